@@ -1,0 +1,1 @@
+"""Files -> arrays. Imports nothing of ours; only dataset.py imports torch."""

@@ -1,0 +1,259 @@
+"""Short-axis cine MRI and its label maps: one NIfTI reader, one writer."""
+
+import gzip
+import math
+import os
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import BinaryIO
+
+import nibabel as nib
+import numpy as np
+
+from cohort.errors import InputError
+
+LARGEST_FILE_BYTES = 1 << 30  # of the inflated file; a UK Biobank cine is about 40 MB
+DEFLATE_LIMIT = 1040  # no deflate stream inflates further than 1032 times
+SPACING_TOLERANCE = 0.01  # between pixdim and the affine's columns, relative
+SHEAR_TOLERANCE = 0.01  # the largest change of a unit axis that making them perpendicular may take
+LARGEST_SCALE = 1e9
+FLATTEST = 0.1  # determinant of the unit axes under which a voxel is no box
+LONGEST_FRAME_S = 1.0  # a frame interval of 1.0 s or more is a writer's default, not a cine's
+KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
+MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
+S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s by custom), s, ms, us
+COPY_AGAIN = "copy or download it again"
+EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"
+
+
+class Label(IntEnum):
+    """Classes of a label map, as ukbb_cardiac numbers them."""
+
+    BACKGROUND = 0
+    LV_CAVITY = 1
+    LV_MYOCARDIUM = 2
+    RV_CAVITY = 3
+
+
+@dataclass(frozen=True, eq=False)
+class CineStack:
+    """A stack of slices over time, in the patient's millimetres.
+
+    Attributes:
+        voxels: (x, y, z, t), any real dtype; a still volume has t = 1.
+        affine: (4, 4), voxel index (x, y, z, 1) -> RAS mm.
+        frame_interval_s: seconds from frame to frame; None where unknown.
+    """
+
+    voxels: np.ndarray
+    affine: np.ndarray
+    frame_interval_s: float | None = None
+
+    @property
+    def spacing_mm(self) -> np.ndarray:
+        """(3,) distance between neighbouring voxel centres along x, y, z."""
+        return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+
+def read_nifti(path: Path, labels: bool = False) -> CineStack:
+    """Read a NIfTI-1 or -2 file, .nii or .nii.gz (told by content), wholly checked.
+
+    Args:
+        path: 3D (then t = 1) or 4D, of any real dtype and byte order.
+        labels: True for a label map: whole numbers of `Label` are required and uint8 is returned. False for an
+            image: a constant or non-finite one is refused; scaled values (scl_slope, scl_inter) become float32.
+
+    Returns:
+        CineStack; the affine is the sform, else the qform, else the bare spacing (no orientation known).
+
+    Raises:
+        InputError: unreadable, truncated or corrupt (the gzip CRC is checked: nibabel never does), larger than
+            LARGEST_FILE_BYTES, or a header that describes no stack of slices.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as raw:
+            on_disk = os.fstat(raw.fileno()).st_size
+            zipped = raw.read(2) == b"\x1f\x8b"
+            raw.seek(0)
+            with gzip.GzipFile(fileobj=raw) if zipped else raw as stream:
+                header = _read_header(path, stream)
+                affine = _affine(path, header)
+                voxels = _read_voxels(path, stream, header, on_disk * (DEFLATE_LIMIT if zipped else 1))
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError(path, f"damaged gzip ({error})", COPY_AGAIN) from error
+    except OSError as error:
+        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+    voxels = _scaled(path, voxels, header)
+    return CineStack(_as_labels(path, voxels) if labels else _as_image(path, voxels), affine, _frame_interval_s(header))
+
+
+def write_nifti(path: Path, stack: CineStack) -> None:
+    """Write a NIfTI-1 file that names nobody: a new header, sform and qform of code 1, millimetres and seconds.
+
+    The same stack gives the same bytes. The file appears under its name only when whole. A slightly sheared affine is
+    made orthonormal (ITK refuses shear). An unknown frame interval is written as pixdim[4] = 0.
+
+    Args:
+        path: ends in .nii or .nii.gz; its folder exists.
+        stack: voxels uint8, int16, uint16, int32, float32 or float64 are kept; bool becomes uint8, int64 int32.
+
+    Raises:
+        InputError: another suffix, shape or dtype, values int32 cannot hold, or an affine beyond SHEAR_TOLERANCE.
+    """
+    path = Path(path)
+    if not path.name.endswith((".nii", ".nii.gz")):
+        raise InputError(path, "is not a NIfTI name", "let it end in .nii or .nii.gz")
+    if stack.voxels.ndim != 4 or 0 in stack.voxels.shape:
+        raise InputError(path, f"voxels of shape {stack.voxels.shape}", "give (x, y, z, t)")
+    voxels = _storable(path, stack.voxels)
+    still = voxels.shape[3] == 1 and stack.frame_interval_s is None
+    image = nib.Nifti1Image(voxels[..., 0] if still else voxels, None, nib.Nifti1Header(), dtype=voxels.dtype)
+    affine = _orthonormal(path, stack.affine)
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    image.header.set_xyzt_units("mm", "sec")
+    if not still:
+        image.header["pixdim"][4] = stack.frame_interval_s or 0.0
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as raw:
+            zipped = path.name.endswith(".gz")
+            with gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream:
+                stream.write(image.to_bytes())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read_header(path: Path, stream: BinaryIO) -> nib.Nifti1Header:
+    """The header, in its own byte order, after the checks nibabel leaves out."""
+    start = stream.read(4)
+    size = min(int.from_bytes(start, "little"), int.from_bytes(start, "big"))  # 348 or 540, whichever the byte order
+    kind = {348: nib.Nifti1Header, 540: nib.Nifti2Header}.get(size)
+    if kind is None:
+        raise InputError(path, "is not a NIfTI file" if start else "is empty", EXPORT_AGAIN)
+    start += stream.read(size - len(start))
+    if len(start) < size:
+        raise InputError(path, "ends within its header", COPY_AGAIN)
+    header = kind(start, check=False)
+    if header["magic"].item()[:3] not in (b"n+1", b"n+2"):
+        raise InputError(path, "keeps its voxels in another file (.hdr and .img)", "convert it to one .nii.gz")
+    shape = _shape(header)
+    if len(shape) not in (3, 4) or min(shape) < 1 or min(shape[:2]) < 2:
+        raise InputError(path, f"has dimensions {shape}", EXPORT_AGAIN)
+    try:
+        dtype = header.get_data_dtype()
+    except (KeyError, nib.spatialimages.HeaderDataError) as error:
+        raise InputError(path, "has an unknown type of voxel", EXPORT_AGAIN) from error
+    if dtype.kind not in "iuf" or dtype.itemsize > 8:
+        raise InputError(path, f"has voxels of type {dtype}", "export real numbers of at most 64 bits")
+    return header
+
+
+def _shape(header: nib.Nifti1Header) -> tuple[int, ...]:
+    return tuple(int(size) for size in header["dim"][1 : 1 + max(0, int(header["dim"][0]))])
+
+
+def _read_voxels(path: Path, stream: BinaryIO, header: nib.Nifti1Header, at_most: int) -> np.ndarray:
+    """(x, y, z, t) as stored. Nothing is allocated before the header's claim is known to be possible."""
+    shape, dtype = _shape(header), header.get_data_dtype()
+    filled, offset = int(header["sizeof_hdr"]), float(header["vox_offset"])
+    if not filled <= offset <= LARGEST_FILE_BYTES or offset != int(offset):
+        raise InputError(path, f"has its voxels at byte {offset:g}", EXPORT_AGAIN)
+    claimed = int(offset) + dtype.itemsize * math.prod(shape)
+    if claimed > LARGEST_FILE_BYTES:
+        raise InputError(path, f"claims {claimed / 1e9:.1f} GB", f"{LARGEST_FILE_BYTES / 1e9:.1f} GB is the limit")
+    if claimed > at_most:
+        raise InputError(path, "is shorter than its header says", COPY_AGAIN)
+    content = bytearray(claimed)
+    with memoryview(content) as view:
+        while filled < claimed and (count := stream.readinto(view[filled:])):
+            filled += count
+    if filled < claimed:
+        raise InputError(path, "is shorter than its header says", COPY_AGAIN)
+    if stream.read(1):  # at the end of the stream this read is also what checks the gzip CRC
+        raise InputError(path, "is longer than its header says", COPY_AGAIN)
+    voxels = np.frombuffer(content, dtype, offset=int(offset)).astype(dtype.newbyteorder("="), copy=False)
+    return voxels.reshape((*shape, 1)[:4], order="F")
+
+
+def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if not (abs(slope) < LARGEST_SCALE and abs(inter) < LARGEST_SCALE):  # NaN fails both
+        raise InputError(path, f"scales its voxels by {slope:g} and {inter:g}", EXPORT_AGAIN)
+    if slope == 0 or (slope, inter) == (1, 0):  # a slope of 0 means: not scaled
+        return voxels
+    return (voxels * slope + inter).astype(np.float32)
+
+
+def _as_image(path: Path, voxels: np.ndarray) -> np.ndarray:
+    lowest, highest = voxels.min(), voxels.max()
+    if not (np.isfinite(lowest) and np.isfinite(highest)):
+        raise InputError(path, "has voxels that are not finite numbers", EXPORT_AGAIN)
+    if lowest == highest:
+        raise InputError(path, "has one and the same value in every voxel", EXPORT_AGAIN)
+    return voxels
+
+
+def _as_labels(path: Path, voxels: np.ndarray) -> np.ndarray:
+    if voxels.min() >= min(Label) and voxels.max() <= max(Label):  # NaN fails both
+        labels = voxels.astype(np.uint8, copy=False)
+        if np.array_equal(labels, voxels):
+            return labels
+    raise InputError(
+        path, f"has labels other than 0 to {max(Label)}", "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity"
+    )
+
+
+def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:
+    """(4, 4) voxel index -> RAS mm."""
+    spacing = header["pixdim"][1:4].astype(float)
+    mm = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7)
+    if mm is None or not (np.isfinite(spacing).all() and (spacing > 0).all()):
+        raise InputError(path, f"has voxel spacing {spacing} of unit {int(header['xyzt_units']) & 7}", EXPORT_AGAIN)
+    try:
+        known = header["sform_code"] > 0 or header["qform_code"] > 0
+        affine = np.array(header.get_best_affine() if known else np.diag([*spacing, 1]), float)
+    except (ValueError, nib.spatialimages.HeaderDataError) as error:
+        raise InputError(path, "has an impossible qform", EXPORT_AGAIN) from error
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3] / spacing)) < FLATTEST:
+        raise InputError(path, "has a singular or non-finite affine", EXPORT_AGAIN)
+    columns = np.linalg.norm(affine[:3, :3], axis=0)
+    if np.abs(columns / spacing - 1).max() > SPACING_TOLERANCE:
+        raise InputError(path, f"has spacing {spacing} in pixdim but {columns.round(4)} in its affine", EXPORT_AGAIN)
+    affine[:3] *= mm
+    return affine
+
+
+def _frame_interval_s(header: nib.Nifti1Header) -> float | None:
+    seconds = float(header["pixdim"][4]) * S_PER_UNIT.get(int(header["xyzt_units"]) & 56, np.nan)
+    return seconds if header["dim"][0] == 4 and 0 < seconds < LONGEST_FRAME_S else None
+
+
+def _storable(path: Path, voxels: np.ndarray) -> np.ndarray:
+    if voxels.dtype == bool:
+        return voxels.astype(np.uint8)
+    if voxels.dtype in (np.int64, np.uint64) and np.abs(voxels).max() <= np.iinfo(np.int32).max:
+        return voxels.astype(np.int32)
+    if voxels.dtype not in KEPT_DTYPES:
+        raise InputError(path, f"voxels of type {voxels.dtype}", "give uint8, int16, uint16, int32 or floats")
+    return voxels
+
+
+def _orthonormal(path: Path, affine: np.ndarray) -> np.ndarray:
+    """The affine itself if its axes are perpendicular, else with the nearest perpendicular ones (polar part)."""
+    affine = np.array(affine, float)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if affine.shape != (4, 4) or not np.isfinite(affine).all() or not spacing.all():
+        raise InputError(path, "the affine is singular or not finite", "give (4, 4), voxel index to RAS mm")
+    directions = affine[:3, :3] / spacing
+    left, _, right = np.linalg.svd(directions)
+    change = np.abs(left @ right - directions).max()
+    if change > SHEAR_TOLERANCE:
+        raise InputError(path, "the affine is sheared", "give perpendicular axes")
+    if change > 1e-6:
+        affine[:3, :3] = left @ right * spacing
+    return affine

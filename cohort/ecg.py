@@ -1,0 +1,182 @@
+"""The 12-lead ECG: one type, one reader for every format, and what a careful eye would object to in a signal."""
+
+import io
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from cohort.cardiosoft import read_cardiosoft, write_cardiosoft
+from cohort.device_xml import parse_xml
+from cohort.errors import InputError
+from cohort.input_file import read_limited
+from cohort.leads import LEADS, Recording, canonical_lead, name_channels, twelve_leads
+from cohort.muse import read_muse
+from cohort.person import Person
+from cohort.wfdb_record import read_wfdb
+
+__all__ = ["ECG", "LEADS", "quality_flags", "read_ecg", "write_cardiosoft"]
+
+FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
+
+
+@dataclass(frozen=True, eq=False)
+class ECG:
+    """A resting 12-lead ECG. Names, ids and dates of its file are not kept.
+
+    Attributes:
+        signal: (12, T) float32 mV in the order of LEADS; a row of NaN is an absent lead.
+        sampling_rate: Hz.
+        person: what the file says of sex, age, height and weight.
+    """
+
+    signal: np.ndarray
+    sampling_rate: float
+    person: Person = Person()
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.signal) != 2 or len(self.signal) != len(LEADS):
+            raise ValueError(f"an ECG has shape (12, T), not {np.shape(self.signal)}")
+
+    @cached_property
+    def absent(self) -> np.ndarray:
+        """(12,) bool: leads that were not recorded."""
+        return np.isnan(self.signal).any(axis=1)
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """(12,) bool: leads that are there and carry no heart."""
+        return np.ptp(self.signal, axis=1) < FLAT_MV
+
+
+def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_rate: float | None = None) -> ECG:
+    """Read a resting 12-lead ECG of any known format.
+
+    Args:
+        path: CardioSoft XML (UK Biobank field 20205) or GE MUSE XML, told apart by their root element; a WFDB record
+            (its .hea, or the .dat or .mat beside it); .npy or .csv of shape (12, T) or (T, 12) in mV, in LEADS order
+            (a .csv of columns may have a header of lead names, in any order).
+        allow_missing_leads: absent leads become rows of NaN and not an error. Limb leads that follow from I and II
+            are derived in any case.
+        sampling_rate: Hz; needed for .npy and .csv, which do not carry it. The other formats do, and a value that
+            contradicts theirs is refused.
+
+    Raises:
+        InputError: whatever is wrong with the file, in one line that never quotes a patient.
+    """
+    path = Path(path)
+    match path.suffix.lower():
+        case ".hea" | ".dat" | ".mat":
+            recording = read_wfdb(path)
+        case ".npy" | ".csv":
+            recording = _read_array(path, sampling_rate)
+        case _:
+            recording = _read_xml(path)
+    if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
+        raise InputError(
+            path, f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz", "leave out the sampling rate"
+        )
+    return ECG(twelve_leads(path, recording, allow_missing_leads), float(recording.sampling_rate), recording.person)
+
+
+def _read_xml(path: Path) -> Recording:
+    root = parse_xml(path)
+    match root.tag:
+        case "CardiologyXML":
+            return read_cardiosoft(path, root)
+        case "RestingECG":
+            return read_muse(path, root)
+    raise InputError(path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file")
+
+
+def _read_array(path: Path, sampling_rate: float | None) -> Recording:
+    """Plain numbers in mV; the unit is not in the file, so amplitudes that no heart has are refused."""
+    if sampling_rate is None:
+        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz")
+    array, names = _load_npy(path) if path.suffix.lower() == ".npy" else _load_csv(path)
+    if array.ndim != 2 or array.dtype.kind not in "iuf" or len(names) not in array.shape:
+        raise InputError(path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)")
+    array = (array if array.shape[0] == len(names) else array.T).astype(np.float64)
+    positions = name_channels(path, names)
+    finite = array[np.isfinite(array).all(axis=1)]
+    if finite.size and np.median(np.ptp(finite, axis=1)) > 20:
+        raise InputError(path, "its values are not millivolts (too large)", "convert microvolts or counts to mV")
+    millivolts = {lead: array[position] for lead, position in positions.items()}
+    return Recording(millivolts, sampling_rate, Person(), len(names) - len(positions))
+
+
+def _load_npy(path: Path) -> tuple[np.ndarray, list[str]]:
+    content = io.BytesIO(read_limited(path))
+    try:
+        return np.lib.format.read_array(content, allow_pickle=False), list(LEADS)
+    except Exception:  # numpy answers a broken header with whatever its parsing stumbles over
+        raise InputError(path, "not a readable .npy file", "write it with numpy.save, without pickling") from None
+
+
+def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
+    try:
+        rows = [line for line in read_limited(path).decode("utf-8-sig").splitlines() if line.strip()]
+        if len(rows) < len(LEADS):
+            raise ValueError
+        header = [cell.strip('" ') for cell in rows[0].split(",")]
+        if any(canonical_lead(cell) for cell in header):
+            return np.loadtxt(rows[1:], delimiter=",", comments=None, ndmin=2), header
+        return np.loadtxt(rows, delimiter=",", comments=None, ndmin=2), list(LEADS)
+    except ValueError:
+        raise InputError(path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV") from None
+
+
+# --- quality --------------------------------------------------------------------------------------------------------
+
+# Thresholds: no lead of the real ECGs looked at (18 records of 5 sources) comes near them, except the flat ones.
+FLAT_FOR_S = 1.0  # the longest constant run seen is 0.17 s
+CLIPPED_FOR_S = 0.02  # the longest run at an extreme seen is 6 ms (10 ms, one sample, at 100 Hz)
+CLIPPED_BEYOND_MV = 0.5  # a lower plateau may be a rounded T wave
+NOISE_MV = 0.05  # robust standard deviation above 35 Hz; the largest seen is 0.036
+EINTHOVEN_MV = 0.05  # standard deviation of III - (II - I); below 0.001 in every real ECG
+
+
+def quality_flags(ecg: ECG) -> list[str]:
+    """What is wrong with the signal, one sentence each, lead by lead; an empty list when nothing is."""
+    flags = []
+    noise = _noise(ecg)
+    for lead, values, absent, flat, noise_mv in zip(LEADS, ecg.signal, ecg.absent, ecg.flat, noise, strict=True):
+        if absent:
+            flags.append(f"lead {lead} is absent")
+        elif flat:
+            flags.append(f"lead {lead} is flat")
+        else:
+            if (flat_s := _longest_run(np.diff(values) == 0) / ecg.sampling_rate) > FLAT_FOR_S:
+                flags.append(f"lead {lead} is flat for {flat_s:.1f} s")
+            if _is_clipped(values, ecg.sampling_rate):
+                flags.append(f"lead {lead} is clipped")
+            if noise_mv > NOISE_MV:
+                flags.append(f"lead {lead} is noisy")
+    one, two, three = ecg.signal[:3]
+    if np.std(three - (two - one)) > EINTHOVEN_MV:  # False when one of them is NaN
+        flags.append("lead III is not II - I")
+    return flags
+
+
+def _is_clipped(values: np.ndarray, sampling_rate: float) -> bool:
+    shortest = max(4, CLIPPED_FOR_S * sampling_rate)
+    middle = np.median(values)
+    return any(
+        abs(extreme - middle) > CLIPPED_BEYOND_MV and _longest_run(values == extreme) >= shortest
+        for extreme in (values.min(), values.max())
+    )
+
+
+def _noise(ecg: ECG) -> np.ndarray:
+    """(12,) mV: 1.4826 x the median magnitude above 35 Hz, which QRS complexes are too brief to sway."""
+    from scipy.signal import butter, sosfiltfilt
+
+    highpass = butter(4, 35, "highpass", fs=ecg.sampling_rate, output="sos")
+    return 1.4826 * np.median(np.abs(sosfiltfilt(highpass, np.nan_to_num(ecg.signal), axis=1)), axis=1)
+
+
+def _longest_run(truth: np.ndarray) -> int:
+    """The length of the longest run of True in a (T,) bool array."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], truth, [False]))))
+    return int((edges[1::2] - edges[::2]).max(initial=0))

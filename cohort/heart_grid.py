@@ -1,0 +1,436 @@
+"""The heart on one grid: every acquisition resampled, in millimetres, to the same axes, centre, spacing and window.
+
+Canonical axes: slices run from base to apex along s, the stack's normal; columns run towards the patient's left,
+projected onto the slice; rows run along x cross s, towards posterior and inferior. So the right ventricle lies on the
+left of the picture and the anterior wall on top, whatever the order in which the file stores its axes.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from cohort.cine import CineStack, Label, read_nifti
+from cohort.errors import InputError
+from cohort.subjects import Subject
+
+TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior
+LEFT, POSTERIOR = np.array([-1.0, 0, 0]), np.array([0, -1.0, 0])
+ILL_DEFINED = 0.2  # sine of the angle under which a direction is too close to the plane or its normal to be trusted
+SNAP_TOLERANCE = 0.02  # of the slice step
+WINDOW_PERCENT = (1, 99)
+SAME_MM = 1e-3  # two affines closer than this are one
+NESTED = (
+    (Label.RV_CAVITY, (Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY)),
+    (Label.LV_MYOCARDIUM, (Label.LV_CAVITY, Label.LV_MYOCARDIUM)),
+    (Label.LV_CAVITY, (Label.LV_CAVITY,)),
+)
+FARTHEST = 5.0  # pixels
+TIE = 1e-4  # in voxels: nearer than this to a tie, rounding errors must not decide
+LABELLED_PIXELS = 10  # a slice with fewer labelled pixels does not count for the heart's extent
+MOTION_SMOOTHING_MM = 6.0
+MOTION_THRESHOLD = 0.4  # of a slice's largest variation; measured on a real cine, 0.35 to 0.45 all land within 7 mm
+STILL_SLICE = 0.3  # a slice whose largest variation is under this part of the stack's shows no heart
+SYSTOLE = (0.2, 0.6)  # the part of the cycle in which ES is looked for
+HEART_RADIUS_MM = 50.0
+
+
+@dataclass(frozen=True)
+class GridGeometry:
+    """Size and spacing of the grid. Phase 0 is ED; of two phases the other is ES; more are spread over the cycle."""
+
+    slices: int = 10
+    phases: int = 2
+    height: int = 96
+    width: int = 96
+    slice_step_mm: float = 10.0
+    pixel_mm: float = 1.8
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (self.slices, self.phases, self.height, self.width)
+
+
+@dataclass(frozen=True, eq=False)
+class HeartGrid:
+    """One heart on the grid.
+
+    Attributes:
+        voxels: (slices, phases, height, width) float32 in [0, 1]; 0 outside the acquisition.
+        mask: (slices, phases) bool, False where the acquisition has no slice.
+        labels: (slices, phases, height, width) uint8 of `Label`, or None.
+        affine: (4, 4), (column, row, slice, 1) -> RAS mm. Its slice step is the acquisition's own when that is within
+            SNAP_TOLERANCE of the geometry's, so volumes are to be computed from here.
+        geometry: what was asked for.
+        notes: what had to be estimated, in words.
+    """
+
+    voxels: np.ndarray
+    mask: np.ndarray
+    labels: np.ndarray | None
+    affine: np.ndarray
+    geometry: GridGeometry
+    notes: tuple[str, ...] = ()
+
+
+def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:
+    """Read a subject's short-axis MRI, in either layout, onto the grid.
+
+    ED and ES files are preferred for one or two phases (no need to inflate the whole cine). Otherwise ED is frame 0 of
+    the cine and ES the frame of smallest LV cavity in its label map, else `estimate_es_frame`.
+
+    Raises:
+        InputError: no MRI, a file that `read_nifti` refuses, or files that do not share one geometry.
+    """
+    geometry = geometry or GridGeometry()
+    images = subject.images
+    source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
+    still = images.ed and images.es and geometry.phases <= 2
+    wanted = (images.ed, images.es) if still else (images.cine, None)
+    if wanted[0] is None:
+        raise InputError(source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder")
+    maps = (images.labels_ed, images.labels_es) if still else (images.labels_cine, None)
+    image, other = (read_nifti(path) if path else None for path in wanted)
+    labels, other_labels = (read_nifti(path, labels=True) if path else None for path in maps)
+    if still:
+        return heart_grid(image, other, labels, other_labels, geometry, source=source)
+    return cine_grid(image, labels, geometry, source=source)
+
+
+def cine_grid(
+    cine: CineStack, labels: CineStack | None = None, geometry: GridGeometry | None = None, source: str = "cine"
+) -> HeartGrid:
+    """A whole cine, and its label map if there is one (same shape), onto the grid.
+
+    With two phases: ED = frame 0 and ES. With more: frames spread evenly over the cycle, interpolated in time
+    (labels: nearest frame), the first being ED.
+
+    Raises:
+        InputError: the two do not share one geometry, or there is no motion to choose ES from.
+    """
+    geometry = geometry or GridGeometry()
+    _require_same_geometry(source, cine, labels)
+    frames, notes = cine.voxels.shape[3], ()
+    if labels is not None and labels.voxels.shape[3] != frames:
+        raise InputError(source, "the label map has another number of frames", "give one for every frame, or none")
+    if geometry.phases != 2 or frames == 2:
+        moments = np.arange(geometry.phases) * frames / geometry.phases
+    elif frames == 1:
+        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume")
+    elif labels is not None and (labels.voxels == Label.LV_CAVITY).any():
+        moments = np.array([0, _smallest_cavity(labels.voxels)])
+    else:
+        moments = np.array([0, estimate_es_frame(cine)])
+        notes = (f"ES estimated from the cine (frame {moments[1]}), no label map",)
+    chosen = CineStack(_at_moments(cine.voxels, moments), cine.affine)
+    if labels is None:
+        return _grid(chosen, None, None, cine.voxels, geometry, notes, source)
+    maps = labels.voxels[..., np.round(moments).astype(int) % frames]
+    return _grid(chosen, maps, labels.voxels[..., 0], chosen.voxels, geometry, notes, source)
+
+
+def heart_grid(
+    ed: CineStack,
+    es: CineStack | None,
+    labels_ed: CineStack | None = None,
+    labels_es: CineStack | None = None,
+    geometry: GridGeometry | None = None,
+    cine: CineStack | None = None,
+    source: str = "short-axis MRI",
+) -> HeartGrid:
+    """An ED and an ES volume (t = 1, one shape and affine), with their label maps if there are, onto the grid.
+
+    Args:
+        cine: the frames between, if known; without a label map the heart is found by its motion in them.
+
+    Raises:
+        InputError: the volumes do not share one geometry, or one has no contrast.
+    """
+    geometry = geometry or GridGeometry()
+    if geometry.phases > 2:
+        raise InputError(source, f"{geometry.phases} phases need a cine", "give the whole cine, or ask for 2 phases")
+    _require_same_geometry(source, ed, es, labels_ed, labels_es, cine)
+    chosen = CineStack(_first_frames(ed, es, geometry), ed.affine)
+    given = [stack is not None for stack in (labels_ed, labels_es)[: geometry.phases]]
+    maps = _first_frames(labels_ed, labels_es, geometry) if all(given) else None
+    notes = ("only one of ED and ES has a label map: neither is kept",) if any(given) and not all(given) else ()
+    labelled_ed = None if labels_ed is None else labels_ed.voxels[..., 0]
+    moving = chosen.voxels if cine is None else cine.voxels
+    return _grid(chosen, maps, labelled_ed, moving, geometry, notes, source)
+
+
+def to_cine(grid: HeartGrid) -> CineStack:
+    """The grid as a stack (x = column, y = row, z = slice, t = phase) in the patient's mm; gridding it gives it back.
+
+    Labels, if wanted, are a stack of the same affine: `CineStack(grid.labels.transpose(3, 2, 0, 1), grid.affine)`.
+    """
+    return CineStack(np.asfortranarray(grid.voxels.transpose(3, 2, 0, 1)), grid.affine.copy())
+
+
+def canonical_affine(geometry: GridGeometry | None = None) -> np.ndarray:
+    """(4, 4), (column, row, slice, 1) -> RAS mm for a heart whose place in the body is unknown.
+
+    A typical long axis, base to apex: 45 degrees from straight ahead towards the left, 35 degrees downwards; the
+    grid's centre is the origin.
+    """
+    geometry = geometry or GridGeometry()
+    leftwards, downwards = np.radians([45, 35])
+    horizontal = np.cos(downwards)
+    normal = np.array([-horizontal * np.sin(leftwards), horizontal * np.cos(leftwards), -np.sin(downwards)])
+    return _affine_about(np.zeros(3), _canonical_axes(normal)[0], geometry, geometry.slice_step_mm)
+
+
+def estimate_es_frame(cine: CineStack) -> int:
+    """The frame least like ED (mean absolute difference near the heart's centre) within SYSTOLE of the cycle."""
+    frames = cine.voxels.shape[3]
+    through = _slice_axis(cine)
+    centre, _ = _motion_centre(cine, cine.voxels, through)
+    within = [axis for axis in range(3) if axis != through]
+    away = [(np.arange(cine.voxels.shape[axis]) - centre[axis]) * cine.spacing_mm[axis] for axis in within]
+    near = np.add.outer(away[0] ** 2, away[1] ** 2) < HEART_RADIUS_MM**2
+    inside = np.moveaxis(cine.voxels, through, 2)[near].astype(np.float32)  # (points, z, t)
+    candidates = range(max(1, int(np.ceil(SYSTOLE[0] * frames))), max(1, int(SYSTOLE[1] * frames)) + 1)
+    return max(candidates, key=lambda frame: float(np.abs(inside[..., frame] - inside[..., 0]).mean()))
+
+
+def _require_same_geometry(source: str, first: CineStack, *others: CineStack | None) -> None:
+    for other in others:
+        if other is None:
+            continue
+        if other.voxels.shape[:3] != first.voxels.shape[:3] or np.abs(other.affine - first.affine).max() > SAME_MM:
+            raise InputError(source, "its files differ in size or affine", "resample them to one geometry")
+
+
+def _first_frames(ed: CineStack, es: CineStack | None, geometry: GridGeometry) -> np.ndarray:
+    return np.concatenate([stack.voxels[..., :1] for stack in (ed, es)[: geometry.phases]], axis=3)
+
+
+def _smallest_cavity(labels: np.ndarray) -> int:
+    """The frame of smallest LV cavity; frames nobody labelled do not count. labels: (x, y, z, t)."""
+    volumes = (labels == Label.LV_CAVITY).sum(axis=(0, 1, 2))
+    return int(np.argmin(np.where(volumes > 0, volumes, labels.size)))
+
+
+def _at_moments(voxels: np.ndarray, moments: np.ndarray) -> np.ndarray:
+    """(x, y, z, moments): linear between frames, the last followed by the first."""
+    before = np.floor(moments).astype(int)
+    share = (moments - before).astype(np.float32)
+    if not share.any():
+        return voxels[..., before]
+    return voxels[..., before] * (1 - share) + voxels[..., (before + 1) % voxels.shape[3]] * share
+
+
+def _grid(
+    chosen: CineStack,
+    labels: np.ndarray | None,
+    labels_ed: np.ndarray | None,
+    moving: np.ndarray,
+    geometry: GridGeometry,
+    notes: tuple[str, ...],
+    source: str,
+) -> HeartGrid:
+    """The grid of the chosen frames, about the labels' centre at ED (x, y, z), else about what moves (x, y, z, t)."""
+    through = _slice_axis(chosen)
+    first, second = (chosen.affine[:3, axis] for axis in range(3) if axis != through)
+    axes, axis_notes = _canonical_axes(np.cross(first, second))
+    notes = (*notes, *axis_notes)
+    if np.array_equal(chosen.affine, np.diag([*chosen.spacing_mm, 1.0])):
+        notes = (*notes, "the file states no orientation: its axes are taken as right, anterior, superior")
+    if _is_on_grid(chosen, axes, geometry):
+        voxels = chosen.voxels.transpose(2, 3, 1, 0).astype(np.float32)
+        maps = None if labels is None else labels.transpose(2, 3, 1, 0)
+        notes = (*notes, "was on the grid already")
+        return HeartGrid(voxels, voxels.any(axis=(2, 3)), maps, chosen.affine, geometry, notes)
+    centre, how = _centre(chosen, labels_ed, moving, through)
+    affine = _grid_affine(chosen, through, axes, centre, geometry)
+    sampling = _Sampling(chosen, through, affine, geometry)
+    voxels = np.stack([sampling.image(frame) for frame in np.moveaxis(chosen.voxels, 3, 0)], axis=1)
+    voxels = _windowed(voxels, sampling.inside, source)
+    maps = None
+    if labels is not None:
+        maps = np.stack([sampling.labels(frame) for frame in np.moveaxis(labels, 3, 0)], axis=1)
+    return HeartGrid(voxels, voxels.any(axis=(2, 3)), maps, affine, geometry, (*notes, how))
+
+
+def _slice_axis(stack: CineStack) -> int:
+    """The storage axis of the largest step."""
+    return int(np.argmax(stack.spacing_mm))
+
+
+def _canonical_axes(normal: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(3, 3) unit columns x, y, s in RAS, from a slice normal of either sign and any length; notes in words."""
+    normal = normal / np.linalg.norm(normal)
+    notes = []
+    towards_apex = float(normal @ TOWARDS_APEX) / np.sqrt(3)
+    if abs(towards_apex) < ILL_DEFINED:
+        notes.append("the slices lie along the usual long axis: which end is the apex is a guess")
+    normal = normal if towards_apex > 0 else -normal
+    x = LEFT - (LEFT @ normal) * normal
+    if np.linalg.norm(x) < ILL_DEFINED:
+        notes.append("sagittal slices: columns run towards posterior, not left")
+        x = POSTERIOR - (POSTERIOR @ normal) * normal
+    x /= np.linalg.norm(x)
+    return np.stack([x, np.cross(x, normal), normal], axis=1), tuple(notes)
+
+
+def _is_on_grid(stack: CineStack, axes: np.ndarray, geometry: GridGeometry) -> bool:
+    """Whether `to_cine` wrote this: then resampling, centring or windowing it again could only harm it."""
+    same_shape = stack.voxels.shape == geometry.shape[::-1][:2] + geometry.shape[:2]
+    steps = np.array([geometry.pixel_mm, geometry.pixel_mm, stack.spacing_mm[2]])
+    return bool(
+        same_shape
+        and stack.voxels.dtype.kind == "f"
+        and abs(stack.spacing_mm[2] / geometry.slice_step_mm - 1) <= SNAP_TOLERANCE
+        and np.abs(stack.affine[:3, :3] - axes * steps).max() < SAME_MM
+        and stack.voxels.min() >= 0
+        and stack.voxels.max() <= 1
+    )
+
+
+def _affine_about(centre: np.ndarray, axes: np.ndarray, geometry: GridGeometry, step_mm: float) -> np.ndarray:
+    """(4, 4) of the grid centred on a point; rounded to float32, which is what a NIfTI file can hold."""
+    affine = np.eye(4)
+    affine[:3, :3] = axes * [geometry.pixel_mm, geometry.pixel_mm, step_mm]
+    middle = (np.array([geometry.width, geometry.height, geometry.slices]) - 1) / 2
+    affine[:3, 3] = centre - affine[:3, :3] @ middle
+    return affine.astype(np.float32).astype(float)
+
+
+def _grid_affine(
+    stack: CineStack, through: int, axes: np.ndarray, centre: np.ndarray, geometry: GridGeometry
+) -> np.ndarray:
+    """(4, 4) of the grid about a voxel index (3,), its slices laid on the acquisition's own where the steps agree."""
+    towards_apex = float(stack.affine[:3, through] @ axes[:, 2])
+    step_mm = geometry.slice_step_mm
+    if abs(abs(towards_apex) / step_mm - 1) <= SNAP_TOLERANCE:
+        step_mm = abs(towards_apex)
+        last = stack.voxels.shape[through] - 1
+        half = (geometry.slices - 1) / 2
+        from_base = centre[through] if towards_apex > 0 else last - centre[through]
+        from_base = np.floor(from_base - half + 0.5 - TIE) + half  # a tie goes to the base, in every file
+        centre = centre.copy()
+        centre[through] = from_base if towards_apex > 0 else last - from_base
+    return _affine_about(stack.affine[:3, :3] @ centre + stack.affine[:3, 3], axes, geometry, step_mm)
+
+
+def _centre(stack: CineStack, labels_ed: np.ndarray | None, moving: np.ndarray, through: int) -> tuple[np.ndarray, str]:
+    """Voxel index (3,) of the heart's centre, and how it was found, in words."""
+    if labels_ed is not None and labels_ed.any():
+        return _middle(labels_ed > 0, through), "centred on the label map at ED"
+    centre, moves = _motion_centre(stack, moving, through)
+    return centre, "centred on temporal variation" if moves else "centred on the image: no label map, no motion"
+
+
+def _middle(heart: np.ndarray, through: int) -> np.ndarray:
+    """Voxel index (3,): centroid within the slices, middle of the extent across them. heart: (x, y, z) bool."""
+    profiles = [heart.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
+    middle = np.array([profile @ np.arange(len(profile)) / profile.sum() for profile in profiles])
+    extent = np.flatnonzero(profiles[through] >= min(LABELLED_PIXELS, profiles[through].max()))
+    middle[through] = (extent[0] + extent[-1]) / 2
+    return middle
+
+
+def _motion_centre(stack: CineStack, moving: np.ndarray, through: int) -> tuple[np.ndarray, bool]:
+    """Voxel index (3,) of the middle of what moves, (x, y, z, t); the image's centre and False where nothing does.
+
+    Standard deviation over time, smoothed, each slice against its own largest value (the base would outshine the
+    apex), the largest connected part.
+    """
+    variation = moving.std(axis=3, dtype=np.float32)
+    sigma = [0 if axis == through else MOTION_SMOOTHING_MM / stack.spacing_mm[axis] for axis in range(3)]
+    variation = ndimage.gaussian_filter(variation, sigma, truncate=2.5)
+    largest = variation.max(axis=tuple(axis for axis in range(3) if axis != through), keepdims=True)
+    heart = variation > MOTION_THRESHOLD * np.maximum(largest, STILL_SLICE * largest.max())
+    parts, count = ndimage.label(heart, np.ones((3, 3, 3)))
+    if not count:
+        return (np.array(moving.shape[:3]) - 1) / 2, False
+    return _middle(parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]), through), True
+
+
+class _Sampling:
+    """Reads volumes (x, y, z) of one acquisition at the grid's points (slices, height, width)."""
+
+    def __init__(self, stack: CineStack, through: int, affine: np.ndarray, geometry: GridGeometry) -> None:
+        to_index = np.linalg.inv(stack.affine) @ affine  # (column, row, slice) -> voxel index
+        within = [axis for axis in range(3) if axis != through]
+        numbers = np.arange(geometry.slices)
+        self.through = through
+        self.shape = (geometry.slices, geometry.height, geometry.width)
+        self.level = to_index[through, 2] * numbers + to_index[through, 3]  # grid slices are parallel to the file's
+        whole = np.abs(self.level - np.round(self.level)) < TIE
+        self.level[whole] = np.round(self.level[whole])
+        self.matrix = to_index[np.ix_(within, [1, 0])]  # (row, column) -> pixel, less the slice's offset
+        self.offsets = np.outer(numbers, to_index[within, 2]) + to_index[within, 3]
+        self.inside = self._inside(np.array(stack.voxels.shape)[[through, *within]])
+        # Where the grid is the coarser, blur to its resolution: widths (FWHM) of one pixel, subtracted in squares.
+        pixel = np.full(3, geometry.pixel_mm)
+        pixel[through] = np.linalg.norm(affine[:3, 2])
+        excess = np.maximum((pixel / stack.spacing_mm) ** 2 - 1, 0)
+        self.sigma = np.where(excess > SNAP_TOLERANCE, np.sqrt(excess / (8 * np.log(2))), 0)
+
+    def _inside(self, sizes: np.ndarray) -> np.ndarray:
+        """(slices, height, width) bool: no further than half a voxel outside the outermost centres."""
+        rows, columns = np.arange(self.shape[1])[:, None], np.arange(self.shape[2])
+        pixels = [
+            row * rows + column * columns + offsets[:, None, None]
+            for (row, column), offsets in zip(self.matrix, self.offsets.T, strict=True)
+        ]
+        index = [self.level[:, None, None], *pixels]
+        return np.all(
+            np.broadcast_arrays(*[np.abs(i - (n - 1) / 2) <= n / 2 + TIE for i, n in zip(index, sizes, strict=True)]),
+            axis=0,
+        )
+
+    def image(self, volume: np.ndarray) -> np.ndarray:
+        """float32, linear, blurred first where the grid is the coarser."""
+        volume = volume.astype(np.float32)
+        if self.sigma.any():
+            volume = ndimage.gaussian_filter(volume, self.sigma, mode="nearest", truncate=3)
+        return self._interpolated(np.moveaxis(volume, self.through, 0))
+
+    def labels(self, volume: np.ndarray) -> np.ndarray:
+        """uint8; background outside the acquisition.
+
+        The regions are nested (heart > left ventricle > its cavity), so each is one surface to interpolate. Between
+        slices that surface is a signed distance (shape-based interpolation, Raya and Udupa 1990): a blend of the
+        regions themselves would only repeat the nearest slice.
+        """
+        slices = np.moveaxis(volume, self.through, 0)
+        between = not np.array_equal(self.level, np.round(self.level))
+        labels = np.zeros(self.shape, np.uint8)
+        for outermost, region in NESTED:
+            shape = np.isin(slices, region)
+            surface = self._interpolated(_signed_distance(shape) if between else shape - np.float32(0.5))
+            labels[surface > -TIE] = outermost  # a tie belongs to the heart, in every file
+        return labels * self.inside
+
+    def _interpolated(self, slices: np.ndarray) -> np.ndarray:
+        """float32 from (slice, pixel, pixel), linear, the border continued outwards."""
+        level = np.clip(self.level, 0, len(slices) - 1)
+        below = np.floor(level).astype(int)
+        planes = np.empty(self.shape, np.float32)
+        for plane, low, share, offset in zip(planes, below, level - below, self.offsets, strict=True):
+            source = slices[low] if share == 0 else (1 - share) * slices[low] + share * slices[low + 1]
+            ndimage.affine_transform(source, self.matrix, offset, plane.shape, plane, order=1, mode="nearest")
+        return planes
+
+
+def _signed_distance(shapes: np.ndarray) -> np.ndarray:
+    """float32 from (slice, pixel, pixel) bool: pixels to the shape's edge, positive inside, at most FARTHEST."""
+    distance = np.full(shapes.shape, -FARTHEST, np.float32)
+    rows, columns = np.flatnonzero(shapes.any(axis=(0, 2))), np.flatnonzero(shapes.any(axis=(0, 1)))
+    for shape, out in zip(shapes, distance, strict=True):
+        if shape.all():
+            out[:] = FARTHEST
+        elif shape.any():
+            out[:] = ndimage.distance_transform_edt(shape) - ndimage.distance_transform_edt(~shape)
+    return np.clip(distance, -FARTHEST, FARTHEST)
+
+
+def _windowed(voxels: np.ndarray, inside: np.ndarray, source: str) -> np.ndarray:
+    """(slices, phases, height, width): percentiles 1 to 99 of all phases inside the acquisition to [0, 1]; 0 outside."""
+    inside = np.broadcast_to(inside[:, None], voxels.shape)
+    low, high = np.percentile(voxels[inside], WINDOW_PERCENT) if inside.any() else (0, 0)
+    if not high > low:
+        raise InputError(source, "has no contrast near the heart", "check the images and their affine")
+    return np.where(inside, np.clip((voxels - low) / (high - low), 0, 1), 0).astype(np.float32)

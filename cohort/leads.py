@@ -1,0 +1,108 @@
+"""The twelve leads: their names, how limb leads follow from I and II, and what makes channels a 12-lead ECG."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cohort.errors import InputError
+from cohort.person import Person
+
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
+SHORTEST_S = 5.0
+LOWEST_SAMPLING_RATE = 100.0  # Hz; below it a QRS complex of 80 ms is a handful of samples
+
+_CANONICAL = {lead.lower(): lead for lead in LEADS}
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a file holds, before it is known to be a 12-lead ECG.
+
+    Attributes:
+        millivolts: canonical lead name -> (T,) float array in mV. All NaN means "not recorded".
+        sampling_rate: Hz.
+        person: what the file says of sex, age, height and weight.
+        others: how many further channels the file has, which are none of the twelve leads.
+    """
+
+    millivolts: Mapping[str, np.ndarray]
+    sampling_rate: float
+    person: Person
+    others: int = 0
+
+
+def canonical_lead(name: str | None) -> str | None:
+    """The lead of LEADS that a file calls `name`, in any case; None for any other channel."""
+    return _CANONICAL.get((name or "").strip().lower())
+
+
+def name_channels(path: Path, names: list[str | None]) -> dict[str, int]:
+    """Map each of the twelve leads found in `names` to its position there; a lead given twice is refused."""
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        lead = canonical_lead(name)
+        if lead in positions:
+            raise InputError(path, f"lead {lead} is given twice", "export the ECG again with each lead once")
+        if lead:
+            positions[lead] = position
+    return positions
+
+
+def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) -> np.ndarray:
+    """Arrange a recording as (12, T) float32 mV in the order of LEADS.
+
+    Absent limb leads are derived when I and II exist. Any other absent lead is refused by name or, if
+    `allow_missing_leads`, becomes a row of NaN. Ragged leads, values that are not numbers, an impossible
+    sampling rate and less than 5 s are refused (InputError).
+    """
+    channels = {lead: values for lead, values in recording.millivolts.items() if not np.isnan(values).all()}
+    _check_sampling(path, channels, recording.sampling_rate)
+    channels = channels | {
+        lead: values for lead, values in _derived_limb_leads(channels).items() if lead not in channels
+    }
+    missing = [lead for lead in LEADS if lead not in channels]
+    if missing and not (allow_missing_leads and channels):
+        found = ", ".join(lead for lead in LEADS if lead in channels) or "none of the twelve leads"
+        others = f" and {recording.others} other channels" if recording.others else ""
+        raise InputError(
+            path,
+            f"not a 12-lead ECG: it has {found}{others}; missing {', '.join(missing)}",
+            "give a 12-lead ECG, or allow missing leads",
+        )
+    samples = len(next(iter(channels.values())))
+    absent = np.full(samples, np.nan, dtype=np.float32)
+    return np.stack([channels.get(lead, absent) for lead in LEADS]).astype(np.float32)
+
+
+def _check_sampling(path: Path, channels: Mapping[str, np.ndarray], sampling_rate: float) -> None:
+    if not (math.isfinite(sampling_rate) and sampling_rate >= LOWEST_SAMPLING_RATE):
+        raise InputError(
+            path,
+            f"its sampling rate is not a number of at least {LOWEST_SAMPLING_RATE:g} Hz",
+            "export the ECG again at its recorded rate",
+        )
+    lengths = {len(values) for values in channels.values()}
+    if len(lengths) > 1:
+        raise InputError(
+            path, f"its leads differ in length ({min(lengths)} to {max(lengths)} samples)", "export the ECG again"
+        )
+    for lead, values in channels.items():
+        if not np.isfinite(values).all():
+            raise InputError(path, f"lead {lead} has samples that are not numbers", "export the ECG again without gaps")
+    if lengths and max(lengths) / sampling_rate < SHORTEST_S:
+        raise InputError(
+            path,
+            f"it lasts {max(lengths) / sampling_rate:.2f} s and at least {SHORTEST_S:g} s are needed",
+            "give a 10 s recording",
+        )
+
+
+def _derived_limb_leads(channels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """III (Einthoven) and aVR, aVL, aVF (Goldberger) of leads I and II; empty unless both exist."""
+    if not {"I", "II"} <= channels.keys():
+        return {}
+    one, two = channels["I"], channels["II"]
+    return {"III": two - one, "aVR": -(one + two) / 2, "aVL": one - two / 2, "aVF": two - one / 2}

@@ -1,0 +1,232 @@
+"""A cohort read once and laid down as arrays: what training reads, memory-mapped, in any order."""
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, astuple, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .ecg import read_ecg
+from .errors import InputError
+from .heart_grid import GridGeometry, read_heart
+from .person import Person, read_persons, read_phenotypes
+from .phenotypes import PHENOTYPES, phenotypes_of
+from .preprocessing import ecg_input
+from .subjects import Subject, find_subjects, pairs, split_of
+
+NO_LABELS = 255
+ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What decides the arrays: the heart grid, and the strip the ECG encoder expects."""
+
+    geometry: GridGeometry = GridGeometry()
+    sampling_rate: int = 250
+    duration_s: float = 10.0
+
+
+@dataclass(frozen=True)
+class PreparedCohort:
+    """N people with both modalities at one visit. Arrays are memory-mapped and row i is one (eid, instance).
+
+    Attributes:
+        folder: where the arrays lie (latents of an autoencoder are put beside them).
+        preparation: how they were made.
+        hearts: (N, slices, phases, height, width) uint8, intensity 0..255.
+        mask: (N, slices, phases) bool, False outside the acquisition.
+        labels: like hearts, uint8; NO_LABELS throughout where there is no label map.
+        affine: (N, 4, 4) grid index (column, row, slice) -> RAS mm.
+        ecg: (N, 12, samples) float16 mV; lead_mask: (N, 12) bool.
+        person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
+        phenotypes: (N, 8) float32 in the order of PHENOTYPES; NaN where unknown.
+        eid, instance: (N,) int64.
+    """
+
+    folder: Path
+    preparation: Preparation
+    hearts: np.ndarray
+    mask: np.ndarray
+    labels: np.ndarray
+    affine: np.ndarray
+    ecg: np.ndarray
+    lead_mask: np.ndarray
+    person: np.ndarray
+    phenotypes: np.ndarray
+    eid: np.ndarray
+    instance: np.ndarray
+
+    def rows(self, split: str) -> np.ndarray:
+        """Rows of a split: "train", "validation" or "test", by person."""
+        return np.flatnonzero([split_of(int(eid)) == split for eid in self.eid])
+
+    @property
+    def level_mm(self) -> np.ndarray:
+        """(slices,) distance of each slice from the grid's centre, towards the apex."""
+        geometry = self.preparation.geometry
+        return (np.arange(geometry.slices) - (geometry.slices - 1) / 2) * geometry.slice_step_mm
+
+    @property
+    def phase(self) -> np.ndarray:
+        """(phases,) place in the cycle's frames, ED 0."""
+        return np.arange(self.preparation.geometry.phases) / self.preparation.geometry.phases
+
+
+def prepare_cohort(
+    data: Path, folder: Path, preparation: Preparation, max_bad_fraction: float = 0.2, quiet: bool = False
+) -> PreparedCohort:
+    """Read every complete subject of `data` once; continues where it was interrupted.
+
+    The arrays go to a folder of `folder` named by a hash of the settings and of the files' names, sizes and times,
+    so a changed cohort is read anew. Subjects that cannot be read are listed in `excluded.csv` with the reason.
+
+    Raises:
+        InputError: no complete subject, or more than `max_bad_fraction` of them unreadable.
+    """
+    subjects = pairs(find_subjects(data))
+    if not subjects:
+        raise InputError(
+            data,
+            "no person has both an ECG and a short-axis MRI at the same visit",
+            f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
+            "writes a simulated cohort instead",
+        )
+    final = folder / f"{data.resolve().name}-{_fingerprint(data, subjects, preparation)}"
+    if not (final / "prepared.json").exists():
+        _prepare(data, subjects, final, preparation, max_bad_fraction, quiet)
+    return load_prepared(final)
+
+
+def load_prepared(folder: Path) -> PreparedCohort:
+    """Open a folder written by `prepare_cohort`; the arrays stay on disk."""
+    about = json.loads((folder / "prepared.json").read_text())
+    settings = about["preparation"]
+    preparation = Preparation(**{**settings, "geometry": GridGeometry(**settings["geometry"])})
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
+    return PreparedCohort(folder, preparation, **arrays)
+
+
+def _prepare(data, subjects, final: Path, preparation: Preparation, max_bad_fraction: float, quiet: bool) -> None:
+    draft = final.with_name(f".partial-{final.name}")
+    draft.mkdir(parents=True, exist_ok=True)
+    shapes = _shapes(len(subjects), preparation)
+    arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
+    state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
+    reasons = draft / "reasons.jsonl"
+    todo = [row for row in range(len(subjects)) if state[row] == 0]
+    bar = tqdm(total=len(subjects), initial=len(subjects) - len(todo), desc="reading the cohort", disable=quiet)
+    for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo):
+        if isinstance(example, str):
+            with reasons.open("a") as file:
+                file.write(json.dumps([row, example]) + "\n")
+        else:
+            for name, value in example.items():
+                arrays[name][row] = value
+        state[row] = 2 if isinstance(example, str) else 1
+        bar.update()
+    bar.close()
+    _finish(draft, final, subjects, arrays, state, preparation, max_bad_fraction)
+
+
+def _finish(draft, final, subjects, arrays, state, preparation, max_bad_fraction: float) -> None:
+    good = np.flatnonzero(np.asarray(state) == 1)
+    reasons_file = draft / "reasons.jsonl"
+    lines = reasons_file.read_text().splitlines() if reasons_file.exists() else []
+    reasons = dict(json.loads(line) for line in lines)
+    if len(subjects) - len(good) > max_bad_fraction * len(subjects):
+        first = next(iter(reasons.values()))
+        raise InputError(
+            draft.parent,
+            f"{len(reasons)} of {len(subjects)} subjects cannot be read, the first: {first}",
+            "mend or remove them",
+        )
+    with (draft / "excluded.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["eid", "instance", "reason"])
+        writer.writerows([subjects[row].eid, subjects[row].instance, reason] for row, reason in reasons.items())
+    if len(good) < len(subjects):
+        print(f"{len(reasons)} of {len(subjects)} subjects cannot be read; {final / 'excluded.csv'} says why")
+        for name, array in arrays.items():
+            np.save(draft / f".{name}.npy", array[good])
+            (draft / f".{name}.npy").replace(draft / f"{name}.npy")
+    for array in arrays.values():
+        array.flush()
+    (draft / "prepared.json").write_text(
+        json.dumps({"people": len(good), "preparation": asdict(preparation)}, indent=2)
+    )
+    draft.rename(final)
+
+
+def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
+    persons = read_persons(data / "persons.csv") if (data / "persons.csv").exists() else {}
+    phenotypes = read_phenotypes(data / "phenotypes.csv") if (data / "phenotypes.csv").exists() else {}
+    jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        yield from zip(rows, pool.map(partial(_example, preparation), jobs, chunksize=4), strict=True)
+
+
+def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> dict[str, np.ndarray] | str:
+    """One subject's arrays by name, or the reason why there are none."""
+    subject, person, known = job
+    try:
+        ecg = read_ecg(subject.ecg)
+        heart = read_heart(subject, preparation.geometry)
+    except InputError as error:
+        return str(error)
+    signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
+    voxel_mm3 = abs(float(np.linalg.det(heart.affine[:3, :3])))
+    measured = {} if heart.labels is None else phenotypes_of(heart.labels, voxel_mm3)
+    return {
+        "hearts": np.round(heart.voxels * 255).astype(np.uint8),
+        "mask": heart.mask,
+        "labels": NO_LABELS if heart.labels is None else heart.labels,
+        "affine": heart.affine,
+        "ecg": signal.astype(np.float16),
+        "lead_mask": lead_mask,
+        "person": person.filled_from(ecg.person).vector,
+        "phenotypes": [known.get(name, measured.get(name, np.nan)) for name in PHENOTYPES],
+        "eid": subject.eid,
+        "instance": subject.instance,
+    }
+
+
+def _shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:
+    g = preparation.geometry
+    heart = (people, g.slices, g.phases, g.height, g.width)
+    return {
+        "hearts": (heart, np.uint8),
+        "mask": (heart[:3], np.bool_),
+        "labels": (heart, np.uint8),
+        "affine": ((people, 4, 4), np.float64),
+        "ecg": ((people, 12, round(preparation.sampling_rate * preparation.duration_s)), np.float16),
+        "lead_mask": ((people, 12), np.bool_),
+        "person": ((people, 4), np.float32),
+        "phenotypes": ((people, len(PHENOTYPES)), np.float32),
+        "eid": ((people,), np.int64),
+        "instance": ((people,), np.int64),
+    }
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """A zeroed array on disk, or the one an interrupted preparation left."""
+    if path.exists():
+        return np.lib.format.open_memmap(path, mode="r+")
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
+    digest = hashlib.sha256(json.dumps(asdict(preparation), sort_keys=True).encode())
+    files = (p for s in subjects for p in (s.ecg, *astuple(s.images)))
+    for path in (data / "persons.csv", data / "phenotypes.csv", *files):
+        if path is not None and path.exists():
+            about = path.stat()
+            digest.update(f"{path.name}:{about.st_size}:{about.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:12]

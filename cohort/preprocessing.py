@@ -1,0 +1,57 @@
+"""Arrays in, arrays out: what a network sees of an ECG."""
+
+from fractions import Fraction
+
+import numpy as np
+from scipy.signal import butter, resample_poly, sosfiltfilt
+
+from cohort.ecg import ECG
+
+# A zero-phase high pass may cut at up to 0.67 Hz without moving the ST segment (AHA/ACC/HRS 2007, Kligfield et al.,
+# J Am Coll Cardiol 49:1109); a causal filter would need 0.05 Hz, which leaves the wander in.
+HIGHPASS_HZ = 0.5
+LARGEST_MV = 10.0  # no heart reaches it on the chest; bounds what a loose electrode or a pacemaker spike can do
+_EDGE_S = 2.0  # mirrored at both ends, one period of the high pass
+
+
+def ecg_input(ecg: ECG, sampling_rate: int = 250, duration_s: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
+    """The first `duration_s` seconds of an ECG, without baseline wander, at a common rate.
+
+    Steps: zero-phase high pass, anti-aliased resampling by duration (sample k is at k / sampling_rate seconds,
+    whatever the rate of the recording), clipping to +-10 mV. Millivolts stay millivolts: amplitude tells of mass.
+    A recording shorter than `duration_s` is followed by zeros and not repeated, which would invent a rhythm.
+
+    Returns:
+        signal: (12, sampling_rate * duration_s) float32 mV, finite; absent and flat leads are zero.
+        lead_mask: (12,) bool, False where the lead is absent or flat.
+    """
+    samples = round(sampling_rate * duration_s)
+    lead_mask = ~(ecg.absent | ecg.flat)
+    signal = np.zeros((len(ecg.signal), samples), dtype=np.float32)
+    if not lead_mask.any():
+        return signal, lead_mask
+    # Beyond the wanted seconds only what their filter tails can reach is worth filtering.
+    recorded = ecg.signal[lead_mask, : round(ecg.sampling_rate * (duration_s + _EDGE_S))]
+    resampled = _resample(_without_baseline(recorded, ecg.sampling_rate), ecg.sampling_rate, sampling_rate)
+    kept = np.clip(resampled[:, :samples], -LARGEST_MV, LARGEST_MV)
+    signal[lead_mask, : kept.shape[1]] = kept
+    return signal, lead_mask
+
+
+def _without_baseline(millivolts: np.ndarray, sampling_rate: float) -> np.ndarray:
+    """(leads, T) without offset and wander. In float64: at 1000 Hz the poles lie within 0.003 of the unit circle.
+
+    The ends are mirrored evenly: scipy's odd mirror turns about the last sample, and where that is on an R peak it
+    shifts the baseline by as much.
+    """
+    highpass = butter(2, HIGHPASS_HZ, "highpass", fs=sampling_rate, output="sos")
+    edge = round(_EDGE_S * sampling_rate)
+    return sosfiltfilt(highpass, millivolts.astype(np.float64), axis=1, padtype="even", padlen=edge)
+
+
+def _resample(millivolts: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
+    """(leads, T) -> (leads, ceil(T * to_hz / from_hz)). Rates need not be whole: 10 s stay 10 s to within 0.01 %."""
+    ratio = (Fraction(to_hz) / Fraction(from_hz)).limit_denominator(10_000)
+    if ratio == 1:
+        return millivolts
+    return resample_poly(millivolts, ratio.numerator, ratio.denominator, axis=1, padtype="line")

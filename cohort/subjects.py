@@ -1,0 +1,231 @@
+"""Who is in the folder: UK Biobank's file names, people paired by (eid, instance), and the split by person.
+
+    UKBB/ecg/<eid>_20205_<instance>_<array>.xml          or .hea (WFDB), .npy
+    UKBB/NIFTI/<eid>_20209_<instance>_<array>.nii.gz     a whole cine, flat
+    UKBB/NIFTI/<folder>/sa.nii.gz, sa_ED.nii.gz, ...     ukbb_cardiac's layout; <folder> is <eid> (instance 2),
+                                                         <eid>_<instance> or <eid>_20209_<instance>_<array>
+
+An ECG belongs to an MRI only when eid AND instance are equal.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from cohort.errors import InputError
+
+ECG_FIELD, MRI_FIELD = "20205", "20209"  # resting 12-lead ECG, short-axis heart MRI
+FIRST_IMAGING_VISIT = 2  # the instance of a folder that names none
+ECG_SUFFIXES = ("xml", "hea", "npy")  # in order of preference
+ECG_SIDECARS = ("dat", "mat")  # the signals beside a .hea
+BULK_NAME = re.compile(r"([1-9]\d{6})_(\d{5})_(\d)_(\d+)")
+FOLDER_NAME = re.compile(r"([1-9]\d{6})(?:_(\d))?")
+
+
+@dataclass(frozen=True, slots=True)
+class ShortAxis:
+    """Paths of one short-axis MRI: the 4D cine, the ED and ES volumes, and the label map of each; any may be None."""
+
+    cine: Path | None = None
+    ed: Path | None = None
+    es: Path | None = None
+    labels_cine: Path | None = None
+    labels_ed: Path | None = None
+    labels_es: Path | None = None
+
+
+IMAGE_STEMS = {
+    "sa": "cine",
+    "sa_ED": "ed",
+    "sa_ES": "es",
+    "seg_sa": "labels_cine",
+    "seg_sa_ED": "labels_ed",
+    "seg_sa_ES": "labels_es",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One person at one visit.
+
+    Attributes:
+        eid, instance: the participant's number and the visit, from the file's name.
+        ecg: the ECG's file, None where there is none at this instance.
+        images: the MRI's files at this instance.
+        ecg_elsewhere, mri_elsewhere: other instances at which this person has one.
+    """
+
+    eid: int
+    instance: int
+    ecg: Path | None = None
+    images: ShortAxis = ShortAxis()
+    ecg_elsewhere: tuple[int, ...] = ()
+    mri_elsewhere: tuple[int, ...] = ()
+
+    @property
+    def has_mri(self) -> bool:
+        return bool(self.images.cine or (self.images.ed and self.images.es))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What keeps this subject from being a pair, in words; empty when complete."""
+        reasons = []
+        if self.ecg is None:
+            reasons.append(f"no ECG at instance {self.instance}{_elsewhere(self.ecg_elsewhere)}")
+        if self.images.ed and not self.has_mri:
+            reasons.append("short-axis MRI has ED but no ES")
+        elif self.images.es and not self.has_mri:
+            reasons.append("short-axis MRI has ES but no ED")
+        elif not self.has_mri:
+            at = f" at instance {self.instance}{_elsewhere(self.mri_elsewhere)}" if self.mri_elsewhere else ""
+            reasons.append(f"no short-axis MRI{at}")
+        return tuple(reasons)
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a folder holds: subjects in order of (eid, instance), and the number of entries no rule could place."""
+
+    subjects: list[Subject]
+    strays: int
+
+
+def find_subjects(data: Path) -> list[Subject]:
+    """Every person and visit with an ECG or an MRI, incomplete ones included, in order of (eid, instance).
+
+    Raises:
+        InputError: no such folder, or nothing in it that its grammar knows.
+    """
+    return scan(data).subjects
+
+
+def complete(subject: Subject) -> bool:
+    """Whether there are an ECG and a short-axis MRI of the same visit."""
+    return not subject.missing
+
+
+def pairs(subjects: Iterable[Subject]) -> list[Subject]:
+    """The complete ones, in the order given."""
+    return [subject for subject in subjects if complete(subject)]
+
+
+def split_of(eid: int) -> Literal["train", "validation", "test"]:
+    """80 / 10 / 10 by a hash of the person alone: both visits go together, and newcomers move nobody."""
+    share = int(hashlib.sha256(str(eid).encode()).hexdigest()[:8], 16) / 16**8
+    return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
+
+
+def scan(data: Path) -> Scan:
+    """Read the names in data/ecg and data/NIFTI, and no file. Links are never followed: they count as stray.
+
+    Raises:
+        InputError: as `find_subjects`.
+    """
+    data = Path(data)
+    ecgs: dict[tuple[int, int], str] = {}
+    images: dict[tuple[int, int], dict[str, str]] = {}
+    strays = _scan_ecgs(data / "ecg", ecgs) + _scan_images(data / "NIFTI", images)
+    if not ecgs and not images:
+        raise InputError(
+            data,
+            "holds no ECG and no MRI" if data.is_dir() else "is not a folder",
+            f"put ECGs in {data / 'ecg'} as <eid>_20205_2_0.xml and cines in {data / 'NIFTI'} as "
+            "<eid>_20209_2_0.nii.gz or <eid>/sa.nii.gz, or make some: python make_phantom.py --output UKBB",
+        )
+    subjects = []
+    for eid, instance in sorted(ecgs.keys() | images.keys()):
+        ecg = ecgs.get((eid, instance))
+        paths = {role: Path(path) for role, path in images.get((eid, instance), {}).items()}
+        subjects.append(Subject(eid, instance, Path(ecg) if ecg else None, ShortAxis(**paths)))
+    return Scan(_told_of_other_visits(subjects), strays)
+
+
+def _elsewhere(instances: tuple[int, ...]) -> str:
+    return f" (one at instance {', '.join(map(str, instances))})" if instances else ""
+
+
+def _entries(folder: str | Path) -> Iterator[os.DirEntry]:
+    """Entries in order of name, hidden ones left out; none where there is no folder."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from sorted((entry for entry in entries if entry.name[0] != "."), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise InputError(folder, f"cannot be listed ({error.strerror})", "check its permissions") from error
+
+
+def _scan_ecgs(folder: Path, found: dict[tuple[int, int], str]) -> int:
+    """Fill `found` with the best ECG of each (eid, instance): xml before hea before npy, then the lowest array."""
+    strays, ranks = 0, {}
+    for entry in _entries(folder):
+        stem, _, suffix = entry.name.rpartition(".")
+        name, suffix = BULK_NAME.fullmatch(stem), suffix.lower()
+        if not name or suffix not in ECG_SUFFIXES + ECG_SIDECARS or not entry.is_file(follow_symlinks=False):
+            strays += 1
+        elif name[2] == ECG_FIELD and suffix in ECG_SUFFIXES:
+            key, rank = (int(name[1]), int(name[3])), (ECG_SUFFIXES.index(suffix), int(name[4]))
+            if rank < ranks.get(key, (len(ECG_SUFFIXES), 0)):
+                ranks[key], found[key] = rank, entry.path
+    return strays
+
+
+def _scan_images(folder: Path, found: dict[tuple[int, int], dict[str, str]]) -> int:
+    """Fill `found` with the MRI of each (eid, instance); of two, the one of more files, then of the first name."""
+    strays = 0
+    for entry in _entries(folder):
+        is_folder = entry.is_dir(follow_symlinks=False)
+        stem = entry.name if is_folder else _nifti_stem(entry)
+        name = BULK_NAME.fullmatch(stem) or (FOLDER_NAME.fullmatch(stem) if is_folder else None)
+        if name is None:
+            strays += 1
+            continue
+        if name.re is BULK_NAME and name[2] != MRI_FIELD:
+            continue  # long axis, scout, flow: not ours, not wrong
+        instance = name[3] if name.re is BULK_NAME else name[2]
+        key = (int(name[1]), int(instance or FIRST_IMAGING_VISIT))
+        paths = _images_in(entry.path) if is_folder else {"cine": entry.path}
+        if paths and len(paths) > len(found.get(key, {})):
+            found[key] = paths
+    return strays
+
+
+def _nifti_stem(entry: os.DirEntry) -> str:
+    """The name less .nii or .nii.gz; empty where it is no such file."""
+    stem = entry.name.removesuffix(".gz").removesuffix(".nii")
+    return stem if ".nii" in entry.name and entry.is_file(follow_symlinks=False) else ""
+
+
+def _images_in(folder: str) -> dict[str, str]:
+    """Role of `ShortAxis` -> path; .nii before .nii.gz, which takes longer to read."""
+    paths: dict[str, str] = {}
+    for entry in _entries(folder):
+        role = IMAGE_STEMS.get(_nifti_stem(entry))
+        if role:
+            paths.setdefault(role, entry.path)
+    return paths
+
+
+def _told_of_other_visits(subjects: list[Subject]) -> list[Subject]:
+    """The same subjects; the incomplete ones know where else this person has what they lack."""
+    ecgs: dict[int, list[int]] = {}
+    images: dict[int, list[int]] = {}
+    for subject in subjects:
+        if subject.ecg:
+            ecgs.setdefault(subject.eid, []).append(subject.instance)
+        if subject.has_mri:
+            images.setdefault(subject.eid, []).append(subject.instance)
+    return [
+        subject
+        if complete(subject)
+        else replace(
+            subject,
+            ecg_elsewhere=tuple(i for i in ecgs.get(subject.eid, ()) if i != subject.instance),
+            mri_elsewhere=tuple(i for i in images.get(subject.eid, ()) if i != subject.instance),
+        )
+        for subject in subjects
+    ]

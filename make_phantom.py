@@ -1,0 +1,42 @@
+"""Write a cohort of simulated patients, ECG and heart MRI, in UK Biobank's formats.
+
+python make_phantom.py --output UKBB --subjects 200
+"""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from cohort.errors import exit_code_of
+
+
+@dataclass(frozen=True)
+class Options:
+    """Simulated patients with a known truth. The same command continues an interrupted run."""
+
+    output: Path
+    """Folder of the cohort: empty, new, or one that this script began."""
+    subjects: int = 200
+    """How many. More later adds to the cohort and changes nobody."""
+    seed: int = 0
+    """Subject i depends on this and on i alone."""
+    frames: int = 2
+    """2: end-diastole and end-systole only. More: a whole cine of so many frames (UK Biobank has 50)."""
+    processes: int | None = None
+    """Default: one per core."""
+
+
+def main() -> None:
+    options = tyro.cli(Options, description=__doc__)
+    for library in ("OMP", "OPENBLAS", "MKL"):  # the processes are the parallelism
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+    from phantom.cohort_writer import CohortPlan, write_cohort
+
+    write_cohort(options.output, CohortPlan(options.seed, options.subjects, options.frames), options.processes)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

@@ -1,0 +1,75 @@
+"""What the denoiser is told: ECG tokens, person tokens, and learned null tokens where either is absent."""
+
+import torch
+from diffusers import ConfigMixin, ModelMixin
+from diffusers.configuration_utils import register_to_config
+from torch import Tensor, nn
+
+PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female, 1 male
+
+
+class HeartConditioner(ModelMixin, ConfigMixin):
+    """ECG and person -> cross-attention tokens, one embedding, and the phenotypes read off that embedding.
+
+    ECG and person are dropped independently in training, so one network serves ECG + person, ECG alone, person
+    alone and neither: an absent ECG is exactly its null token, an absent field of the person exactly that field's.
+
+    Args:
+        width: of the ECG tokens, of every token given to the denoiser, and of the embedding.
+        phenotypes: names of the phenotypes the auxiliary head predicts.
+        phenotype_mean, phenotype_std: of the training cohort, in the phenotypes' own units.
+        person_mean, person_std: that standardise PERSON_FIELDS (measured on the training cohort).
+    """
+
+    @register_to_config
+    def __init__(
+        self,
+        width: int = 128,
+        phenotypes: tuple[str, ...] = (),
+        phenotype_mean: tuple[float, ...] = (),
+        phenotype_std: tuple[float, ...] = (),
+        person_mean: tuple[float, ...] = (0.5, 62.0, 169.0, 76.0),
+        person_std: tuple[float, ...] = (0.5, 9.0, 9.0, 14.0),
+    ) -> None:
+        super().__init__()
+        fields = len(PERSON_FIELDS)
+        self.ecg_null = nn.Parameter(torch.randn(width) * 0.02)
+        self.person_null = nn.Parameter(torch.randn(fields, width) * 0.02)
+        self.person_place = nn.Parameter(torch.randn(fields, width) * 0.02)
+        self.person_slope = nn.Parameter(torch.randn(fields, width) * 0.5)
+        self.embedding = nn.Sequential(
+            nn.Linear((1 + fields) * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
+        )
+        self.phenotype_head = nn.Linear(width, len(phenotypes)) if phenotypes else None
+
+    def forward(
+        self, ecg_tokens: Tensor, ecg_pooled: Tensor, person: Tensor, ecg_present: Tensor, person_present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Assemble the condition.
+
+        Args:
+            ecg_tokens: (batch, patches, width).
+            ecg_pooled: (batch, width).
+            person: (batch, 4) PERSON_FIELDS in their own units, NaN where absent.
+            ecg_present, person_present: (batch,) bool.
+
+        Returns:
+            tokens (batch, patches + 1 + 4, width) for cross-attention and the embedding (batch, width).
+        """
+        ecg = torch.cat([ecg_pooled.unsqueeze(1), ecg_tokens], dim=1)  # (B, 1 + N, D)
+        ecg = torch.where(ecg_present[:, None, None], ecg, self.ecg_null.to(ecg.dtype))  # (B, 1 + N, D)
+        people = self.person_tokens(person, person_present).to(ecg.dtype)  # (B, 4, D)
+        embedding = self.embedding(torch.cat([ecg[:, :1], people], dim=1).flatten(1))  # (B, D)
+        return torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1), embedding  # (B, 1+N+4, D), (B, D)
+
+    def person_tokens(self, person: Tensor, person_present: Tensor) -> Tensor:
+        """(batch, 4) values, NaN where absent -> (batch, 4, width)."""
+        mean, std = (person.new_tensor(s) for s in (self.config.person_mean, self.config.person_std))
+        value = (person - mean) / std  # (B, 4)
+        known = person_present[:, None] & ~value.isnan()  # (B, 4)
+        token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4, D)
+        return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4, D)
+
+    def standardised_phenotypes(self, embedding: Tensor) -> Tensor:
+        """(batch, width) -> (batch, phenotypes) in standard deviations of the training cohort."""
+        return self.phenotype_head(embedding)  # (B, K)

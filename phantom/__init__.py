@@ -1,0 +1,1 @@
+"""Physics -> files: simulated patients whose ECG and MRI come from one drawn heart."""

@@ -1,0 +1,256 @@
+"""A cohort of simulated patients on disk, in UK Biobank's names and formats, with its truth beside it.
+
+    <out>/ecg/<eid>_20205_2_0.xml                             ten seconds of 12-lead ECG, CardioSoft
+    <out>/NIFTI/<eid>/sa_ED.nii.gz, seg_sa_ED.nii.gz, ...     end-diastole and end-systole, or
+    <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine
+    <out>/persons.csv, phenotypes.csv                         what a study would know of them
+    <out>/truth.csv                                           every drawn number
+    <out>/cohort.json                                         what the cohort was made from
+
+Subject i depends on (seed, i) alone: the same bytes whatever the number of subjects, processes or order.
+"""
+
+import csv
+import io
+import json
+import multiprocessing
+import os
+import re
+import signal
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cohort.cine import CineStack, write_nifti
+from cohort.ecg import write_cardiosoft
+from cohort.errors import InputError
+from cohort.person import PERSON_COLUMNS
+from cohort.phenotypes import PHENOTYPES, with_derived
+from phantom.electrical import render_ecg
+from phantom.heart import Heart, draw_heart
+from phantom.scanner import scan
+
+VERSION = 1  # of the phantom: a change of what is drawn or rendered makes another cohort
+FIRST_EID = 9_000_001  # beyond the ids of UK Biobank's participants
+MOST_SUBJECTS = 999_999  # an eid has seven digits
+MOST_FRAMES = 100
+
+
+@dataclass(frozen=True)
+class CohortPlan:
+    """What a cohort is made from; written as cohort.json.
+
+    Attributes:
+        seed: of every draw. subjects: how many.
+        frames: of each cine; 2 writes end-diastole and end-systole only, in files of their own.
+    """
+
+    seed: int
+    subjects: int
+    frames: int = 2
+    version: int = VERSION
+
+
+def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -> None:
+    """Write a cohort; what an earlier, interrupted or smaller run has finished is kept.
+
+    Args:
+        output: folder; made if need be.
+        plan: with fewer subjects than `output` already holds, these stay and the tables go on listing them.
+        processes: None for one per core.
+
+    Raises:
+        InputError: an option out of range, or `output` holds another cohort or anybody's real files.
+    """
+    output = Path(output)
+    _check_options(plan, processes)
+    plan = _claim(output, plan)
+    waiting = [index for index in range(plan.subjects) if not ecg_path(output, index).exists()]
+    workers = min(processes or _cores(), max(len(waiting), 1))
+    with tqdm(total=plan.subjects, initial=plan.subjects - len(waiting), desc="phantom", unit="subject") as bar:
+        for _ in _run(partial(write_subject, output, plan.seed, plan.frames), waiting, workers):
+            bar.update()
+    _write_tables(output, [draw_heart(plan.seed, index) for index in range(plan.subjects)])
+
+
+def write_subject(output: Path, seed: int, frames: int, index: int) -> None:
+    """Write the files of subject `index`. The ECG comes last: where it exists, the subject is complete."""
+    heart = draw_heart(seed, index)
+    folder = output / "NIFTI" / str(FIRST_EID + index)
+    folder.mkdir(parents=True, exist_ok=True)
+    for leftover in folder.glob(".*.partial"):
+        leftover.unlink()
+    if frames == 2:
+        images = scan(heart, (0.0, "es"))
+        stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(("ED", "ES"))}
+    else:
+        images = scan(heart, [t / frames for t in range(frames)])
+        stacks = {"": (slice(None), 60 / heart.heart_rate_bpm / frames)}
+    for suffix, (times, interval_s) in stacks.items():
+        for name, voxels in ((f"sa{suffix}", images.voxels), (f"seg_sa{suffix}", images.labels)):
+            write_nifti(folder / f"{name}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
+    rendered = render_ecg(heart)
+    measured = {name: value for name, value in rendered.measurements.items() if value is not None}
+    write_cardiosoft(ecg_path(output, index), rendered.ecg, medians=rendered.medians, measurements=measured)
+
+
+def ecg_path(output: Path, index: int) -> Path:
+    """Where the ECG of subject `index` lies: field 20205, instance 2 (first imaging visit)."""
+    return output / "ecg" / f"{FIRST_EID + index}_20205_2_0.xml"
+
+
+# ---- Processes ----
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _run(job: partial, indices: list[int], processes: int) -> Iterator[None]:
+    """Do the job for every index. Fresh processes ("spawn") inherit no threads, whatever the caller has started."""
+    if processes == 1:
+        yield from map(job, indices)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent)
+    try:
+        yield from pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_ctrl_c_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+# ---- Whose folder it is ----
+
+
+def _check_options(plan: CohortPlan, processes: int | None) -> None:
+    ranges = (
+        ("--subjects", plan.subjects, 1, MOST_SUBJECTS),
+        ("--seed", plan.seed, 0, 2**63 - 1),
+        ("--frames", plan.frames, 2, MOST_FRAMES),
+        ("--processes", processes or 1, 1, 1024),
+    )
+    for option, value, low, high in ranges:
+        if not low <= value <= high:
+            raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+
+
+def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
+    """Write cohort.json, or agree with the one that is there; returns the plan with the larger number of subjects."""
+    note = output / "cohort.json"
+    there = _read_plan(note)
+    if there is None:
+        strangers = [output / "persons.csv", output / "phenotypes.csv", *_contents(output)]
+        if stranger := next((path for path in strangers if path.exists()), None):
+            raise InputError(
+                stranger.parent, "holds files that are not of a phantom cohort", "give --output an empty or new folder"
+            )
+    else:
+        for field in ("seed", "frames", "version"):
+            if there.get(field) != getattr(plan, field):
+                raise InputError(
+                    note,
+                    f"this cohort has {field} {there.get(field)}, not {getattr(plan, field)}",
+                    "give another --output",
+                )
+        if not all(_is_phantom(path) for path in _contents(output)):
+            raise InputError(output, "holds other people's files beside the phantom's", "give another --output")
+        plan = CohortPlan(plan.seed, max(plan.subjects, there["subjects"]), plan.frames)
+    for folder in ("ecg", "NIFTI"):
+        (output / folder).mkdir(parents=True, exist_ok=True)
+    _write_text(note, json.dumps(asdict(plan), indent=2) + "\n")
+    return plan
+
+
+def _read_plan(note: Path) -> dict | None:
+    try:
+        plan = json.loads(note.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        plan = None
+    if not isinstance(plan, dict) or not isinstance(plan.get("subjects"), int):
+        raise InputError(note, "is not a phantom cohort's", "give another --output")
+    return plan
+
+
+def _contents(output: Path) -> list[Path]:
+    """What lies in the folders of ECGs and images, README and hidden files aside."""
+    folders = (output / "ecg", output / "NIFTI")
+    if fault := next((path for path in (output, *folders) if path.exists() and not path.is_dir()), None):
+        raise InputError(fault, "is not a folder", "give another --output")
+    paths = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
+    return [path for path in paths if path.name != "README.md" and not path.name.startswith(".")]
+
+
+def _is_phantom(path: Path) -> bool:
+    match = re.fullmatch(r"(9\d{6})(_20205_2_0\.xml)?", path.name)
+    return match is not None and int(match[1]) >= FIRST_EID
+
+
+# ---- Tables ----
+
+
+def _write_tables(output: Path, hearts: list[Heart]) -> None:
+    eids = range(FIRST_EID, FIRST_EID + len(hearts))
+    truth = [{"eid": eid, **_flat(heart)} for eid, heart in zip(eids, hearts, strict=True)]
+    _write_table(output / "truth.csv", truth[0].keys(), (row.values() for row in truth))
+    people = ((h.sex, h.age_years, h.height_cm, h.weight_kg) for h in hearts)
+    _write_table(output / "persons.csv", PERSON_COLUMNS, _with_eid(eids, people))
+    measured = (drawn_phenotypes(heart).values() for heart in hearts)
+    _write_table(output / "phenotypes.csv", ("eid", *PHENOTYPES), _with_eid(eids, measured))
+
+
+def drawn_phenotypes(heart: Heart) -> dict[str, float]:
+    """PHENOTYPES of the drawn heart itself (mL, percent, g): the truth that a segmentation only approaches."""
+    return with_derived(
+        {
+            "LVEDV": heart.lvedv_ml,
+            "LVESV": heart.lvesv_ml,
+            "LVM": heart.lv_mass_g,
+            "RVEDV": heart.rvedv_ml,
+            "RVESV": heart.rvesv_ml,
+        }
+    )
+
+
+def _with_eid(eids: range, rows: Iterable[Iterable]) -> Iterator[tuple]:
+    return ((eid, *row) for eid, row in zip(eids, rows, strict=True))
+
+
+def _flat(heart: Heart) -> dict[str, object]:
+    """The heart as one row: a tuple becomes columns numbered from 1, as in electrode_shift_mm_3_1 (V3, leftwards)."""
+    row: dict[str, object] = {}
+
+    def put(name: str, value: object) -> None:
+        if isinstance(value, tuple):
+            for number, part in enumerate(value, start=1):
+                put(f"{name}_{number}", part)
+        else:
+            row[name] = value
+
+    for name, value in asdict(heart).items():
+        put(name, value)
+    return row
+
+
+def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
+    text = io.StringIO(newline="")
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    _write_text(path, text.getvalue())
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Under a temporary name first: whoever reads the file meets a whole one."""
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    unfinished.write_text(text)
+    unfinished.replace(path)

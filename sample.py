@@ -1,0 +1,147 @@
+"""One ECG in, pseudo-MRIs of the same patient's heart out.
+
+    python sample.py --ecg path.xml
+    accelerate launch sample.py --ecg UKBB/ecg --mri UKBB/NIFTI
+
+Formats: UK Biobank / GE CardioSoft XML, GE MUSE XML, WFDB (.hea), .npy or .csv with --sampling-rate.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from cohort.errors import InputError, exit_code_of
+
+
+@dataclass(frozen=True)
+class Config:
+    """Generate hearts from ECGs."""
+
+    ecg: Path
+    """An ECG file, or a folder of them."""
+    pipeline: Path | None = None
+    """A pipeline folder; the newest trained one under runs/ if not given."""
+    output: Path = Path("out")
+    """One folder a patient is written here."""
+    samples: int = 4
+    """Hearts per ECG."""
+    mri: Path | None = None
+    """The real heart (a short-axis NIfTI, or a folder in a UKBB layout), drawn above the generated ones."""
+    persons: Path | None = None
+    """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
+    guidance_scale: float | None = None
+    """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
+    steps: int = 10
+    """Evaluations of the denoiser."""
+    scheduler: str | None = None
+    """Name of a diffusers scheduler; the pipeline's own if not given."""
+    seed: int = 0
+    """A heart depends on (seed, subject, sample number) only."""
+    batch_size: int = 8
+    """Hearts denoised at once; changes nothing but speed and memory."""
+    sampling_rate: float | None = None
+    """Hz, for ECG files that do not say it (.npy, .csv)."""
+    allow_missing_leads: bool = False
+    """Accept an ECG without some chest leads; they are masked."""
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    if min(config.samples, config.steps, config.batch_size) < 1:
+        raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")
+    from sampling.inputs import ecg_files
+
+    files = ecg_files(config.ecg)
+
+    from accelerate import PartialState
+    from tqdm import tqdm
+
+    from cohort.person import read_persons
+    from sampling.patients import generate
+    from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
+
+    state = PartialState()
+    folder = config.pipeline or newest_pipeline(Path("runs"))
+    pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
+    pipeline.set_progress_bar_config(disable=True)
+    if state.is_main_process:
+        print(f"pipeline: {folder} on {state.device}")
+    persons = read_persons(config.persons) if config.persons else {}
+    record = record_of(config, pipeline, folder)
+    with state.split_between_processes(files) as mine:
+        patients, refused = read_patients(mine, config, pipeline, persons)
+        hearts = generate(
+            pipeline, patients, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
+        )
+        bar = tqdm(hearts, total=len(patients), desc="patients", disable=not state.is_main_process or len(files) == 1)
+        for patient, samples in bar:
+            write(config, pipeline, patient, samples, record)
+    if state.is_main_process:
+        print(f"pseudo-MRIs: {config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
+    if refused:
+        raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
+
+
+def read_patients(files: list[Path], config: Config, pipeline, persons: dict) -> tuple[list, int]:
+    """The readable patients that have no finished output yet, and how many files were refused."""
+    from cohort.person import Person
+    from cohort.subjects import BULK_NAME
+    from sampling.patients import read_patient
+
+    patients, refused = [], 0
+    for path in files:
+        name = BULK_NAME.fullmatch(path.stem)
+        known = persons.get(int(name[1]), Person()) if name else Person()
+        try:
+            patient = read_patient(
+                path,
+                pipeline,
+                known,
+                allow_missing_leads=config.allow_missing_leads,
+                sampling_rate=config.sampling_rate,
+            )
+        except InputError as error:
+            if len(files) == 1:
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            refused += 1
+            continue
+        for warning in patient.warnings:
+            print(f"warning: {path}: {warning}", file=sys.stderr)
+        patients.append(patient)
+    return patients, refused
+
+
+def record_of(config: Config, pipeline, folder: Path) -> dict:
+    """What heart.json says of how the hearts were made."""
+    from sampling.pipeline import weights_sha256
+    from training.run import code_version
+
+    scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
+    return {
+        "pipeline": folder.name,
+        "weights_sha256": weights_sha256(folder),
+        "code_version": code_version(),
+        "seed": config.seed,
+        "samples": config.samples,
+        "steps": config.steps,
+        "guidance_scale": scale,
+        "scheduler": type(pipeline.scheduler).__name__,
+    }
+
+
+def write(config: Config, pipeline, patient, hearts, record: dict) -> None:
+    """One patient's folder."""
+    from sampling.outputs import write_patient
+    from sampling.true_heart import find_true_heart
+
+    geometry = pipeline.geometry
+    true_heart = find_true_heart(config.mri, patient.name, geometry) if config.mri else None
+    patient_record = {"subject": patient.name, **record, "warnings": list(patient.warnings)}
+    write_patient(config.output / patient.name, hearts, geometry, patient_record, true_heart)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

@@ -1,0 +1,1 @@
+"""ECG -> heart: the self-contained pipeline and what it writes."""

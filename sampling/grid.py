@@ -1,0 +1,40 @@
+"""One picture a patient: slices across, ED and ES, samples down, the true heart on top when there is one."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+MARGIN, CAPTION = 34, 14
+
+
+def heart_rows(heart: np.ndarray) -> np.ndarray:
+    """(slices, phases, height, width) in [0, 1] -> (phases * height, slices * width) uint8, base left, ED above ES."""
+    _, phases, height, width = heart.shape
+    rows = heart.transpose(1, 2, 0, 3).reshape(phases * height, -1, width).reshape(phases * height, -1)
+    return np.round(255 * rows.clip(0, 1)).astype(np.uint8)
+
+
+def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = ("ED", "ES")) -> None:
+    """Draw named hearts under one another, one intensity window for all, to a PNG.
+
+    Args:
+        hearts: (name, (slices, phases, height, width) in [0, 1]), top to bottom.
+        phase_names: of the phases; numbered where there are more phases than names.
+    """
+    blocks = [heart_rows(heart) for _, heart in hearts]
+    height = sum(block.shape[0] + CAPTION for block in blocks)
+    canvas = Image.new("L", (MARGIN + max(block.shape[1] for block in blocks), height), 0)
+    draw = ImageDraw.Draw(canvas)
+    top = 0
+    for (name, heart), block in zip(hearts, blocks, strict=True):
+        draw.text((2, top + 1), name, fill=255)
+        top += CAPTION
+        canvas.paste(Image.fromarray(block), (MARGIN, top))
+        for phase in range(heart.shape[1]):
+            label = phase_names[phase] if heart.shape[1] <= len(phase_names) else str(phase)
+            draw.text((4, top + phase * heart.shape[2] + heart.shape[2] // 2), label, fill=200)
+        top += block.shape[0]
+    partial = path.with_name(f".{path.name}.partial")
+    canvas.save(partial, format="PNG")
+    partial.replace(path)

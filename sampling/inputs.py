@@ -1,0 +1,58 @@
+"""Which ECGs to sample from, what each is called, and what about them is out of the ordinary."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from cohort.ecg import LEADS
+from cohort.errors import InputError
+
+SUFFIXES = (".xml", ".hea", ".npy", ".csv")
+
+
+def ecg_files(path: Path) -> list[Path]:
+    """The ECG itself, or every ECG of a folder in order of name.
+
+    Raises:
+        InputError: no such path, or a folder without an ECG.
+    """
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+        if not found:
+            raise InputError(path, "holds no ECG", f"put files ending in {', '.join(SUFFIXES)} there")
+        return found
+    if not path.exists() and not path.with_suffix(".hea").exists():
+        raise InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")
+    return [path]
+
+
+def subject_name(path: Path) -> str:
+    """The folder name for a file's outputs, which also keys its noise: its stem, with unusual characters as "_"."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip(".-")[:100] or "subject"
+
+
+def ecg_limits(ecg: np.ndarray, lead_mask: np.ndarray) -> list[list[float]]:
+    """Per lead, the range of peak-to-peak amplitude (mV) that 99 % of a training cohort keeps to, widened by half.
+
+    Args:
+        ecg: (N, 12, samples) mV; lead_mask: (N, 12) bool.
+    """
+    height = np.ptp(ecg.astype(np.float32), axis=2)  # (N, 12)
+    limits = []
+    for lead in range(height.shape[1]):
+        known = height[lead_mask[:, lead], lead]
+        low, high = np.percentile(known, [0.5, 99.5]) if len(known) else (0.0, np.inf)
+        limits.append([float(low) / 1.5, float(high) * 1.5])
+    return limits
+
+
+def out_of_range(signal: np.ndarray, lead_mask: np.ndarray, limits: list[list[float]]) -> list[str]:
+    """Leads (12, samples) whose amplitude the training cohort never showed, one sentence each."""
+    warnings = []
+    for lead, height, known, (low, high) in zip(LEADS, np.ptp(signal, axis=1), lead_mask, limits, strict=True):
+        if known and not low <= height <= high:
+            warnings.append(
+                f"lead {lead} is {height:.2f} mV peak to peak; the training cohort had {low:.2f} to {high:.2f}"
+            )
+    return warnings

@@ -1,0 +1,51 @@
+"""What a patient's folder holds: NIfTI in millimetres, a picture, and a record of how they were made."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from cohort.cine import CineStack, write_nifti
+from cohort.heart_grid import GridGeometry, canonical_affine
+
+from .grid import write_grid
+
+INTENSITY_MAX = 1000  # of the int16 voxels written for intensity 1
+NOT_FOR_DIAGNOSIS = (
+    "A generated image, for research. Not for diagnosis: it shows what an ECG suggests, not what a scanner saw."
+)
+
+
+def write_patient(
+    folder: Path, hearts: np.ndarray, geometry: GridGeometry, record: dict, true_heart: np.ndarray | None = None
+) -> None:
+    """Write one patient's samples; heart.json last, so that its presence means the folder is complete.
+
+    Sample 1 lies in the folder itself, further ones in sample_2, sample_3, ...: each in the layout of ukbb_cardiac.
+
+    Args:
+        hearts: (samples, slices, phases, height, width) in [0, 1].
+        record: what heart.json says beside the constant parts.
+        true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "heart.json").unlink(missing_ok=True)
+    for number, heart in enumerate(hearts, start=1):
+        _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
+    rows = [] if true_heart is None else [("true heart", true_heart)]
+    write_grid(folder / "grid.png", rows + [(f"generated, sample {n}", h) for n, h in enumerate(hearts, start=1)])
+    partial = folder / ".heart.json.partial"
+    partial.write_text(json.dumps({"note": NOT_FOR_DIAGNOSIS, **record}, indent=2) + "\n")
+    partial.replace(folder / "heart.json")
+
+
+def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry) -> None:
+    """sa_ED and sa_ES of two phases; a cine sa.nii.gz of any other number."""
+    folder.mkdir(exist_ok=True)
+    affine = canonical_affine(geometry)
+    voxels = np.round(INTENSITY_MAX * heart.transpose(3, 2, 0, 1)).astype(np.int16)  # (x, y, z, t)
+    if heart.shape[1] != 2:
+        write_nifti(folder / "sa.nii.gz", CineStack(voxels, affine, None))
+        return
+    for phase, name in enumerate(("ED", "ES")):
+        write_nifti(folder / f"sa_{name}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))

@@ -1,0 +1,100 @@
+"""Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cohort.ecg import quality_flags, read_ecg
+from cohort.errors import InputError
+from cohort.person import Person
+from cohort.preprocessing import ecg_input
+
+from .inputs import out_of_range, subject_name
+from .pipeline import Condition, ECGToMRIPipeline, sample_generator
+
+
+@dataclass(frozen=True, eq=False)
+class Patient:
+    """One ECG, ready for the network.
+
+    Attributes:
+        name: of the output folder; with the seed and the sample number it keys the noise.
+        signal: (12, samples) mV; lead_mask: (12,) bool.
+        person: (4,) sex, age, height, weight, NaN where unknown.
+        warnings: what about the ECG or the person makes the result less sure.
+    """
+
+    name: str
+    signal: np.ndarray
+    lead_mask: np.ndarray
+    person: np.ndarray
+    warnings: tuple[str, ...]
+
+
+def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **reading) -> Patient:
+    """Read an ECG file as the pipeline's encoder wants it.
+
+    Args:
+        known: what other sources say of the person; the file's own statements give way to it.
+        reading: options of `cohort.ecg.read_ecg`.
+
+    Raises:
+        InputError: the file is refused, or no lead carries a signal.
+    """
+    ecg = read_ecg(path, **reading)
+    expected = pipeline.ecg_encoder.config
+    signal, lead_mask = ecg_input(ecg, expected.sampling_rate, expected.duration_s)
+    if not lead_mask.any():
+        raise InputError(path, "every lead is flat or absent", "record the ECG again")
+    person = known.filled_from(ecg.person).vector
+    warnings = [*quality_flags(ecg), *out_of_range(signal, lead_mask, pipeline.config.ecg_limits)]
+    duration_s = ecg.signal.shape[1] / ecg.sampling_rate
+    if duration_s < expected.duration_s - 0.05:
+        warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")
+    unknown = [
+        field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
+    ]
+    if unknown:
+        warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
+    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings))
+
+
+def condition_of(patients: list[Patient], ecg: bool = True, person: bool = True) -> Condition:
+    """The patients as one batch; `ecg` or `person` False withholds that part from the network."""
+    return Condition(
+        ecg=torch.from_numpy(np.stack([p.signal for p in patients])).float(),
+        lead_mask=torch.from_numpy(np.stack([p.lead_mask for p in patients])),
+        person=torch.from_numpy(np.stack([p.person for p in patients])),
+        ecg_present=torch.full((len(patients),), ecg),
+        person_present=torch.full((len(patients),), person),
+    )
+
+
+def generate(
+    pipeline: ECGToMRIPipeline,
+    patients: list[Patient],
+    samples: int,
+    seed: int,
+    batch_size: int,
+    steps: int = 10,
+    guidance_scale: float | None = None,
+) -> Iterator[tuple[Patient, np.ndarray]]:
+    """Hearts of many patients, `batch_size` hearts at a time.
+
+    Yields:
+        each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
+    """
+    jobs = [(patient, sample) for patient in patients for sample in range(1, samples + 1)]
+    waiting: list[np.ndarray] = []
+    for first in range(0, len(jobs), batch_size):
+        batch = jobs[first : first + batch_size]
+        generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
+        hearts = pipeline(condition_of([patient for patient, _ in batch]), generators, steps, guidance_scale)
+        for (patient, sample), heart in zip(batch, hearts.numpy(), strict=True):
+            waiting.append(heart)
+            if sample == samples:
+                yield patient, np.stack(waiting)
+                waiting = []

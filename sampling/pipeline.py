@@ -1,0 +1,229 @@
+"""ECG -> heart: one self-contained folder of encoder, conditioner, UNet, autoencoder, scheduler and geometry."""
+
+import hashlib
+import inspect
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from diffusers import DiffusionPipeline, UNet2DConditionModel
+from einops import rearrange
+from safetensors import SafetensorError
+from torch import Generator, Tensor
+
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry
+from models.autoencoder import SliceAutoencoder
+from models.conditioning import HeartConditioner
+from models.ecg_encoder import ECGEncoder
+from models.noise import heart_noise
+from models.unet import denoise_heart, join_slices
+
+from .schedulers import from_flow, make_scheduler, to_flow
+
+PARTS = {
+    "ecg_encoder": ECGEncoder,
+    "conditioner": HeartConditioner,
+    "unet": UNet2DConditionModel,
+    "autoencoder": SliceAutoencoder,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What B patients give the network.
+
+    Attributes:
+        ecg: (B, 12, samples) mV at the encoder's rate and duration; lead_mask: (B, 12) bool.
+        person: (B, 4) sex, age, height, weight, NaN where absent.
+        ecg_present, person_present: (B,) bool; False replaces that part by its null token.
+    """
+
+    ecg: Tensor
+    lead_mask: Tensor
+    person: Tensor
+    ecg_present: Tensor
+    person_present: Tensor
+
+
+class ECGToMRIPipeline(DiffusionPipeline):
+    """Generate hearts from ECGs.
+
+    Args:
+        ecg_encoder, conditioner, unet, autoencoder: trained parts.
+        scheduler: any that `make_scheduler` builds.
+        geometry: fields of the GridGeometry the parts were trained on; slices and phases are free when sampling.
+        ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
+        shared_noise: fraction of the starting noise common to the slices of a heart, as in training.
+        guidance_scale: default of `__call__`.
+    """
+
+    def __init__(
+        self,
+        ecg_encoder: ECGEncoder,
+        conditioner: HeartConditioner,
+        unet: UNet2DConditionModel,
+        autoencoder: SliceAutoencoder,
+        scheduler,
+        geometry: dict[str, float],
+        ecg_limits: list[list[float]],
+        shared_noise: float = 0.0,
+        guidance_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.register_modules(
+            ecg_encoder=ecg_encoder, conditioner=conditioner, unet=unet, autoencoder=autoencoder, scheduler=scheduler
+        )
+        self.register_to_config(
+            geometry=geometry, ecg_limits=ecg_limits, shared_noise=shared_noise, guidance_scale=guidance_scale
+        )
+        self.geometry = GridGeometry(**geometry)
+        join_slices(unet)
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        condition: Condition,
+        generators: list[Generator],
+        steps: int = 10,
+        guidance_scale: float | None = None,
+    ) -> Tensor:
+        """Denoise one heart per entry of the condition.
+
+        Args:
+            condition: of B patients.
+            generators: B CPU generators, one per heart: a heart depends on its own alone, at any batch size.
+            steps: evaluations of the denoiser.
+            guidance_scale: 1 follows the condition (no second pass); above 1 exaggerates it (Ho & Salimans 2022).
+
+        Returns:
+            (B, slices, phases, height, width) intensities in [0, 1] on the CPU.
+        """
+        scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
+        tokens, embedding = self.encode(condition, guided=scale != 1.0)
+        latents = self._denoise(tokens, embedding, generators, steps, scale)  # (B, S*P, C, h, w)
+        flat = rearrange(latents, "b s c h w -> (b s) c h w")
+        pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
+        g = self.geometry
+        return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
+
+    def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
+        """Tokens (B, M, D) and embedding (B, D); for guidance those of the empty condition follow, so 2 B."""
+        c = Condition(*(value.to(self.device) for value in vars(condition).values()))
+        tokens, pooled = self.ecg_encoder(c.ecg, c.lead_mask)
+        given = self.conditioner(tokens, pooled, c.person, c.ecg_present, c.person_present)
+        if not guided:
+            return given
+        none = torch.zeros_like(c.ecg_present)
+        empty = self.conditioner(tokens, pooled, c.person, none, none)
+        return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
+
+    def _denoise(
+        self, tokens: Tensor, embedding: Tensor, generators: list[Generator], steps: int, scale: float
+    ) -> Tensor:
+        g, f = self.geometry, self.autoencoder.downsampling
+        batch, slices = len(generators), g.slices * g.phases
+        shape = (batch, slices, self.unet.config.in_channels, g.height // f, g.width // f)
+        latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)
+        level_mm, phase = (place.to(self.device).expand(len(embedding), -1) for place in slice_places(g))
+        self.scheduler.set_timesteps(steps)
+        latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
+        for timestep in self.progress_bar(self.scheduler.timesteps):
+            on_path, sigma = to_flow(self.scheduler, latents, timestep)
+            doubled = torch.cat([on_path] * (len(embedding) // batch))  # (B or 2 B, S, C, h, w)
+            times = torch.full((len(doubled),), float(sigma) * 1000, device=self.device)
+            velocity = denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, embedding)
+            if len(velocity) > batch:
+                given, empty = velocity.chunk(2)
+                velocity = empty + scale * (given - empty)
+            prediction = from_flow(self.scheduler, on_path, velocity, sigma)
+            latents = self._step(prediction, timestep, latents, generators)
+        return latents
+
+    def _step(self, prediction: Tensor, timestep: Tensor, latents: Tensor, generators: list[Generator]) -> Tensor:
+        # stochastic schedulers (DDPM, ancestral) take each heart's noise from that heart's generator
+        options = {"generator": generators} if "generator" in inspect.signature(self.scheduler.step).parameters else {}
+        return self.scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
+
+    def save(self, folder: Path) -> None:
+        """Write the self-contained folder under a temporary name, then rename."""
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        self.save_pretrained(partial, safe_serialization=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+    @classmethod
+    def load(cls, folder: Path, scheduler: str | None = None) -> "ECGToMRIPipeline":
+        """Open a pipeline folder; refuses one with missing, unexpected or misshapen weights.
+
+        Args:
+            scheduler: name of a diffusers scheduler that replaces the stored one.
+        """
+        index = folder / "model_index.json"
+        if not index.exists():
+            raise InputError(
+                folder,
+                "is not a trained pipeline",
+                "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
+            )
+        about = json.loads(index.read_text())
+        parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
+        settings = {name: about[name] for name in ("geometry", "ecg_limits", "shared_noise", "guidance_scale")}
+        return cls(**parts, scheduler=make_scheduler(scheduler or about["scheduler"][1]), **settings)
+
+
+def load_part(part: type, folder: Path):
+    """A trained part in eval mode; diffusers only warns about missing tensors, so the lists are checked here."""
+    try:
+        loaded, info = part.from_pretrained(
+            folder, output_loading_info=True, use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+        )
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(
+            folder, f"cannot be loaded ({type(error).__name__})", "train again or copy it again"
+        ) from error
+    wrong = {kind: names for kind, names in info.items() if names}
+    if wrong:
+        raise InputError(folder, f"weights do not fit the configuration: {wrong}", "train again or copy it again")
+    return loaded.eval()
+
+
+def weights_sha256(folder: Path) -> str:
+    """One hash of all weights of a pipeline folder, for the record beside every output."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        digest.update(path.relative_to(folder).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def slice_places(geometry: GridGeometry) -> tuple[Tensor, Tensor]:
+    """level_mm and phase of a whole heart's slices, each (1, slices * phases), level-major."""
+    level = (torch.arange(geometry.slices) - (geometry.slices - 1) / 2) * geometry.slice_step_mm
+    phase = torch.arange(geometry.phases) / geometry.phases
+    return level.repeat_interleave(geometry.phases)[None], phase.repeat(geometry.slices)[None]
+
+
+def sample_generator(seed: int, subject: str, sample: int) -> Generator:
+    """The noise of one heart: a function of (seed, subject, sample number) and of nothing else."""
+    digest = hashlib.sha256(f"{seed}/{subject}/{sample}".encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def newest_pipeline(runs: Path) -> Path:
+    """The pipeline folder under `runs` that was written last.
+
+    Raises:
+        InputError: there is none.
+    """
+    found = sorted(runs.glob("*/pipeline/model_index.json"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise InputError(
+            runs,
+            "holds no trained pipeline",
+            "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
+        )
+    return found[-1].parent

@@ -1,0 +1,134 @@
+"""Names say who is who; nothing else does."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cohort.errors import InputError
+from cohort.subjects import complete, find_subjects, pairs, scan, split_of
+
+FIRST = 9_000_001
+
+
+def touch(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return root
+
+
+def test_both_layouts_and_every_folder_name_make_a_pair(tmp_path):
+    ecgs = [f"ecg/{FIRST + i}_20205_2_0.{suffix}" for i, suffix in enumerate(("xml", "hea", "npy", "XML", "xml"))]
+    images = [
+        f"NIFTI/{FIRST}/sa.nii.gz",
+        f"NIFTI/{FIRST + 1}_2/sa.nii",
+        f"NIFTI/{FIRST + 2}_20209_2_0/sa.nii.gz",
+        f"NIFTI/{FIRST + 3}_20209_2_0.nii.gz",
+        f"NIFTI/{FIRST + 4}/sa_ED.nii.gz",
+        f"NIFTI/{FIRST + 4}/sa_ES.nii.gz",
+        f"NIFTI/{FIRST + 4}/seg_sa_ED.nii.gz",
+        f"NIFTI/{FIRST + 4}/la_4ch.nii.gz",
+    ]
+    found = scan(touch(tmp_path, *ecgs, *images, f"ecg/{FIRST + 1}_20205_2_0.dat"))
+    assert [subject.eid for subject in found.subjects] == [FIRST + i for i in range(5)]
+    assert all(map(complete, found.subjects)) and found.strays == 0
+    last = found.subjects[-1].images
+    assert (last.ed.name, last.es.name, last.labels_ed.name) == ("sa_ED.nii.gz", "sa_ES.nii.gz", "seg_sa_ED.nii.gz")
+    assert last.cine is None and last.labels_es is None
+
+
+def test_half_a_subject_is_reported_in_words(tmp_path):
+    touch(
+        tmp_path,
+        f"NIFTI/{FIRST}_2/sa.nii.gz",
+        f"ecg/{FIRST}_20205_3_0.xml",
+        f"ecg/{FIRST + 1}_20205_2_0.xml",
+        f"ecg/{FIRST + 2}_20205_2_0.xml",
+        f"NIFTI/{FIRST + 2}/sa_ED.nii.gz",
+    )
+    assert [(subject.instance, subject.missing) for subject in find_subjects(tmp_path)] == [
+        (2, ("no ECG at instance 2 (one at instance 3)",)),
+        (3, ("no short-axis MRI at instance 3 (one at instance 2)",)),
+        (2, ("no short-axis MRI",)),
+        (2, ("short-axis MRI has ED but no ES",)),
+    ]
+    assert pairs(find_subjects(tmp_path)) == []
+
+
+def test_shuffling_the_directory_changes_nothing(tmp_path):
+    names = [f"{FIRST + i}_20205_{visit}_0.xml" for i in range(40) for visit in (2, 3)]
+    names = [f"ecg/{name}" for name in names] + [f"NIFTI/{FIRST + i}/sa.nii.gz" for i in range(0, 40, 3)]
+    found = []
+    for seed in range(3):
+        root = tmp_path / str(seed)
+        touch(root, *np.random.default_rng(seed).permutation(names))
+        found.append([(s.eid, s.instance, s.missing) for s in find_subjects(root)])
+    assert found[0] == found[1] == found[2] == sorted(found[0])
+
+
+def test_of_several_files_the_choice_does_not_depend_on_order(tmp_path):
+    touch(tmp_path, *(f"ecg/{FIRST}_20205_2_{name}" for name in ("1.xml", "0.npy", "0.xml", "0.hea")))
+    touch(tmp_path, f"NIFTI/{FIRST}_20209_2_0.nii.gz", f"NIFTI/{FIRST}/sa.nii.gz", f"NIFTI/{FIRST}/seg_sa.nii.gz")
+    (subject,) = find_subjects(tmp_path)
+    assert subject.ecg.name == f"{FIRST}_20205_2_0.xml"
+    assert subject.images.cine.parent.name == str(FIRST) and subject.images.labels_cine is not None
+
+
+def test_strays_are_counted_links_are_not_followed_and_other_fields_are_ignored(tmp_path):
+    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml", "ecg/notes.txt", "ecg/..xml", "ecg/-rf", f"ecg/{FIRST}_20205_2.xml")
+    touch(tmp_path, f"ecg/0{FIRST}_20205_2_0.xml", f"ecg/{FIRST}_6025_2_0.xml".replace("6025", "06025"))
+    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml\n", "ecg/" + "9" * 200 + ".xml", "ecg/.DS_Store")
+    touch(tmp_path, f"NIFTI/{FIRST}_20208_2_0.nii.gz", f"NIFTI/{FIRST}_20204_2_0/la.nii.gz", "NIFTI/results.csv")
+    touch(tmp_path / "elsewhere", "sa.nii.gz")
+    (tmp_path / "NIFTI" / str(FIRST)).symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "ecg" / f"{FIRST + 1}_20205_2_0.xml").symlink_to(tmp_path / "ecg" / f"{FIRST}_20205_2_0.xml")
+    found = scan(tmp_path)
+    assert [subject.missing for subject in found.subjects] == [("no short-axis MRI",)]
+    assert found.strays == 9
+
+
+@pytest.mark.parametrize("content", [None, (), ("ecg/readme.txt",)])
+def test_an_empty_or_missing_folder_says_what_to_put_where(tmp_path, content):
+    root = tmp_path / "UKBB"
+    if content is not None:
+        root.mkdir()
+        touch(root, *content)
+    with pytest.raises(InputError, match=r"_20205_2_0.xml.*sa.nii.gz.*python make_phantom.py --output UKBB"):
+        find_subjects(root)
+
+
+def test_splits_are_by_person_of_the_stated_size_and_fixed_for_good():
+    splits = [split_of(FIRST + i) for i in range(20_000)]
+    shares = {split: splits.count(split) / len(splits) for split in set(splits)}
+    assert shares == pytest.approx({"train": 0.8, "validation": 0.1, "test": 0.1}, abs=0.01)
+    assert splits[:8] == [split_of(FIRST + i) for i in range(8)]  # a function of the eid alone: nobody moves
+    assert splits[:8] == FIXED
+
+
+FIXED = ["test", "train", "train", "train", "train", "train", "train", "train"]
+
+
+def test_both_visits_of_a_person_share_a_split_and_newcomers_move_nobody(tmp_path):
+    def placed(count):
+        for i in range(count):
+            touch(tmp_path, *(f"ecg/{FIRST + i}_20205_{visit}_0.xml" for visit in (2, 3)))
+        return {(subject.eid, subject.instance): split_of(subject.eid) for subject in find_subjects(tmp_path)}
+
+    before, after = placed(20), placed(60)
+    assert all(after[key] == split for key, split in before.items())
+    assert all(after[eid, 2] == after[eid, 3] for eid, _ in after)
+
+
+def test_ten_thousand_subjects_are_indexed_in_a_second(tmp_path):
+    for name in ("ecg", "NIFTI"):
+        (tmp_path / name).mkdir()
+    for eid in range(FIRST, FIRST + 10_000):
+        for name in (f"ecg/{eid}_20205_2_0.xml", f"NIFTI/{eid}_20209_2_0.nii.gz"):
+            os.close(os.open(tmp_path / name, os.O_CREAT))
+    start = time.process_time()
+    assert len(pairs(find_subjects(tmp_path))) == 10_000
+    assert time.process_time() - start < 1.0

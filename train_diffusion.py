@@ -1,0 +1,215 @@
+"""Train the ECG-conditioned latent diffusion model on the people of `--data`, into runs/diffusion.
+
+    accelerate launch train_diffusion.py
+
+Trains the autoencoder first when runs/autoencoder holds none. The result is runs/diffusion/pipeline.
+"""
+
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from cohort.errors import exit_code_of
+from cohort.heart_grid import GridGeometry
+
+PLACES = ("data", "output", "autoencoder", "prepared")  # may change between a run and its continuation
+GRID_PATIENTS = 4  # held-out patients drawn every `evaluate_every` steps
+
+
+@dataclass(frozen=True)
+class Config:
+    """Train the diffusion model; the same command continues an interrupted run."""
+
+    data: Path = Path("UKBB")
+    """Folder with ecg/ and NIFTI/."""
+    output: Path = Path("runs/diffusion")
+    """The run's folder; the trained pipeline is its pipeline/."""
+    autoencoder: Path = Path("runs/autoencoder")
+    """Folder of the autoencoder's run; trained first if it holds none."""
+    prepared: Path = Path("runs/prepared")
+    """Where the cohort is laid down as arrays, once."""
+    preset: Literal["auto", "nano", "base", "large"] = "auto"
+    """Size; auto is nano without a GPU and base with one."""
+    steps: int = 1500
+    """Optimiser steps."""
+    autoencoder_steps: int = 1500
+    """Of the autoencoder, if it has to be trained."""
+    hearts_per_batch: int = 32
+    """Patients per process and step."""
+    slices_per_heart: int = 4
+    """(level, phase) slices drawn of each heart."""
+    learning_rate: float = 1e-3
+    condition_dropout: float = 0.1
+    """Probability with which ECG and person are dropped, independently."""
+    phenotype_weight: float = 0.1
+    """Of the auxiliary loss: phenotypes read off the condition."""
+    shared_noise: float = 0.0
+    """Fraction of the noise common to the slices of a heart."""
+    guidance_scale: float = 1.5
+    """Default of the pipeline."""
+    checkpoint_every: int = 500
+    evaluate_every: int = 250
+    """Steps between validation losses and sample grids."""
+    sampling_rate: int = 250
+    """Hz at which the encoder sees the ECG."""
+    seed: int = 0
+    geometry: GridGeometry = field(default_factory=GridGeometry)
+    """The heart grid."""
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    from accelerate import Accelerator
+
+    from cohort.prepared import Preparation, prepare_cohort
+    from models.unet import preset_for
+
+    accelerator = Accelerator()
+    preset = preset_for(config.preset, accelerator.device.type)
+    with accelerator.main_process_first():
+        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
+    autoencoder = trained_autoencoder(config, cohort, preset, accelerator)
+    train(config, cohort, autoencoder, preset, accelerator)
+    accelerator.end_training()
+
+
+def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
+    """The autoencoder of `--autoencoder`, trained now if that folder holds none."""
+    from models.autoencoder import SliceAutoencoder
+    from models.unet import PRESETS
+    from sampling.pipeline import load_part
+    from training.autoencoder import learn_autoencoder
+    from training.fit import Recipe
+
+    model = config.autoencoder / "model"
+    if model.exists():
+        return load_part(SliceAutoencoder, model).to(accelerator.device)
+    accelerator.print(f"no trained autoencoder in {config.autoencoder}: training one first")
+    fresh = SliceAutoencoder(PRESETS[preset].autoencoder_width)
+    recipe = Recipe(config.autoencoder_steps, learning_rate=2e-3)
+    return learn_autoencoder(fresh, cohort, config.autoencoder, recipe, accelerator, batch=32, seed=config.seed)
+
+
+def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None:
+    """Train encoder, conditioner and UNet together and save the pipeline."""
+    from models.unet import denoise_heart
+    from training.diffusion import Diet, learn_diffusion
+    from training.fit import Recipe
+    from training.latents import cohort_latents
+    from training.objectives import HeartDenoiser
+    from training.run import Run
+
+    with accelerator.main_process_first():
+        latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
+    settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
+    run = Run(config.output, settings | {"preset": preset, "cohort": cohort.folder.name}, accelerator.is_main_process)
+    denoiser = HeartDenoiser(*build_networks(cohort, preset, latents.shape[-3:]), denoise_heart)
+    recipe = Recipe(
+        config.steps,
+        config.learning_rate,
+        checkpoint_every=config.checkpoint_every,
+        evaluate_every=config.evaluate_every,
+    )
+    diet = Diet(
+        config.hearts_per_batch,
+        config.slices_per_heart,
+        config.condition_dropout,
+        config.phenotype_weight,
+        config.shared_noise,
+        config.seed,
+    )
+    pipeline = build_pipeline(config, cohort, denoiser, autoencoder)
+    draw = sample_grid_drawer(config, cohort, pipeline)
+    learn_diffusion(denoiser, cohort, latents, run, recipe, diet, accelerator, draw)
+    if accelerator.is_main_process:
+        pipeline.save(config.output / "pipeline")
+        print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
+
+
+def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> tuple:
+    """Fresh ECG encoder, conditioner (with the training cohort's statistics) and UNet of a preset."""
+    import numpy as np
+
+    from cohort.phenotypes import PHENOTYPES
+    from models.conditioning import HeartConditioner
+    from models.ecg_encoder import ECGEncoder
+    from models.unet import PRESETS, build_unet
+
+    sizes = PRESETS[preset]
+    known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
+    names = PHENOTYPES if np.isfinite(known).any(axis=0).all() else ()
+    encoder = ECGEncoder(
+        sampling_rate=cohort.preparation.sampling_rate,
+        duration_s=cohort.preparation.duration_s,
+        width=sizes.ecg_width,
+        layers=sizes.ecg_layers,
+        heads=sizes.ecg_heads,
+    )
+    conditioner = HeartConditioner(
+        width=sizes.ecg_width,
+        phenotypes=names,
+        phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()) if names else (),
+        phenotype_std=tuple((np.nanstd(known, axis=0) + 1e-6).tolist()) if names else (),
+    )
+    return encoder, conditioner, build_unet(sizes, latent_shape[0], latent_shape[1:])
+
+
+def build_pipeline(config: Config, cohort, denoiser, autoencoder):
+    """The pipeline around the networks being trained."""
+    from sampling.inputs import ecg_limits
+    from sampling.pipeline import ECGToMRIPipeline
+    from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+
+    rows = cohort.rows("train")[:2000]
+    return ECGToMRIPipeline(
+        denoiser.ecg_encoder,
+        denoiser.conditioner,
+        denoiser.unet,
+        autoencoder,
+        make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(cohort.preparation.geometry),
+        ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
+        shared_noise=config.shared_noise,
+        guidance_scale=config.guidance_scale,
+    )
+
+
+def sample_grid_drawer(config: Config, cohort, pipeline):
+    """A function of the step that draws the same held-out patients with the same noise each time."""
+    import torch
+
+    from sampling.grid import write_grid
+    from sampling.pipeline import Condition, sample_generator
+
+    rows = cohort.rows("validation")[:GRID_PATIENTS]
+    present = torch.ones(len(rows), dtype=torch.bool)
+    condition = Condition(
+        torch.from_numpy(cohort.ecg[rows]).float(),
+        torch.from_numpy(cohort.lead_mask[rows]),
+        torch.from_numpy(cohort.person[rows]),
+        present,
+        present,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+
+    def draw(step: int) -> None:
+        generators = [sample_generator(config.seed, f"grid {k}", 1) for k in range(len(rows))]
+        hearts = pipeline(condition, generators).numpy()
+        pairs = [(cohort.hearts[row] / 255.0, heart) for row, heart in zip(rows, hearts, strict=True)]
+        named = [
+            (f"patient {k} {kind}", h)
+            for k, pair in enumerate(pairs, 1)
+            for kind, h in zip(("true", "generated"), pair, strict=True)
+        ]
+        folder = config.output / "samples"
+        folder.mkdir(exist_ok=True)
+        write_grid(folder / f"step_{step:06d}.png", named)
+
+    return draw
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

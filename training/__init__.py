@@ -1,0 +1,1 @@
+"""How to learn: objectives, and the folder a run lives in."""

@@ -1,0 +1,135 @@
+"""Learning the latents: the objective, the loop, the measured statistics, and the closed-form rival it must beat."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from einops import rearrange
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cohort.dataset import draw_slices
+from cohort.prepared import PreparedCohort
+
+from .fit import Recipe, fit
+from .order import keyed_generator
+from .run import Run, save_model, write_json
+
+
+class Reconstruction(nn.Module):
+    """Slices (n, 1, height, width) -> reconstruction and KL divergence, as the one module Accelerate wraps."""
+
+    def __init__(self, autoencoder: nn.Module) -> None:
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, slices: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        posterior = self.autoencoder.posterior(slices)  # (N, C, h, w) Gaussian
+        return self.autoencoder.pixels(posterior.mean + posterior.std * noise), posterior.kl().mean()
+
+
+def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor:
+    """L1 + 2 MSE + gradient L1 + a whisper of KL: sharp walls matter more than noise."""
+    error = predicted - slices
+    edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
+    return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges + 1e-6 * kl
+
+
+def learn_autoencoder(
+    autoencoder: nn.Module,
+    cohort: PreparedCohort,
+    folder: Path,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    batch: int,
+    seed: int,
+) -> nn.Module:
+    """Train in float32, measure the latents' mean and spread, compare with patch PCA, and put it all into `folder`.
+
+    Writes folder/model (the autoencoder) and folder/report.json; continues an interrupted run.
+
+    Args:
+        autoencoder: fresh, of models.autoencoder.
+        batch: slices per process and step.
+    """
+    config = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **autoencoder.config}
+    run = Run(folder, config, accelerator.is_main_process)
+    train, validation = cohort.rows("train"), cohort.rows("validation")
+    held_out = draw_slices(cohort, validation, 256, keyed_generator(seed, "validation slices"))[0]
+    known = draw_slices(cohort, train, 2048, keyed_generator(seed, "latent statistics"))[0]
+    module = Reconstruction(autoencoder)
+
+    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, float]]:
+        generator = keyed_generator(seed, "autoencoder", step, accelerator.process_index)
+        slices, _ = draw_slices(cohort, train, batch, generator)
+        noise = torch.randn(_latent_shape(autoencoder, slices), generator=generator)
+        slices = slices.to(accelerator.device)
+        with torch.autocast(accelerator.device.type, enabled=False):  # fp16 gives NaN here (diffusers#7188)
+            predicted, kl = wrapped(slices, noise.to(accelerator.device))
+            loss = reconstruction_loss(predicted, slices, kl)
+        return loss, {"loss": loss.detach(), "kl": kl.detach()}
+
+    def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
+        slices = held_out.to(accelerator.device)
+        zero = torch.zeros(_latent_shape(autoencoder, slices), device=slices.device)
+        return {"validation_psnr_db": psnr_db(trained(slices, zero)[0], slices)}
+
+    fit(module, loss_of, run, recipe, accelerator, evaluate, "autoencoder")
+    measure_latents(autoencoder, known.to(accelerator.device))
+    if accelerator.is_main_process:
+        report = fidelity(autoencoder, known.to(accelerator.device), held_out.to(accelerator.device))
+        write_json(folder / "report.json", report)
+        save_model(autoencoder, folder / "model")
+        print("autoencoder on held-out slices: {psnr_db:.1f} dB, patch PCA {patch_pca_psnr_db:.1f} dB".format(**report))
+    accelerator.wait_for_everyone()
+    return autoencoder
+
+
+@torch.no_grad()
+def measure_latents(autoencoder: nn.Module, slices: Tensor) -> None:
+    """Store the mean and spread of the raw latents of (n, 1, height, width) training slices in the configuration."""
+    raw = torch.cat([autoencoder.posterior(part).mode() for part in slices.split(256)])  # (N, C, h, w)
+    autoencoder.set_latent_statistics(raw.mean(dim=(0, 2, 3)), raw.std(dim=(0, 2, 3)))
+
+
+def psnr_db(predicted: Tensor, truth: Tensor) -> float:
+    """Peak signal-to-noise ratio in dB of pixels in [0, 1]."""
+    return float(-10 * torch.log10(functional.mse_loss(predicted.clamp(0, 1), truth)))
+
+
+def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Tensor:
+    """Reconstruct slices by the best linear code of the same size: PCA of side x side patches.
+
+    Args:
+        train, held_out: (n, 1, height, width).
+
+    Returns:
+        reconstruction of `held_out`.
+    """
+
+    def patches(slices: Tensor) -> Tensor:
+        return rearrange(slices, "n 1 (h a) (w b) -> (n h w) (a b)", a=side, b=side)
+
+    known = patches(train)
+    mean = known.mean(dim=0)
+    _, vectors = torch.linalg.eigh((known - mean).T @ (known - mean))
+    basis = vectors[:, -components:]  # (a*b, K)
+    code = (patches(held_out) - mean) @ basis
+    height = held_out.shape[-2] // side
+    width = held_out.shape[-1] // side
+    return rearrange(code @ basis.T + mean, "(n h w) (a b) -> n 1 (h a) (w b)", h=height, w=width, a=side)
+
+
+def _latent_shape(autoencoder: nn.Module, slices: Tensor) -> tuple[int, int, int, int]:
+    f = autoencoder.downsampling
+    return (len(slices), autoencoder.config.latent_channels, slices.shape[2] // f, slices.shape[3] // f)
+
+
+def fidelity(autoencoder: nn.Module, train: Tensor, held_out: Tensor) -> dict[str, float]:
+    """Reconstruction of held-out slices in dB, beside patch PCA of the same latent size."""
+    side, components = autoencoder.downsampling, autoencoder.config.latent_channels
+    with torch.no_grad():
+        ours = torch.cat([autoencoder.decode(autoencoder.encode(part)) for part in held_out.split(128)])
+    linear = patch_pca(train, held_out, side, components)
+    return {"psnr_db": psnr_db(ours, held_out), "patch_pca_psnr_db": psnr_db(linear, held_out)}

@@ -1,0 +1,45 @@
+"""A cohort's hearts as latents, computed once per autoencoder and kept beside the arrays."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import nn
+from tqdm import tqdm
+
+from cohort.prepared import PreparedCohort
+
+
+def cohort_latents(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device, main: bool) -> np.ndarray:
+    """Standardised latents (N, slices, phases, C, h, w) float16, memory-mapped.
+
+    The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file.
+    """
+    path = cohort.folder / f"latents-{_fingerprint(autoencoder)}.npy"
+    if main and not path.exists():
+        _encode(autoencoder, cohort, device, path)
+    return np.load(path, mmap_mode="r")
+
+
+@torch.no_grad()
+def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device, path: Path) -> None:
+    people, slices, phases, height, width = cohort.hearts.shape
+    f, channels = autoencoder.downsampling, autoencoder.config.latent_channels
+    shape = (people, slices, phases, channels, height // f, width // f)
+    partial = path.with_name(f".partial-{path.name}")
+    out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
+    for row in tqdm(range(people), desc="hearts to latents"):
+        heart = torch.from_numpy(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
+        latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
+        out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
+    out.flush()
+    partial.replace(path)
+
+
+def _fingerprint(autoencoder: nn.Module) -> str:
+    digest = hashlib.sha256(repr((autoencoder.config.latents_mean, autoencoder.config.latents_std)).encode())
+    for value in autoencoder.state_dict().values():
+        digest.update(value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()[:12]

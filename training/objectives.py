@@ -1,0 +1,79 @@
+"""What the denoiser learns: rectified flow on the slices of hearts, and phenotypes from the condition."""
+
+import torch
+from torch import Generator, Tensor, nn
+
+TIMESTEPS = 1000  # the scale diffusers' flow schedulers give to sigma in [0, 1]
+
+
+class HeartDenoiser(nn.Module):
+    """Encoder, conditioner and UNet as the one module that Accelerate wraps.
+
+    Args:
+        ecg_encoder, conditioner, unet: of models/.
+        denoise: models.unet.denoise_heart, handed in so that this room imports no model.
+    """
+
+    def __init__(self, ecg_encoder: nn.Module, conditioner: nn.Module, unet: nn.Module, denoise) -> None:
+        super().__init__()
+        self.ecg_encoder, self.conditioner, self.unet = ecg_encoder, conditioner, unet
+        self._denoise = denoise
+
+    def forward(self, batch, noisy: Tensor, sigma: Tensor, ecg_present: Tensor, person_present: Tensor):
+        """Predict the velocity and the phenotypes of a batch (cohort.dataset.HeartBatch).
+
+        Args:
+            noisy: (batch, slices, channels, height, width); sigma: (batch,) in [0, 1].
+            ecg_present, person_present: (batch,) bool, False where the condition is dropped.
+
+        Returns:
+            velocity, of the shape of `noisy`, and standardised phenotypes (batch, K) or None.
+        """
+        tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
+        tokens, embedding = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, M, D)
+        velocity = self._denoise(
+            self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, embedding
+        )  # (B, S, C, h, w)
+        head = self.conditioner.phenotype_head
+        return velocity, None if head is None else self.conditioner.standardised_phenotypes(embedding)  # (B, K)
+
+
+def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Independent dropping of ECG and person, for classifier-free guidance (Ho & Salimans 2022, algorithm 1).
+
+    Returns:
+        ecg_present, person_present: (batch,) bool.
+    """
+    keep = torch.rand(2, batch, generator=generator) >= probability  # (2, B)
+    return keep[0], keep[1]
+
+
+def interpolated(latents: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+    """Rectified flow (Liu 2022, equation 1): the point at `sigma` between data and noise, and its velocity."""
+    s = sigma.view(-1, *[1] * (latents.dim() - 1))
+    return (1 - s) * latents + s * noise, noise - latents
+
+
+def flow_loss(velocity: Tensor, target: Tensor, mask: Tensor) -> Tensor:
+    """Mean squared error over the slices that were acquired.
+
+    Args:
+        velocity, target: (batch, slices, channels, height, width); mask: (batch, slices) bool.
+    """
+    error = (velocity.float() - target).square().mean(dim=(2, 3, 4))  # (B, S)
+    return (error * mask).sum() / mask.sum().clamp(min=1)
+
+
+def phenotype_loss(predicted: Tensor, phenotypes: Tensor) -> Tensor:
+    """Mean squared error of standardised phenotypes (batch, K) over those that are known (not NaN)."""
+    known = ~phenotypes.isnan()
+    error = (predicted.float() - phenotypes.nan_to_num()).square()  # (B, K)
+    return (error * known).sum() / known.sum().clamp(min=1)
+
+
+def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
+    """Linear warm-up, then a cosine to zero; a function of the global step alone (a resumed run has no state)."""
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = torch.tensor((step - warmup) / max(1, steps - warmup)).clamp(0, 1)
+    return peak * float(0.5 * (1 + torch.cos(torch.pi * progress)))

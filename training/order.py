@@ -1,0 +1,31 @@
+"""Stateless randomness: what a step sees depends on (seed, step, rank) alone, so that resuming needs only the step."""
+
+import hashlib
+
+import torch
+from torch import Generator, Tensor
+
+
+def keyed_generator(*key: object) -> Generator:
+    """A CPU generator seeded by the hash of its key, e.g. (seed, "noise", step, rank)."""
+    digest = hashlib.sha256(repr(key).encode()).digest()
+    return Generator().manual_seed(int.from_bytes(digest[:7], "big"))
+
+
+def rows_of_step(rows: Tensor, batch: int, step: int, seed: int, rank: int = 0, ranks: int = 1) -> Tensor:
+    """The examples rank `rank` sees at `step`: its stripe of an order that is redrawn every epoch.
+
+    Args:
+        rows: (n,) the training rows.
+        batch: examples per rank and step; an epoch's last rows flow over into the next epoch's order.
+
+    Returns:
+        (batch,) rows.
+    """
+    first = (step * ranks + rank) * batch
+    places = torch.arange(first, first + batch)
+    epochs = places // len(rows)
+    orders = {
+        int(e): torch.randperm(len(rows), generator=keyed_generator(seed, "order", int(e))) for e in epochs.unique()
+    }
+    return torch.stack([rows[orders[int(e)][p % len(rows)]] for e, p in zip(epochs, places, strict=True)])
