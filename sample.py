@@ -137,7 +137,7 @@ def write(config: Config, pipeline, patient, hearts, record: dict) -> None:
     from sampling.outputs import write_patient
     from sampling.true_heart import find_true_heart
 
-    geometry = pipeline.geometry
+    geometry = pipeline.grid
     true_heart = find_true_heart(config.mri, patient.name, geometry) if config.mri else None
     patient_record = {"subject": patient.name, **record, "warnings": list(patient.warnings)}
     write_patient(config.output / patient.name, hearts, geometry, patient_record, true_heart)

@@ -213,7 +213,7 @@ def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:
     spacing = header["pixdim"][1:4].astype(float)
     mm = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7)
     if mm is None or not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise InputError(path, f"has voxel spacing {spacing} of unit {int(header['xyzt_units']) & 7}", EXPORT_AGAIN)
+        raise InputError(path, f"has voxel spacing {spacing.round(4)} of no known unit or size", EXPORT_AGAIN)
     try:
         known = header["sform_code"] > 0 or header["qform_code"] > 0
         affine = np.array(header.get_best_affine() if known else np.diag([*spacing, 1]), float)
@@ -223,7 +223,9 @@ def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:
         raise InputError(path, "has a singular or non-finite affine", EXPORT_AGAIN)
     columns = np.linalg.norm(affine[:3, :3], axis=0)
     if np.abs(columns / spacing - 1).max() > SPACING_TOLERANCE:
-        raise InputError(path, f"has spacing {spacing} in pixdim but {columns.round(4)} in its affine", EXPORT_AGAIN)
+        raise InputError(
+            path, f"has spacing {spacing.round(4)} in pixdim, {columns.round(4)} in its affine", EXPORT_AGAIN
+        )
     affine[:3] *= mm
     return affine
 

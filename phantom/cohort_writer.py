@@ -19,7 +19,7 @@ import re
 import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -162,7 +162,7 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
                 )
         if not all(_is_phantom(path) for path in _contents(output)):
             raise InputError(output, "holds other people's files beside the phantom's", "give another --output")
-        plan = CohortPlan(plan.seed, max(plan.subjects, there["subjects"]), plan.frames)
+        plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
     for folder in ("ecg", "NIFTI"):
         (output / folder).mkdir(parents=True, exist_ok=True)
     _write_text(note, json.dumps(asdict(plan), indent=2) + "\n")

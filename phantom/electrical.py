@@ -29,8 +29,8 @@ LATTICE_STEP_MM = 5.0
 # mid septum, high on the anterior wall beside it and low on the posterior wall beside it; the right ventricle 5-10 ms later,
 # at the foot of the anterior papillary muscle. (Angle round the long axis from lateral towards v, degrees; fraction of the
 # way from base to apex; time, ms.)
-LV_SITES = ((175.0, 0.38, 0.0), (115.0, 0.22, 5.0), (-120.0, 0.50, 9.0))
-RV_SITES = ((180.0, 0.50, 5.0),)
+LV_SITES = ((150.0, 0.35, 0.0), (90.0, 0.20, 0.0), (-150.0, 0.60, 12.0))
+RV_SITES = ((150.0, 0.35, 5.0),)
 ECTOPIC_SITE = (180.0, 0.30, 0.0)  # in the right ventricle, the commonest origin: its outflow side
 # How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left wall, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5

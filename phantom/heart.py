@@ -199,7 +199,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, condition: str) -> 
     eject nearly the same stroke volume, which ties RVEDV to LVEDV (r of about 0.8).
     """
     norms, bsa = NORMS[person["sex"]], person["bsa_m2"]
-    z_edv, z_mass, z_ef, z_rvef = rng.normal(size=4)
+    z_edv, z_mass, z_ef, z_rvef = rng.normal(size=4).tolist()
     z_mass = 0.6 * z_edv + 0.8 * z_mass
     z_rvef = 0.35 * z_ef + math.sqrt(1 - 0.35**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
@@ -229,7 +229,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, condition: str) -> 
 
 def _remodelling(rng: np.random.Generator, condition: str, ef: float) -> tuple[float, float, float, float]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
-    a, b, c = rng.uniform(size=3)
+    a, b, c = rng.uniform(size=3).tolist()
     match condition:
         case "lvh":  # concentric: mass without dilatation
             return 0.88 + 0.15 * a, 1.40 + 0.55 * b, min(ef + 4 * c, 76), 1.0

@@ -10,6 +10,7 @@ import torch
 from cohort.ecg import quality_flags, read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
+from cohort.prepared import PreparedCohort
 from cohort.preprocessing import ecg_input
 
 from .inputs import out_of_range, subject_name
@@ -50,7 +51,7 @@ def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **readin
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
     person = known.filled_from(ecg.person).vector
-    warnings = [*quality_flags(ecg), *out_of_range(signal, lead_mask, pipeline.config.ecg_limits)]
+    warnings = [*quality_flags(ecg), *out_of_range(signal, lead_mask, pipeline.config.ecg_limits or [])]
     duration_s = ecg.signal.shape[1] / ecg.sampling_rate
     if duration_s < expected.duration_s - 0.05:
         warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")
@@ -60,6 +61,20 @@ def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **readin
     if unknown:
         warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
     return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings))
+
+
+def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:
+    """People of a prepared cohort, as `read_patient` would read their files."""
+    return [
+        Patient(
+            f"{cohort.eid[row]}_20205_{cohort.instance[row]}_0",
+            np.asarray(cohort.ecg[row], dtype=np.float32),
+            np.asarray(cohort.lead_mask[row]),
+            np.asarray(cohort.person[row]),
+            (),
+        )
+        for row in rows
+    ]
 
 
 def condition_of(patients: list[Patient], ecg: bool = True, person: bool = True) -> Condition:

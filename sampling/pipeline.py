@@ -67,8 +67,8 @@ class ECGToMRIPipeline(DiffusionPipeline):
         unet: UNet2DConditionModel,
         autoencoder: SliceAutoencoder,
         scheduler,
-        geometry: dict[str, float],
-        ecg_limits: list[list[float]],
+        geometry: dict[str, float] | None = None,
+        ecg_limits: list[list[float]] | None = None,
         shared_noise: float = 0.0,
         guidance_scale: float = 1.0,
     ) -> None:
@@ -79,8 +79,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
         self.register_to_config(
             geometry=geometry, ecg_limits=ecg_limits, shared_noise=shared_noise, guidance_scale=guidance_scale
         )
-        self.geometry = GridGeometry(**geometry)
         join_slices(unet)
+
+    @property
+    def grid(self) -> GridGeometry:
+        """Size and spacing of the hearts it makes."""
+        return GridGeometry(**(self.config.geometry or {}))
 
     @torch.no_grad()
     def __call__(
@@ -106,7 +110,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         latents = self._denoise(tokens, embedding, generators, steps, scale)  # (B, S*P, C, h, w)
         flat = rearrange(latents, "b s c h w -> (b s) c h w")
         pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
-        g = self.geometry
+        g = self.grid
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
 
     def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
@@ -123,7 +127,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
     def _denoise(
         self, tokens: Tensor, embedding: Tensor, generators: list[Generator], steps: int, scale: float
     ) -> Tensor:
-        g, f = self.geometry, self.autoencoder.downsampling
+        g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases
         shape = (batch, slices, self.unet.config.in_channels, g.height // f, g.width // f)
         latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)

@@ -31,7 +31,7 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
     partial = path.with_name(f".partial-{path.name}")
     out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
     for row in tqdm(range(people), desc="hearts to latents"):
-        heart = torch.from_numpy(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
+        heart = torch.tensor(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
         latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
         out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
     out.flush()

@@ -200,6 +200,14 @@ def test_es_is_the_smallest_cavity_else_estimated_within_a_frame_of_it():
     assert np.array_equal(grid.voxels, by_hand.voxels)
 
 
+def test_a_label_map_of_ed_alone_gives_no_empty_ventricle_at_es():
+    cine, labels = drawn_heart(frames=15)
+    labels.voxels[..., 1:] = 0
+    grid = cine_grid(cine, labels, SMALL)
+    assert grid.labels is None and "the label map is empty at a phase: it is not used" in grid.notes
+    assert np.abs(grid.voxels[:, 1] - grid.voxels[:, 0]).max() > 0.3
+
+
 def test_more_phases_are_spread_over_the_cycle_from_ed():
     cine, labels = drawn_heart(frames=8)
     geometry = GridGeometry(slices=6, phases=4, height=32, width=40, pixel_mm=3.0)

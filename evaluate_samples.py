@@ -1,0 +1,112 @@
+"""Does the generated heart belong to this patient? Phenotypes measured on generated hearts against the truth.
+
+    python evaluate_samples.py --data UKBB --pipeline runs/diffusion/pipeline --output report/
+
+Every heart, true or generated, is measured by the same segmenter (train_segmenter.py). The control gives each patient
+the heart made from ANOTHER patient's ECG and person tokens: what is left then is not about the patient.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import tyro
+
+from cohort.errors import InputError, exit_code_of
+
+
+@dataclass(frozen=True)
+class Config:
+    """Measure a pipeline on people it never saw."""
+
+    data: Path = Path("UKBB")
+    """Folder with ecg/ and NIFTI/."""
+    pipeline: Path | None = None
+    """A pipeline folder; the newest trained one under runs/ if not given."""
+    segmenter: Path = Path("runs/segmenter/model")
+    """A trained segmenter."""
+    output: Path = Path("report")
+    """report.json and figures are written here."""
+    prepared: Path = Path("runs/prepared")
+    """Where the cohort is laid down as arrays, once."""
+    split: Literal["test", "validation", "all"] = "test"
+    """Whom to measure; all for a cohort the pipeline was not trained on."""
+    subjects: int = 200
+    """At most so many people."""
+    samples: int = 2
+    """Hearts per person; their phenotypes are averaged."""
+    guidance_scale: float | None = None
+    steps: int = 10
+    scheduler: str | None = None
+    batch_size: int = 8
+    seed: int = 0
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    import numpy as np
+    from tqdm import tqdm
+
+    from cohort.phenotypes import PHENOTYPES
+    from cohort.prepared import Preparation, prepare_cohort
+    from evaluation.agreement import agreement, shuffled_agreement
+    from evaluation.measuring import measured_phenotypes
+    from evaluation.segmentation import Segmenter
+    from sampling.patients import generate, prepared_patients
+    from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
+
+    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    if not config.segmenter.exists():
+        raise InputError(config.segmenter, "holds no segmenter", "train one: accelerate launch train_segmenter.py")
+    segmenter = load_part(Segmenter, config.segmenter)
+    encoder = pipeline.ecg_encoder.config
+    preparation = Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
+    cohort = prepare_cohort(config.data, config.prepared, preparation)
+    rows = np.arange(len(cohort.eid)) if config.split == "all" else cohort.rows(config.split)
+    rows = rows[: config.subjects]
+    if len(rows) < 3:
+        raise InputError(config.data, f"has {len(rows)} people in the {config.split} split", "give at least three")
+    patients = prepared_patients(cohort, rows)
+    made = generate(
+        pipeline, patients, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
+    )
+    per_sample = []  # (n, samples, 8)
+    for _, hearts in tqdm(made, total=len(rows), desc="patients"):
+        per_sample.append(measured_phenotypes(segmenter, hearts, pipeline.grid))
+    found = np.nanmean(np.stack(per_sample), axis=1)  # (n, 8) mean over samples
+    truth = np.asarray(cohort.phenotypes[rows], dtype=float)
+    rod = measured_phenotypes(segmenter, (cohort.hearts[row] / 255.0 for row in rows), pipeline.grid)
+    report = {
+        "n_subjects": len(rows),
+        "n_samples": config.samples,
+        "agreement": {p: agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
+        "controls": {
+            "shuffled_ecg_and_person": {p: shuffled_agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)}
+        },
+        "measured_on_true_hearts": {p: agreement(rod[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
+    }
+    write_report(config.output, report, found, truth)
+
+
+def write_report(folder: Path, report: dict, found, truth) -> None:
+    """report.json, a scatter of every phenotype, and a table on screen."""
+    from cohort.phenotypes import PHENOTYPES
+    from evaluation.figures import write_scatter
+    from training.run import write_json
+
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / "report.json", report)
+    write_scatter(folder / "agreement.png", found, truth)
+    shuffled = report["controls"]["shuffled_ecg_and_person"]
+    print(f"{report['n_subjects']} people never seen, {report['n_samples']} hearts each; Pearson r with the truth")
+    print("phenotype  generated  shuffled  true heart measured   R2 generated")
+    for name in PHENOTYPES:
+        mine, rod = report["agreement"][name], report["measured_on_true_hearts"][name]
+        print(f"{name:9s}  {mine['r']:9.2f}  {shuffled[name]['r']:8.2f}  {rod['r']:19.2f}  {mine['r2']:13.2f}")
+    print(f"figures: {folder / 'report.json'}, {folder / 'agreement.png'}")
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
