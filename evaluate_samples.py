@@ -30,6 +30,8 @@ class Config:
     """report.json and figures are written here."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
+    hearts: Path | None = None
+    """A folder of hearts already made by sample.py; made now if not given."""
     split: Literal["test", "validation", "all"] = "test"
     """Whom to measure; all for a cohort the pipeline was not trained on."""
     subjects: int = 200
@@ -53,6 +55,7 @@ def main() -> None:
     from evaluation.agreement import agreement, shuffled_agreement
     from evaluation.measuring import measured_phenotypes
     from evaluation.segmentation import Segmenter
+    from sampling.outputs import read_hearts
     from sampling.patients import generate, prepared_patients
     from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
 
@@ -69,9 +72,11 @@ def main() -> None:
     if len(rows) < 3:
         raise InputError(config.data, f"has {len(rows)} people in the {config.split} split", "give at least three")
     patients = prepared_patients(cohort, rows)
-    made = generate(
-        pipeline, patients, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
-    )
+    if config.hearts:
+        made = ((patient, read_hearts(config.hearts / patient.name)) for patient in patients)
+    else:
+        options = (config.seed, config.batch_size, config.steps, config.guidance_scale)
+        made = generate(pipeline, patients, config.samples, *options)
     per_sample = []  # (n, samples, 8)
     for _, hearts in tqdm(made, total=len(rows), desc="patients"):
         per_sample.append(measured_phenotypes(segmenter, hearts, pipeline.grid))
@@ -80,10 +85,12 @@ def main() -> None:
     rod = measured_phenotypes(segmenter, (cohort.hearts[row] / 255.0 for row in rows), pipeline.grid)
     report = {
         "n_subjects": len(rows),
-        "n_samples": config.samples,
+        "n_samples": len(per_sample[0]),
         "agreement": {p: agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
         "controls": {
-            "shuffled_ecg_and_person": {p: shuffled_agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)}
+            "shuffled_ecg_and_person": {
+                p: shuffled_agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)
+            }
         },
         "measured_on_true_hearts": {p: agreement(rod[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
     }

@@ -6,6 +6,7 @@
 Formats: UK Biobank / GE CardioSoft XML, GE MUSE XML, WFDB (.hea), .npy or .csv with --sampling-rate.
 """
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from pathlib import Path
 import tyro
 
 from cohort.errors import InputError, exit_code_of
+
+
+OVERVIEW_PATIENTS = 6
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ def main() -> None:
     from tqdm import tqdm
 
     from cohort.person import read_persons
+    from sampling.grid import write_overview
     from sampling.patients import generate
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
 
@@ -72,20 +77,34 @@ def main() -> None:
     record = record_of(config, pipeline, folder)
     with state.split_between_processes(files) as mine:
         patients, refused = read_patients(mine, config, pipeline, persons)
+        waiting = [patient for patient in patients if not is_done(config.output / patient.name, record)]
         hearts = generate(
-            pipeline, patients, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
+            pipeline, waiting, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
         )
-        bar = tqdm(hearts, total=len(patients), desc="patients", disable=not state.is_main_process or len(files) == 1)
+        bar = tqdm(hearts, total=len(waiting), desc="patients", disable=not state.is_main_process or len(files) == 1)
+        overview = []
         for patient, samples in bar:
-            write(config, pipeline, patient, samples, record)
+            true_heart = write(config, pipeline, patient, samples, record)
+            if len(overview) < OVERVIEW_PATIENTS:
+                overview.append((patient.name, true_heart, samples[0]))
     if state.is_main_process:
-        print(f"pseudo-MRIs: {config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
+        if len(overview) > 1:
+            write_overview(config.output / "overview.png", overview)
+        done = len(patients) - len(waiting)
+        print(f"pseudo-MRIs of {len(patients)} patients" + (f", {done} of them from before" * bool(done)), end=": ")
+        print(f"{config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
     if refused:
         raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
 
 
+def is_done(folder: Path, record: dict) -> bool:
+    """Whether an earlier run of the same options has finished this patient."""
+    path = folder / "heart.json"
+    return path.exists() and record.items() <= json.loads(path.read_text()).items()
+
+
 def read_patients(files: list[Path], config: Config, pipeline, persons: dict) -> tuple[list, int]:
-    """The readable patients that have no finished output yet, and how many files were refused."""
+    """The readable patients, and how many files were refused."""
     from cohort.person import Person
     from cohort.subjects import BULK_NAME
     from sampling.patients import read_patient
@@ -132,8 +151,8 @@ def record_of(config: Config, pipeline, folder: Path) -> dict:
     }
 
 
-def write(config: Config, pipeline, patient, hearts, record: dict) -> None:
-    """One patient's folder."""
+def write(config: Config, pipeline, patient, hearts, record: dict):
+    """One patient's folder; returns the true heart, if there is one."""
     from sampling.outputs import write_patient
     from sampling.true_heart import find_true_heart
 
@@ -141,6 +160,7 @@ def write(config: Config, pipeline, patient, hearts, record: dict) -> None:
     true_heart = find_true_heart(config.mri, patient.name, geometry) if config.mri else None
     patient_record = {"subject": patient.name, **record, "warnings": list(patient.warnings)}
     write_patient(config.output / patient.name, hearts, geometry, patient_record, true_heart)
+    return true_heart
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ class Config:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     from accelerate import Accelerator
+    from accelerate.utils import set_seed
 
     from cohort.prepared import Preparation, prepare_cohort
     from models.autoencoder import SliceAutoencoder
@@ -48,6 +49,7 @@ def main() -> None:
     from training.fit import Recipe
 
     accelerator = Accelerator()
+    set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry))
     recipe = Recipe(config.steps, config.learning_rate, checkpoint_every=config.checkpoint_every)

@@ -44,7 +44,7 @@ class Config:
     learning_rate: float = 1e-3
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
-    phenotype_weight: float = 0.1
+    phenotype_weight: float = 0.3
     """Of the auxiliary loss: phenotypes read off the condition."""
     shared_noise: float = 0.0
     """Fraction of the noise common to the slices of a heart."""
@@ -63,11 +63,13 @@ class Config:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     from accelerate import Accelerator
+    from accelerate.utils import set_seed
 
     from cohort.prepared import Preparation, prepare_cohort
     from models.unet import preset_for
 
     accelerator = Accelerator()
+    set_seed(config.seed)  # of the fresh weights
     preset = preset_for(config.preset, accelerator.device.type)
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))

@@ -39,10 +39,12 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     import numpy as np
     from accelerate import Accelerator
+    from accelerate.utils import set_seed
 
     from cohort.prepared import NO_LABELS, Preparation, prepare_cohort
 
     accelerator = Accelerator()
+    set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
     labelled = np.flatnonzero(cohort.labels[:, 0, 0, 0, 0] != NO_LABELS)

@@ -4,10 +4,12 @@ import csv
 import hashlib
 import json
 import os
+import re
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from .preprocessing import ecg_input
 from .subjects import Subject, find_subjects, pairs, split_of
 
 NO_LABELS = 255
+REMARKS = "remarks.jsonl"
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
 
 
@@ -64,9 +67,20 @@ class PreparedCohort:
     eid: np.ndarray
     instance: np.ndarray
 
+    @cached_property
+    def split(self) -> np.ndarray:
+        """(N,) "train", "validation" or "test", by person."""
+        return np.array([split_of(int(eid)) for eid in self.eid])
+
+    @property
+    def too_few_to_split(self) -> bool:
+        """Whether the split by person leaves nobody to train on or nobody to validate on."""
+        return not {"train", "validation"} <= set(self.split.tolist())
+
     def rows(self, split: str) -> np.ndarray:
-        """Rows of a split: "train", "validation" or "test", by person."""
-        return np.flatnonzero([split_of(int(eid)) == split for eid in self.eid])
+        """Rows of "train", "validation" or "test". Of a cohort too small to split, everybody is in each of them."""
+        everybody = np.arange(len(self.eid))
+        return everybody if self.too_few_to_split else everybody[self.split == split]
 
     @property
     def level_mm(self) -> np.ndarray:
@@ -78,6 +92,14 @@ class PreparedCohort:
     def phase(self) -> np.ndarray:
         """(phases,) place in the cycle's frames, ED 0."""
         return np.arange(self.preparation.geometry.phases) / self.preparation.geometry.phases
+
+
+@dataclass(frozen=True)
+class Example:
+    """One subject: its row of every array (none if it cannot be read), and what is to be said of it."""
+
+    arrays: dict[str, np.ndarray]
+    remarks: tuple[str, ...]
 
 
 def prepare_cohort(
@@ -102,7 +124,10 @@ def prepare_cohort(
     final = folder / f"{data.resolve().name}-{_fingerprint(data, subjects, preparation)}"
     if not (final / "prepared.json").exists():
         _prepare(data, subjects, final, preparation, max_bad_fraction, quiet)
-    return load_prepared(final)
+    cohort = load_prepared(final)
+    if cohort.too_few_to_split:
+        print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
+    return cohort
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
@@ -120,40 +145,25 @@ def _prepare(data, subjects, final: Path, preparation: Preparation, max_bad_frac
     shapes = _shapes(len(subjects), preparation)
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
-    reasons = draft / "reasons.jsonl"
     todo = [row for row in range(len(subjects)) if state[row] == 0]
     bar = tqdm(total=len(subjects), initial=len(subjects) - len(todo), desc="reading the cohort", disable=quiet)
     for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo):
-        if isinstance(example, str):
-            with reasons.open("a") as file:
-                file.write(json.dumps([row, example]) + "\n")
-        else:
-            for name, value in example.items():
-                arrays[name][row] = value
-        state[row] = 2 if isinstance(example, str) else 1
+        for name, value in example.arrays.items():
+            arrays[name][row] = value
+        with (draft / REMARKS).open("a") as file:
+            file.writelines(json.dumps([row, remark]) + "\n" for remark in example.remarks)
+        state[row] = 1 if example.arrays else 2
         bar.update()
     bar.close()
-    _finish(draft, final, subjects, arrays, state, preparation, max_bad_fraction)
-
-
-def _finish(draft, final, subjects, arrays, state, preparation, max_bad_fraction: float) -> None:
     good = np.flatnonzero(np.asarray(state) == 1)
-    reasons_file = draft / "reasons.jsonl"
-    lines = reasons_file.read_text().splitlines() if reasons_file.exists() else []
-    reasons = dict(json.loads(line) for line in lines)
-    if len(subjects) - len(good) > max_bad_fraction * len(subjects):
-        first = next(iter(reasons.values()))
+    _write_remarks(draft, subjects, set(good.tolist()))
+    bad = len(subjects) - len(good)
+    if bad > max_bad_fraction * len(subjects):
         raise InputError(
-            draft.parent,
-            f"{len(reasons)} of {len(subjects)} subjects cannot be read, the first: {first}",
-            "mend or remove them",
+            data, f"{bad} of {len(subjects)} subjects cannot be read", f"{draft / 'excluded.csv'} says why"
         )
-    with (draft / "excluded.csv").open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["eid", "instance", "reason"])
-        writer.writerows([subjects[row].eid, subjects[row].instance, reason] for row, reason in reasons.items())
-    if len(good) < len(subjects):
-        print(f"{len(reasons)} of {len(subjects)} subjects cannot be read; {final / 'excluded.csv'} says why")
+    if bad:
+        print(f"{bad} of {len(subjects)} subjects cannot be read; {final / 'excluded.csv'} says why")
         for name, array in arrays.items():
             np.save(draft / f".{name}.npy", array[good])
             (draft / f".{name}.npy").replace(draft / f"{name}.npy")
@@ -165,6 +175,22 @@ def _finish(draft, final, subjects, arrays, state, preparation, max_bad_fraction
     draft.rename(final)
 
 
+def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None:
+    """excluded.csv (why a subject is left out) and notes.csv (what had to be estimated); a summary on screen."""
+    remarks = [json.loads(line) for line in (draft / REMARKS).read_text().splitlines()]
+    for name, kept in (
+        ("excluded.csv", [r for r in remarks if r[0] not in good]),
+        ("notes.csv", [r for r in remarks if r[0] in good]),
+    ):
+        with (draft / name).open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["eid", "instance", "remark"])
+            writer.writerows([subjects[row].eid, subjects[row].instance, remark] for row, remark in kept)
+    kinds = Counter(re.sub(r"\d+", "N", remark) for row, remark in remarks if row in good)
+    for kind, count in kinds.most_common(5):
+        print(f"note: {count} of {len(subjects)}: {kind}")
+
+
 def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
     persons = read_persons(data / "persons.csv") if (data / "persons.csv").exists() else {}
     phenotypes = read_phenotypes(data / "phenotypes.csv") if (data / "phenotypes.csv").exists() else {}
@@ -173,18 +199,18 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
         yield from zip(rows, pool.map(partial(_example, preparation), jobs, chunksize=4), strict=True)
 
 
-def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> dict[str, np.ndarray] | str:
-    """One subject's arrays by name, or the reason why there are none."""
+def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:
+    """One subject's arrays, or the reason why there are none."""
     subject, person, known = job
     try:
         ecg = read_ecg(subject.ecg)
         heart = read_heart(subject, preparation.geometry)
     except InputError as error:
-        return str(error)
+        return Example({}, (str(error),))
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
     voxel_mm3 = abs(float(np.linalg.det(heart.affine[:3, :3])))
     measured = {} if heart.labels is None else phenotypes_of(heart.labels, voxel_mm3)
-    return {
+    arrays = {
         "hearts": np.round(heart.voxels * 255).astype(np.uint8),
         "mask": heart.mask,
         "labels": NO_LABELS if heart.labels is None else heart.labels,
@@ -196,6 +222,7 @@ def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, flo
         "eid": subject.eid,
         "instance": subject.instance,
     }
+    return Example(arrays, heart.notes)
 
 
 def _shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:

@@ -26,6 +26,7 @@ class CohortReport:
         people: persons among them.
         splits: split -> pairs.
         missing: reason -> the subjects (eid, instance) it holds for, most frequent first.
+        unlabelled: complete ones without a label map; no fault, but worth knowing.
         strays: entries no rule of the names could place.
     """
 
@@ -34,6 +35,7 @@ class CohortReport:
     people: int
     splits: dict[str, int]
     missing: dict[str, tuple[tuple[int, int], ...]]
+    unlabelled: int
     strays: int
 
     @property
@@ -46,6 +48,8 @@ class CohortReport:
         for reason, who in self.missing.items():
             shown = ", ".join(f"{eid}_{instance}" for eid, instance in who[:SHOWN])
             lines.append(f"  {len(who):>6}  {reason}: {shown}{', ...' if len(who) > SHOWN else ''}")
+        if self.unlabelled:
+            lines.append(f"  {self.unlabelled:>6}  without a label map: heart's centre and ES will be estimated")
         if self.strays:
             lines.append(f"  {self.strays:>6}  files or folders whose name says nothing, or links")
         return "\n".join(lines)
@@ -66,6 +70,7 @@ def report(data: Path) -> CohortReport:
         people=len({subject.eid for subject in whole}),
         splits={split: splits[split] for split in ("train", "validation", "test")},
         missing=_by_reason(found.subjects),
+        unlabelled=sum(not (s.images.labels_cine or s.images.labels_ed) for s in whole),
         strays=found.strays,
     )
 

@@ -17,7 +17,7 @@ class Segmenter(ModelMixin, ConfigMixin):
     """A stock convolutional UNet on half-size pixels (2 x 2 unshuffled): slices -> logits of LV, wall, RV, background."""
 
     @register_to_config
-    def __init__(self, widths: tuple[int, ...] = (32, 64, 96), unshuffle: int = 2) -> None:
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2) -> None:
         super().__init__()
         self.unet = UNet2DModel(
             in_channels=unshuffle**2,

@@ -5,11 +5,14 @@ from diffusers import AutoencoderKL, ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from einops import rearrange
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class SliceAutoencoder(ModelMixin, ConfigMixin):
-    """A pixel-unshuffle in front of a stock AutoencoderKL: f = unshuffle * 2, cheap because nothing runs at full size.
+    """A linear patch code plus a stock AutoencoderKL behind a pixel-unshuffle: f = unshuffle * 2.
+
+    Cheap, because nothing runs at full size; and never worse than patch PCA, because that is where it starts
+    (`start_from_patches`): both paths are added, in the code and in the picture, and trained together.
 
     Pixels are in [0, 1]. Latents leave `encode` standardised by the statistics MEASURED on the training slices
     (`set_latent_statistics`); until they are measured, encode and decode refuse.
@@ -25,7 +28,7 @@ class SliceAutoencoder(ModelMixin, ConfigMixin):
     def __init__(
         self,
         width: int = 32,
-        latent_channels: int = 4,
+        latent_channels: int = 8,
         unshuffle: int = 4,
         latents_mean: tuple[float, ...] | None = None,
         latents_std: tuple[float, ...] | None = None,
@@ -42,6 +45,26 @@ class SliceAutoencoder(ModelMixin, ConfigMixin):
             norm_num_groups=8,
             mid_block_add_attention=False,
         )
+        self.linear_encoder = nn.Conv2d(1, latent_channels, 2 * unshuffle, stride=2 * unshuffle)
+        self.linear_decoder = nn.ConvTranspose2d(latent_channels, 1, 2 * unshuffle, stride=2 * unshuffle)
+
+    @torch.no_grad()
+    def start_from_patches(self, mean: Tensor, basis: Tensor, spread: Tensor) -> None:
+        """Start as the best linear code: the convolutional paths are silent until trained.
+
+        Args:
+            mean: (f * f,) mean patch of pixels in [0, 1], of which only the mean pixel is used; basis: (f * f, latent_channels) orthonormal;
+            spread: (latent_channels,) standard deviation of the code, which the raw latents are divided by.
+        """
+        kernel = (basis / spread).T.reshape(self.linear_encoder.weight.shape)
+        self.linear_encoder.weight.copy_(kernel)
+        self.linear_encoder.bias.copy_(-(basis / spread).T @ mean.mean().expand_as(mean))
+        self.linear_decoder.weight.copy_((basis * spread).T.reshape(self.linear_decoder.weight.shape))
+        self.linear_decoder.bias.fill_(float(mean.mean()))  # all pixels of a patch have nearly one mean
+        for layer in (self.kl.quant_conv, self.kl.decoder.conv_out):
+            layer.weight.zero_()
+            layer.bias.zero_()
+        self.kl.quant_conv.bias[self.config.latent_channels :] = -6.0  # log variance: almost no noise at first
 
     @property
     def downsampling(self) -> int:
@@ -52,13 +75,15 @@ class SliceAutoencoder(ModelMixin, ConfigMixin):
         """(n, 1, height, width) pixels in [0, 1] -> the raw, unstandardised Gaussian over latents."""
         side = self.config.unshuffle
         folded = rearrange(2 * slices - 1, "n 1 (h a) (w b) -> n (a b) h w", a=side, b=side)  # (N, a*b, H/a, W/b)
-        return self.kl.encode(folded).latent_dist  # (N, C, H/f, W/f)
+        mean, log_variance = self.kl.encode(folded).latent_dist.parameters.chunk(2, dim=1)  # (N, C, H/f, W/f) each
+        return DiagonalGaussianDistribution(torch.cat([mean + self.linear_encoder(slices), log_variance], dim=1))
 
     def pixels(self, raw: Tensor) -> Tensor:
         """Raw latents (n, channels, height / f, width / f) -> (n, 1, height, width), about [0, 1], unclipped."""
         side = self.config.unshuffle
         folded = self.kl.decode(raw).sample  # (N, a*b, H/a, W/b)
-        return rearrange(folded, "n (a b) h w -> n 1 (h a) (w b)", a=side, b=side) / 2 + 0.5  # (N, 1, H, W)
+        detail = rearrange(folded, "n (a b) h w -> n 1 (h a) (w b)", a=side, b=side) / 2  # (N, 1, H, W)
+        return self.linear_decoder(raw) + detail  # (N, 1, H, W)
 
     def set_latent_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the measured per-channel mean and standard deviation of raw latents in the configuration."""

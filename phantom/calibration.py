@@ -1,18 +1,19 @@
-"""How the simulated ECGs compare with what is normal: `python -m phantom.calibration --subjects 300` prints the tables."""
+"""How the simulated ECGs compare with normal ones: `python -m phantom.calibration --subjects 300` prints the tables."""
 
 import argparse
 from collections.abc import Iterable
 
 import numpy as np
 
-from phantom.electrical import MS_PER_SAMPLE, RenderedECG, render_ecg
+from cohort.ecg import LEADS
+from phantom.electrical import MS_PER_SAMPLE, RESOLUTION_MV, RenderedECG, render_ecg
 from phantom.heart import CONDITIONS, Heart, draw_heart
 
-I, II, III, AVF, V1, V2, V4, V5, V6 = 0, 1, 2, 5, 6, 7, 9, 10, 11
-T_UPRIGHT_LEADS = (I, II, V4, V5, V6)
+II, III, AVF, V1, V2, V5, V6 = (LEADS.index(lead) for lead in ("II", "III", "aVF", "V1", "V2", "V5", "V6"))
+T_UPRIGHT = [LEADS.index(lead) for lead in ("I", "II", "V4", "V5", "V6")]
 
-# Bounds of a normal ECG that nearly all normals must keep. Durations and axis: Surawicz et al., AHA/ACCF/HRS recommendations,
-# J Am Coll Cardiol 53:976 and 53:982, 2009. Amplitudes: Macfarlane & Lawrie, Comprehensive Electrocardiology, appendix 1.
+# What a normal 12-lead ECG of a resting adult keeps within, nearly always. Durations and axis follow Surawicz et al.,
+# AHA/ACCF/HRS recommendations, J Am Coll Cardiol 53:976, 2009; the amplitudes in lead II are the phantom's own target.
 NORMAL_BOUNDS = {
     "QRS (ms)": (70.0, 110.0),
     "QT (ms)": (350.0, 440.0),
@@ -36,14 +37,14 @@ def measure(rendered: RenderedECG) -> dict[str, float]:
         "QT (ms)": truth["QTInterval"],
         "frontal axis (deg)": truth["RAxis"],
         "R in II (mV)": r[II],
-        "T/R in II": t[II] / r[II],
+        "T/R in II": t[II] / max(r[II], RESOLUTION_MV),
         **{f"R in V{k + 1} (mV)": r[V1 + k] for k in range(6)},
         "S in V1 (mV)": s[V1],
         "S in V2 (mV)": s[V2],
         "S in V6 (mV)": s[V6],
         "Sokolov-Lyon (mV)": s[V1] + max(r[V5], r[V6]),
         "T in V6 (mV)": t[V6],
-        "T upright in I, II, V4-V6": float((t[list(T_UPRIGHT_LEADS)] > 0).all()),
+        "T upright in I, II, V4-V6": float((t[T_UPRIGHT] > 0).all()),
         "inferior Q": float(sum(_has_pathological_q(rendered.medians[k], first, last) for k in (II, III, AVF)) >= 2),
     }
 
@@ -54,7 +55,7 @@ def _signed_peak(wave: np.ndarray) -> np.ndarray:
 
 
 def _has_pathological_q(lead: np.ndarray, first: int, last: int) -> bool:
-    """A first deflection below -0.1 mV that lasts 30 ms or more (Thygesen et al., universal definition of infarction)."""
+    """A first deflection below -0.1 mV for 30 ms or more: the universal definition of infarction, Thygesen 2018."""
     qrs = lead[first : last + 1]
     upward = np.flatnonzero(qrs > 0.05)
     q = qrs[: upward[0] if len(upward) else len(qrs)]

@@ -24,28 +24,31 @@ RESOLUTION_MV = 0.005
 Q_ONSET_SAMPLE = 200  # of the QRS onset in every single-beat array, and in the medians
 LATTICE_STEP_MM = 5.0
 
-# ---- The heart: Durrer 1970 --------------------------------------------------------------------------------------------------
-# Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970: the left ventricle starts at the
-# mid septum, high on the anterior wall beside it and low on the posterior wall beside it; the right ventricle 5-10 ms later,
-# at the foot of the anterior papillary muscle. (Angle round the long axis from lateral towards v, degrees; fraction of the
-# way from base to apex; time, ms.)
-LV_SITES = ((150.0, 0.35, 0.0), (90.0, 0.20, 0.0), (-150.0, 0.60, 12.0))
-RV_SITES = ((150.0, 0.35, 5.0),)
-ECTOPIC_SITE = (180.0, 0.30, 0.0)  # in the right ventricle, the commonest origin: its outflow side
-# How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left wall, most of the thin right one.
+# ---- The heart: Durrer 1970 ----------------------------------------------------------------------------------------
+# Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970: the left ventricle starts at
+# the septum, on the anterior wall beside it and on the posterior wall beside it; the right ventricle 5-10 ms later. The
+# exact places were searched for within that description, until the drawn normals had normal ECGs and inferior scars
+# their Q waves.
+# (Angle round the long axis from lateral over anterior, degrees; fraction of the way from base to apex; time, ms.)
+LV_SITES = ((143.0, 0.43, 0.0), (100.0, 0.45, 0.0), (-101.0, 0.30, 10.0))
+RV_SITE = (169.0, 0.31, 10.5)
+ECTOPIC_SITE = (130.0, 0.10)  # the outflow tract of the right ventricle, the commonest origin
+# How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
 # Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
 MUSCLE_SPEED_MM_MS = 0.65
 # Late sites recover early: the slope of APD on activation time (Franz et al., J Clin Invest 74:972, 1984, found -1.3).
-APD_PER_ACTIVATION = -1.22
+APD_PER_ACTIVATION = -1.33
 LV_WALL_MM = 10.0  # over which the drawn transmural difference of APD is reached
+# How far the action potentials have followed a lasting block (Rosenbaum et al., Am J Cardiol 50:213, 1982).
+CARDIAC_MEMORY = 0.5
 ACTION_POTENTIAL_MV = 100.0
 UPSTROKE_SD_MS = 4.0  # of the front's passage through one lattice cell, step / speed / sqrt(12)
-REPOLARISATION_SD_MS, REPOLARISATION_TAIL_MS = 17.0, 32.0  # phase 3 sets in slowly and ends fast
+REPOLARISATION_SD_MS, REPOLARISATION_TAIL_MS = 28.0, 34.0  # phase 3 sets in slowly and ends fast
 # QT moves with the preceding RR interval with about this power (between Fridericia's 1/3 and no adaptation at once).
 APD_RATE_EXPONENT = 0.25
 
-# ---- The torso: Dower 1980 ---------------------------------------------------------------------------------------------------
+# ---- The torso: Dower 1980 -----------------------------------------------------------------------------------------
 # Dower, Machado & Osborne, "On deriving the electrocardiogram from vectorcardiographic leads", Clin Cardiol 3:87, 1980.
 # Rows I, II, V1..V6; columns X left, Y foot, Z back.
 DOWER = np.array(
@@ -63,7 +66,7 @@ DOWER = np.array(
 RAS_TO_XYZ = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])
 # The chest in which Dower's numbers are taken to hold: the mean of the drawn patients.
 REFERENCE_CHEST_MM = (310.0, 220.0)
-REFERENCE_CENTRE_MM = np.array([-34.0, 8.0, -18.0])
+REFERENCE_CENTRE_MM = np.array([-34.0, 25.0, -17.0])
 # V1..V6 round the chest: angle from the breastbone towards the left (degrees), height above V1 (mm).
 ELECTRODE_ANGLE_DEG = np.array([-8.0, 8.0, 24.0, 40.0, 62.0, 85.0])
 ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
@@ -85,8 +88,8 @@ class RenderedECG:
     Attributes:
         ecg: 12 x 5000 samples, mV, float32, in steps of 5 uV, 500 Hz, with the person.
         medians: (12, 600) mV, float32: the median conducted beat of the strip; QRS onset at sample 200.
-        measurements: CardioSoft's names (ms, BPM, degrees) -> the truth of the simulation, not a measurement made on the
-            strip. Those of the P wave are None in atrial fibrillation.
+        measurements: CardioSoft's names (ms, BPM, degrees) -> the truth of the simulation, not a measurement made on
+            the strip. Those of the P wave are None in atrial fibrillation.
     """
 
     ecg: ECG
@@ -95,15 +98,16 @@ class RenderedECG:
 
 
 @dataclass(frozen=True)
-class Tissue:
+class ExcitableTissue:
     """The excitable part of a wall lattice, as N cells.
 
     Attributes:
         cell: (nx, ny, nz) int, the number of the cell, -1 where nothing is excitable.
-        ventricle: (N,) 1 left, 2 right. depth: (N,) 0 endocardium to 1 epicardium.
+        ventricle: (N,) 1 left with the septum, 2 right. septum: (N,) bool. depth: (N,) 0 endocardium to 1 epicardium.
         position_mm: (N, 3) heart coordinates u, v, w.
         face_mm2: (N, 3) net area of a cell's conducting faces, Dower's axes X Y Z.
         links: pairs of cells that touch by face, edge or corner: (first, second, distance_mm).
+        rv_wall_mm: thickness of the right ventricle's wall.
     """
 
     cell: np.ndarray
@@ -141,11 +145,7 @@ class Sources:
 
 
 def render_ecg(heart: Heart) -> RenderedECG:
-    """The ten-second electrocardiogram of a heart; about 50 ms of one core.
-
-    Raises:
-        ValueError: by `wall_lattice`, for a heart that has no wall.
-    """
+    """The ten-second electrocardiogram of a heart, in some 20 ms of one core; the same heart gives the same bytes."""
     rng = np.random.default_rng(heart.noise_seed)
     tissue = excitable_tissue(wall_lattice(heart, LATTICE_STEP_MM), heart.rv_wall_mm)
     sources = beat_sources(heart, tissue)
@@ -162,15 +162,15 @@ def render_ecg(heart: Heart) -> RenderedECG:
     )
 
 
-# ---- Activation and heart vector ---------------------------------------------------------------------------------------------
+# ---- Activation and heart vector -----------------------------------------------------------------------------------
 
 
-def excitable_tissue(lattice: WallLattice, rv_wall_mm: float) -> Tissue:
+def excitable_tissue(lattice: WallLattice, rv_wall_mm: float) -> ExcitableTissue:
     """Number the cells that conduct (a scar does not) and list which of them touch."""
     alive = (lattice.mask > 0) & ~lattice.scar
     cell = np.full(alive.shape, -1)
     cell[alive] = np.arange(np.count_nonzero(alive))
-    return Tissue(
+    return ExcitableTissue(
         cell=cell,
         ventricle=lattice.mask[alive],
         septum=lattice.septum[alive],
@@ -185,8 +185,8 @@ def excitable_tissue(lattice: WallLattice, rv_wall_mm: float) -> Tissue:
 def _net_faces(fill: np.ndarray, step_mm: float) -> np.ndarray:
     """g (nx, ny, nz, 3), body axes, such that sum_i Vm_i g_i = -sum over faces of (jump in Vm) x (conducting area).
 
-    The face between two cells conducts over the smaller of their fills; a face to nowhere does not, so that a uniform Vm
-    gives no vector. This is the discrete -integral of grad Vm (Gima & Rudy, Circ Res 90:889, 2002, eq. 1, without 1/r).
+    The face between two cells conducts over the smaller of their fills; a face to nowhere does not, so that a uniform
+    Vm gives no vector. This is the discrete -integral of grad Vm (Gima & Rudy, Circ Res 90:889, 2002, without 1/r).
     """
     net = np.zeros((*fill.shape, 3))
     for axis in range(3):
@@ -213,7 +213,7 @@ def _links(cell: np.ndarray, step_mm: float) -> tuple[np.ndarray, np.ndarray, np
     return first[kept], flat[there][kept], distance[kept]
 
 
-def _nearest_cell(tissue: Tissue, ventricle: int, angle_deg: float, fraction: float) -> int:
+def _nearest_cell(tissue: ExcitableTissue, ventricle: int, angle_deg: float, fraction: float) -> int:
     """The endocardial cell of a ventricle nearest to a direction round the long axis at a fraction of its length."""
     u, v, w = tissue.position_mm.T
     left = tissue.ventricle == 1
@@ -227,7 +227,7 @@ def _nearest_cell(tissue: Tissue, ventricle: int, angle_deg: float, fraction: fl
 
 
 def activation_times(
-    tissue: Tissue,
+    tissue: ExcitableTissue,
     sites: list[tuple[int, float]],
     endocardial_speed_mm_ms: tuple[float, float],
     transmural_speed_mm_ms: float,
@@ -235,68 +235,78 @@ def activation_times(
     """(N,) ms: earliest arrival at each cell from any (cell, start ms) of `sites`, by Dijkstra over touching cells.
 
     Args:
-        endocardial_speed_mm_ms: of the left and of the right ventricle; it falls off to the transmural speed with depth.
+        endocardial_speed_mm_ms: of the left and of the right ventricle.
     """
-    left_speed, right_speed = endocardial_speed_mm_ms
-    right = tissue.ventricle == 2
-    near = np.where(right, tissue.depth * tissue.rv_wall_mm / FAST_LAYER_MM, tissue.depth / LEFT_LAYER)
-    speed = transmural_speed_mm_ms + np.exp(-(near**2)) * (
-        np.where(right, right_speed, left_speed) - transmural_speed_mm_ms
-    )
-    from_right = np.exp(-(((1 - tissue.depth) / LEFT_LAYER) ** 2))  # the septum has an endocardium on either side
-    speed = np.where(
-        tissue.septum,
-        np.maximum(speed, transmural_speed_mm_ms + from_right * (right_speed - transmural_speed_mm_ms)),
-        speed,
-    )
+    speed = _conduction_speed(tissue, endocardial_speed_mm_ms, transmural_speed_mm_ms)
     first, second, distance = tissue.links
     travel = distance * 0.5 * (1 / speed[first] + 1 / speed[second])
-    start = len(speed)  # one more cell, joined to the sites by their start times; + 1 because 0 would mean no link
+    start = len(
+        speed
+    )  # one more cell, joined to the sites by their start times; the first of them 1, for 0 means no link
     cells, times = (np.array(x) for x in zip(*sites, strict=True))
+    times = times - times.min() + 1.0
     rows = np.concatenate([first, np.full(len(cells), start)])
-    graph = coo_array(
-        (np.concatenate([travel, times + 1.0]), (rows, np.concatenate([second, cells]))), (start + 1,) * 2
-    )
+    graph = coo_array((np.concatenate([travel, times]), (rows, np.concatenate([second, cells]))), (start + 1,) * 2)
     arrival = dijkstra(graph.tocsr(), directed=False, indices=start)[:start]
     return np.where(np.isfinite(arrival), arrival, np.nanmax(arrival[np.isfinite(arrival)])) - arrival.min()
 
 
-def beat_sources(heart: Heart, tissue: Tissue) -> Sources:
+def _conduction_speed(
+    tissue: ExcitableTissue, endocardial_speed_mm_ms: tuple[float, float], transmural_speed_mm_ms: float
+) -> np.ndarray:
+    """(N,) mm/ms: the endocardial speed of its ventricle, falling off to the transmural speed with depth."""
+    left, right = (speed - transmural_speed_mm_ms for speed in endocardial_speed_mm_ms)
+    from_left = left * np.exp(-((tissue.depth / LEFT_LAYER) ** 2))
+    from_right = right * np.exp(-((tissue.depth * tissue.rv_wall_mm / FAST_LAYER_MM) ** 2))
+    right_of_septum = right * np.exp(-(((1 - tissue.depth) / LEFT_LAYER) ** 2))
+    gain = np.where(
+        tissue.septum, np.maximum(from_left, right_of_septum), from_left
+    )  # it has an endocardium either side
+    return transmural_speed_mm_ms + np.where(tissue.ventricle == 2, from_right, gain)
+
+
+def beat_sources(heart: Heart, tissue: ExcitableTissue) -> Sources:
     """The conducted beat. Where a bundle is blocked its ventricle starts late and spreads without its Purkinje network.
 
-    The action potentials belong to the tissue, not to the beat: they are shorter at the epicardium and where the heart WITH
-    both bundles is activated late. Hence an upright T wave in health and a discordant one in bundle branch block.
+    The action potentials belong to the tissue, not to the beat: they are shorter at the epicardium and, mostly, where
+    the heart WITH both bundles is activated late. Hence T is upright in health and discordant in bundle branch block.
     """
     healthy = _conducted_activation(heart, tissue, lv_delay_ms=0.0, rv_delay_ms=0.0)
     blocked = heart.lv_delay_ms > 0 or heart.rv_delay_ms > 0
     activation = _conducted_activation(heart, tissue, heart.lv_delay_ms, heart.rv_delay_ms) if blocked else healthy
     shorter = heart.apd_transmural_ms * np.where(tissue.ventricle == 2, heart.rv_wall_mm / LV_WALL_MM, 1.0)
-    apd = heart.apd_ms - shorter * tissue.depth + APD_PER_ACTIVATION * (healthy - healthy.mean())
+    remembered = (1 - CARDIAC_MEMORY) * (healthy - healthy.mean()) + CARDIAC_MEMORY * (activation - activation.mean())
+    apd = heart.apd_ms - shorter * tissue.depth + APD_PER_ACTIVATION * remembered
     return Sources(activation, apd, _face_mv(heart, tissue))
 
 
-def _conducted_activation(heart: Heart, tissue: Tissue, lv_delay_ms: float, rv_delay_ms: float) -> np.ndarray:
-    sites = [(_nearest_cell(tissue, 1, angle, level), ms + lv_delay_ms) for angle, level, ms in LV_SITES]
-    sites += [(_nearest_cell(tissue, 2, angle, level), ms + rv_delay_ms) for angle, level, ms in RV_SITES]
+def _conducted_activation(heart: Heart, tissue: ExcitableTissue, lv_delay_ms: float, rv_delay_ms: float) -> np.ndarray:
+    plan = [(1, lv_delay_ms, *site) for site in LV_SITES] + [(2, rv_delay_ms, *RV_SITE)]
+    sites = [
+        (_nearest_cell(tissue, ventricle, angle + shift_deg, level), delay + ms + shift_ms)
+        for (ventricle, delay, angle, level, ms), (shift_deg, shift_ms) in zip(
+            plan, heart.early_site_shift, strict=True
+        )
+    ]
     speeds = tuple(
         MUSCLE_SPEED_MM_MS if delay > 0 else heart.endocardial_speed_mm_ms for delay in (lv_delay_ms, rv_delay_ms)
     )
     return activation_times(tissue, sites, speeds, heart.transmural_speed_mm_ms)
 
 
-def _ectopic_sources(heart: Heart, tissue: Tissue, conducted: Sources) -> Sources:
-    angle, level, ms = ECTOPIC_SITE
-    sites = [(_nearest_cell(tissue, 2, angle, level), ms)]
-    activation = activation_times(tissue, sites, (MUSCLE_SPEED_MM_MS,) * 2, heart.transmural_speed_mm_ms)
+def _ectopic_sources(heart: Heart, tissue: ExcitableTissue, conducted: Sources) -> Sources:
+    origin = (_nearest_cell(tissue, 2, *ECTOPIC_SITE), 0.0)
+    speeds = (heart.endocardial_speed_mm_ms,) * 2
+    activation = activation_times(tissue, [origin], speeds, heart.transmural_speed_mm_ms)
     return Sources(activation, conducted.apd_ms, conducted.face)
 
 
-def _face_mv(heart: Heart, tissue: Tissue) -> np.ndarray:
+def _face_mv(heart: Heart, tissue: ExcitableTissue) -> np.ndarray:
     return tissue.face_mm2 * (heart.gain * ACTION_POTENTIAL_MV * MV_PER_MV_MM2)
 
 
 def _step_histogram(time_ms: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """(3, 600): sum of unit steps at `time_ms` after QRS onset, each with its weight (3,), shared by its two nearest samples."""
+    """(3, 600): unit steps at `time_ms` after QRS onset, each with its weight (3,), split over two samples."""
     place = np.clip(Q_ONSET_SAMPLE + time_ms / MS_PER_SAMPLE, 0, MEDIAN_SAMPLES - 2)
     sample = place.astype(int)
     late = (place - sample)[:, None]
@@ -309,11 +319,11 @@ def _smooth(beat: np.ndarray, sd_ms: float) -> np.ndarray:
     return gaussian_filter1d(beat, sd_ms / MS_PER_SAMPLE, axis=1, mode="nearest")
 
 
-# ---- Torso -------------------------------------------------------------------------------------------------------------------
+# ---- Torso ---------------------------------------------------------------------------------------------------------
 
 
 def _electrodes_mm(chest_width_mm: float, chest_depth_mm: float, shift_mm: np.ndarray) -> np.ndarray:
-    """(6, 3) body frame: V1 to V6 on an elliptic chest, each moved by `shift_mm` (6, 2), leftwards along the skin and up."""
+    """(6, 3) body frame: V1 to V6 on an elliptic chest, each moved by `shift_mm` (6, 2), leftwards and up the skin."""
     angle = np.radians(ELECTRODE_ANGLE_DEG)
     half_width, half_depth = chest_width_mm / 2, chest_depth_mm / 2
     along = np.hypot(half_width * np.cos(angle), half_depth * np.sin(angle))
@@ -323,10 +333,10 @@ def _electrodes_mm(chest_width_mm: float, chest_depth_mm: float, shift_mm: np.nd
 
 
 def lead_matrix(heart: Heart) -> np.ndarray:
-    """(8, 3): leads I, II, V1 to V6 of a unit heart vector (X left, Y foot, Z back), for this chest and these electrodes.
+    """(8, 3): leads I, II, V1 to V6 of a unit heart vector (X left, Y foot, Z back), for this chest and electrodes.
 
-    Dower's row of a chest electrode turns with the direction in which the heart sees that electrode, and grows with its
-    distance to the power of -2, both relative to the reference chest. The limbs are far: only a weak effect of chest width.
+    Dower's row of a chest electrode turns with the direction in which the heart sees that electrode, and grows with
+    its distance to the power of -2, both relative to the reference chest. The limbs are far: the width counts little.
     """
     electrodes = _electrodes_mm(heart.chest_width_mm, heart.chest_depth_mm, np.array(heart.electrode_shift_mm))
     seen = electrodes - np.array(heart.centre_mm)
@@ -341,11 +351,11 @@ def lead_matrix(heart: Heart) -> np.ndarray:
     return rows
 
 
-# ---- Ten seconds -------------------------------------------------------------------------------------------------------------
+# ---- Ten seconds ---------------------------------------------------------------------------------------------------
 
 
 def _beat_times(heart: Heart, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """QRS onsets (ms, from before the strip to after it) with a mean interval of exactly 60 / rate, and which are ectopic."""
+    """QRS onsets (ms, from before the strip to after it) of mean interval 60 / rate exactly; which are ectopic."""
     mean_ms = 60_000 / heart.heart_rate_bpm
     strip_ms = STRIP_SAMPLES * MS_PER_SAMPLE
     intervals = int(np.ceil(strip_ms / mean_ms)) + 3
@@ -365,7 +375,12 @@ def _beat_times(heart: Heart, rng: np.random.Generator) -> tuple[np.ndarray, np.
 
 
 def _strip_vector(
-    heart: Heart, tissue: Tissue, sources: Sources, onsets_ms: np.ndarray, ectopic: np.ndarray, rng: np.random.Generator
+    heart: Heart,
+    tissue: ExcitableTissue,
+    sources: Sources,
+    onsets_ms: np.ndarray,
+    ectopic: np.ndarray,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """(3, 5000) mV: heart vector of every beat, each QT adapted to the interval before it, tilted by the breath."""
     wide = _ectopic_sources(heart, tissue, sources) if ectopic.any() else sources
@@ -434,11 +449,11 @@ def _twelve_leads(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[one, two, three], augmented, chest])
 
 
-# ---- What a recorder derives -------------------------------------------------------------------------------------------------
+# ---- What a recorder derives ---------------------------------------------------------------------------------------
 
 
 def _median_beat(signal: np.ndarray, onsets_ms: np.ndarray) -> np.ndarray:
-    """(12, 600) mV: median of the conducted beats that lie wholly inside the strip, each from its own PR segment as zero."""
+    """(12, 600) mV: median of the conducted beats wholly inside the strip; the PR segment of each is its zero."""
     first = np.rint(onsets_ms / MS_PER_SAMPLE).astype(int) - Q_ONSET_SAMPLE
     first = first[(first >= 0) & (first <= STRIP_SAMPLES - MEDIAN_SAMPLES)]
     beats = np.stack([signal[[0, 1, *range(6, 12)], f : f + MEDIAN_SAMPLES] for f in first])

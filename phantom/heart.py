@@ -69,6 +69,7 @@ class Heart:
         slice_shift_mm: SD of the breath-hold position from slice to slice.
         endocardial_speed_mm_ms, transmural_speed_mm_ms: of the activation along the endocardium, and across the wall.
         apd_ms: action-potential duration at the endocardium; apd_transmural_ms: how much shorter at the epicardium.
+        early_site_shift: of the three early sites of the LV and that of the RV: (degrees round the long axis, ms).
         lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0.
         gain: dimensionless factor of the torso's conductivity.
         electrode_shift_mm: for V1 to V6, (towards the patient's left, upwards) along the skin.
@@ -117,6 +118,7 @@ class Heart:
     transmural_speed_mm_ms: float
     apd_ms: float
     apd_transmural_ms: float
+    early_site_shift: tuple[tuple[float, float], ...]
     lv_delay_ms: float
     rv_delay_ms: float
     gain: float
@@ -298,13 +300,14 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, condition: s
     af = af_chance < 0.02 + 0.001 * (person["age_years"] - 45) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     return {
-        "endocardial_speed_mm_ms": _normal(rng, 0.97, 0.14, 0.65, 1.4),
+        "endocardial_speed_mm_ms": _normal(rng, 0.99, 0.13, 0.65, 1.4),
         "transmural_speed_mm_ms": _normal(rng, 0.42, 0.055, 0.28, 0.58),
-        "apd_ms": _normal(rng, 325, 12, 285, 365) * (63 / person["heart_rate_bpm"]) ** 0.25,
-        "apd_transmural_ms": _normal(rng, 16, 4, 4, 28),
+        "apd_ms": _normal(rng, 312, 12, 272, 352) * (63 / person["heart_rate_bpm"]) ** 0.25,
+        "apd_transmural_ms": _normal(rng, 11, 3, 3, 20),
+        "early_site_shift": tuple((float(x), float(ms)) for x, ms in rng.normal(0, [8, 2], size=(4, 2))),
         "lv_delay_ms": delay if lv_blocked else 0.0,
         "rv_delay_ms": delay if condition == "rbbb" else 0.0,
-        "gain": _log_normal(rng, 1.0, 0.21),
+        "gain": _log_normal(rng, 1.0, 0.2),
         "pr_ms": _normal(rng, 165, 20, 120, 240),
         "p_amplitude_mv": _log_normal(rng, 0.11, 0.25),
         "rhythm": "af" if af else "sinus",

@@ -38,3 +38,13 @@ def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tu
     partial = path.with_name(f".{path.name}.partial")
     canvas.save(partial, format="PNG")
     partial.replace(path)
+
+
+def write_overview(path: Path, patients: list[tuple[str, np.ndarray | None, np.ndarray]]) -> None:
+    """Several patients in one picture: (name, true heart or None, generated heart), the true one above."""
+    rows = []
+    for name, true_heart, generated in patients:
+        if true_heart is not None:
+            rows.append((f"{name}: true heart", true_heart))
+        rows.append((f"{name}: generated from the ECG", generated))
+    write_grid(path, rows)

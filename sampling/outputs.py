@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.cine import CineStack, write_nifti
+from cohort.cine import CineStack, read_nifti, write_nifti
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 
 from .grid import write_grid
@@ -37,6 +38,27 @@ def write_patient(
     partial = folder / ".heart.json.partial"
     partial.write_text(json.dumps({"note": NOT_FOR_DIAGNOSIS, **record}, indent=2) + "\n")
     partial.replace(folder / "heart.json")
+
+
+def read_hearts(folder: Path) -> np.ndarray:
+    """The samples `write_patient` left in a patient's folder: (samples, slices, phases, height, width) in [0, 1].
+
+    Raises:
+        InputError: the folder holds no finished patient.
+    """
+    record = folder / "heart.json"
+    if not record.exists():
+        raise InputError(folder, "holds no finished pseudo-MRI", "run sample.py for this patient")
+    count = json.loads(record.read_text())["samples"]
+    folders = [folder, *(folder / f"sample_{number}" for number in range(2, count + 1))]
+    return np.stack([_read_stacks(sample) for sample in folders])
+
+
+def _read_stacks(folder: Path) -> np.ndarray:
+    cine = folder / "sa.nii.gz"
+    paths = [cine] if cine.exists() else [folder / "sa_ED.nii.gz", folder / "sa_ES.nii.gz"]
+    voxels = np.concatenate([read_nifti(path).voxels for path in paths], axis=3)  # (x, y, z, t)
+    return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
 
 
 def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry) -> None:

@@ -51,7 +51,9 @@ def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **readin
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
     person = known.filled_from(ecg.person).vector
-    warnings = [*quality_flags(ecg), *out_of_range(signal, lead_mask, pipeline.config.ecg_limits or [])]
+    warnings = quality_flags(ecg)
+    if pipeline.config.ecg_limits:
+        warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
     duration_s = ecg.signal.shape[1] / ecg.sampling_rate
     if duration_s < expected.duration_s - 0.05:
         warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")

@@ -173,10 +173,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
                 "is not a trained pipeline",
                 "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
             )
-        about = json.loads(index.read_text())
+        try:
+            about = json.loads(index.read_text())
+            settings = {name: about[name] for name in ("geometry", "ecg_limits", "shared_noise", "guidance_scale")}
+            scheduler = scheduler or about["scheduler"][1]
+        except (ValueError, LookupError, TypeError) as error:
+            raise InputError(index, "is damaged", "train again or copy it again") from error
         parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
-        settings = {name: about[name] for name in ("geometry", "ecg_limits", "shared_noise", "guidance_scale")}
-        return cls(**parts, scheduler=make_scheduler(scheduler or about["scheduler"][1]), **settings)
+        return cls(**parts, scheduler=make_scheduler(scheduler), **settings)
 
 
 def load_part(part: type, folder: Path):

@@ -32,6 +32,8 @@ def make_scheduler(name: str):
         options |= {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
     elif "prediction_type" in known:
         options |= {"prediction_type": "epsilon"}
+        if "beta_start" in known:  # some default to Stable Diffusion's table, which ends before all is noise
+            options |= {"beta_start": 0.0001, "beta_end": 0.02}
     elif not name.startswith("FlowMatch"):
         raise InputError(f"--scheduler {name}", "it takes no noise or flow prediction", f"try {DEFAULT_SCHEDULER}")
     if "timestep_spacing" in known:

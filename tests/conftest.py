@@ -1,9 +1,16 @@
-"""Fixtures shared by the rooms: where the real files are, if they are here at all."""
+"""Fixtures shared by the rooms: a small phantom cohort, tiny networks, and where the real files are, if here at all."""
 
 import os
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+
+from cohort.heart_grid import GridGeometry
+
+# Coarse enough for seconds of one core, and still a whole heart: 3 slices of 32 x 32, 4 x 4 latents.
+GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
+SUBJECTS = 18  # the fewest of this kind with two people each in validation and test
 
 
 @pytest.fixture(scope="session")
@@ -13,3 +20,75 @@ def real_files() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real files at {folder}; set REAL_FILES to try the code on them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def geometry() -> GridGeometry:
+    return GEOMETRY
+
+
+@pytest.fixture(scope="session")
+def phantom_data(tmp_path_factory) -> Path:
+    """A cohort on disk in UK Biobank's formats; not to be written to."""
+    from phantom.cohort_writer import CohortPlan, write_cohort
+
+    folder = tmp_path_factory.mktemp("phantom") / "UKBB"
+    write_cohort(folder, CohortPlan(seed=3, subjects=SUBJECTS), processes=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared_folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("prepared")
+
+
+@pytest.fixture(scope="session")
+def prepared(phantom_data, prepared_folder):
+    """The same cohort as arrays (cohort.prepared.PreparedCohort)."""
+    from cohort.prepared import Preparation, prepare_cohort
+
+    return prepare_cohort(phantom_data, prepared_folder, Preparation(GEOMETRY), quiet=True)
+
+
+@pytest.fixture(scope="session")
+def tiny_preset():
+    from models.unet import Preset
+
+    return Preset(unet_widths=(32, 64), unet_layers=1, ecg_width=32, ecg_layers=1, ecg_heads=4, autoencoder_width=8)
+
+
+@pytest.fixture
+def tiny_parts(tiny_preset) -> dict:
+    """Fresh untrained networks in eval mode, the same at every call."""
+    import torch
+
+    from models.autoencoder import SliceAutoencoder
+    from models.conditioning import HeartConditioner
+    from models.ecg_encoder import ECGEncoder
+    from models.unet import build_unet
+
+    torch.manual_seed(0)
+    parts = {
+        "ecg_encoder": ECGEncoder(width=32, layers=1, heads=4),
+        "conditioner": HeartConditioner(width=32),
+        "unet": build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4)),
+        "autoencoder": SliceAutoencoder(width=8, latent_channels=4),
+    }
+    parts["autoencoder"].set_latent_statistics(torch.zeros(4), torch.ones(4))
+    return {name: part.eval() for name, part in parts.items()}
+
+
+@pytest.fixture
+def tiny_pipeline(tiny_parts):
+    """An untrained pipeline whose parts are the tiny ones."""
+    from sampling.pipeline import ECGToMRIPipeline
+    from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+
+    pipeline = ECGToMRIPipeline(
+        **tiny_parts,
+        scheduler=make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(GEOMETRY),
+        ecg_limits=[[0.0, 20.0]] * 12,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline

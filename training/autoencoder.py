@@ -30,10 +30,17 @@ class Reconstruction(nn.Module):
 
 
 def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor:
-    """L1 + 2 MSE + gradient L1 + a whisper of KL: sharp walls matter more than noise."""
-    error = predicted - slices
+    """L1 + 2 MSE + gradient L1 + a whisper of KL; sharp walls matter more than noise, the heart more than the arm."""
+    error = (predicted - slices) * heart_window(slices)
     edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
     return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges + 1e-6 * kl
+
+
+def heart_window(slices: Tensor) -> Tensor:
+    """Weight of each pixel (height, width), mean 1: the grid is centred on the heart, so its middle counts most."""
+    y, x = (torch.linspace(-1, 1, size, device=slices.device) for size in slices.shape[-2:])
+    window = 0.25 + torch.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.5**2))
+    return window / window.mean()
 
 
 def learn_autoencoder(
@@ -53,11 +60,14 @@ def learn_autoencoder(
         autoencoder: fresh, of models.autoencoder.
         batch: slices per process and step.
     """
-    config = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **autoencoder.config}
+    # diffusers' own entries, "_...", are in an order that changes from process to process
+    architecture = {name: value for name, value in autoencoder.config.items() if not name.startswith("_")}
+    config = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
     run = Run(folder, config, accelerator.is_main_process)
     train, validation = cohort.rows("train"), cohort.rows("validation")
     held_out = draw_slices(cohort, validation, 256, keyed_generator(seed, "validation slices"))[0]
     known = draw_slices(cohort, train, 2048, keyed_generator(seed, "latent statistics"))[0]
+    autoencoder.start_from_patches(*patch_basis(known, autoencoder.downsampling, autoencoder.config.latent_channels))
     module = Reconstruction(autoencoder)
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, float]]:
@@ -98,6 +108,24 @@ def psnr_db(predicted: Tensor, truth: Tensor) -> float:
     return float(-10 * torch.log10(functional.mse_loss(predicted.clamp(0, 1), truth)))
 
 
+def to_patches(slices: Tensor, side: int) -> Tensor:
+    """(n, 1, height, width) -> (n * height / side * width / side, side * side)."""
+    return rearrange(slices, "n 1 (h a) (w b) -> (n h w) (a b)", a=side, b=side)
+
+
+def patch_basis(slices: Tensor, side: int, components: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Principal components of side x side patches of (n, 1, height, width) slices.
+
+    Returns:
+        mean (side * side,), orthonormal basis (side * side, components), spread of the code (components,).
+    """
+    patches = to_patches(slices, side).double()
+    mean = patches.mean(dim=0)
+    values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
+    spread = values[-components:].clamp(min=1e-12).sqrt()
+    return mean.float(), vectors[:, -components:].float(), spread.float()
+
+
 def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Tensor:
     """Reconstruct slices by the best linear code of the same size: PCA of side x side patches.
 
@@ -107,23 +135,10 @@ def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Te
     Returns:
         reconstruction of `held_out`.
     """
-
-    def patches(slices: Tensor) -> Tensor:
-        return rearrange(slices, "n 1 (h a) (w b) -> (n h w) (a b)", a=side, b=side)
-
-    known = patches(train)
-    mean = known.mean(dim=0)
-    _, vectors = torch.linalg.eigh((known - mean).T @ (known - mean))
-    basis = vectors[:, -components:]  # (a*b, K)
-    code = (patches(held_out) - mean) @ basis
-    height = held_out.shape[-2] // side
-    width = held_out.shape[-1] // side
+    mean, basis, _ = patch_basis(train, side, components)
+    code = (to_patches(held_out, side) - mean) @ basis
+    height, width = (size // side for size in held_out.shape[-2:])
     return rearrange(code @ basis.T + mean, "(n h w) (a b) -> n 1 (h a) (w b)", h=height, w=width, a=side)
-
-
-def _latent_shape(autoencoder: nn.Module, slices: Tensor) -> tuple[int, int, int, int]:
-    f = autoencoder.downsampling
-    return (len(slices), autoencoder.config.latent_channels, slices.shape[2] // f, slices.shape[3] // f)
 
 
 def fidelity(autoencoder: nn.Module, train: Tensor, held_out: Tensor) -> dict[str, float]:
@@ -133,3 +148,8 @@ def fidelity(autoencoder: nn.Module, train: Tensor, held_out: Tensor) -> dict[st
         ours = torch.cat([autoencoder.decode(autoencoder.encode(part)) for part in held_out.split(128)])
     linear = patch_pca(train, held_out, side, components)
     return {"psnr_db": psnr_db(ours, held_out), "patch_pca_psnr_db": psnr_db(linear, held_out)}
+
+
+def _latent_shape(autoencoder: nn.Module, slices: Tensor) -> tuple[int, int, int, int]:
+    f = autoencoder.downsampling
+    return (len(slices), autoencoder.config.latent_channels, slices.shape[2] // f, slices.shape[3] // f)

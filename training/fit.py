@@ -14,6 +14,7 @@ from tqdm import tqdm
 from cohort.errors import InputError
 
 from .objectives import learning_rate
+from .order import keyed_generator
 from .run import Run
 
 LOG_EVERY = 20
@@ -89,15 +90,21 @@ def fit(
             metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator)
             ema.step(module.parameters())
             done = step + 1
-            if step % LOG_EVERY == 0 or done == recipe.steps:
-                _check_finite(metrics, step)
-                run.log(step, **metrics)
+            last, saves = (
+                done == recipe.steps,
+                done % recipe.checkpoint_every == 0 or done == recipe.steps or stop.asked,
+            )
+            if step % LOG_EVERY == 0 or saves:
+                metrics = {name: float(value) for name, value in metrics.items()}  # waits for the device
+                _check_finite(metrics, module, step)
+            if step % LOG_EVERY == 0 or last:
+                run.log(done, **metrics)
                 progress.set_postfix({k: f"{v:.3f}" for k, v in metrics.items() if k.endswith("loss")}, refresh=False)
-            if (done % recipe.evaluate_every == 0 or done == recipe.steps) and accelerator.is_main_process:
+            if (done % recipe.evaluate_every == 0 or last) and accelerator.is_main_process:
                 run.log(done, **_with_average(module, ema, lambda m, at=done: evaluate(m, at)))
-            if done % recipe.checkpoint_every == 0 or done == recipe.steps or stop.asked:
+            if saves:
                 run.save(done, _parts(module, ema, optimizer))
-            if stop.asked and done < recipe.steps:
+            if stop.asked and saves and not last:
                 raise KeyboardInterrupt
     finally:
         stop.restore()
@@ -106,7 +113,7 @@ def fit(
     return module.eval()
 
 
-def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerator: Accelerator) -> dict[str, float]:
+def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerator: Accelerator) -> dict:
     """One optimiser step of `gradient_accumulation_steps` micro-steps; returns the last one's metrics."""
     rate = learning_rate(step, recipe.steps, recipe.learning_rate, recipe.warmup)
     for group in optimizer.param_groups:
@@ -116,19 +123,22 @@ def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerato
     norm = None
     for micro in range(accelerator.gradient_accumulation_steps):
         with accelerator.accumulate(wrapped):
-            loss, metrics = loss_of(wrapped, step * accelerator.gradient_accumulation_steps + micro)
+            number = step * accelerator.gradient_accumulation_steps + micro
+            # dropout masks come from the global generator, whose state no checkpoint holds
+            torch.manual_seed(keyed_generator("dropout", number, accelerator.process_index).initial_seed())
+            loss, metrics = loss_of(wrapped, number)
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip)
             optimizer.step()
             optimizer.zero_grad()
-    if step % LOG_EVERY and step + 1 < recipe.steps:
-        return {}
-    return {"learning_rate": rate, "gradient_norm": float(norm), **{k: float(v) for k, v in metrics.items()}}
+    return {"learning_rate": rate, "gradient_norm": norm, **metrics}
 
 
-def _check_finite(metrics: dict[str, float], step: int) -> None:
+def _check_finite(metrics: dict[str, float], module: nn.Module, step: int) -> None:
     wrong = [name for name, value in metrics.items() if name.endswith("loss") and not math.isfinite(value)]
+    if not torch.stack([p.detach().sum() for p in module.parameters()]).isfinite().all():  # the same on every process
+        wrong.append("a weight")
     if wrong:
         raise InputError("training", f"{wrong[0]} is not finite at step {step}", "lower --learning-rate and continue")
 

@@ -128,7 +128,7 @@ class Run:
     def _forget_metrics_after(self, step: int) -> None:
         path = self.folder / "metrics.jsonl"
         if self.main and path.exists():
-            kept = [line for line in path.read_text().splitlines() if json.loads(line)["step"] <= step]
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
             write_text(path, "".join(line + "\n" for line in kept))
 
     def _saved(self) -> list[Path]:
@@ -143,6 +143,14 @@ def damaged(checkpoint: Path) -> str | None:
     except (OSError, ValueError, KeyError) as error:
         return f"manifest or file unreadable: {type(error).__name__}"
     return f"{wrong[0]} has another sha256" if wrong else None
+
+
+def _step_of(line: str) -> float:
+    """The step of a line of metrics; infinite for one that a kill has torn."""
+    try:
+        return json.loads(line)["step"]
+    except ValueError:
+        return float("inf")
 
 
 def environment() -> dict:

@@ -1,0 +1,76 @@
+import numpy as np
+import pytest
+
+from cohort.cine import Label
+from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, phenotypes_of, volume_ml, with_derived
+
+PIXEL_MM, STEP_MM = 1.0, 2.0
+VOXEL_MM3 = PIXEL_MM**2 * STEP_MM
+
+
+def ellipsoid(semi_axes_mm, centre_mm=(0, 0, 0), shape=(60, 120, 120)):
+    """(slices, height, width) bool; voxel centres at whole steps from the middle."""
+    z, y, x = np.ogrid[tuple(slice(0, n) for n in shape)]
+    steps = (STEP_MM, PIXEL_MM, PIXEL_MM)
+    axes = [((g - (n - 1) / 2) * s - c) for g, n, s, c in zip((z, y, x), shape, steps, centre_mm, strict=True)]
+    return sum((a / r) ** 2 for a, r in zip(axes, semi_axes_mm, strict=True)) <= 1
+
+
+def heart(ed_mm=(45, 25, 25), es_mm=(40, 18, 18), wall_mm=10):
+    """(slices, 2, height, width): an ellipsoidal left ventricle in its wall, and a right one beside it."""
+    labels = np.zeros((60, 2, 120, 120), np.uint8)
+    for phase, axes in enumerate((ed_mm, es_mm)):
+        outer = tuple(a + wall_mm for a in axes)
+        labels[:, phase][ellipsoid((30, 10, 10), (0, 0, -48))] = Label.RV_CAVITY
+        labels[:, phase][ellipsoid(outer)] = Label.LV_MYOCARDIUM
+        labels[:, phase][ellipsoid(axes)] = Label.LV_CAVITY
+    return labels
+
+
+def ellipsoid_ml(a, b, c):
+    return 4 / 3 * np.pi * a * b * c / 1000
+
+
+def test_an_ellipsoid_of_known_volume():
+    found = phenotypes_of(heart(), VOXEL_MM3)
+    assert tuple(found) == PHENOTYPES
+    edv, esv = ellipsoid_ml(45, 25, 25), ellipsoid_ml(40, 18, 18)
+    assert found["LVEDV"] == pytest.approx(edv, rel=0.005) and found["LVESV"] == pytest.approx(esv, rel=0.005)
+    assert found["LVSV"] == pytest.approx(edv - esv, rel=0.01)
+    assert found["LVEF"] == pytest.approx(100 * (edv - esv) / edv, abs=0.5)
+    assert found["LVM"] == pytest.approx(MYOCARDIAL_DENSITY_G_ML * (ellipsoid_ml(55, 35, 35) - edv), rel=0.005)
+    assert found["RVEDV"] == pytest.approx(ellipsoid_ml(30, 10, 10), rel=0.02)
+
+
+def test_a_frozen_heart_ejects_nothing():
+    found = phenotypes_of(heart(es_mm=(45, 25, 25)), VOXEL_MM3)
+    assert found["LVEF"] == 0 and found["RVEF"] == 0 and found["LVSV"] == 0
+    assert found["LVEDV"] > 0
+
+
+def test_volumes_scale_with_the_voxel_and_fractions_do_not():
+    once, thrice = phenotypes_of(heart(), VOXEL_MM3), phenotypes_of(heart(), 3 * VOXEL_MM3)
+    for name in PHENOTYPES:
+        factor = 1 if name.endswith("EF") else 3
+        assert thrice[name] == pytest.approx(factor * once[name], rel=1e-12)
+
+
+def test_an_empty_cavity_has_no_fraction():
+    found = phenotypes_of(np.zeros((3, 2, 4, 4), np.uint8), 1.0)
+    assert found["LVEDV"] == 0 and np.isnan(found["LVEF"]) and np.isnan(found["RVEF"])
+
+
+def test_end_systole_is_the_smallest_left_cavity_and_the_right_one_is_read_there():
+    labels = np.repeat(heart(), 2, axis=1)[:, [0, 2, 3]]  # ED, ES, ES
+    labels[0, 1, 0, :50] = Label.LV_CAVITY  # so phase 2 is the smallest
+    labels[0, 2, 1, :50] = Label.RV_CAVITY
+    found = phenotypes_of(labels, VOXEL_MM3)
+    assert found["LVESV"] == volume_ml(labels, Label.LV_CAVITY, VOXEL_MM3)[2]
+    assert found["RVESV"] == volume_ml(labels, Label.RV_CAVITY, VOXEL_MM3)[2] > found["RVEDV"]
+
+
+def test_derived_phenotypes_follow_from_volumes():
+    found = with_derived({"LVEDV": 150, "LVESV": 60, "LVM": 100, "RVEDV": 160, "RVESV": 80})
+    assert found == {
+        "LVEDV": 150, "LVESV": 60, "LVSV": 90, "LVEF": 60, "LVM": 100, "RVEDV": 160, "RVESV": 80, "RVEF": 50,
+    }  # fmt: skip

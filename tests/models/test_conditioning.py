@@ -1,0 +1,90 @@
+import pytest
+import torch
+
+from models.conditioning import PERSON_FIELDS, HeartConditioner
+
+NAN = float("nan")
+
+
+@pytest.fixture
+def conditioner():
+    torch.manual_seed(2)
+    return HeartConditioner(width=16, phenotypes=("LVEDV", "LVM"), phenotype_mean=(1, 2), phenotype_std=(1, 1)).eval()
+
+
+def given(batch, seed=0, patches=5):
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randn(batch, patches, 16, generator=generator)
+    person = torch.tensor([[1.0, 60.0, 175.0, 80.0]]).repeat(batch, 1)
+    return tokens, tokens.mean(dim=1), person
+
+
+def flags(*values):
+    return torch.tensor(values)
+
+
+@torch.no_grad()
+def test_an_absent_ecg_is_its_null_token_whatever_the_signal(conditioner):
+    results = [conditioner(*given(1, seed), flags(False), flags(True)) for seed in (0, 1)]
+    assert torch.equal(results[0][0], results[1][0]) and torch.equal(results[0][1], results[1][1])
+    ecg_part = results[0][0][0, 1:-4]
+    assert torch.equal(ecg_part, conditioner.ecg_null.expand_as(ecg_part))
+    present = [conditioner(*given(1, seed), flags(True), flags(True))[1] for seed in (0, 1)]
+    assert not torch.allclose(*present)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("field", range(len(PERSON_FIELDS)))
+def test_an_absent_field_of_the_person_is_its_null_token(conditioner, field):
+    tokens, pooled, person = given(1)
+    person[0, field] = NAN
+    people = conditioner.person_tokens(person, flags(True))[0]
+    assert torch.equal(people[field], conditioner.person_null[field])
+    others = [k for k in range(4) if k != field]
+    assert torch.equal(people[others], conditioner.person_tokens(given(1)[2], flags(True))[0][others])
+    known, unknown = (conditioner(tokens, pooled, p, flags(True), flags(True))[1] for p in (given(1)[2], person))
+    assert not torch.allclose(known, unknown)
+
+
+@torch.no_grad()
+def test_an_absent_person_is_a_person_of_whom_nothing_is_known(conditioner):
+    tokens, pooled, person = given(1)
+    dropped = conditioner(tokens, pooled, person, flags(True), flags(False))
+    unknown = conditioner(tokens, pooled, torch.full((1, 4), NAN), flags(True), flags(True))
+    assert torch.equal(dropped[0], unknown[0]) and torch.equal(dropped[1], unknown[1])
+
+
+@torch.no_grad()
+def test_permuting_the_batch_permutes_the_output(conditioner):
+    tokens, pooled, person = given(4)
+    person[2, 0], person[3, 3] = 0.0, NAN
+    ecg_present, person_present = flags(True, False, True, True), flags(True, True, False, True)
+    order = torch.tensor([3, 1, 0, 2])
+    straight = conditioner(tokens, pooled, person, ecg_present, person_present)
+    permuted = conditioner(tokens[order], pooled[order], person[order], ecg_present[order], person_present[order])
+    for a, b in zip(straight, permuted, strict=True):
+        torch.testing.assert_close(b, a[order], atol=1e-6, rtol=0)
+        assert not torch.allclose(b, a, atol=1e-3)
+
+
+@torch.no_grad()
+def test_the_token_of_a_person_is_linear_in_the_value(conditioner):
+    def token(height_cm):
+        return conditioner.person_tokens(torch.tensor([[1.0, 60.0, height_cm, 80.0]]), flags(True))[0, 2]
+
+    torch.testing.assert_close(token(180.0) - token(170.0), token(170.0) - token(160.0))
+    assert (token(180.0) - token(170.0)).abs().max() > 0.1
+
+
+def test_shapes(conditioner):
+    tokens, embedding = conditioner(*given(3), flags(True, True, False), flags(True, False, False))
+    assert tokens.shape == (3, 5 + 1 + 4, 16) and embedding.shape == (3, 16)
+    assert torch.equal(tokens[:, 0], embedding)
+    assert conditioner.standardised_phenotypes(embedding).shape == (3, 2)
+
+
+def test_a_missing_field_never_poisons_the_gradient(conditioner):
+    tokens, pooled, person = given(2)
+    person[0] = NAN
+    conditioner(tokens, pooled, person, flags(True, True), flags(True, True))[0].sum().backward()
+    assert all(p.grad.isfinite().all() for p in conditioner.parameters() if p.grad is not None)

@@ -1,0 +1,162 @@
+"""The simulated ECG: exact identities, the physics in sentences, normal values, and an outside judge."""
+
+import warnings
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy.signal import find_peaks
+
+from cohort.ecg import LEADS
+from phantom.anatomy import wall_lattice
+from phantom.calibration import NORMAL_BOUNDS, measure
+from phantom.electrical import RESOLUTION_MV, activation_times, excitable_tissue, lead_matrix, render_ecg
+from phantom.heart import Heart, draw_heart
+
+STRIPS = 40
+QUIET = {"baseline_mv": 0.0, "mains_uv": 0.0, "muscle_uv": 0.0}
+
+
+@cache
+def hearts(condition: str, count: int) -> tuple[Heart, ...]:
+    drawn = (draw_heart(7, index) for index in range(5000))
+    chosen = (h for h in drawn if h.condition == condition and h.rhythm == "sinus" and not h.ectopic_beats)
+    return tuple(next(chosen) for _ in range(count))
+
+
+def lead(rendered, name: str) -> np.ndarray:
+    return rendered.ecg.signal[LEADS.index(name)].astype(float)
+
+
+def test_shape_unit_and_person():
+    heart = draw_heart(7, 0)
+    rendered = render_ecg(heart)
+    assert rendered.ecg.signal.shape == (12, 5000) and rendered.ecg.signal.dtype == np.float32
+    assert rendered.medians.shape == (12, 600) and rendered.medians.dtype == np.float32
+    assert rendered.ecg.sampling_rate == 500.0
+    assert rendered.ecg.person.row == (heart.sex, heart.age_years, heart.height_cm, heart.weight_kg)
+    counts = rendered.ecg.signal.astype(float) / RESOLUTION_MV
+    assert np.abs(counts - np.rint(counts)).max() < 1e-3
+
+
+def test_limb_leads_obey_einthoven_and_goldberger_in_whole_counts():
+    counts = np.rint(render_ecg(draw_heart(7, 1)).ecg.signal.astype(float) / RESOLUTION_MV).astype(int)
+    one, two, three, avr, avl, avf = counts[:6]
+    assert (three == two - one).all()
+    assert (np.abs(2 * avr + one + two) <= 1).all()
+    assert (np.abs(2 * avl - one + three) <= 1).all()
+    assert (np.abs(2 * avf - two - three) <= 1).all()
+
+
+def test_same_heart_same_bytes_and_noise_seed_moves_only_noise():
+    heart = draw_heart(7, 2)
+    first, again = render_ecg(heart), render_ecg(heart)
+    assert first.ecg.signal.tobytes() == again.ecg.signal.tobytes()
+    assert first.medians.tobytes() == again.medians.tobytes()
+    other = render_ecg(heart.replace(noise_seed=heart.noise_seed + 1))
+    assert other.measurements == first.measurements
+    assert other.ecg.signal.tobytes() != first.ecg.signal.tobytes()
+
+
+def test_rate_from_r_peaks_is_the_drawn_rate():
+    for heart in hearts("normal", 10):
+        ii = lead(render_ecg(heart.replace(**QUIET)), "II")
+        peaks, _ = find_peaks(ii, height=0.6 * ii.max(), distance=150)
+        assert 60 / np.diff(peaks / 500).mean() == pytest.approx(heart.heart_rate_bpm, rel=0.05)
+
+
+def test_amplitude_is_linear_in_gain():
+    heart = hearts("normal", 1)[0].replace(**QUIET)
+    single, double = (render_ecg(heart.replace(gain=gain)).ecg.signal for gain in (1.0, 2.0))
+    assert np.abs(double - 2 * single).max() <= 3 * RESOLUTION_MV
+    assert np.ptp(single) > 0.5
+
+
+def test_closer_electrodes_see_more():
+    heart = hearts("normal", 1)[0]
+    slim, stout = (lead_matrix(heart.replace(chest_depth_mm=depth)) for depth in (190.0, 280.0))
+    assert np.linalg.norm(slim[3:6]) > 1.2 * np.linalg.norm(stout[3:6])
+    np.testing.assert_array_equal(slim[:2], stout[:2])
+
+
+def test_uniform_potential_gives_no_heart_vector_and_a_slower_front_arrives_later():
+    heart = hearts("normal", 1)[0]
+    tissue = excitable_tissue(wall_lattice(heart), heart.rv_wall_mm)
+    assert np.abs(tissue.face_mm2.sum(axis=0)).max() < 1e-2 * np.abs(tissue.face_mm2).max()
+    fast = activation_times(tissue, [(0, 0.0)], (1.0, 1.0), 0.5)
+    slow = activation_times(tissue, [(0, 0.0)], (0.5, 0.5), 0.25)
+    np.testing.assert_allclose(slow, 2 * fast, atol=1e-6)
+    assert fast[0] == 0.0
+
+
+def test_scar_off_changes_nothing_but_the_wave_it_silenced():
+    """A scar alters the beat; it leaves rhythm, P wave and person alone, and taking it away brings the beat back."""
+    heart = hearts("normal", 1)[0].replace(**QUIET)
+    scarred = heart.replace(scar_territory="inferior", scar_extent=1.0)
+    healthy, infarct = render_ecg(heart), render_ecg(scarred)
+    before_qrs = slice(0, 190)
+    np.testing.assert_array_equal(healthy.medians[:, before_qrs], infarct.medians[:, before_qrs])
+    assert healthy.measurements["RRInterval"] == infarct.measurements["RRInterval"]
+    assert np.abs(healthy.medians - infarct.medians).max() > 0.1
+    back = render_ecg(scarred.replace(scar_territory=None, scar_extent=0.0))
+    assert back.ecg.signal.tobytes() == healthy.ecg.signal.tobytes()
+
+
+def test_inferior_scar_shows_q_waves_and_normals_do_not():
+    scarred = [h.replace(scar_territory="inferior", scar_extent=1.0) for h in hearts("normal", 20)]
+    assert np.mean([measure(render_ecg(h))["inferior Q"] for h in scarred]) >= 0.6
+    assert np.mean([measure(render_ecg(h))["inferior Q"] for h in hearts("normal", 20)]) <= 0.15
+
+
+@pytest.mark.parametrize("block", ["lv_delay_ms", "rv_delay_ms"])
+def test_bundle_branch_block_widens_qrs(block):
+    for heart in hearts("normal", 10):
+        narrow, wide = (render_ecg(heart.replace(**{block: d})).measurements["QRSDuration"] for d in (0.0, 52.0))
+        assert wide >= narrow + 20
+
+
+def test_left_bundle_branch_block_is_over_120_ms():
+    assert np.median([render_ecg(h).measurements["QRSDuration"] for h in hearts("lbbb", 10)]) > 120
+
+
+def test_hypertrophy_raises_sokolov_lyon():
+    normal, thick = (
+        np.median([measure(render_ecg(h))["Sokolov-Lyon (mV)"] for h in hearts(c, 20)]) for c in ("normal", "lvh")
+    )
+    assert thick > 1.3 * normal
+
+
+def test_atrial_fibrillation_has_no_p_and_an_irregular_rhythm():
+    rendered = render_ecg(draw_heart(7, 3).replace(rhythm="af", rr_variability=0.2))
+    assert rendered.measurements["POnset"] is None and rendered.measurements["PQInterval"] is None
+
+
+def test_normals_are_normal():
+    rows = [measure(render_ecg(h)) for h in hearts("normal", 60)]
+    for name, (low, high) in NORMAL_BOUNDS.items():
+        values = np.array([row[name] for row in rows])
+        assert low <= np.median(values) <= high, name
+        assert np.mean((values >= low) & (values <= high)) >= 0.7, name
+    median = {name: np.median([row[name] for row in rows]) for name in rows[0]}
+    r = [median[f"R in V{k} (mV)"] for k in range(1, 7)]
+    assert r == sorted(r[:5]) + r[5:] and r[4] > 3 * r[0]
+    assert median["S in V1 (mV)"] > 2 * r[0] and median["S in V2 (mV)"] > 2 * r[1]
+    assert np.mean([row["T upright in I, II, V4-V6"] for row in rows]) >= 0.8
+
+
+def neurokit_agrees(heart: Heart) -> bool:
+    """R peaks within 1 of the truth, median rate within 5 % (not in AF), QRS onset and T in most beats (lead II)."""
+    neurokit2 = pytest.importorskip("neurokit2")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        _, info = neurokit2.ecg_process(lead(render_ecg(heart), "II"), sampling_rate=500)
+    peaks = np.asarray(info["ECG_R_Peaks"])
+    rate = 60 / np.median(np.diff(peaks / 500))
+    count_agrees = abs(len(peaks) - 10 * heart.heart_rate_bpm / 60) <= 1.5  # the truth is not a whole number
+    rate_agrees = heart.rhythm == "af" or abs(rate / heart.heart_rate_bpm - 1) <= 0.05
+    found = [np.isfinite(np.asarray(info[wave], float)).mean() for wave in ("ECG_R_Onsets", "ECG_T_Peaks")]
+    return bool(count_agrees and rate_agrees and min(found) >= 0.7)
+
+
+def test_neurokit_finds_the_beats():
+    assert np.mean([neurokit_agrees(draw_heart(8, index)) for index in range(STRIPS)]) >= 0.95

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cohort.errors import InputError
+from sampling.inputs import ecg_files, ecg_limits, out_of_range, subject_name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "..",
+        ".",
+        ".hidden",
+        "-rf",
+        "a/b",
+        "a\nb",
+        "a\0b",
+        "x" * 300,
+        "…",
+        "名前",
+        "a b;c|d$e",
+        "~root",
+    ],
+)
+def test_a_hostile_name_stays_a_plain_folder_name(name, tmp_path):
+    safe = subject_name(Path(name + ".xml"))
+    assert safe and len(safe) <= 100 and safe[0] not in ".-" and safe.isascii()
+    assert not set(safe) & set("/\\\0\n ;|$~")
+    assert (tmp_path / safe).resolve().parent == tmp_path.resolve()
+
+
+def test_an_ordinary_name_stays_as_it_is():
+    assert subject_name(Path("somewhere/9000001_20205_2_0.xml")) == "9000001_20205_2_0"
+
+
+def test_the_ecgs_of_a_folder_in_order_of_name(tmp_path):
+    for name in ("b.xml", "a.HEA", "a.dat", "c.npy", "notes.txt", ".hidden.xml", "d.csv"):
+        (tmp_path / name).write_text("")
+    assert [path.name for path in ecg_files(tmp_path)] == ["a.HEA", "b.xml", "c.npy", "d.csv"]
+    assert ecg_files(tmp_path / "b.xml") == [tmp_path / "b.xml"]
+
+
+def test_a_record_of_wfdb_may_be_named_without_its_suffix(tmp_path):
+    (tmp_path / "a103.hea").write_text("")
+    assert ecg_files(tmp_path / "a103") == [tmp_path / "a103"]
+
+
+def test_nothing_to_sample_from_is_refused(tmp_path):
+    with pytest.raises(InputError, match="holds no ECG"):
+        ecg_files(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        ecg_files(tmp_path / "none.xml")
+
+
+def cohort_of_amplitudes(peak_to_peak):
+    """(N, 12, 4) strips whose every lead spans the given mV."""
+    return np.array(peak_to_peak)[:, None, None] * np.tile([0.0, 1, 0, 0], (len(peak_to_peak), 12, 1))
+
+
+def test_limits_are_what_99_percent_keep_to_widened_by_half():
+    ecg = cohort_of_amplitudes(np.linspace(1, 2, 1001))
+    mask = np.ones((1001, 12), bool)
+    np.testing.assert_allclose(ecg_limits(ecg, mask), [[1.005 / 1.5, 1.995 * 1.5]] * 12, rtol=1e-4)
+
+
+def test_leads_that_a_cohort_member_lacks_set_no_limit():
+    ecg, mask = cohort_of_amplitudes([1.0, 1.0, 50.0]), np.ones((3, 12), bool)
+    mask[2, 3] = False
+    limits = ecg_limits(ecg, mask)
+    assert limits[3][1] == pytest.approx(1.5) and limits[4][1] > 50
+
+
+def test_only_known_leads_out_of_range_are_named():
+    strip = cohort_of_amplitudes([1.0])[0]
+    strip[1] *= 9  # II
+    strip[11] *= 0.01  # V6
+    strip[6] *= 9  # V1, but absent
+    mask = np.ones(12, bool)
+    mask[6] = False
+    warnings = out_of_range(strip, mask, [[0.5, 2.0]] * 12)
+    assert [text.split(" is ")[0] for text in warnings] == ["lead II", "lead V6"]
+    assert out_of_range(cohort_of_amplitudes([1.0])[0], mask, [[0.5, 2.0]] * 12) == []

@@ -1,0 +1,106 @@
+"""What a patient's folder holds, read back as another program would."""
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from cohort.cine import read_nifti
+from cohort.heart_grid import GridGeometry, canonical_affine
+from sampling.grid import heart_rows, write_grid
+from sampling.outputs import INTENSITY_MAX, write_patient
+
+GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
+
+
+def hearts(samples=2, geometry=GEOMETRY):
+    return np.random.default_rng(0).random((samples, *geometry.shape), dtype=np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_patient(tmp_path / "patient", hearts(), GEOMETRY, {"seed": 7, "warnings": []})
+    return tmp_path / "patient"
+
+
+def test_the_nifti_is_in_real_millimetres(folder):
+    image = nibabel.load(folder / "sa_ED.nii.gz")
+    np.testing.assert_allclose(image.header.get_zooms()[:3], (1.8, 1.8, 10.0), atol=1e-4)
+    np.testing.assert_allclose(image.affine, canonical_affine(GEOMETRY), atol=1e-4)
+    assert image.header.get_xyzt_units()[0] == "mm"
+    assert image.header["sform_code"] == 1 and image.header["qform_code"] == 1
+
+
+@pytest.mark.parametrize(("name", "phase"), [("sa_ED", 0), ("sa_ES", 1)])
+def test_every_voxel_is_where_and_what_it_was(folder, name, phase):
+    for sample, place in ((0, folder), (1, folder / "sample_2")):
+        voxels = read_nifti(place / f"{name}.nii.gz").voxels[..., 0]  # (x, y, z)
+        expected = INTENSITY_MAX * hearts()[sample, :, phase].transpose(2, 1, 0)
+        np.testing.assert_allclose(voxels, expected, atol=0.51)
+
+
+def test_another_number_of_phases_is_a_cine(tmp_path):
+    geometry = GridGeometry(slices=4, phases=5, height=20, width=24)
+    write_patient(tmp_path, hearts(1, geometry), geometry, {})
+    assert read_nifti(tmp_path / "sa.nii.gz").voxels.shape == (24, 20, 4, 5)
+    assert not list(tmp_path.glob("sa_E*"))
+
+
+def test_the_record_says_it_is_not_for_diagnosis(folder):
+    record = json.loads((folder / "heart.json").read_text())
+    assert "not for diagnosis" in record["note"].lower()
+    assert record["seed"] == 7
+
+
+def test_the_record_comes_last_and_goes_first(folder, monkeypatch):
+    """Its presence means that the folder is complete: a run that dies half way leaves none, not an old one."""
+
+    def disk_full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr("sampling.outputs.write_grid", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        write_patient(folder, hearts(), GEOMETRY, {})
+    assert not (folder / "heart.json").exists()
+
+
+def test_nothing_temporary_is_left(folder):
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    stacks = ["sa_ED.nii.gz", "sa_ES.nii.gz"]
+    assert names == sorted(["grid.png", "heart.json", *stacks, *(f"sample_2/{name}" for name in stacks)])
+
+
+def test_slices_run_across_and_phases_down():
+    heart = np.zeros(GEOMETRY.shape, np.float32)
+    heart[2, 1, 3, 5] = 1.0
+    picture = heart_rows(heart)
+    assert picture.shape == (2 * 20, 4 * 24)
+    assert np.argwhere(picture).tolist() == [[20 + 3, 2 * 24 + 5]]
+    assert picture.max() == 255
+
+
+def test_the_picture_has_room_for_every_heart_and_one_window_for_all(tmp_path):
+    sizes = []
+    for count in (1, 3):
+        write_grid(tmp_path / "grid.png", [(f"sample {k}", heart) for k, heart in enumerate(hearts(count))])
+        with Image.open(tmp_path / "grid.png") as image:
+            sizes.append(image.size)
+    assert sizes[0][0] == sizes[1][0] >= 4 * 24
+    assert sizes[1][1] == 3 * sizes[0][1] and sizes[0][1] > 2 * 20
+    dim, bright = (np.full(GEOMETRY.shape, level, np.float32) for level in (0.2, 0.8))
+    write_grid(tmp_path / "grid.png", [("dim", dim), ("bright", bright)])
+    with Image.open(tmp_path / "grid.png") as image:
+        grey = np.asarray(image)
+    half = grey.shape[0] // 2
+    assert grey[half - 5, -1] == 51 and grey[-5, -1] == 204
+
+
+def test_the_true_heart_is_on_top(tmp_path):
+    truth = np.ones(GEOMETRY.shape, np.float32)
+    write_patient(tmp_path, 0 * hearts(1), GEOMETRY, {}, truth)
+    with Image.open(tmp_path / "grid.png") as image:
+        grey = np.asarray(image)
+    half = grey.shape[0] // 2
+    assert grey[half - 5, -1] == 255 and grey[-5, -1] == 0

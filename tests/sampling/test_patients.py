@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+import torch
+
+from cohort.errors import InputError
+from cohort.person import Person
+from phantom.cohort_writer import ecg_path
+from sampling.patients import condition_of, generate, prepared_patients, read_patient
+
+
+def by_name(pipeline, patients, batch_size, samples=2, seed=0):
+    made = generate(pipeline, patients, samples, seed, batch_size, steps=2)
+    return {patient.name: hearts for patient, hearts in made}
+
+
+@pytest.fixture
+def patients(prepared):
+    return prepared_patients(prepared, np.array([0, 5, 9]))
+
+
+def test_a_heart_is_the_same_at_any_batch_size_and_order(tiny_pipeline, patients):
+    reference = by_name(tiny_pipeline, patients, batch_size=1)
+    assert list(reference) == [patient.name for patient in patients]
+    assert all(hearts.shape == (2, *tiny_pipeline.grid.shape) for hearts in reference.values())
+    for batch_size, order in ((2, patients), (8, patients[::-1]), (3, patients[1:])):
+        for name, hearts in by_name(tiny_pipeline, order, batch_size).items():
+            np.testing.assert_allclose(hearts, reference[name], atol=1e-5)
+
+
+def test_more_samples_leave_the_first_as_they_are(tiny_pipeline, patients):
+    few, many = (by_name(tiny_pipeline, patients[:1], 4, samples)[patients[0].name] for samples in (1, 3))
+    np.testing.assert_allclose(many[:1], few, atol=1e-5)
+    assert np.abs(many[1] - many[0]).max() > 0.01
+
+
+def test_another_seed_is_another_heart(tiny_pipeline, patients):
+    first, second = (by_name(tiny_pipeline, patients[:1], 1, 1, seed)[patients[0].name] for seed in (0, 1))
+    assert np.abs(first - second).max() > 0.01
+
+
+def test_a_file_and_the_prepared_arrays_are_one_patient(tiny_pipeline, prepared, phantom_data):
+    from cohort.person import read_persons
+
+    prepared_one = prepared_patients(prepared, np.array([0]))[0]
+    known = read_persons(phantom_data / "persons.csv")[int(prepared.eid[0])]
+    read = read_patient(ecg_path(phantom_data, 0), tiny_pipeline, known)
+    assert read.name == prepared_one.name
+    np.testing.assert_allclose(read.signal, prepared_one.signal, atol=2e-3)  # float16
+    np.testing.assert_array_equal(read.lead_mask, prepared_one.lead_mask)
+    np.testing.assert_allclose(read.person, prepared_one.person, rtol=1e-5)
+
+
+def write_npy(path, millivolts):
+    np.save(path, millivolts.astype(np.float32))
+    return path
+
+
+def strip(seconds=10, rate=500):
+    time = np.arange(seconds * rate) / rate
+    beat = np.exp(-((time % 1 - 0.3) ** 2) / 2e-4)
+    ecg = np.linspace(0.5, 1.5, 12)[:, None] * beat
+    ecg[2] = ecg[1] - ecg[0]  # Einthoven
+    return ecg
+
+
+def test_what_makes_a_result_less_sure_is_said(tiny_pipeline, tmp_path):
+    flat = strip(seconds=6)
+    flat[8] = 0
+    read = read_patient(write_npy(tmp_path / "a.npy", flat), tiny_pipeline, Person(age_years=50), sampling_rate=500)
+    said = "; ".join(read.warnings)
+    assert "lead V3 is flat" in said and "lasts 6.0 s" in said
+    assert "unknown: sex, height, weight" in said
+    assert not read.lead_mask[8] and read.lead_mask.sum() == 11
+
+
+def test_an_ecg_beyond_the_training_cohort_is_said_to_be(tiny_pipeline, tmp_path):
+    tiny_pipeline.register_to_config(ecg_limits=[[0.0, 1.2]] * 12)
+    read = read_patient(write_npy(tmp_path / "a.npy", strip()), tiny_pipeline, Person(), sampling_rate=500)
+    assert any(text.startswith("lead V6") and "training cohort" in text for text in read.warnings)
+    assert not any(text.startswith("lead I ") for text in read.warnings)
+
+
+def test_a_pipeline_without_limits_warns_of_none(tiny_pipeline, tmp_path):
+    tiny_pipeline.register_to_config(ecg_limits=None)
+    read = read_patient(write_npy(tmp_path / "a.npy", strip()), tiny_pipeline, Person(), sampling_rate=500)
+    assert not any("training cohort" in text for text in read.warnings)
+
+
+def test_an_ecg_of_flat_leads_only_is_refused(tiny_pipeline, tmp_path):
+    with pytest.raises(InputError, match="every lead is flat"):
+        read_patient(write_npy(tmp_path / "a.npy", np.zeros((12, 5000))), tiny_pipeline, Person(), sampling_rate=500)
+
+
+def test_parts_of_the_condition_can_be_withheld(patients):
+    full, bare = condition_of(patients), condition_of(patients, ecg=False, person=False)
+    assert full.ecg_present.all() and full.person_present.all()
+    assert not bare.ecg_present.any() and not bare.person_present.any()
+    assert torch.equal(full.ecg, bare.ecg) and full.ecg.shape == (3, 12, 2500)

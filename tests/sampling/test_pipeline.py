@@ -1,0 +1,229 @@
+import json
+import os
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import sampling.pipeline
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry
+from sampling.pipeline import (
+    PARTS,
+    Condition,
+    ECGToMRIPipeline,
+    newest_pipeline,
+    sample_generator,
+    slice_places,
+    weights_sha256,
+)
+
+
+def condition(people=3, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    present = torch.ones(people, dtype=torch.bool)
+    return Condition(
+        ecg=torch.randn(people, 12, 2500, generator=generator),
+        lead_mask=torch.ones(people, 12, dtype=torch.bool),
+        person=torch.tensor([[0.0, 50.0, 160.0, 60.0], [1.0, 65.0, float("nan"), 90.0], [1.0, 70.0, 180.0, 80.0]])[
+            :people
+        ],
+        ecg_present=present,
+        person_present=present,
+    )
+
+
+def of_one(given, k):
+    return Condition(*(value[k : k + 1] for value in vars(given).values()))
+
+
+def generators(*samples, seed=0):
+    return [sample_generator(seed, "subject", sample) for sample in samples]
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_a_batch_of_three_is_three_singles(tiny_pipeline, scale):
+    given = condition()
+    together = tiny_pipeline(given, generators(1, 2, 3), steps=3, guidance_scale=scale)
+    assert together.shape == (3, *tiny_pipeline.grid.shape)
+    for k in range(3):
+        alone = tiny_pipeline(of_one(given, k), generators(k + 1), steps=3, guidance_scale=scale)
+        torch.testing.assert_close(alone[0], together[k], atol=1e-5, rtol=0)
+    assert (together[0] - together[1]).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("scheduler", ["DDPMScheduler", "EulerAncestralDiscreteScheduler"])
+def test_so_it_is_for_schedulers_that_draw_noise(tiny_pipeline, scheduler):
+    tiny_pipeline.scheduler = sampling.pipeline.make_scheduler(scheduler)
+    given = condition()
+    together = tiny_pipeline(given, generators(1, 2, 3), steps=3)
+    alone = tiny_pipeline(of_one(given, 2), generators(3), steps=3)
+    torch.testing.assert_close(alone[0], together[2], atol=1e-5, rtol=0)
+
+
+def test_guidance_1_makes_no_second_pass(tiny_pipeline):
+    sizes = []
+    tiny_pipeline.unet.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    tiny_pipeline(condition(), generators(1, 2, 3), steps=4, guidance_scale=1.0)
+    slices = 3 * 6  # hearts x (slices x phases)
+    assert sizes == [slices] * 4
+    sizes.clear()
+    tiny_pipeline(condition(), generators(1, 2, 3), steps=4, guidance_scale=1.5)
+    assert sizes == [2 * slices] * 4
+
+
+def test_guidance_0_follows_nobody_and_1_is_the_condition_itself(tiny_pipeline):
+    given = condition()
+    nobody = replace(given, ecg_present=torch.zeros(3).bool(), person_present=torch.zeros(3).bool())
+    ungiven = tiny_pipeline(nobody, generators(1, 2, 3), steps=2, guidance_scale=1.0)
+    torch.testing.assert_close(
+        tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=0.0), ungiven, atol=1e-5, rtol=0
+    )
+    follows = tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=1.0)
+    nearly = tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=1 + 1e-6)
+    torch.testing.assert_close(nearly, follows, atol=1e-4, rtol=0)
+    assert (follows - ungiven).abs().max() > 1e-3
+
+
+def test_the_same_seed_is_the_same_heart_and_another_is_another(tiny_pipeline):
+    given = condition(1)
+    first = tiny_pipeline(given, generators(1), steps=2)
+    assert torch.equal(tiny_pipeline(given, generators(1), steps=2), first)
+    for other in (generators(2), generators(1, seed=1), [sample_generator(0, "other subject", 1)]):
+        assert (tiny_pipeline(given, other, steps=2) - first).abs().max() > 0.01
+
+
+def test_save_then_load_gives_the_same_hearts(tiny_pipeline, tmp_path):
+    given = condition()
+    tiny_pipeline.save(tmp_path / "pipeline")
+    loaded = ECGToMRIPipeline.load(tmp_path / "pipeline")
+    loaded.set_progress_bar_config(disable=True)
+    assert loaded.grid == tiny_pipeline.grid
+    assert type(loaded.scheduler) is type(tiny_pipeline.scheduler)
+    assert torch.equal(loaded(given, generators(1, 2, 3), steps=3), tiny_pipeline(given, generators(1, 2, 3), steps=3))
+    assert weights_sha256(tmp_path / "pipeline") == weights_sha256(tmp_path / "pipeline")
+
+
+def test_the_settings_survive_a_folder(tiny_parts, tmp_path):
+    settings = {
+        "geometry": asdict(GridGeometry(slices=4, height=48, width=40)),
+        "ecg_limits": [[0.1 * k, 2.0 + k] for k in range(12)],
+        "shared_noise": 0.25,
+        "guidance_scale": 1.75,
+    }
+    scheduler = sampling.pipeline.make_scheduler("DDIMScheduler")
+    ECGToMRIPipeline(**tiny_parts, scheduler=scheduler, **settings).save(tmp_path / "p")
+    loaded = ECGToMRIPipeline.load(tmp_path / "p")
+    assert {name: loaded.config[name] for name in settings} == settings
+    assert type(loaded.scheduler).__name__ == "DDIMScheduler"
+    assert type(ECGToMRIPipeline.load(tmp_path / "p", "EulerDiscreteScheduler").scheduler).__name__.startswith("Euler")
+
+
+def test_one_phase_or_more_slices_than_in_training_are_free(tiny_parts):
+    geometry = asdict(GridGeometry(slices=5, phases=1, height=32, width=40))
+    scheduler = sampling.pipeline.make_scheduler("DDIMScheduler")
+    pipeline = ECGToMRIPipeline(**tiny_parts, scheduler=scheduler, geometry=geometry)
+    pipeline.set_progress_bar_config(disable=True)
+    assert pipeline(condition(1), generators(1), steps=1).shape == (1, 5, 1, 32, 40)
+
+
+@pytest.fixture
+def saved(tiny_pipeline, tmp_path):
+    tiny_pipeline.save(tmp_path / "pipeline")
+    return tmp_path / "pipeline"
+
+
+def rewrite(saved, part, change):
+    path = saved / part / "diffusion_pytorch_model.safetensors"
+    tensors = load_file(path)
+    change(tensors)
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_or_an_unexpected_tensor_is_refused_and_never_half_loaded(saved, part):
+    rewrite(saved, part, lambda tensors: tensors.update(foreign=torch.zeros(2)))
+    with pytest.raises(InputError, match="foreign"):
+        ECGToMRIPipeline.load(saved)
+    rewrite(saved, part, lambda tensors: (tensors.pop("foreign"), tensors.pop(sorted(tensors)[0])))
+    with pytest.raises(InputError, match="weights do not fit"):
+        ECGToMRIPipeline.load(saved)
+
+
+def test_a_tensor_of_another_shape_is_refused(saved):
+    rewrite(saved, "conditioner", lambda tensors: tensors.update(ecg_null=torch.zeros(5)))
+    with pytest.raises(InputError):
+        ECGToMRIPipeline.load(saved)
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "model_index.json",
+        "unet/config.json",
+        "autoencoder/config.json",
+        "unet/diffusion_pytorch_model.safetensors",
+        "ecg_encoder/diffusion_pytorch_model.safetensors",
+    ],
+)
+@pytest.mark.parametrize("damage", [truncate, os.unlink], ids=["truncated", "gone"])
+def test_a_damaged_folder_is_refused_in_one_line(saved, file, damage):
+    damage(saved / file)
+    with pytest.raises(InputError) as refusal:
+        ECGToMRIPipeline.load(saved)
+    assert "\n" not in str(refusal.value)
+
+
+def test_an_index_that_names_code_runs_none(saved):
+    """Only the four parts and a scheduler of diffusers are ever built, whatever the index says."""
+    index = json.loads((saved / "model_index.json").read_text())
+    index["unet"] = ["os", "system"]
+    (saved / "model_index.json").write_text(json.dumps(index))
+    assert type(ECGToMRIPipeline.load(saved).unet) is PARTS["unet"]
+    index["scheduler"] = ["os", "system"]
+    (saved / "model_index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="no scheduler"):
+        ECGToMRIPipeline.load(saved)
+
+
+def test_a_pickle_in_place_of_safetensors_is_not_opened(saved):
+    (saved / "unet" / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save({"a": torch.zeros(1)}, saved / "unet" / "diffusion_pytorch_model.bin")
+    with pytest.raises(InputError):
+        ECGToMRIPipeline.load(saved)
+
+
+def test_no_pipeline_is_an_error_that_says_how_to_make_one(tmp_path):
+    for look in (lambda: newest_pipeline(tmp_path / "runs"), lambda: ECGToMRIPipeline.load(tmp_path / "none")):
+        with pytest.raises(InputError, match="train_diffusion.py"):
+            look()
+
+
+def test_the_newest_pipeline_is_the_one_written_last(tmp_path):
+    for age, name in ((30, "b"), (10, "a"), (20, "c")):
+        index = tmp_path / name / "pipeline" / "model_index.json"
+        index.parent.mkdir(parents=True)
+        index.write_text("{}")
+        os.utime(index, (1e9 - age, 1e9 - age))
+    assert newest_pipeline(tmp_path) == tmp_path / "a" / "pipeline"
+
+
+def test_a_changed_weight_has_another_hash(saved):
+    before = weights_sha256(saved)
+    rewrite(saved, "unet", lambda tensors: tensors["conv_in.bias"].add_(1e-3))
+    assert weights_sha256(saved) != before and len(before) == 64
+
+
+def test_places_are_those_the_cohort_trains_on(prepared, geometry):
+    from cohort.dataset import heart_batch
+
+    drawn = torch.zeros(len(prepared.eid), 3, 2, 4, 4, 4).numpy()
+    batch = heart_batch(prepared, drawn, torch.tensor([0]), None)
+    level_mm, phase = slice_places(geometry)
+    assert torch.equal(batch.level_mm, level_mm) and torch.equal(batch.phase, phase)
+    assert level_mm[0].tolist() == [-30, -30, 0, 0, 30, 30] and phase[0].tolist() == [0, 0.5] * 3

@@ -1,0 +1,82 @@
+"""With the exact denoiser of a Gaussian, whatever a scheduler samples must have that Gaussian's mean and spread."""
+
+import pytest
+import torch
+
+import sampling.pipeline
+from cohort.errors import InputError
+from models.noise import heart_noise
+from sampling.pipeline import sample_generator
+from sampling.schedulers import DEFAULT_SCHEDULER, is_flow, make_scheduler
+
+MEAN, STD = 0.7, 0.5
+
+# (scheduler, steps, largest relative error there); first order needs more steps, as everywhere
+DETERMINISTIC = [
+    (DEFAULT_SCHEDULER, 10, 0.05),
+    ("DPMSolverMultistepScheduler", 10, 0.05),
+    ("DEISMultistepScheduler", 100, 0.1),
+    ("FlowMatchEulerDiscreteScheduler", 100, 0.1),
+    ("FlowMatchHeunDiscreteScheduler", 20, 0.05),
+    ("EulerDiscreteScheduler", 200, 0.1),
+    ("DDIMScheduler", 200, 0.1),
+    ("HeunDiscreteScheduler", 200, 0.1),
+]
+STOCHASTIC = [("DDPMScheduler", 250), ("EulerAncestralDiscreteScheduler", 250)]
+
+
+def gaussian_velocity(unet, latents, timesteps, *_):
+    """E[noise - data | point] for data of N(MEAN, STD^2) on the straight path: linear in the point."""
+    sigma = (timesteps / 1000).view(-1, 1, 1, 1, 1)
+    variance = (1 - sigma) ** 2 * STD**2 + sigma**2
+    slope = (sigma - (1 - sigma) * STD**2) / variance
+    return -MEAN + slope * (latents - (1 - sigma) * MEAN)
+
+
+def drawn(pipeline, steps, hearts=48):
+    generators = [sample_generator(0, f"subject {k}", 1) for k in range(hearts)]
+    with torch.no_grad():
+        return pipeline._denoise(torch.zeros(hearts, 1, 32), torch.zeros(hearts, 32), generators, steps, 1.0)
+
+
+def worst_error(pipeline, steps):
+    """Farthest from the exact flow, which for a Gaussian is affine: each noise value z ends at MEAN + STD z."""
+    noise = heart_noise((4, 6, 4, 4, 4), 0.0, [sample_generator(0, f"subject {k}", 1) for k in range(4)])
+    return float((drawn(pipeline, steps, 4) - (MEAN + STD * noise)).abs().max()) / STD / float(noise.abs().max())
+
+
+@pytest.mark.parametrize(("name", "steps", "tolerance"), DETERMINISTIC, ids=[row[0] for row in DETERMINISTIC])
+def test_a_deterministic_scheduler_follows_the_exact_flow(tiny_pipeline, monkeypatch, name, steps, tolerance):
+    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
+    tiny_pipeline.scheduler = make_scheduler(name)
+    assert worst_error(tiny_pipeline, steps) < tolerance
+
+
+@pytest.mark.parametrize("name", [row[0] for row in DETERMINISTIC[1:]])
+def test_it_follows_it_better_in_more_steps(tiny_pipeline, monkeypatch, name):
+    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
+    tiny_pipeline.scheduler = make_scheduler(name)
+    assert worst_error(tiny_pipeline, 20) < 0.7 * worst_error(tiny_pipeline, 5)
+
+
+@pytest.mark.parametrize(
+    ("name", "steps"), [row[:2] for row in DETERMINISTIC] + STOCHASTIC, ids=lambda value: str(value)
+)
+def test_samples_of_a_gaussian_have_its_mean_and_spread(tiny_pipeline, monkeypatch, name, steps):
+    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
+    tiny_pipeline.scheduler = make_scheduler(name)
+    latents = drawn(tiny_pipeline, steps)  # 18 432 values: standard errors 0.004 and 0.003
+    assert float(latents.mean()) == pytest.approx(MEAN, abs=0.02)
+    assert float(latents.std()) == pytest.approx(STD, abs=0.025)
+
+
+def test_a_flow_scheduler_takes_the_velocity_and_the_others_the_noise():
+    flows = {name: is_flow(make_scheduler(name)) for name, *_ in DETERMINISTIC + STOCHASTIC}
+    assert flows[DEFAULT_SCHEDULER] and flows["FlowMatchEulerDiscreteScheduler"]
+    assert not flows["DDIMScheduler"] and not flows["DDPMScheduler"]
+
+
+@pytest.mark.parametrize("name", ["NoSuchScheduler", "UNet2DModel", "", "os", "ScoreSdeVeScheduler", "__doc__"])
+def test_what_is_no_scheduler_of_diffusers_is_refused(name):
+    with pytest.raises(InputError, match="scheduler"):
+        make_scheduler(name)

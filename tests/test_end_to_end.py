@@ -1,0 +1,152 @@
+"""The whole path on a handful of phantom patients: files -> trainings of two steps -> pseudo-MRI -> figures."""
+
+import hashlib
+import importlib
+import json
+import sys
+from dataclasses import asdict
+
+import nibabel
+import numpy as np
+import pytest
+from PIL import Image
+
+from cohort.errors import exit_code_of
+from cohort.heart_grid import GridGeometry
+from phantom.cohort_writer import FIRST_EID, ecg_path
+
+GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
+ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory, phantom_data):
+    """Run a script in one folder, as a user does from the repository's; returns what it needs on every line."""
+    patch = pytest.MonkeyPatch()
+    folder = tmp_path_factory.mktemp("checkout")
+    patch.chdir(folder)
+
+    def run(script, *arguments, grid=False):
+        words = [f"{script}.py", *map(str, arguments), *(ON_THE_GRID if grid else ())]
+        patch.setattr(sys, "argv", words)
+        assert exit_code_of(importlib.import_module(script).main) == 0, words
+        return folder
+
+    yield run
+    patch.undo()
+
+
+def weights(folder):
+    """sha256 of every file of weights, by its place in the folder."""
+    files = sorted(folder.rglob("*.safetensors"))
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+TRAIN_DIFFUSION = ("--steps", 2, "--hearts-per-batch", 4, "--preset", "nano")
+
+
+@pytest.fixture(scope="module")
+def trained(shell, phantom_data):
+    """The checkout's folder after the three trainings."""
+    shell("train_autoencoder", "--data", phantom_data, "--steps", 2, "--batch-size", 4, "--preset", "nano", grid=True)
+    shell("train_segmenter", "--data", phantom_data, "--steps", 2, "--batch-size", 4, grid=True)
+    return shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, grid=True)
+
+
+@pytest.fixture(scope="module")
+def sampled(shell, trained, phantom_data):
+    """The folder of one patient of the test split, two samples."""
+    shell("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 2, "--steps", 2, "--mri", phantom_data)
+    return trained / "out" / ecg_path(phantom_data, 0).stem
+
+
+def test_trainings_leave_what_the_next_step_reads(trained):
+    runs = trained / "runs"
+    assert (runs / "autoencoder" / "model" / "config.json").exists()
+    assert (runs / "segmenter" / "model" / "config.json").exists()
+    assert (runs / "diffusion" / "pipeline" / "model_index.json").exists()
+    assert list((runs / "diffusion" / "samples").glob("*.png"))
+    assert len([path for path in (runs / "prepared").iterdir() if path.is_dir()]) == 1  # read once, for all three
+    report = json.loads((runs / "autoencoder" / "report.json").read_text())
+    assert report["psnr_db"] > 0 and report["patch_pca_psnr_db"] > 0
+    metrics = [json.loads(line) for line in (runs / "diffusion" / "metrics.jsonl").read_text().splitlines()]
+    assert any("flow_loss" in line for line in metrics) and any("validation_flow_loss" in line for line in metrics)
+
+
+def test_a_pseudo_mri_is_a_readable_nifti_in_millimetres(sampled):
+    for place in (sampled, sampled / "sample_2"):
+        for name in ("sa_ED", "sa_ES"):
+            image = nibabel.load(place / f"{name}.nii.gz")
+            assert image.shape[:3] == (32, 32, 3)
+            np.testing.assert_allclose(image.header.get_zooms()[:3], (5.4, 5.4, 30.0), atol=1e-3)
+            assert image.header.get_xyzt_units()[0] == "mm"
+            assert np.isfinite(image.get_fdata()).all()
+
+
+def test_the_record_says_how_the_heart_was_made(sampled, trained):
+    record = json.loads((sampled / "heart.json").read_text())
+    assert "not for diagnosis" in record["note"].lower()
+    assert record["steps"] == 2 and record["samples"] == 2 and record["seed"] == 0
+    assert len(record["weights_sha256"]) == 64 and isinstance(record["warnings"], list)
+    assert str(trained) not in json.dumps(record)  # no path of this machine
+
+
+def test_the_picture_has_the_true_heart_above_the_generated_ones(sampled):
+    with Image.open(sampled / "grid.png") as image:
+        assert image.size[0] >= 3 * 32 and image.size[1] >= 3 * 2 * 32
+
+
+def test_evaluation_writes_its_report_and_figure(shell, trained, phantom_data):
+    shell("evaluate_samples", "--data", phantom_data, "--split", "all", "--subjects", 4, "--samples", 1, "--steps", 1)
+    report = json.loads((trained / "report" / "report.json").read_text())
+    assert report["n_subjects"] == 4 and set(report["agreement"]) == set(report["measured_on_true_hearts"])
+    assert "shuffled_ecg_and_person" in report["controls"]
+    assert (trained / "report" / "agreement.png").exists()
+
+
+def test_the_same_command_again_has_nothing_to_do_and_changes_nothing(shell, trained, phantom_data):
+    pipeline, metrics = trained / "runs" / "diffusion" / "pipeline", trained / "runs" / "diffusion" / "metrics.jsonl"
+    before = weights(pipeline), metrics.read_text()
+    shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, grid=True)
+    assert (weights(pipeline), metrics.read_text()) == before
+    assert len(before[0]) == 4  # encoder, conditioner, UNet, autoencoder
+
+
+def test_what_a_run_must_agree_with_is_the_same_in_every_process(trained):
+    """diffusers notes which options were left at their default in the order of a set: another one in each process."""
+    for run in ("autoencoder", "segmenter", "diffusion"):
+        config = json.loads((trained / "runs" / run / "config.json").read_text())
+        assert config and not [name for name in config if name.startswith("_")]
+
+
+def test_another_configuration_in_the_same_folder_is_refused(trained, phantom_data, monkeypatch, capsys):
+    options = ["--data", str(phantom_data), "--steps", "3", "--batch-size", "4"]
+    monkeypatch.setattr(sys, "argv", ["train_segmenter.py", *options, *ON_THE_GRID])
+    assert exit_code_of(importlib.import_module("train_segmenter").main) == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert len(error) == 1 and "steps was 2, is 3" in error[0] and "--output" in error[0]
+
+
+def test_the_same_seed_trains_the_same_weights(shell, trained, phantom_data):
+    shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, "--output", "runs/again", grid=True)
+    first, again = (trained / "runs" / name / "pipeline" for name in ("diffusion", "again"))
+    assert weights(again) == weights(first)
+
+
+def test_samples_are_the_same_bytes_next_time_and_among_others(shell, trained, sampled, phantom_data):
+    options = ("--samples", 2, "--steps", 2, "--pipeline", "runs/diffusion/pipeline", "--output", "second")
+    shell("sample", "--ecg", ecg_path(phantom_data, 0), *options)
+    name = sampled.name
+    for file in ("sa_ED.nii.gz", "sa_ES.nii.gz", "sample_2/sa_ED.nii.gz"):
+        assert (trained / "second" / name / file).read_bytes() == (sampled / file).read_bytes()
+
+
+def test_diffusion_trains_an_autoencoder_where_there_is_none(shell, phantom_data, capsys):
+    places = ("--output", "fresh/diffusion", "--autoencoder", "fresh/autoencoder")
+    folder = shell(
+        "train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, "--autoencoder-steps", 1, *places, grid=True
+    )
+    assert "training one first" in capsys.readouterr().out
+    assert (folder / "fresh" / "autoencoder" / "model").is_dir()
+    assert (folder / "fresh" / "diffusion" / "pipeline" / "model_index.json").exists()
+    assert str(FIRST_EID) not in (folder / "fresh" / "diffusion" / "config.json").read_text()

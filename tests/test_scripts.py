@@ -1,0 +1,195 @@
+"""Every script at the edge of its input: help, and one line and exit code 2 for whatever a user can get wrong."""
+
+import gzip
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cohort.errors import exit_code_of
+from phantom.cohort_writer import FIRST_EID, ecg_path
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = [
+    "make_phantom",
+    "train_autoencoder",
+    "train_segmenter",
+    "train_diffusion",
+    "sample",
+    "evaluate_samples",
+]
+
+
+@pytest.fixture
+def run(monkeypatch, tmp_path, capsys):
+    """Run a script as `python script.py ...` does, in this process and in an empty folder: (code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [f"{script}.py", *map(str, arguments)])
+        capsys.readouterr()
+        main = importlib.import_module(script).main
+        try:
+            code = exit_code_of(main)
+        except SystemExit as stopped:  # tyro, for --help and unknown options
+            code = stopped.code
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+def refused(result, *words):
+    """One line that holds the words, and no traceback."""
+    code, _, error = result
+    assert code == 2
+    lines = [line for line in error.splitlines() if line.startswith("error: ")]
+    assert len(lines) == 1 and error.count("\n") == 1, error
+    assert "Traceback" not in error
+    for word in words:
+        assert str(word) in lines[0]
+    return lines[0]
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_says_what_the_script_is_for(run, script):
+    code, out, _ = run(script, "--help")
+    assert code == 0 and "--output" in out
+    assert len(out) > 300
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_unknown_option_is_a_fault_of_usage(run, script):
+    code, _, error = run(script, "--no-such-option")
+    assert code == 2 and "Traceback" not in error
+
+
+def test_a_process_ends_with_code_2_and_one_line(tmp_path):
+    """Once for real, interpreter and all."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, str(ROOT / "sample.py"), "--ecg", "missing.xml"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1 and "missing.xml" in done.stderr and done.stdout == ""
+
+
+# ---- training ----
+
+
+@pytest.mark.parametrize("script", ["train_diffusion", "train_autoencoder", "train_segmenter"])
+def test_an_empty_folder_is_told_what_to_put_there_and_how_to_make_a_phantom(run, tmp_path, script):
+    (tmp_path / "UKBB").mkdir()
+    refused(run(script), "UKBB", "make_phantom.py", "<eid>_20205_2_0.xml", "<eid>/sa.nii.gz")
+    assert not (tmp_path / "runs" / "diffusion").exists()
+
+
+def test_ecgs_without_mri_are_no_cohort(run, tmp_path, phantom_data):
+    (tmp_path / "UKBB" / "ecg").mkdir(parents=True)
+    shutil.copy(ecg_path(phantom_data, 0), tmp_path / "UKBB" / "ecg")
+    refused(run("train_diffusion"), "no person has both", "cohort.report", "make_phantom.py")
+
+
+def test_a_phantom_is_not_written_among_other_files(run, tmp_path):
+    (tmp_path / "UKBB").mkdir()
+    (tmp_path / "UKBB" / "persons.csv").write_text("eid\n")
+    refused(run("make_phantom", "--output", "UKBB", "--subjects", 1), "not of a phantom cohort")
+    refused(run("make_phantom", "--output", "other", "--subjects", 0), "--subjects")
+
+
+# ---- sampling ----
+
+
+@pytest.fixture
+def saved_pipeline(tiny_pipeline, tmp_path):
+    tiny_pipeline.save(tmp_path / "runs" / "diffusion" / "pipeline")
+
+
+def exercise(path):
+    """A CardioSoft file of an exercise test: its root is another."""
+    return path.read_text(encoding="latin-1").replace("CardiologyXML", "CardiologyExerciseXML").encode("latin-1")
+
+
+def test_without_a_pipeline_it_says_how_to_train_one(run, phantom_data):
+    refused(run("sample", "--ecg", ecg_path(phantom_data, 0)), "runs", "train_diffusion.py")
+    refused(run("sample", "--ecg", ecg_path(phantom_data, 0), "--pipeline", "elsewhere"), "elsewhere", "--pipeline")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("truncated.xml", lambda good: good.read_bytes()[: len(good.read_bytes()) // 2]),
+        ("empty.xml", lambda good: b""),
+        ("exercise.xml", exercise),
+        ("notes.xml", lambda good: b"lead I, lead II\n1, 2\n"),
+        ("page.xml", lambda good: b"<html><body>not found</body></html>"),
+        ("picture.npy", lambda good: b"\x93NUMPY rubbish"),
+        ("words.csv", lambda good: b"one,two\nthree,four\n"),
+    ],
+)
+def test_an_ecg_that_is_none_is_refused_by_name(run, saved_pipeline, phantom_data, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content(ecg_path(phantom_data, 0)))
+    refused(run("sample", "--ecg", name, *(() if name.endswith("xml") else ("--sampling-rate", 500))), name)
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--samples", 0), "--samples"),
+        (("--steps", 0), "--steps"),
+        (("--batch-size", -1), "--batch-size"),
+        (("--scheduler", "NoSuchScheduler"), "NoSuchScheduler"),
+        (("--mri", "nowhere"), "nowhere"),
+        (("--persons", "nobody.csv"), "nobody.csv"),
+        (("--sampling-rate", 123), "500 Hz"),
+    ],
+)
+def test_an_option_out_of_order_is_refused(run, saved_pipeline, phantom_data, arguments, word):
+    command = ("--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1, *arguments)
+    refused(run("sample", *command), word)
+
+
+def test_an_mri_with_a_flipped_bit_is_refused(run, saved_pipeline, phantom_data, tmp_path):
+    """Its gzip checksum is wrong; nibabel itself would show wrong voxels without a word."""
+    content = bytearray((phantom_data / "NIFTI" / str(FIRST_EID) / "sa_ED.nii.gz").read_bytes())
+    content[-6] ^= 1  # of the CRC-32, which is in the last eight bytes
+    (tmp_path / "sa.nii.gz").write_bytes(content)
+    with pytest.raises(gzip.BadGzipFile):
+        gzip.decompress(bytes(content))
+    command = ("--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1, "--mri", "sa.nii.gz")
+    refused(run("sample", *command), "sa.nii.gz")
+
+
+def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, phantom_data, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    for index in (0, 1):
+        shutil.copy(ecg_path(phantom_data, index), tmp_path / "ecgs")
+    (tmp_path / "ecgs" / "bad.xml").write_bytes(b"<CardiologyXML>")
+    code, _, error = run("sample", "--ecg", "ecgs", "--samples", 1, "--steps", 1)
+    assert code == 2 and "bad.xml" in error and "1 of 3" in error and "Traceback" not in error
+    made = sorted(path.parent.name for path in (tmp_path / "out").glob("*/heart.json"))
+    assert made == [ecg_path(phantom_data, index).stem for index in (0, 1)]
+
+
+def test_an_ecg_with_a_hostile_name_stays_inside_the_output(run, saved_pipeline, tmp_path):
+    time = np.arange(5000) / 500
+    ecg = np.linspace(0.5, 1.5, 12)[:, None] * np.exp(-((time % 1 - 0.3) ** 2) / 2e-4)
+    np.save(tmp_path / "..%2f..%2f-rf ;x.npy", ecg)
+    code, _, _ = run("sample", "--ecg", "..%2f..%2f-rf ;x.npy", "--sampling-rate", 500, "--samples", 1, "--steps", 1)
+    assert code == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"..%2f..%2f-rf ;x.npy", "runs", "out"}
+    assert len(list((tmp_path / "out").glob("*/heart.json"))) == 1
+
+
+# ---- evaluation ----
+
+
+def test_evaluation_asks_for_what_it_lacks(run, tiny_pipeline, phantom_data, tmp_path):
+    refused(run("evaluate_samples", "--data", phantom_data), "train_diffusion.py")
+    tiny_pipeline.save(tmp_path / "runs" / "diffusion" / "pipeline")
+    refused(run("evaluate_samples", "--data", phantom_data), "train_segmenter.py")

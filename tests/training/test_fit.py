@@ -1,0 +1,196 @@
+"""The loop itself, on a network of a few weights: what is learned must not depend on interruptions."""
+
+import json
+import os
+import signal
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from cohort.errors import InputError
+from training.fit import Recipe, fit
+from training.order import keyed_generator
+from training.run import Run
+
+RECIPE = Recipe(steps=60, learning_rate=1e-2, warmup=5, ema_decay=0.9, checkpoint_every=20, evaluate_every=10)
+
+
+class Stopped(Exception):
+    """Stands for a crash in the middle of a step."""
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(3, 16), nn.GELU(), nn.Linear(16, 1))
+
+
+def loss_of(module, step):
+    """Learn the sum of three numbers; a step's examples are a function of the step."""
+    x = torch.randn(8, 3, generator=keyed_generator("examples", step))
+    loss = (module(x) - x.sum(dim=1, keepdim=True)).square().mean()
+    return loss, {"loss": loss.detach()}
+
+
+def evaluate(module, step):
+    x = torch.ones(1, 3)
+    return {"validation_error": float((module(x) - 3).abs())}
+
+
+def train(folder, loss=loss_of, module=None, recipe=RECIPE):
+    run = Run(folder, {"recipe": "same"})
+    return fit(module or network(), loss, run, recipe, Accelerator(cpu=True), evaluate, "test")
+
+
+def last_checkpoint(folder):
+    return Run(folder, {"recipe": "same"}).load()
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def same_bits(a, b):
+    return a.keys() == b.keys() and all(
+        a[part].keys() == b[part].keys() and all(torch.equal(a[part][k], b[part][k]) for k in a[part]) for part in a
+    )
+
+
+def interrupted_at(step, how):
+    def loss(module, at):
+        if at == step:
+            how()
+        return loss_of(module, at)
+
+    return loss
+
+
+def crash():
+    raise Stopped
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    return folder, train(folder)
+
+
+def test_it_learns(uninterrupted):
+    folder, module = uninterrupted
+    losses = [line["loss"] for line in metrics(folder) if "loss" in line]
+    assert losses[-1] < losses[0] / 3
+    assert not module.training
+
+
+def test_what_is_left_in_the_module_is_the_average(uninterrupted):
+    folder, module = uninterrupted
+    step, parts = last_checkpoint(folder)
+    assert step == 60
+    for index, parameter in enumerate(module.parameters()):
+        assert torch.equal(parameter, parts["ema"][str(index)])
+    assert not torch.equal(parts["ema"]["0"], parts["module"]["0.weight"])
+
+
+@pytest.mark.parametrize(("how", "at", "error"), [(crash, 33, Stopped), (terminate, 33, KeyboardInterrupt)])
+def test_an_interrupted_run_ends_in_the_same_bits(uninterrupted, tmp_path, how, at, error):
+    with pytest.raises(error):
+        train(tmp_path, interrupted_at(at, how))
+    # a crash loses what came after the last checkpoint; SIGTERM finishes its step and saves it
+    assert last_checkpoint(tmp_path)[0] == (20 if how is crash else at + 1)
+    module = train(tmp_path)
+    assert same_bits(last_checkpoint(tmp_path)[1], last_checkpoint(uninterrupted[0])[1])
+    assert all(map(torch.equal, module.parameters(), uninterrupted[1].parameters()))
+
+
+def test_metrics_of_a_resumed_run_are_those_of_an_uninterrupted_one(uninterrupted, tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path, interrupted_at(50, crash))
+    train(tmp_path)
+    assert metrics(tmp_path) == metrics(uninterrupted[0])
+    kinds = [(line["step"], "loss" in line) for line in metrics(tmp_path)]
+    assert len(kinds) == len(set(kinds))
+
+
+def test_a_finished_run_finishes_at_once(uninterrupted):
+    folder, module = uninterrupted
+
+    def never(module, step):
+        raise AssertionError("there is nothing left to do")
+
+    again = train(folder, never)
+    assert all(map(torch.equal, again.parameters(), module.parameters()))
+
+
+def test_dropout_is_a_function_of_the_step_too(tmp_path):
+    """Masks come from the global generator, whose state no checkpoint holds."""
+
+    def with_dropout():
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(3, 16), nn.Dropout(0.5), nn.Linear(16, 1))
+
+    whole = train(tmp_path / "whole", module=with_dropout())
+    with pytest.raises(Stopped):
+        train(tmp_path / "torn", interrupted_at(33, crash), module=with_dropout())
+    torch.manual_seed(99)
+    resumed = train(tmp_path / "torn", module=with_dropout())
+    assert all(map(torch.equal, resumed.parameters(), whole.parameters()))
+
+
+@pytest.mark.parametrize("at", [25, 39, 40])
+def test_a_loss_that_is_not_finite_stops_before_the_next_checkpoint(tmp_path, at):
+    def broken(module, step):
+        loss, _ = loss_of(module, step)
+        loss = loss * float("nan") if step == at else loss
+        return loss, {"loss": loss.detach()}
+
+    with pytest.raises(InputError, match="not finite at step"):
+        train(tmp_path, broken)
+    step, parts = last_checkpoint(tmp_path)
+    assert step <= at
+    assert all(value.isfinite().all() for tensors in parts.values() for value in tensors.values())
+
+
+def test_a_damaged_newest_checkpoint_costs_time_and_not_the_result(uninterrupted, tmp_path, capsys):
+    with pytest.raises(Stopped):
+        train(tmp_path, interrupted_at(45, crash))
+    newest = sorted((tmp_path / "checkpoints").iterdir())[-1] / "ema.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-1])
+    train(tmp_path)
+    assert same_bits(last_checkpoint(tmp_path)[1], last_checkpoint(uninterrupted[0])[1])
+
+
+def test_evaluation_sees_the_average_and_leaves_the_weights_alone(tmp_path):
+    seen = {}
+
+    def watch(module, step):
+        seen[step] = [p.clone() for p in module.parameters()]
+        assert not module.training and not torch.is_grad_enabled()
+        return {}
+
+    run = Run(tmp_path, {})
+    watched = fit(network(), loss_of, run, RECIPE, Accelerator(cpu=True), watch, "test")
+    assert sorted(seen) == [10, 20, 30, 40, 50, 60]
+    assert all(map(torch.equal, seen[60], watched.parameters()))
+    plain = fit(network(), loss_of, Run(tmp_path / "b", {}), RECIPE, Accelerator(cpu=True), lambda m, s: {}, "test")
+    assert all(map(torch.equal, plain.parameters(), watched.parameters()))
+
+
+def test_two_small_batches_accumulated_are_one_large_one(tmp_path):
+    """Micro-steps 2 k and 2 k + 1 make optimiser step k."""
+
+    def halves(module, micro):
+        x = torch.randn(8, 3, generator=keyed_generator("examples", micro // 2))[micro % 2 :: 2]
+        loss = (module(x) - x.sum(dim=1, keepdim=True)).square().mean()
+        return loss, {"loss": loss.detach()}
+
+    recipe = Recipe(steps=10, learning_rate=1e-2, warmup=2)
+    whole = fit(network(), loss_of, Run(tmp_path / "a", {}), recipe, Accelerator(cpu=True), evaluate, "test")
+    accumulating = Accelerator(cpu=True, gradient_accumulation_steps=2)
+    parts = fit(network(), halves, Run(tmp_path / "b", {}), recipe, accumulating, evaluate, "test")
+    for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)

@@ -1,0 +1,97 @@
+import math
+
+import pytest
+import torch
+
+from cohort.dataset import heart_batch
+from models.unet import denoise_heart
+from training.objectives import (
+    HeartDenoiser,
+    dropped,
+    flow_loss,
+    interpolated,
+    learning_rate,
+    phenotype_loss,
+)
+from training.order import keyed_generator
+
+
+def latents(seed, batch=3, slices=4):
+    return torch.randn(batch, slices, 2, 3, 3, generator=torch.Generator().manual_seed(seed))
+
+
+def test_a_perfect_predictor_has_zero_loss():
+    data, noise = latents(0), latents(1)
+    _, velocity = interpolated(data, noise, torch.tensor([0.1, 0.5, 0.9]))
+    mask = torch.ones(3, 4, dtype=torch.bool)
+    assert flow_loss(velocity, velocity, mask) == 0
+    assert flow_loss(velocity + 0.5, velocity, mask) == pytest.approx(0.25, rel=1e-4)
+
+
+def test_the_path_is_straight_from_data_to_noise():
+    data, noise = latents(0), latents(1)
+    assert torch.equal(interpolated(data, noise, torch.zeros(3))[0], data)
+    assert torch.equal(interpolated(data, noise, torch.ones(3))[0], noise)
+    sigma = torch.tensor([0.2, 0.5, 0.7])
+    point, velocity = interpolated(data, noise, sigma)
+    along = point - sigma.view(-1, 1, 1, 1, 1) * velocity  # back along the velocity
+    torch.testing.assert_close(along, data, atol=1e-6, rtol=0)
+
+
+def test_slices_outside_the_acquisition_have_no_say():
+    velocity, target = latents(0), latents(1)
+    mask = torch.tensor([[True, True, False, True]] * 3)
+    loss = flow_loss(velocity, target, mask)
+    velocity[:, 2] = 1e6
+    assert flow_loss(velocity, target, mask) == loss
+    velocity[:, 1] += 1
+    assert flow_loss(velocity, target, mask) != loss
+    assert loss == pytest.approx(float((latents(0) - target)[:, [0, 1, 3]].square().mean()), rel=1e-5)
+
+
+def test_a_batch_without_any_acquired_slice_costs_nothing():
+    assert flow_loss(latents(0), latents(1), torch.zeros(3, 4, dtype=torch.bool)) == 0
+
+
+def test_unknown_phenotypes_have_no_say():
+    predicted = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    known = torch.tensor([[1.0, math.nan], [1.0, math.nan]])
+    loss = phenotype_loss(predicted, known)
+    assert loss == 2.0  # (0 + 4) / 2
+    loss.backward()
+    assert torch.equal(predicted.grad, torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
+    assert phenotype_loss(predicted, torch.full((2, 2), math.nan)) == 0
+
+
+def test_ecg_and_person_are_dropped_independently_at_the_stated_rate():
+    n, p = 20_000, 0.1
+    ecg, person = (~present for present in dropped(n, p, keyed_generator(0)))
+    error = 4 * (p * (1 - p) / n) ** 0.5
+    assert ecg.float().mean() == pytest.approx(p, abs=error) and person.float().mean() == pytest.approx(p, abs=error)
+    assert (ecg & person).float().mean() == pytest.approx(p * p, abs=4 * p / n**0.5)
+    assert all(present.all() for present in dropped(100, 0.0, keyed_generator(0)))
+
+
+def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
+    rates = [learning_rate(step, steps=100, peak=2e-3, warmup=10) for step in range(101)]
+    assert rates[0] == pytest.approx(2e-4)
+    assert max(rates) == pytest.approx(2e-3) and rates[9] == pytest.approx(2e-3)
+    assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
+    assert rates[55] == pytest.approx(1e-3)  # halfway along the cosine
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert all(rate > 0 for rate in rates[:100])
+
+
+@torch.no_grad()
+def test_the_denoiser_of_training_is_the_one_of_sampling(prepared, tiny_parts):
+    """One heart through HeartDenoiser and through the parts themselves: dropped conditions reach the conditioner."""
+    encoder, conditioner, unet = (tiny_parts[name] for name in ("ecg_encoder", "conditioner", "unet"))
+    drawn = torch.randn(len(prepared.eid), 3, 2, 4, 4, 4, generator=keyed_generator(1)).numpy()
+    batch = heart_batch(prepared, drawn, torch.tensor([1, 2]), None)
+    noisy, sigma = torch.randn(2, 6, 4, 4, 4, generator=keyed_generator(2)), torch.tensor([0.25, 0.75])
+    present = torch.tensor([True, False]), torch.tensor([False, True])
+    velocity, phenotypes = HeartDenoiser(encoder, conditioner, unet, denoise_heart)(batch, noisy, sigma, *present)
+    tokens, embedding = conditioner(*encoder(batch.ecg, batch.lead_mask), batch.person, *present)
+    expected = denoise_heart(unet, noisy, 1000 * sigma, batch.level_mm, batch.phase, tokens, embedding)
+    assert torch.equal(velocity, expected) and phenotypes is None
+    assert not torch.allclose(velocity[0], velocity[1], atol=1e-3)
