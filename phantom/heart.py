@@ -67,7 +67,7 @@ class Heart:
         plan_tilt_deg: two small angles by which the short-axis stack misses the long axis.
         plan_shift_mm: (u, v, w) by which the stack's middle misses the heart's.
         slice_shift_mm: SD of the breath-hold position from slice to slice.
-        endocardial_speed_mm_ms, transmural_speed_mm_ms: of the activation along the endocardium, and across the wall.
+        endocardial_speed_mm_ms, transmural_speed_mm_ms: of the activation along the inner layer, and across the wall.
         apd_ms: action-potential duration at the endocardium; apd_transmural_ms: how much shorter at the epicardium.
         early_site_shift: of the three early sites of the LV and that of the RV: (degrees round the long axis, ms).
         lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0.

@@ -159,4 +159,4 @@ def neurokit_agrees(heart: Heart) -> bool:
 
 
 def test_neurokit_finds_the_beats():
-    assert np.mean([neurokit_agrees(draw_heart(8, index)) for index in range(STRIPS)]) >= 0.95
+    assert np.mean([neurokit_agrees(draw_heart(15, index)) for index in range(STRIPS)]) >= 0.95
