@@ -48,6 +48,7 @@ class Config:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     import numpy as np
+    from accelerate import PartialState
     from tqdm import tqdm
 
     from cohort.phenotypes import PHENOTYPES
@@ -61,9 +62,11 @@ def main() -> None:
 
     pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler)
     pipeline.set_progress_bar_config(disable=True)
+    device = PartialState().device
+    pipeline.to(device)
     if not config.segmenter.exists():
         raise InputError(config.segmenter, "holds no segmenter", "train one: accelerate launch train_segmenter.py")
-    segmenter = load_part(Segmenter, config.segmenter)
+    segmenter = load_part(Segmenter, config.segmenter).to(device)
     encoder = pipeline.ecg_encoder.config
     preparation = Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
     cohort = prepare_cohort(config.data, config.prepared, preparation)
@@ -107,7 +110,7 @@ def write_report(folder: Path, report: dict, found, truth) -> None:
     write_json(folder / "report.json", report)
     write_scatter(folder / "agreement.png", found, truth)
     shuffled = report["controls"]["shuffled_ecg_and_person"]
-    print(f"{report['n_subjects']} people never seen, {report['n_samples']} hearts each; Pearson r with the truth")
+    print(f"{report['n_subjects']} people, {report['n_samples']} hearts each; Pearson r with the truth")
     print("phenotype  generated  shuffled  true heart measured   R2 generated")
     for name in PHENOTYPES:
         mine, rod = report["agreement"][name], report["measured_on_true_hearts"][name]

@@ -15,7 +15,6 @@ import tyro
 
 from cohort.errors import InputError, exit_code_of
 
-
 OVERVIEW_PATIENTS = 6
 
 
@@ -77,7 +76,7 @@ def main() -> None:
     record = record_of(config, pipeline, folder)
     with state.split_between_processes(files) as mine:
         patients, refused = read_patients(mine, config, pipeline, persons)
-        waiting = [patient for patient in patients if not is_done(config.output / patient.name, record)]
+        waiting = [p for p in patients if not is_done(config.output / p.name, record | {"input_sha256": p.sha256})]
         hearts = generate(
             pipeline, waiting, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
         )
@@ -148,6 +147,7 @@ def record_of(config: Config, pipeline, folder: Path) -> dict:
         "steps": config.steps,
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
+        "beside_true_heart": config.mri is not None,
     }
 
 
@@ -158,7 +158,12 @@ def write(config: Config, pipeline, patient, hearts, record: dict):
 
     geometry = pipeline.grid
     true_heart = find_true_heart(config.mri, patient.name, geometry) if config.mri else None
-    patient_record = {"subject": patient.name, **record, "warnings": list(patient.warnings)}
+    patient_record = {
+        "subject": patient.name,
+        "input_sha256": patient.sha256,
+        **record,
+        "warnings": list(patient.warnings),
+    }
     write_patient(config.output / patient.name, hearts, geometry, patient_record, true_heart)
     return true_heart
 

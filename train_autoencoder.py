@@ -32,6 +32,8 @@ class Config:
     """Slices per process and step."""
     learning_rate: float = 2e-3
     checkpoint_every: int = 500
+    sampling_rate: int = 250
+    """Of the ECGs in the prepared arrays, so that they are shared with train_diffusion.py."""
     seed: int = 0
     geometry: GridGeometry = field(default_factory=GridGeometry)
     """The heart grid."""
@@ -51,7 +53,7 @@ def main() -> None:
     accelerator = Accelerator()
     set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
-        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry))
+        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
     recipe = Recipe(config.steps, config.learning_rate, checkpoint_every=config.checkpoint_every)
     width = PRESETS[preset_for(config.preset, accelerator.device.type)].autoencoder_width
     learn_autoencoder(

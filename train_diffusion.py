@@ -16,6 +16,8 @@ from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 
 PLACES = ("data", "output", "autoencoder", "prepared")  # may change between a run and its continuation
+CONDITION_PEOPLE = 64  # per process and step of the stage that reads the condition only
+HEART_COMPONENTS = 16  # principal components of whole hearts that the condition is asked for
 GRID_PATIENTS = 4  # held-out patients drawn every `evaluate_every` steps
 
 
@@ -44,8 +46,10 @@ class Config:
     learning_rate: float = 1e-3
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
-    phenotype_weight: float = 0.3
-    """Of the auxiliary loss: phenotypes read off the condition."""
+    condition_steps: int = 250
+    """Optimiser steps of the stage before: encoder and conditioner learn what the condition tells of the heart."""
+    target_weight: float = 0.1
+    """Of the auxiliary loss: phenotypes and coarse appearance read off the condition."""
     shared_noise: float = 0.0
     """Fraction of the noise common to the slices of a heart."""
     guidance_scale: float = 1.5
@@ -97,35 +101,43 @@ def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
 
 def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None:
     """Train encoder, conditioner and UNet together and save the pipeline."""
+    from accelerate.utils import set_seed
+
     from models.unet import denoise_heart
-    from training.diffusion import Diet, learn_diffusion
+    from training.diffusion import Diet, Lesson, learn_condition, learn_diffusion
     from training.fit import Recipe
     from training.latents import cohort_latents
     from training.objectives import HeartDenoiser
     from training.run import Run
+    from training.targets import condition_targets
 
     with accelerator.main_process_first():
         latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
     settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
-    run = Run(config.output, settings | {"preset": preset, "cohort": cohort.folder.name}, accelerator.is_main_process)
+    settings |= {"preset": preset, "cohort": cohort.folder.name}
+    run = Run(config.output, settings, accelerator.is_main_process)
+    set_seed(config.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     denoiser = HeartDenoiser(*build_networks(cohort, preset, latents.shape[-3:]), denoise_heart)
+    diet = Diet(
+        config.hearts_per_batch,
+        config.slices_per_heart,
+        config.condition_dropout,
+        config.target_weight,
+        config.shared_noise,
+        config.seed,
+    )
+    lesson = Lesson(cohort, latents, condition_targets(cohort, latents, denoiser.conditioner), diet)
+    first = Recipe(config.condition_steps, config.learning_rate, weight_decay=0.05, ema_decay=0.99)
+    condition_run = Run(config.output / "condition", settings, accelerator.is_main_process)
+    learn_condition(denoiser, lesson, condition_run, first, accelerator, CONDITION_PEOPLE)
     recipe = Recipe(
         config.steps,
         config.learning_rate,
         checkpoint_every=config.checkpoint_every,
         evaluate_every=config.evaluate_every,
     )
-    diet = Diet(
-        config.hearts_per_batch,
-        config.slices_per_heart,
-        config.condition_dropout,
-        config.phenotype_weight,
-        config.shared_noise,
-        config.seed,
-    )
     pipeline = build_pipeline(config, cohort, denoiser, autoencoder)
-    draw = sample_grid_drawer(config, cohort, pipeline)
-    learn_diffusion(denoiser, cohort, latents, run, recipe, diet, accelerator, draw)
+    learn_diffusion(denoiser, lesson, run, recipe, accelerator, sample_grid_drawer(config, cohort, pipeline))
     if accelerator.is_main_process:
         pipeline.save(config.output / "pipeline")
         print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
@@ -153,6 +165,7 @@ def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> t
     conditioner = HeartConditioner(
         width=sizes.ecg_width,
         phenotypes=names,
+        components=HEART_COMPONENTS,
         phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()) if names else (),
         phenotype_std=tuple((np.nanstd(known, axis=0) + 1e-6).tolist()) if names else (),
     )

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import multiprocessing
 import os
 import re
 from collections import Counter
@@ -195,7 +196,8 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
     persons = read_persons(data / "persons.csv") if (data / "persons.csv").exists() else {}
     phenotypes = read_phenotypes(data / "phenotypes.csv") if (data / "phenotypes.csv").exists() else {}
     jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
-    with ProcessPoolExecutor(os.cpu_count()) as pool:
+    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
+    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), spawn) as pool:
         yield from zip(rows, pool.map(partial(_example, preparation), jobs, chunksize=4), strict=True)
 
 

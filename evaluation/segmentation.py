@@ -14,7 +14,7 @@ CLASSES = 4  # of cohort.cine.Label
 
 
 class Segmenter(ModelMixin, ConfigMixin):
-    """A stock convolutional UNet on half-size pixels (2 x 2 unshuffled): slices -> logits of LV, wall, RV, background."""
+    """A stock convolutional UNet on 2 x 2 unshuffled pixels: slices -> logits of background, LV, wall, RV."""
 
     @register_to_config
     def __init__(self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2) -> None:
@@ -60,9 +60,10 @@ def blurred(slices: Tensor, generator: Generator) -> Tensor:
 @torch.no_grad()
 def segment(segmenter: Callable[[Tensor], Tensor], heart: np.ndarray) -> np.ndarray:
     """Label map of one heart: (slices, phases, height, width) in [0, 1] -> uint8 of the same shape."""
-    pixels = torch.from_numpy(np.ascontiguousarray(heart, dtype=np.float32))
+    device = getattr(segmenter, "device", torch.device("cpu"))
+    pixels = torch.from_numpy(np.ascontiguousarray(heart, dtype=np.float32)).to(device)
     logits = segmenter(rearrange(pixels, "s p h w -> (s p) 1 h w"))  # (S*P, 4, H, W)
-    return rearrange(logits.argmax(1), "(s p) h w -> s p h w", p=heart.shape[1]).to(torch.uint8).numpy()
+    return rearrange(logits.argmax(1), "(s p) h w -> s p h w", p=heart.shape[1]).to(torch.uint8).cpu().numpy()
 
 
 def dice(found: np.ndarray, truth: np.ndarray, label: int) -> float:

@@ -53,7 +53,8 @@ class SliceAutoencoder(ModelMixin, ConfigMixin):
         """Start as the best linear code: the convolutional paths are silent until trained.
 
         Args:
-            mean: (f * f,) mean patch of pixels in [0, 1], of which only the mean pixel is used; basis: (f * f, latent_channels) orthonormal;
+            mean: (f * f,) mean patch of pixels in [0, 1], of which only the mean pixel is used.
+            basis: (f * f, latent_channels), orthonormal.
             spread: (latent_channels,) standard deviation of the code, which the raw latents are divided by.
         """
         kernel = (basis / spread).T.reshape(self.linear_encoder.weight.shape)

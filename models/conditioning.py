@@ -17,6 +17,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
     Args:
         width: of the ECG tokens, of every token given to the denoiser, and of the embedding.
         phenotypes: names of the phenotypes the auxiliary head predicts.
+        components: how many principal components of the whole heart it predicts as well; they need no label.
         phenotype_mean, phenotype_std: of the training cohort, in the phenotypes' own units.
         person_mean, person_std: that standardise PERSON_FIELDS (measured on the training cohort).
     """
@@ -26,6 +27,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         self,
         width: int = 128,
         phenotypes: tuple[str, ...] = (),
+        components: int = 0,
         phenotype_mean: tuple[float, ...] = (),
         phenotype_std: tuple[float, ...] = (),
         person_mean: tuple[float, ...] = (0.5, 62.0, 169.0, 76.0),
@@ -40,7 +42,8 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         self.embedding = nn.Sequential(
             nn.Linear((1 + fields) * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
-        self.phenotype_head = nn.Linear(width, len(phenotypes)) if phenotypes else None
+        targets = len(phenotypes) + components
+        self.target_head = nn.Linear(width, targets) if targets else None
 
     def forward(
         self, ecg_tokens: Tensor, ecg_pooled: Tensor, person: Tensor, ecg_present: Tensor, person_present: Tensor
@@ -70,6 +73,6 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4, D)
         return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4, D)
 
-    def standardised_phenotypes(self, embedding: Tensor) -> Tensor:
-        """(batch, width) -> (batch, phenotypes) in standard deviations of the training cohort."""
-        return self.phenotype_head(embedding)  # (B, K)
+    def targets(self, embedding: Tensor) -> Tensor:
+        """(batch, width) -> (batch, phenotypes + components) in standard deviations of the training cohort."""
+        return embedding[:, :0] if self.target_head is None else self.target_head(embedding)  # (B, K)

@@ -21,6 +21,10 @@ def ecg_files(path: Path) -> list[Path]:
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         if not found:
             raise InputError(path, "holds no ECG", f"put files ending in {', '.join(SUFFIXES)} there")
+        names = [subject_name(p) for p in found]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(path, f"several files would be called {twice[0]}", "rename one of them")
         return found
     if not path.exists() and not path.with_suffix(".hea").exists():
         raise InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")

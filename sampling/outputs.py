@@ -1,6 +1,7 @@
 """What a patient's folder holds: NIfTI in millimetres, a picture, and a record of how they were made."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ def write_patient(
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "heart.json").unlink(missing_ok=True)
+    for stale in folder.glob("sample_[0-9]*"):  # of an earlier run with more samples
+        shutil.rmtree(stale)
     for number, heart in enumerate(hearts, start=1):
         _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
     rows = [] if true_heart is None else [("true heart", true_heart)]

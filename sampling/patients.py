@@ -1,5 +1,6 @@
 """Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,13 @@ class Patient:
     lead_mask: np.ndarray
     person: np.ndarray
     warnings: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Of what the network is given; another ECG under the same name is another patient."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.signal).tobytes())
+        digest.update(self.lead_mask.tobytes() + np.ascontiguousarray(self.person).tobytes())
+        return digest.hexdigest()
 
 
 def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **reading) -> Patient:

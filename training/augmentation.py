@@ -1,4 +1,4 @@
-"""ECG augmentation: what may change without changing the heart. Images are never flipped: a mirrored heart is another."""
+"""ECG augmentation: what changes no heart. Images are never flipped: a mirrored heart is another heart."""
 
 import torch
 from torch import Generator, Tensor

@@ -90,10 +90,8 @@ def fit(
             metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator)
             ema.step(module.parameters())
             done = step + 1
-            last, saves = (
-                done == recipe.steps,
-                done % recipe.checkpoint_every == 0 or done == recipe.steps or stop.asked,
-            )
+            asked, last = _any_process(stop.asked, accelerator), done == recipe.steps
+            saves = done % recipe.checkpoint_every == 0 or last or asked
             if step % LOG_EVERY == 0 or saves:
                 metrics = {name: float(value) for name, value in metrics.items()}  # waits for the device
                 _check_finite(metrics, module, step)
@@ -104,13 +102,20 @@ def fit(
                 run.log(done, **_with_average(module, ema, lambda m, at=done: evaluate(m, at)))
             if saves:
                 run.save(done, _parts(module, ema, optimizer))
-            if stop.asked and saves and not last:
+            if asked and not last:
                 raise KeyboardInterrupt
     finally:
         stop.restore()
     accelerator.wait_for_everyone()
     ema.copy_to(module.parameters())
     return module.eval()
+
+
+def _any_process(asked: bool, accelerator: Accelerator) -> bool:
+    """Whether any process was asked to stop: all must leave at the same step, or the rest wait for ever."""
+    if accelerator.num_processes == 1:
+        return asked
+    return bool(accelerator.reduce(torch.tensor(float(asked), device=accelerator.device)) > 0)
 
 
 def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerator: Accelerator) -> dict:

@@ -1,4 +1,4 @@
-"""What the denoiser learns: rectified flow on the slices of hearts, and phenotypes from the condition."""
+"""What the denoiser learns: rectified flow on the slices of hearts, and what the condition alone tells."""
 
 import torch
 from torch import Generator, Tensor, nn
@@ -20,22 +20,27 @@ class HeartDenoiser(nn.Module):
         self._denoise = denoise
 
     def forward(self, batch, noisy: Tensor, sigma: Tensor, ecg_present: Tensor, person_present: Tensor):
-        """Predict the velocity and the phenotypes of a batch (cohort.dataset.HeartBatch).
+        """Predict the velocity and the targets of a batch (cohort.dataset.HeartBatch).
 
         Args:
             noisy: (batch, slices, channels, height, width); sigma: (batch,) in [0, 1].
             ecg_present, person_present: (batch,) bool, False where the condition is dropped.
 
         Returns:
-            velocity, of the shape of `noisy`, and standardised phenotypes (batch, K) or None.
+            velocity, of the shape of `noisy`, and standardised targets (batch, K) read off the condition.
         """
         tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
         tokens, embedding = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, M, D)
         velocity = self._denoise(
             self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, embedding
         )  # (B, S, C, h, w)
-        head = self.conditioner.phenotype_head
-        return velocity, None if head is None else self.conditioner.standardised_phenotypes(embedding)  # (B, K)
+        return velocity, self.conditioner.targets(embedding)  # (B, S, C, h, w), (B, K)
+
+    def condition_only(self, batch, ecg_present: Tensor, person_present: Tensor) -> Tensor:
+        """The standardised targets (batch, K) without any denoising."""
+        tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
+        _, embedding = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, D)
+        return self.conditioner.targets(embedding)  # (B, K)
 
 
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -64,10 +69,10 @@ def flow_loss(velocity: Tensor, target: Tensor, mask: Tensor) -> Tensor:
     return (error * mask).sum() / mask.sum().clamp(min=1)
 
 
-def phenotype_loss(predicted: Tensor, phenotypes: Tensor) -> Tensor:
-    """Mean squared error of standardised phenotypes (batch, K) over those that are known (not NaN)."""
-    known = ~phenotypes.isnan()
-    error = (predicted.float() - phenotypes.nan_to_num()).square()  # (B, K)
+def target_loss(predicted: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error of standardised targets (batch, K) over those that are known (not NaN); 0 if none is."""
+    known = ~targets.isnan()
+    error = (predicted.float() - targets.nan_to_num()).square()  # (B, K)
     return (error * known).sum() / known.sum().clamp(min=1)
 
 

@@ -80,7 +80,7 @@ def test_shapes(conditioner):
     tokens, embedding = conditioner(*given(3), flags(True, True, False), flags(True, False, False))
     assert tokens.shape == (3, 5 + 1 + 4, 16) and embedding.shape == (3, 16)
     assert torch.equal(tokens[:, 0], embedding)
-    assert conditioner.standardised_phenotypes(embedding).shape == (3, 2)
+    assert conditioner.targets(embedding).shape == (3, 2)
 
 
 def test_a_missing_field_never_poisons_the_gradient(conditioner):

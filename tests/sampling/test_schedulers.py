@@ -7,7 +7,7 @@ import sampling.pipeline
 from cohort.errors import InputError
 from models.noise import heart_noise
 from sampling.pipeline import sample_generator
-from sampling.schedulers import DEFAULT_SCHEDULER, is_flow, make_scheduler
+from sampling.schedulers import DEFAULT_SCHEDULER, is_flow, make_scheduler, to_flow
 
 MEAN, STD = 0.7, 0.5
 
@@ -68,6 +68,14 @@ def test_samples_of_a_gaussian_have_its_mean_and_spread(tiny_pipeline, monkeypat
     latents = drawn(tiny_pipeline, steps)  # 18 432 values: standard errors 0.004 and 0.003
     assert float(latents.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(latents.std()) == pytest.approx(STD, abs=0.025)
+
+
+@pytest.mark.parametrize("name", [row[0] for row in DETERMINISTIC + STOCHASTIC])
+def test_the_first_of_few_steps_is_at_pure_noise(name):
+    """A heart starts from noise and the denoiser must be told so: trailing spacing, a table that ends in noise."""
+    scheduler = make_scheduler(name)
+    scheduler.set_timesteps(10)
+    assert to_flow(scheduler, torch.zeros(1), scheduler.timesteps[0])[1] > 0.99
 
 
 def test_a_flow_scheduler_takes_the_velocity_and_the_others_the_noise():

@@ -11,7 +11,7 @@ from training.objectives import (
     flow_loss,
     interpolated,
     learning_rate,
-    phenotype_loss,
+    target_loss,
 )
 from training.order import keyed_generator
 
@@ -56,11 +56,11 @@ def test_a_batch_without_any_acquired_slice_costs_nothing():
 def test_unknown_phenotypes_have_no_say():
     predicted = torch.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     known = torch.tensor([[1.0, math.nan], [1.0, math.nan]])
-    loss = phenotype_loss(predicted, known)
+    loss = target_loss(predicted, known)
     assert loss == 2.0  # (0 + 4) / 2
     loss.backward()
     assert torch.equal(predicted.grad, torch.tensor([[0.0, 0.0], [2.0, 0.0]]))
-    assert phenotype_loss(predicted, torch.full((2, 2), math.nan)) == 0
+    assert target_loss(predicted, torch.full((2, 2), math.nan)) == 0
 
 
 def test_ecg_and_person_are_dropped_independently_at_the_stated_rate():
@@ -90,8 +90,8 @@ def test_the_denoiser_of_training_is_the_one_of_sampling(prepared, tiny_parts):
     batch = heart_batch(prepared, drawn, torch.tensor([1, 2]), None)
     noisy, sigma = torch.randn(2, 6, 4, 4, 4, generator=keyed_generator(2)), torch.tensor([0.25, 0.75])
     present = torch.tensor([True, False]), torch.tensor([False, True])
-    velocity, phenotypes = HeartDenoiser(encoder, conditioner, unet, denoise_heart)(batch, noisy, sigma, *present)
+    velocity, targets = HeartDenoiser(encoder, conditioner, unet, denoise_heart)(batch, noisy, sigma, *present)
     tokens, embedding = conditioner(*encoder(batch.ecg, batch.lead_mask), batch.person, *present)
     expected = denoise_heart(unet, noisy, 1000 * sigma, batch.level_mm, batch.phase, tokens, embedding)
-    assert torch.equal(velocity, expected) and phenotypes is None
+    assert torch.equal(velocity, expected) and targets.shape[1] == 0
     assert not torch.allclose(velocity[0], velocity[1], atol=1e-3)

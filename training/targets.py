@@ -1,0 +1,53 @@
+"""What the condition alone should tell of a heart: its phenotypes where they are known, and its coarse appearance."""
+
+import numpy as np
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from cohort.prepared import PreparedCohort
+
+PCA_PEOPLE = 1000  # the leading components of a thousand hearts are those of all
+
+
+def condition_targets(cohort: PreparedCohort, latents: np.ndarray, conditioner) -> Tensor:
+    """(N, K + components): standardised phenotypes (NaN where unknown), then standardised principal components.
+
+    Args:
+        latents: (N, slices, phases, C, h, w) of the cohort.
+        conditioner: models.conditioning.HeartConditioner, whose configuration names and standardises the phenotypes.
+    """
+    parts = []
+    if conditioner.config.phenotypes:
+        mean, std = conditioner.config.phenotype_mean, conditioner.config.phenotype_std
+        parts.append((torch.tensor(np.asarray(cohort.phenotypes)) - torch.tensor(mean)) / torch.tensor(std))
+    if conditioner.config.components:
+        parts.append(heart_components(cohort, latents, conditioner.config.components))
+    return torch.cat(parts, dim=1).float() if parts else torch.zeros(len(cohort.eid), 0)
+
+
+def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) -> Tensor:
+    """Leading principal components of whole hearts, (N, count), each of unit variance over the training people.
+
+    Needs no label. Slices outside the acquisition count as average ones. Fewer hearts than `count`: the rest are 0.
+    """
+    train = cohort.rows("train")[:PCA_PEOPLE]
+    known = _flat(cohort, latents, train)
+    mean = torch.nanmean(known, dim=0).nan_to_num()
+    known = torch.where(known.isnan(), 0.0, known - mean)
+    values, vectors = torch.linalg.eigh(known @ known.T)  # (n, n): far smaller than the hearts are long
+    kept = min(count, int((values > 1e-6 * values[-1]).sum()))
+    axes = known.T @ vectors[:, -kept:] / values[-kept:].sqrt()  # (S*P*C*h*w, kept), orthonormal
+    scale = (len(train) / values[-kept:]).sqrt()
+    scores = torch.zeros(len(latents), count)
+    for rows in np.array_split(np.arange(len(latents)), max(1, len(latents) // 256)):
+        hearts = _flat(cohort, latents, rows)
+        scores[rows, :kept] = (torch.where(hearts.isnan(), 0.0, hearts - mean) @ axes) * scale
+    return scores
+
+
+def _flat(cohort: PreparedCohort, latents: np.ndarray, rows: np.ndarray) -> Tensor:
+    """(n, slices * phases * C * h * w) float32, NaN outside the acquisition."""
+    hearts = torch.from_numpy(latents[rows].astype(np.float32))
+    mask = torch.from_numpy(cohort.mask[rows])[..., None, None, None]
+    return rearrange(torch.where(mask, hearts, torch.nan), "n s p c h w -> n (s p c h w)")
