@@ -37,7 +37,7 @@ ECTOPIC_SITE = (130.0, 0.10)  # the outflow tract of the right ventricle, the co
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
 # Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
 MUSCLE_SPEED_MM_MS = 0.65
-# Late sites recover early: the slope of APD on activation time (Franz et al., J Clin Invest 74:972, 1984, found -1.3).
+# Late sites recover early: the slope of APD on activation time (Franz et al., Circulation 75:379, 1987, found -1.3).
 APD_PER_ACTIVATION = -1.33
 LV_WALL_MM = 10.0  # over which the drawn transmural difference of APD is reached
 # How far the action potentials have followed a lasting block (Rosenbaum et al., Am J Cardiol 50:213, 1982).

@@ -42,7 +42,7 @@ def weights(folder):
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-TRAIN_DIFFUSION = ("--steps", 2, "--hearts-per-batch", 4, "--preset", "nano")
+TRAIN_DIFFUSION = ("--steps", 2, "--condition-steps", 2, "--hearts-per-batch", 4, "--preset", "nano")
 
 
 @pytest.fixture(scope="module")

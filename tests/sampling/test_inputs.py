@@ -83,3 +83,10 @@ def test_only_known_leads_out_of_range_are_named():
     warnings = out_of_range(strip, mask, [[0.5, 2.0]] * 12)
     assert [text.split(" is ")[0] for text in warnings] == ["lead II", "lead V6"]
     assert out_of_range(cohort_of_amplitudes([1.0])[0], mask, [[0.5, 2.0]] * 12) == []
+
+
+def test_two_files_of_one_name_are_refused(tmp_path):
+    for name in ("a b.xml", "a_b.xml"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="a_b"):
+        ecg_files(tmp_path)

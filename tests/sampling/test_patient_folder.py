@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from cohort.cine import read_nifti
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
-from sampling.grid import heart_rows, write_grid
-from sampling.outputs import INTENSITY_MAX, write_patient
+from sampling.grid import heart_rows, write_grid, write_overview
+from sampling.outputs import INTENSITY_MAX, read_hearts, write_patient
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
 
@@ -104,3 +105,26 @@ def test_the_true_heart_is_on_top(tmp_path):
         grey = np.asarray(image)
     half = grey.shape[0] // 2
     assert grey[half - 5, -1] == 255 and grey[-5, -1] == 0
+
+
+def test_samples_are_read_back_as_they_were_written(folder, tmp_path):
+    write_patient(tmp_path / "again", hearts(3), GEOMETRY, {"samples": 3})
+    np.testing.assert_allclose(read_hearts(tmp_path / "again"), hearts(3), atol=0.51 / INTENSITY_MAX)
+
+
+def test_fewer_samples_leave_none_of_the_earlier_ones(tmp_path):
+    write_patient(tmp_path, hearts(3), GEOMETRY, {"samples": 3})
+    write_patient(tmp_path, hearts(1), GEOMETRY, {"samples": 1})
+    assert not list(tmp_path.glob("sample_*"))
+
+
+def test_reading_an_unfinished_patient_is_refused(tmp_path):
+    with pytest.raises(InputError, match="no finished"):
+        read_hearts(tmp_path)
+
+
+def test_an_overview_shows_true_above_generated(tmp_path):
+    true, made = hearts(2)
+    write_overview(tmp_path / "overview.png", [("a", true, made), ("b", None, made)])
+    with Image.open(tmp_path / "overview.png") as image:
+        assert image.size[1] == 3 * (2 * 20 + 14)
