@@ -66,7 +66,7 @@ def build_unet(preset: Preset, latent_channels: int, latent_size: tuple[int, int
     fine = len(channels) - 1
     unet = UNet2DConditionModel(
         sample_size=latent_size,
-        in_channels=latent_channels,
+        in_channels=latent_channels + 2,  # and where each cell lies: column and row
         out_channels=latent_channels,
         block_out_channels=channels,
         layers_per_block=preset.unet_layers,
@@ -84,6 +84,13 @@ def join_slices(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     """Give a fresh or loaded UNet the processor that joins the slices of a heart (processors are not saved)."""
     unet.set_attn_processor(HeartAttnProcessor())
     return unet
+
+
+def coordinates(latents: Tensor) -> Tensor:
+    """Column and row of every cell, -1 to 1: (n, C, h, w) -> (n, 2, h, w); place has meaning here."""
+    n, _, height, width = latents.shape
+    y, x = torch.meshgrid(torch.linspace(-1, 1, height), torch.linspace(-1, 1, width), indexing="ij")
+    return torch.stack([x, y]).to(latents).expand(n, -1, -1, -1)
 
 
 def denoise_heart(
@@ -116,8 +123,9 @@ def denoise_heart(
         ],
         dim=-1,
     )  # (B, S, L + P + D)
+    flat = rearrange(latents, "b s c h w -> (b s) c h w")  # (B*S, C, h, w)
     out = unet(
-        rearrange(latents, "b s c h w -> (b s) c h w"),
+        torch.cat([flat, coordinates(flat)], dim=1),  # (B*S, C + 2, h, w)
         timesteps.repeat_interleave(slices),
         encoder_hidden_states=tokens,
         class_labels=rearrange(place, "b s d -> (b s) d").to(latents.dtype),

@@ -129,7 +129,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
     ) -> Tensor:
         g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases
-        shape = (batch, slices, self.unet.config.in_channels, g.height // f, g.width // f)
+        shape = (batch, slices, self.unet.config.out_channels, g.height // f, g.width // f)
         latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)
         level_mm, phase = (place.to(self.device).expand(len(embedding), -1) for place in slice_places(g))
         self.scheduler.set_timesteps(steps)

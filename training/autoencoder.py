@@ -13,6 +13,7 @@ from cohort.dataset import draw_slices
 from cohort.prepared import PreparedCohort
 
 from .fit import Recipe, fit
+from .objectives import heart_window
 from .order import keyed_generator
 from .run import Run, save_model, write_json
 
@@ -31,16 +32,9 @@ class Reconstruction(nn.Module):
 
 def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor:
     """L1 + 2 MSE + gradient L1 + a whisper of KL; sharp walls matter more than noise, the heart more than the arm."""
-    error = (predicted - slices) * heart_window(slices)
+    error = (predicted - slices) * heart_window(slices.shape[-2:]).to(slices.device)
     edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
     return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges + 1e-6 * kl
-
-
-def heart_window(slices: Tensor) -> Tensor:
-    """Weight of each pixel (height, width), mean 1: the grid is centred on the heart, so its middle counts most."""
-    y, x = (torch.linspace(-1, 1, size, device=slices.device) for size in slices.shape[-2:])
-    window = 0.25 + torch.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.5**2))
-    return window / window.mean()
 
 
 def learn_autoencoder(

@@ -39,7 +39,8 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
 
 
 def _fingerprint(autoencoder: nn.Module) -> str:
-    digest = hashlib.sha256(repr((autoencoder.config.latents_mean, autoencoder.config.latents_std)).encode())
+    c = autoencoder.config
+    digest = hashlib.sha256(repr((c.latents_mean, c.latents_std, c.latents_weight)).encode())
     for value in autoencoder.state_dict().values():
         digest.update(value.detach().cpu().numpy().tobytes())
     return digest.hexdigest()[:12]

@@ -31,7 +31,17 @@ def test_training_latents_have_mean_0_and_std_1(autoencoder, slices):
     latents = autoencoder.encode(slices)
     assert latents.shape == (40, 4, 4, 6)  # f = 8
     torch.testing.assert_close(latents.mean(dim=(0, 2, 3)), torch.zeros(4), atol=1e-4, rtol=0)
-    torch.testing.assert_close(latents.std(dim=(0, 2, 3)), torch.ones(4), atol=1e-4, rtol=0)
+    spread = latents.std(dim=(0, 2, 3))
+    torch.testing.assert_close(spread, torch.tensor(autoencoder.config.latents_weight), atol=1e-4, rtol=0)
+    assert spread.square().mean() == pytest.approx(1, abs=1e-4)
+
+
+@torch.no_grad()
+def test_a_channel_that_paints_more_has_more_of_the_variance(autoencoder, slices):
+    autoencoder.linear_decoder.weight[2] *= 9
+    measure_latents(autoencoder, slices)
+    weight = torch.tensor(autoencoder.config.latents_weight)
+    assert weight.argmax() == 2 and len(set(weight.tolist())) == 4
 
 
 @torch.no_grad()
