@@ -6,7 +6,7 @@ Trains the autoencoder first when runs/autoencoder holds none. The result is run
 """
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +15,11 @@ import tyro
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 
+LENGTHS = {  #  steps, patients per process and step, learning rate
+    "nano": (2_000, 16, 1e-3),
+    "base": (60_000, 64, 3e-4),
+    "large": (150_000, 64, 2e-4),
+}
 PLACES = ("data", "output", "autoencoder", "prepared")  # may change between a run and its continuation
 CONDITION_PEOPLE = 64  # per process and step of the stage that reads the condition only
 HEART_COMPONENTS = 16  # principal components of whole hearts that the condition is asked for
@@ -35,18 +40,19 @@ class Config:
     """Where the cohort is laid down as arrays, once."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is nano without a GPU and base with one."""
-    steps: int = 1500
-    """Optimiser steps."""
+    steps: int | None = None
+    """Optimiser steps; by preset if not given (LENGTHS)."""
     autoencoder_steps: int = 1500
     """Of the autoencoder, if it has to be trained."""
-    hearts_per_batch: int = 32
-    """Patients per process and step."""
+    hearts_per_batch: int | None = None
+    """Patients per process and step; by preset if not given."""
     slices_per_heart: int = 4
     """(level, phase) slices drawn of each heart."""
-    learning_rate: float = 1e-3
+    learning_rate: float | None = None
+    """Peak, after warm-up; by preset if not given."""
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
-    condition_steps: int = 250
+    condition_steps: int = 450
     """Optimiser steps of the stage before: encoder and conditioner learn what the condition tells of the heart."""
     target_weight: float = 0.1
     """Of the auxiliary loss: phenotypes and coarse appearance read off the condition."""
@@ -75,11 +81,24 @@ def main() -> None:
     accelerator = Accelerator()
     set_seed(config.seed)  # of the fresh weights
     preset = preset_for(config.preset, accelerator.device.type)
+    config = with_lengths(config, preset)
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
     autoencoder = trained_autoencoder(config, cohort, preset, accelerator)
     train(config, cohort, autoencoder, preset, accelerator)
     accelerator.end_training()
+
+
+def with_lengths(config: Config, preset: str) -> Config:
+    """The configuration with everything decided that a preset decides."""
+    steps, hearts, rate = LENGTHS[preset]
+    return replace(
+        config,
+        preset=preset,
+        steps=config.steps or steps,
+        hearts_per_batch=config.hearts_per_batch or hearts,
+        learning_rate=config.learning_rate or rate,
+    )
 
 
 def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
@@ -114,7 +133,7 @@ def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None
     with accelerator.main_process_first():
         latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
     settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
-    settings |= {"preset": preset, "cohort": cohort.folder.name}
+    settings["cohort"] = cohort.folder.name
     run = Run(config.output, settings, accelerator.is_main_process)
     set_seed(config.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     denoiser = HeartDenoiser(*build_networks(cohort, preset, latents.shape[-3:]), denoise_heart)
