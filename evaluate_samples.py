@@ -36,7 +36,7 @@ class Config:
     """Whom to measure; all for a cohort the pipeline was not trained on."""
     subjects: int = 200
     """At most so many people."""
-    samples: int = 2
+    samples: int = 4
     """Hearts per person; their phenotypes are averaged."""
     guidance_scale: float | None = None
     steps: int = 10
@@ -49,24 +49,19 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     import numpy as np
     from accelerate import PartialState
-    from tqdm import tqdm
 
     from cohort.phenotypes import PHENOTYPES
     from cohort.prepared import Preparation, prepare_cohort
     from evaluation.agreement import agreement, shuffled_agreement
     from evaluation.measuring import measured_phenotypes
     from evaluation.segmentation import Segmenter
-    from sampling.outputs import read_hearts
-    from sampling.patients import generate, prepared_patients
     from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
 
-    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler)
-    pipeline.set_progress_bar_config(disable=True)
-    device = PartialState().device
-    pipeline.to(device)
     if not config.segmenter.exists():
         raise InputError(config.segmenter, "holds no segmenter", "train one: accelerate launch train_segmenter.py")
+    device = PartialState().device
     segmenter = load_part(Segmenter, config.segmenter).to(device)
+    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler).to(device)
     encoder = pipeline.ecg_encoder.config
     preparation = Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
     cohort = prepare_cohort(config.data, config.prepared, preparation)
@@ -74,30 +69,43 @@ def main() -> None:
     rows = rows[: config.subjects]
     if len(rows) < 3:
         raise InputError(config.data, f"has {len(rows)} people in the {config.split} split", "give at least three")
+    per_sample = measure_generated(config, pipeline, segmenter, cohort, rows)  # (n, samples, 8)
+    found = np.nanmean(per_sample, axis=1)
+    truth = np.asarray(cohort.phenotypes[rows], dtype=float)
+    true_measured = measured_phenotypes(segmenter, (cohort.hearts[row] / 255.0 for row in rows), pipeline.grid)
+
+    def table(measure, values) -> dict:
+        return {name: measure(values[:, k], truth[:, k]) for k, name in enumerate(PHENOTYPES)}
+
+    report = {
+        "n_subjects": len(rows),
+        "n_samples": per_sample.shape[1],
+        "agreement": table(agreement, found),
+        "agreement_of_one_sample": table(agreement, per_sample[:, 0]),
+        "controls": {"shuffled_ecg_and_person": table(shuffled_agreement, found)},
+        "measured_on_true_hearts": table(agreement, true_measured),
+    }
+    write_report(config.output, report, found, truth)
+
+
+def measure_generated(config: Config, pipeline, segmenter, cohort, rows):
+    """Phenotypes of the generated hearts, made now or read from `--hearts`: (n, samples, 8)."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from evaluation.measuring import measured_phenotypes
+    from sampling.outputs import read_hearts
+    from sampling.patients import generate, prepared_patients
+
+    pipeline.set_progress_bar_config(disable=True)
     patients = prepared_patients(cohort, rows)
     if config.hearts:
         made = ((patient, read_hearts(config.hearts / patient.name)) for patient in patients)
     else:
         options = (config.seed, config.batch_size, config.steps, config.guidance_scale)
         made = generate(pipeline, patients, config.samples, *options)
-    per_sample = []  # (n, samples, 8)
-    for _, hearts in tqdm(made, total=len(rows), desc="patients"):
-        per_sample.append(measured_phenotypes(segmenter, hearts, pipeline.grid))
-    found = np.nanmean(np.stack(per_sample), axis=1)  # (n, 8) mean over samples
-    truth = np.asarray(cohort.phenotypes[rows], dtype=float)
-    rod = measured_phenotypes(segmenter, (cohort.hearts[row] / 255.0 for row in rows), pipeline.grid)
-    report = {
-        "n_subjects": len(rows),
-        "n_samples": len(per_sample[0]),
-        "agreement": {p: agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
-        "controls": {
-            "shuffled_ecg_and_person": {
-                p: shuffled_agreement(found[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)
-            }
-        },
-        "measured_on_true_hearts": {p: agreement(rod[:, k], truth[:, k]) for k, p in enumerate(PHENOTYPES)},
-    }
-    write_report(config.output, report, found, truth)
+    bar = tqdm(made, total=len(rows), desc="patients")
+    return np.stack([measured_phenotypes(segmenter, hearts, pipeline.grid) for _, hearts in bar])
 
 
 def write_report(folder: Path, report: dict, found, truth) -> None:
@@ -109,12 +117,18 @@ def write_report(folder: Path, report: dict, found, truth) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / "report.json", report)
     write_scatter(folder / "agreement.png", found, truth)
-    shuffled = report["controls"]["shuffled_ecg_and_person"]
-    print(f"{report['n_subjects']} people, {report['n_samples']} hearts each; Pearson r with the truth")
-    print("phenotype  generated  shuffled  true heart measured   R2 generated")
+    columns = {
+        "generated r": (report["agreement"], "r"),
+        "one sample r": (report["agreement_of_one_sample"], "r"),
+        "shuffled r": (report["controls"]["shuffled_ecg_and_person"], "r"),
+        "true heart measured r": (report["measured_on_true_hearts"], "r"),
+        "generated R2": (report["agreement"], "r2"),
+    }
+    print(f"{report['n_subjects']} people, {report['n_samples']} hearts each, against the truth")
+    print("phenotype  " + "  ".join(columns))
     for name in PHENOTYPES:
-        mine, rod = report["agreement"][name], report["measured_on_true_hearts"][name]
-        print(f"{name:9s}  {mine['r']:9.2f}  {shuffled[name]['r']:8.2f}  {rod['r']:19.2f}  {mine['r2']:13.2f}")
+        cells = (f"{values[name][figure]:{len(title)}.2f}" for title, (values, figure) in columns.items())
+        print(f"{name:9s}  " + "  ".join(cells))
     print(f"figures: {folder / 'report.json'}, {folder / 'agreement.png'}")
 
 
