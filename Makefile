@@ -18,15 +18,15 @@ install: .venv/installed
 
 # Simulated patients, every training, pseudo-MRIs of patients never seen, and the figures. Run again, it continues.
 demo: install
-	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 2000 --seed 1
-	$(BIN)/python make_phantom.py --output demo/unseen --subjects 48 --seed 2
-	$(LAUNCH) train_segmenter.py --data demo/UKBB --output runs/demo-segmenter
+	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 1700 --seed 1
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 32 --seed 2
+	$(LAUNCH) train_segmenter.py --data demo/UKBB --output runs/demo-segmenter --steps 220
 	$(LAUNCH) train_diffusion.py --data demo/UKBB --output runs/demo --autoencoder runs/demo-autoencoder \
-	    --preset nano --steps 600 --autoencoder-steps 800
+	    --preset nano --autoencoder-steps 450 --condition-steps 400 --steps 750
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline runs/demo/pipeline \
 	    --output demo/samples --samples 2
-	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --hearts demo/samples --pipeline runs/demo/pipeline \
-	    --segmenter runs/demo-segmenter/model --output demo/report
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --hearts demo/samples \
+	    --pipeline runs/demo/pipeline --segmenter runs/demo-segmenter/model --output demo/report
 	@echo
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"

@@ -16,7 +16,7 @@ from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 
 LENGTHS = {  #  steps, patients per process and step, learning rate
-    "nano": (2_000, 16, 1e-3),
+    "nano": (2_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
     "large": (150_000, 64, 2e-4),
 }
@@ -46,7 +46,7 @@ class Config:
     """Of the autoencoder, if it has to be trained."""
     hearts_per_batch: int | None = None
     """Patients per process and step; by preset if not given."""
-    slices_per_heart: int = 4
+    slices_per_heart: int = 3
     """(level, phase) slices drawn of each heart."""
     learning_rate: float | None = None
     """Peak, after warm-up; by preset if not given."""
@@ -56,9 +56,9 @@ class Config:
     """Optimiser steps of the stage before: encoder and conditioner learn what the condition tells of the heart."""
     target_weight: float = 0.1
     """Of the auxiliary loss: phenotypes and coarse appearance read off the condition."""
-    shared_noise: float = 0.0
+    shared_noise: float = 0.5
     """Fraction of the noise common to the slices of a heart."""
-    guidance_scale: float = 1.5
+    guidance_scale: float = 2.0
     """Default of the pipeline."""
     checkpoint_every: int = 500
     evaluate_every: int = 250
@@ -188,7 +188,7 @@ def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> t
         phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()) if names else (),
         phenotype_std=tuple((np.nanstd(known, axis=0) + 1e-6).tolist()) if names else (),
     )
-    return encoder, conditioner, build_unet(sizes, latent_shape[0], latent_shape[1:])
+    return encoder, conditioner, build_unet(sizes, latent_shape[0], latent_shape[1:], conditioner.summary_length)
 
 
 def build_pipeline(config: Config, cohort, denoiser, autoencoder):

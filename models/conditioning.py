@@ -57,13 +57,22 @@ class HeartConditioner(ModelMixin, ConfigMixin):
             ecg_present, person_present: (batch,) bool.
 
         Returns:
-            tokens (batch, patches + 1 + 4, width) for cross-attention and the embedding (batch, width).
+            tokens (batch, patches + 1 + 4, width) for cross-attention, and the summary (batch, summary_length): the
+            embedding, and behind it the targets it predicts, which tell the denoiser at once what took long to learn.
         """
         ecg = torch.cat([ecg_pooled.unsqueeze(1), ecg_tokens], dim=1)  # (B, 1 + N, D)
         ecg = torch.where(ecg_present[:, None, None], ecg, self.ecg_null.to(ecg.dtype))  # (B, 1 + N, D)
         people = self.person_tokens(person, person_present).to(ecg.dtype)  # (B, 4, D)
         embedding = self.embedding(torch.cat([ecg[:, :1], people], dim=1).flatten(1))  # (B, D)
-        return torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1), embedding  # (B, 1+N+4, D), (B, D)
+        tokens = torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1)  # (B, 1+N+4, D)
+        if self.target_head is None:
+            return tokens, embedding
+        return tokens, torch.cat([embedding, self.target_head(embedding)], dim=1)  # (B, D + K)
+
+    @property
+    def summary_length(self) -> int:
+        """Of the summary `forward` returns: width + phenotypes + components."""
+        return self.config.width + len(self.config.phenotypes) + self.config.components
 
     def person_tokens(self, person: Tensor, person_present: Tensor) -> Tensor:
         """(batch, 4) values, NaN where absent -> (batch, 4, width)."""
@@ -73,6 +82,6 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4, D)
         return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4, D)
 
-    def targets(self, embedding: Tensor) -> Tensor:
-        """(batch, width) -> (batch, phenotypes + components) in standard deviations of the training cohort."""
-        return embedding[:, :0] if self.target_head is None else self.target_head(embedding)  # (B, K)
+    def targets(self, summary: Tensor) -> Tensor:
+        """The part of a summary that predicts: (batch, phenotypes + components), in the cohort's SDs."""
+        return summary[:, self.config.width :]  # (B, K)

@@ -106,15 +106,15 @@ class ECGToMRIPipeline(DiffusionPipeline):
             (B, slices, phases, height, width) intensities in [0, 1] on the CPU.
         """
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
-        tokens, embedding = self.encode(condition, guided=scale != 1.0)
-        latents = self._denoise(tokens, embedding, generators, steps, scale)  # (B, S*P, C, h, w)
+        tokens, summary = self.encode(condition, guided=scale != 1.0)
+        latents = self._denoise(tokens, summary, generators, steps, scale)  # (B, S*P, C, h, w)
         flat = rearrange(latents, "b s c h w -> (b s) c h w")
         pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
         g = self.grid
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
 
     def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
-        """Tokens (B, M, D) and embedding (B, D); for guidance those of the empty condition follow, so 2 B."""
+        """Tokens (B, M, D) and summary (B, D); for guidance those of the empty condition follow, so 2 B."""
         c = Condition(*(value.to(self.device) for value in vars(condition).values()))
         tokens, pooled = self.ecg_encoder(c.ecg, c.lead_mask)
         given = self.conditioner(tokens, pooled, c.person, c.ecg_present, c.person_present)
@@ -125,20 +125,20 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
 
     def _denoise(
-        self, tokens: Tensor, embedding: Tensor, generators: list[Generator], steps: int, scale: float
+        self, tokens: Tensor, summary: Tensor, generators: list[Generator], steps: int, scale: float
     ) -> Tensor:
         g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases
         shape = (batch, slices, self.unet.config.out_channels, g.height // f, g.width // f)
         latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)
-        level_mm, phase = (place.to(self.device).expand(len(embedding), -1) for place in slice_places(g))
+        level_mm, phase = (place.to(self.device).expand(len(summary), -1) for place in slice_places(g))
         self.scheduler.set_timesteps(steps)
         latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
         for timestep in self.progress_bar(self.scheduler.timesteps):
             on_path, sigma = to_flow(self.scheduler, latents, timestep)
-            doubled = torch.cat([on_path] * (len(embedding) // batch))  # (B or 2 B, S, C, h, w)
+            doubled = torch.cat([on_path] * (len(summary) // batch))  # (B or 2 B, S, C, h, w)
             times = torch.full((len(doubled),), float(sigma) * 1000, device=self.device)
-            velocity = denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, embedding)
+            velocity = denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, summary)
             if len(velocity) > batch:
                 given, empty = velocity.chunk(2)
                 velocity = empty + scale * (given - empty)

@@ -71,7 +71,7 @@ def tiny_parts(tiny_preset) -> dict:
     parts = {
         "ecg_encoder": ECGEncoder(width=32, layers=1, heads=4),
         "conditioner": HeartConditioner(width=32),
-        "unet": build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4)),
+        "unet": build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4), summary=32),
         "autoencoder": SliceAutoencoder(width=8, latent_channels=4),
     }
     parts["autoencoder"].set_latent_statistics(torch.zeros(4), torch.ones(4))

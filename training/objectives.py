@@ -30,17 +30,17 @@ class HeartDenoiser(nn.Module):
             velocity, of the shape of `noisy`, and standardised targets (batch, K) read off the condition.
         """
         tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
-        tokens, embedding = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, M, D)
+        tokens, summary = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, M, D)
         velocity = self._denoise(
-            self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, embedding
+            self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, summary
         )  # (B, S, C, h, w)
-        return velocity, self.conditioner.targets(embedding)  # (B, S, C, h, w), (B, K)
+        return velocity, self.conditioner.targets(summary)  # (B, S, C, h, w), (B, K)
 
     def condition_only(self, batch, ecg_present: Tensor, person_present: Tensor) -> Tensor:
         """The standardised targets (batch, K) without any denoising."""
         tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
-        _, embedding = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, D)
-        return self.conditioner.targets(embedding)  # (B, K)
+        _, summary = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, D + K)
+        return self.conditioner.targets(summary)  # (B, K)
 
 
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:

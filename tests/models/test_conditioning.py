@@ -77,10 +77,11 @@ def test_the_token_of_a_person_is_linear_in_the_value(conditioner):
 
 
 def test_shapes(conditioner):
-    tokens, embedding = conditioner(*given(3), flags(True, True, False), flags(True, False, False))
-    assert tokens.shape == (3, 5 + 1 + 4, 16) and embedding.shape == (3, 16)
-    assert torch.equal(tokens[:, 0], embedding)
-    assert conditioner.targets(embedding).shape == (3, 2)
+    tokens, summary = conditioner(*given(3), flags(True, True, False), flags(True, False, False))
+    assert tokens.shape == (3, 5 + 1 + 4, 16) and summary.shape == (3, 16 + 2)
+    assert conditioner.summary_length == 18
+    assert torch.equal(tokens[:, 0], summary[:, :16])
+    assert conditioner.targets(summary).shape == (3, 2)
 
 
 def test_a_missing_field_never_poisons_the_gradient(conditioner):
