@@ -57,11 +57,11 @@ def main() -> None:
     from evaluation.segmentation import Segmenter
     from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
 
+    device = PartialState().device
+    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler).to(device)
     if not config.segmenter.exists():
         raise InputError(config.segmenter, "holds no segmenter", "train one: accelerate launch train_segmenter.py")
-    device = PartialState().device
     segmenter = load_part(Segmenter, config.segmenter).to(device)
-    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler).to(device)
     encoder = pipeline.ecg_encoder.config
     preparation = Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
     cohort = prepare_cohort(config.data, config.prepared, preparation)
@@ -69,6 +69,8 @@ def main() -> None:
     rows = rows[: config.subjects]
     if len(rows) < 3:
         raise InputError(config.data, f"has {len(rows)} people in the {config.split} split", "give at least three")
+    if not np.isfinite(cohort.phenotypes[rows]).any():
+        raise InputError(config.data, "has no truth to compare with", "give label maps, or phenotypes.csv")
     per_sample = measure_generated(config, pipeline, segmenter, cohort, rows)  # (n, samples, 8)
     found = np.nanmean(per_sample, axis=1)
     truth = np.asarray(cohort.phenotypes[rows], dtype=float)

@@ -65,8 +65,10 @@ def main() -> None:
     from sampling.grid import write_overview
     from sampling.patients import generate
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
+    from training.threads import share_cores
 
     state = PartialState()
+    share_cores(state.num_processes)
     folder = config.pipeline or newest_pipeline(Path("runs"))
     pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
     pipeline.set_progress_bar_config(disable=True)
@@ -75,23 +77,20 @@ def main() -> None:
     persons = read_persons(config.persons) if config.persons else {}
     record = record_of(config, pipeline, folder)
     with state.split_between_processes(files) as mine:
-        patients, refused = read_patients(mine, config, pipeline, persons)
+        patients, refused = read_patients(mine, config, pipeline, persons, alone=len(files) == 1)
         waiting = [p for p in patients if not is_done(config.output / p.name, record | {"input_sha256": p.sha256})]
         hearts = generate(
             pipeline, waiting, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
         )
         bar = tqdm(hearts, total=len(waiting), desc="patients", disable=not state.is_main_process or len(files) == 1)
-        overview = []
-        for patient, samples in bar:
-            true_heart = write(config, pipeline, patient, samples, record)
-            if len(overview) < OVERVIEW_PATIENTS:
-                overview.append((patient.name, true_heart, samples[0]))
+        overview = [(patient.name, *write(config, pipeline, patient, made, record)) for patient, made in bar]
+    state.wait_for_everyone()  # a refusal here must not end the others' work
     if state.is_main_process:
         if len(overview) > 1:
-            write_overview(config.output / "overview.png", overview)
-        done = len(patients) - len(waiting)
-        print(f"pseudo-MRIs of {len(patients)} patients" + (f", {done} of them from before" * bool(done)), end=": ")
-        print(f"{config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
+            write_overview(config.output / "overview.png", overview[:OVERVIEW_PATIENTS])
+        print(f"pseudo-MRIs: {config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
+        if len(waiting) < len(patients):
+            print(f"{len(patients) - len(waiting)} patients were finished by an earlier run and left as they are")
     if refused:
         raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
 
@@ -102,8 +101,8 @@ def is_done(folder: Path, record: dict) -> bool:
     return path.exists() and record.items() <= json.loads(path.read_text()).items()
 
 
-def read_patients(files: list[Path], config: Config, pipeline, persons: dict) -> tuple[list, int]:
-    """The readable patients, and how many files were refused."""
+def read_patients(files: list[Path], config: Config, pipeline, persons: dict, alone: bool) -> tuple[list, int]:
+    """The readable patients, and how many files were refused; a file alone is refused by its own InputError."""
     from cohort.person import Person
     from cohort.subjects import BULK_NAME
     from sampling.patients import read_patient
@@ -120,8 +119,9 @@ def read_patients(files: list[Path], config: Config, pipeline, persons: dict) ->
                 allow_missing_leads=config.allow_missing_leads,
                 sampling_rate=config.sampling_rate,
             )
+            true_heart(config, pipeline, patient)  # a bad MRI is found before any heart is made
         except InputError as error:
-            if len(files) == 1:
+            if alone:
                 raise
             print(f"error: {error}", file=sys.stderr)
             refused += 1
@@ -139,7 +139,7 @@ def record_of(config: Config, pipeline, folder: Path) -> dict:
 
     scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
     return {
-        "pipeline": folder.name,
+        "pipeline": folder.resolve().parent.name,
         "weights_sha256": weights_sha256(folder),
         "code_version": code_version(),
         "seed": config.seed,
@@ -151,21 +151,21 @@ def record_of(config: Config, pipeline, folder: Path) -> dict:
     }
 
 
-def write(config: Config, pipeline, patient, hearts, record: dict):
-    """One patient's folder; returns the true heart, if there is one."""
-    from sampling.outputs import write_patient
+def true_heart(config: Config, pipeline, patient):
+    """The real heart of `--mri` on the grid, None without one."""
     from sampling.true_heart import find_true_heart
 
-    geometry = pipeline.grid
-    true_heart = find_true_heart(config.mri, patient.name, geometry) if config.mri else None
-    patient_record = {
-        "subject": patient.name,
-        "input_sha256": patient.sha256,
-        **record,
-        "warnings": list(patient.warnings),
-    }
-    write_patient(config.output / patient.name, hearts, geometry, patient_record, true_heart)
-    return true_heart
+    return find_true_heart(config.mri, patient.name, pipeline.grid) if config.mri else None
+
+
+def write(config: Config, pipeline, patient, hearts, record: dict) -> tuple:
+    """One patient's folder; returns the true heart, if there is one, and the first generated one."""
+    from sampling.outputs import write_patient
+
+    real = true_heart(config, pipeline, patient)
+    own = {"subject": patient.name, "input_sha256": patient.sha256, **record, "warnings": list(patient.warnings)}
+    write_patient(config.output / patient.name, hearts, pipeline.grid, own, real)
+    return real, hearts[0]
 
 
 if __name__ == "__main__":

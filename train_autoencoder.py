@@ -5,6 +5,7 @@ accelerate launch train_autoencoder.py
 
 import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
@@ -42,15 +43,18 @@ class Config:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     from accelerate import Accelerator
-    from accelerate.utils import set_seed
+    from accelerate.utils import InitProcessGroupKwargs, set_seed
 
     from cohort.prepared import Preparation, prepare_cohort
     from models.autoencoder import SliceAutoencoder
     from models.unet import PRESETS, preset_for
     from training.autoencoder import learn_autoencoder
     from training.fit import Recipe
+    from training.threads import share_cores
 
-    accelerator = Accelerator()
+    # reading a large cohort takes one process hours, while the others wait
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=1))])
+    share_cores(accelerator.num_processes)
     set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))

@@ -2,17 +2,19 @@
 
     accelerate launch train_diffusion.py
 
-Trains the autoencoder first when runs/autoencoder holds none. The result is runs/diffusion/pipeline.
+Trains the autoencoder first when runs/autoencoder holds none; then what the condition alone tells of the heart; then
+the denoiser. The result is runs/diffusion/pipeline.
 """
 
 import sys
 from dataclasses import asdict, dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 import tyro
 
-from cohort.errors import exit_code_of
+from cohort.errors import InputError, exit_code_of
 from cohort.heart_grid import GridGeometry
 
 LENGTHS = {  #  steps, patients per process and step, learning rate
@@ -73,12 +75,15 @@ class Config:
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     from accelerate import Accelerator
-    from accelerate.utils import set_seed
+    from accelerate.utils import InitProcessGroupKwargs, set_seed
 
     from cohort.prepared import Preparation, prepare_cohort
     from models.unet import preset_for
+    from training.threads import share_cores
 
-    accelerator = Accelerator()
+    # reading a large cohort takes one process hours, while the others wait
+    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=1))])
+    share_cores(accelerator.num_processes)
     set_seed(config.seed)  # of the fresh weights
     preset = preset_for(config.preset, accelerator.device.type)
     config = with_lengths(config, preset)
@@ -110,22 +115,26 @@ def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
     from training.fit import Recipe
 
     model = config.autoencoder / "model"
-    if model.exists():
-        return load_part(SliceAutoencoder, model).to(accelerator.device)
-    accelerator.print(f"no trained autoencoder in {config.autoencoder}: training one first")
-    fresh = SliceAutoencoder(PRESETS[preset].autoencoder_width)
-    recipe = Recipe(config.autoencoder_steps, learning_rate=2e-3)
-    return learn_autoencoder(fresh, cohort, config.autoencoder, recipe, accelerator, batch=32, seed=config.seed)
+    if not model.exists():
+        accelerator.print(f"no trained autoencoder in {config.autoencoder}: training one first")
+        fresh = SliceAutoencoder(PRESETS[preset].autoencoder_width)
+        recipe = Recipe(config.autoencoder_steps, learning_rate=2e-3)
+        learn_autoencoder(fresh, cohort, config.autoencoder, recipe, accelerator, batch=32, seed=config.seed)
+    autoencoder = load_part(SliceAutoencoder, model).to(accelerator.device)  # the same bits on every process
+    side, f = cohort.preparation.geometry, autoencoder.downsampling
+    if side.height % f or side.width % f:
+        raise InputError("--geometry", f"height and width must be multiples of {f}", "choose e.g. 96 x 96")
+    return autoencoder
 
 
 def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None:
-    """Train encoder, conditioner and UNet together and save the pipeline."""
+    """Train encoder and conditioner first, then all with the UNet, and save the pipeline."""
     from accelerate.utils import set_seed
 
     from models.unet import denoise_heart
     from training.diffusion import Diet, Lesson, learn_condition, learn_diffusion
     from training.fit import Recipe
-    from training.latents import cohort_latents
+    from training.latents import autoencoder_fingerprint, cohort_latents
     from training.objectives import HeartDenoiser
     from training.run import Run
     from training.targets import condition_targets
@@ -133,7 +142,7 @@ def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None
     with accelerator.main_process_first():
         latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
     settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
-    settings["cohort"] = cohort.folder.name
+    settings |= {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}
     run = Run(config.output, settings, accelerator.is_main_process)
     set_seed(config.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     denoiser = HeartDenoiser(*build_networks(cohort, preset, latents.shape[-3:]), denoise_heart)
@@ -173,7 +182,9 @@ def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> t
 
     sizes = PRESETS[preset]
     known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
-    names = PHENOTYPES if np.isfinite(known).any(axis=0).all() else ()
+    columns = [k for k in range(len(PHENOTYPES)) if np.isfinite(known[:, k]).any()]
+    names, known = tuple(PHENOTYPES[k] for k in columns), known[:, columns]
+    person = np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)
     encoder = ECGEncoder(
         sampling_rate=cohort.preparation.sampling_rate,
         duration_s=cohort.preparation.duration_s,
@@ -185,10 +196,28 @@ def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> t
         width=sizes.ecg_width,
         phenotypes=names,
         components=HEART_COMPONENTS,
-        phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()) if names else (),
-        phenotype_std=tuple((np.nanstd(known, axis=0) + 1e-6).tolist()) if names else (),
+        phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()),
+        phenotype_std=tuple(positive(np.nanstd(known, axis=0)).tolist()),
+        **person_statistics(person),
     )
     return encoder, conditioner, build_unet(sizes, latent_shape[0], latent_shape[1:], conditioner.summary_length)
+
+
+def positive(spread):
+    """A spread to divide by: 1 where nothing varies (one person, one sex)."""
+    import numpy as np
+
+    return np.where(spread > 1e-6, spread, 1.0)
+
+
+def person_statistics(person) -> dict[str, tuple[float, ...]]:
+    """Mean and spread of sex, age, height and weight (n, 4); the conditioner's own where nobody's are known."""
+    import numpy as np
+
+    if not np.isfinite(person).any(axis=0).all():
+        return {}
+    mean, spread = np.nanmean(person, axis=0), positive(np.nanstd(person, axis=0))
+    return {"person_mean": tuple(mean.tolist()), "person_std": tuple(spread.tolist())}
 
 
 def build_pipeline(config: Config, cohort, denoiser, autoencoder):

@@ -24,10 +24,13 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
 def phenotypes_of(labels: np.ndarray, voxel_mm3: float) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
-    LV mass is wall volume at ED x 1.05 g/mL. A fraction of an empty cavity is NaN.
+    LV mass is wall volume at ED x 1.05 g/mL. A fraction of an empty cavity is NaN, and so is all that needs ES where
+    there is one phase only.
     """
     lv, rv = volume_ml(labels, Label.LV_CAVITY, voxel_mm3), volume_ml(labels, Label.RV_CAVITY, voxel_mm3)
-    es = int(lv.argmin())
+    if len(lv) == 1:
+        lv, rv = (np.array([volume[0], np.nan]) for volume in (lv, rv))
+    es = int(lv.argmin())  # of one NaN: the NaN
     mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
     return with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
 

@@ -1,6 +1,6 @@
 """Who is in the folder: UK Biobank's file names, people paired by (eid, instance), and the split by person.
 
-    UKBB/ecg/<eid>_20205_<instance>_<array>.xml          or .hea (WFDB), .npy
+    UKBB/ecg/<eid>_20205_<instance>_<array>.xml          or .hea (WFDB)
     UKBB/NIFTI/<eid>_20209_<instance>_<array>.nii.gz     a whole cine, flat
     UKBB/NIFTI/<folder>/sa.nii.gz, sa_ED.nii.gz, ...     ukbb_cardiac's layout; <folder> is <eid> (instance 2),
                                                          <eid>_<instance> or <eid>_20209_<instance>_<array>
@@ -20,7 +20,7 @@ from cohort.errors import InputError
 
 ECG_FIELD, MRI_FIELD = "20205", "20209"  # resting 12-lead ECG, short-axis heart MRI
 FIRST_IMAGING_VISIT = 2  # the instance of a folder that names none
-ECG_SUFFIXES = ("xml", "hea", "npy")  # in order of preference
+ECG_SUFFIXES = ("xml", "hea")  # in order of preference; an .npy does not tell its sampling rate
 ECG_SIDECARS = ("dat", "mat")  # the signals beside a .hea
 BULK_NAME = re.compile(r"([1-9]\d{6})_(\d{5})_(\d)_(\d+)")
 FOLDER_NAME = re.compile(r"([1-9]\d{6})(?:_(\d))?")
@@ -160,7 +160,7 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry]:
 
 
 def _scan_ecgs(folder: Path, found: dict[tuple[int, int], str]) -> int:
-    """Fill `found` with the best ECG of each (eid, instance): xml before hea before npy, then the lowest array."""
+    """Fill `found` with the best ECG of each (eid, instance): xml before hea, then the lowest array."""
     strays, ranks = 0, {}
     for entry in _entries(folder):
         stem, _, suffix = entry.name.rpartition(".")

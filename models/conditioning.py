@@ -9,7 +9,7 @@ PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female,
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
-    """ECG and person -> cross-attention tokens, one embedding, and the phenotypes read off that embedding.
+    """ECG and person -> cross-attention tokens and a summary: an embedding, and the targets predicted from it.
 
     ECG and person are dropped independently in training, so one network serves ECG + person, ECG alone, person
     alone and neither: an absent ECG is exactly its null token, an absent field of the person exactly that field's.

@@ -31,9 +31,12 @@ def write_patient(
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "heart.json").unlink(missing_ok=True)
-    for stale in folder.glob("sample_[0-9]*"):  # of an earlier run with more samples
-        shutil.rmtree(stale)
+    if (folder / "heart.json").exists():  # an earlier run's, perhaps with more samples or other phases
+        (folder / "heart.json").unlink()
+        for stale in folder.glob("sample_[0-9]*"):
+            shutil.rmtree(stale)
+        for stale in folder.glob("sa*.nii.gz"):
+            stale.unlink()
     for number, heart in enumerate(hearts, start=1):
         _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
     rows = [] if true_heart is None else [("true heart", true_heart)]

@@ -54,7 +54,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
     Args:
         ecg_encoder, conditioner, unet, autoencoder: trained parts.
         scheduler: any that `make_scheduler` builds.
-        geometry: fields of the GridGeometry the parts were trained on; slices and phases are free when sampling.
+        geometry: fields of the GridGeometry the parts were trained on.
         ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
         shared_noise: fraction of the starting noise common to the slices of a heart, as in training.
         guidance_scale: default of `__call__`.
@@ -114,7 +114,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
 
     def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
-        """Tokens (B, M, D) and summary (B, D); for guidance those of the empty condition follow, so 2 B."""
+        """Tokens (B, M, D) and summary (B, D + K); for guidance those of the empty condition follow, so 2 B."""
         c = Condition(*(value.to(self.device) for value in vars(condition).values()))
         tokens, pooled = self.ecg_encoder(c.ecg, c.lead_mask)
         given = self.conditioner(tokens, pooled, c.person, c.ecg_present, c.person_present)

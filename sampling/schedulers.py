@@ -18,7 +18,7 @@ def make_scheduler(name: str):
 
     Schedulers that know flows (`use_flow_sigmas`, FlowMatch*) take the velocity as it is. All others live on the
     variance-preserving path and are given the noise prediction that follows from the same velocity.
-    Timesteps are spaced "trailing": 4.6-4.9 dB over the default "leading" at ten steps (LOG.md).
+    Timesteps are spaced "trailing", so that the first one is pure noise; "leading" spends a tenth of ten steps late.
 
     Raises:
         InputError: diffusers has no such scheduler, or it needs more than a noise prediction.

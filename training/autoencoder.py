@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from cohort.dataset import draw_slices
+from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 
 from .fit import Recipe, fit
@@ -19,15 +20,19 @@ from .run import Run, save_model, write_json
 
 
 class Reconstruction(nn.Module):
-    """Slices (n, 1, height, width) -> reconstruction and KL divergence, as the one module Accelerate wraps."""
+    """Slices (n, 1, height, width) -> reconstruction and KL divergence, as the one module Accelerate wraps.
+
+    In float32 whatever the launcher's mixed precision: half precision gives NaN here (diffusers#7188).
+    """
 
     def __init__(self, autoencoder: nn.Module) -> None:
         super().__init__()
         self.autoencoder = autoencoder
 
     def forward(self, slices: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        posterior = self.autoencoder.posterior(slices)  # (N, C, h, w) Gaussian
-        return self.autoencoder.pixels(posterior.mean + posterior.std * noise), posterior.kl().mean()
+        with torch.autocast(slices.device.type, enabled=False):
+            posterior = self.autoencoder.posterior(slices)  # (N, C, h, w) Gaussian
+            return self.autoencoder.pixels(posterior.mean + posterior.std * noise), posterior.kl().mean()
 
 
 def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor:
@@ -56,6 +61,10 @@ def learn_autoencoder(
     """
     # diffusers' own entries, "_...", are in an order that changes from process to process
     architecture = {name: value for name, value in autoencoder.config.items() if not name.startswith("_")}
+    height, width = cohort.hearts.shape[-2:]
+    if height % autoencoder.downsampling or width % autoencoder.downsampling:
+        fault = f"height and width must be multiples of {autoencoder.downsampling}"
+        raise InputError("--geometry", fault, "choose e.g. 96 x 96")
     config = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
     run = Run(folder, config, accelerator.is_main_process)
     train, validation = cohort.rows("train"), cohort.rows("validation")
@@ -69,9 +78,8 @@ def learn_autoencoder(
         slices, _ = draw_slices(cohort, train, batch, generator)
         noise = torch.randn(_latent_shape(autoencoder, slices), generator=generator)
         slices = slices.to(accelerator.device)
-        with torch.autocast(accelerator.device.type, enabled=False):  # fp16 gives NaN here (diffusers#7188)
-            predicted, kl = wrapped(slices, noise.to(accelerator.device))
-            loss = reconstruction_loss(predicted, slices, kl)
+        predicted, kl = wrapped(slices, noise.to(accelerator.device))
+        loss = reconstruction_loss(predicted, slices, kl)
         return loss, {"loss": loss.detach(), "kl": kl.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:

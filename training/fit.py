@@ -108,6 +108,7 @@ def fit(
         stop.restore()
     accelerator.wait_for_everyone()
     ema.copy_to(module.parameters())
+    accelerator.free_memory()  # a second stage on the same weights must not meet this stage's gradient hooks
     return module.eval()
 
 
@@ -145,7 +146,11 @@ def _check_finite(metrics: dict[str, float], module: nn.Module, step: int) -> No
     if not torch.stack([p.detach().sum() for p in module.parameters()]).isfinite().all():  # the same on every process
         wrong.append("a weight")
     if wrong:
-        raise InputError("training", f"{wrong[0]} is not finite at step {step}", "lower --learning-rate and continue")
+        raise InputError(
+            "training",
+            f"{wrong[0]} is not finite at step {step}",
+            "delete the run's folder and choose a lower --learning-rate",
+        )
 
 
 def _with_average(module: nn.Module, ema: EMAModel, use: Callable[[nn.Module], dict]) -> dict:

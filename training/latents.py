@@ -17,7 +17,7 @@ def cohort_latents(autoencoder: nn.Module, cohort: PreparedCohort, device: torch
 
     The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file.
     """
-    path = cohort.folder / f"latents-{_fingerprint(autoencoder)}.npy"
+    path = cohort.folder / f"latents-{autoencoder_fingerprint(autoencoder)}.npy"
     if main and not path.exists():
         _encode(autoencoder, cohort, device, path)
     return np.load(path, mmap_mode="r")
@@ -38,7 +38,8 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
     partial.replace(path)
 
 
-def _fingerprint(autoencoder: nn.Module) -> str:
+def autoencoder_fingerprint(autoencoder: nn.Module) -> str:
+    """A hash of the weights and statistics: latents of another autoencoder are other latents."""
     c = autoencoder.config
     digest = hashlib.sha256(repr((c.latents_mean, c.latents_std, c.latents_weight)).encode())
     for value in autoencoder.state_dict().values():

@@ -5,6 +5,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 
 PCA_PEOPLE = 1000  # the leading components of a thousand hearts are those of all
@@ -20,7 +21,8 @@ def condition_targets(cohort: PreparedCohort, latents: np.ndarray, conditioner) 
     parts = []
     if conditioner.config.phenotypes:
         mean, std = conditioner.config.phenotype_mean, conditioner.config.phenotype_std
-        parts.append((torch.tensor(np.asarray(cohort.phenotypes)) - torch.tensor(mean)) / torch.tensor(std))
+        columns = [PHENOTYPES.index(name) for name in conditioner.config.phenotypes]
+        parts.append((torch.tensor(cohort.phenotypes[:, columns]) - torch.tensor(mean)) / torch.tensor(std))
     if conditioner.config.components:
         parts.append(heart_components(cohort, latents, conditioner.config.components))
     return torch.cat(parts, dim=1).float() if parts else torch.zeros(len(cohort.eid), 0)

@@ -22,7 +22,7 @@ def touch(root: Path, *names: str) -> Path:
 
 
 def test_both_layouts_and_every_folder_name_make_a_pair(tmp_path):
-    ecgs = [f"ecg/{FIRST + i}_20205_2_0.{suffix}" for i, suffix in enumerate(("xml", "hea", "npy", "XML", "xml"))]
+    ecgs = [f"ecg/{FIRST + i}_20205_2_0.{suffix}" for i, suffix in enumerate(("xml", "hea", "hea", "XML", "xml"))]
     images = [
         f"NIFTI/{FIRST}/sa.nii.gz",
         f"NIFTI/{FIRST + 1}_2/sa.nii",
@@ -71,7 +71,7 @@ def test_shuffling_the_directory_changes_nothing(tmp_path):
 
 
 def test_of_several_files_the_choice_does_not_depend_on_order(tmp_path):
-    touch(tmp_path, *(f"ecg/{FIRST}_20205_2_{name}" for name in ("1.xml", "0.npy", "0.xml", "0.hea")))
+    touch(tmp_path, *(f"ecg/{FIRST}_20205_2_{name}" for name in ("1.xml", "0.xml", "0.hea")))
     touch(tmp_path, f"NIFTI/{FIRST}_20209_2_0.nii.gz", f"NIFTI/{FIRST}/sa.nii.gz", f"NIFTI/{FIRST}/seg_sa.nii.gz")
     (subject,) = find_subjects(tmp_path)
     assert subject.ecg.name == f"{FIRST}_20205_2_0.xml"

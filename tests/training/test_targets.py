@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cohort.phenotypes import PHENOTYPES
 from models.conditioning import HeartConditioner
 from training.objectives import target_loss
 from training.order import keyed_generator
@@ -48,10 +49,9 @@ def test_slices_outside_the_acquisition_have_no_say(prepared, two_factor_latents
 def test_known_phenotypes_are_standardised_over_the_training_people(prepared, two_factor_latents):
     train = prepared.rows("train")
     known = np.asarray(prepared.phenotypes[train])
-    names = ("a", "b", "c", "d", "e", "f", "g", "h")
     conditioner = HeartConditioner(
         width=8,
-        phenotypes=names,
+        phenotypes=PHENOTYPES,
         components=2,
         phenotype_mean=known.mean(0).tolist(),
         phenotype_std=known.std(0).tolist(),
