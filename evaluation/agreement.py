@@ -9,6 +9,8 @@ def agreement(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     Patients with a NaN on either side are left out and not counted in n.
     """
     known = np.isfinite(found) & np.isfinite(truth)
+    if not known.any():
+        return dict.fromkeys(("r", "r2", "mae", "bias"), float("nan")) | {"n": 0}
     found, truth = found[known], truth[known]
     error = found - truth
     spread = ((truth - truth.mean()) ** 2).sum()
