@@ -83,11 +83,15 @@ def main() -> None:
             pipeline, waiting, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
         )
         bar = tqdm(hearts, total=len(waiting), desc="patients", disable=not state.is_main_process or len(files) == 1)
-        overview = [(patient.name, *write(config, pipeline, patient, made, record)) for patient, made in bar]
+        overview = []  # of the first few only: a folder may hold thousands
+        for patient, made in bar:
+            real, first = write(config, pipeline, patient, made, record)
+            if len(overview) < OVERVIEW_PATIENTS:
+                overview.append((patient.name, real, first))
     state.wait_for_everyone()  # a refusal here must not end the others' work
     if state.is_main_process:
         if len(overview) > 1:
-            write_overview(config.output / "overview.png", overview[:OVERVIEW_PATIENTS])
+            write_overview(config.output / "overview.png", overview)
         print(f"pseudo-MRIs: {config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
         if len(waiting) < len(patients):
             print(f"{len(patients) - len(waiting)} patients were finished by an earlier run and left as they are")

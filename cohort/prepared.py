@@ -4,7 +4,6 @@ import csv
 import hashlib
 import json
 import multiprocessing
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .cores import available_cores
 from .ecg import read_ecg
 from .errors import InputError
 from .heart_grid import GridGeometry, read_heart
@@ -197,7 +197,7 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
     phenotypes = read_phenotypes(data / "phenotypes.csv") if (data / "phenotypes.csv").exists() else {}
     jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    with ProcessPoolExecutor(len(os.sched_getaffinity(0)), spawn) as pool:
+    with ProcessPoolExecutor(available_cores(), spawn) as pool:
         yield from zip(rows, pool.map(partial(_example, preparation), jobs, chunksize=4), strict=True)
 
 

@@ -26,6 +26,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from cohort.cine import CineStack, write_nifti
+from cohort.cores import available_cores
 from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
@@ -70,7 +71,7 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
     _check_options(plan, processes)
     plan = _claim(output, plan)
     waiting = [index for index in range(plan.subjects) if not ecg_path(output, index).exists()]
-    workers = min(processes or _cores(), max(len(waiting), 1))
+    workers = min(processes or available_cores(), max(len(waiting), 1))
     with tqdm(total=plan.subjects, initial=plan.subjects - len(waiting), desc="phantom", unit="subject") as bar:
         for _ in _run(partial(write_subject, output, plan.seed, plan.frames), waiting, workers):
             bar.update()
@@ -104,10 +105,6 @@ def ecg_path(output: Path, index: int) -> Path:
 
 
 # ---- Processes ----
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _run(job: partial, indices: list[int], processes: int) -> Iterator[None]:

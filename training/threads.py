@@ -4,6 +4,8 @@ import os
 
 import torch
 
+from cohort.cores import available_cores
+
 
 def share_cores(processes: int) -> None:
     """Give each process of this machine its share of the cores.
@@ -15,5 +17,4 @@ def share_cores(processes: int) -> None:
     launched = "ACCELERATE_MIXED_PRECISION" in os.environ
     if launched and os.environ.get("OMP_NUM_THREADS", "1") == "1":
         local = int(os.environ.get("LOCAL_WORLD_SIZE", processes))
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        torch.set_num_threads(max(1, cores // local))
+        torch.set_num_threads(max(1, available_cores() // local))
