@@ -1,10 +1,14 @@
-"""Phenotypes counted on label maps: volumes in mL, ejection fraction in %, mass in g."""
+"""Phenotypes counted on label maps: volumes in mL, ejection fraction in %, mass in g, wall thickness in mm."""
 
 import numpy as np
 
 from .cine import Label
 
-PHENOTYPES = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVM", "RVEDV", "RVESV", "RVEF")
+VOLUMETRIC = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVM", "RVEDV", "RVESV", "RVEF")
+WALLS = ("wall_septal", "wall_lateral")
+PHENOTYPES = VOLUMETRIC + WALLS
+UNITS = dict.fromkeys(PHENOTYPES, "mL") | {"LVEF": "%", "RVEF": "%", "LVM": "g"} | dict.fromkeys(WALLS, "mm")
+WALL_SECTOR = np.pi / 2  # radians of the wall, facing the RV or away from it, whose thickness is averaged
 MYOCARDIAL_DENSITY_G_ML = 1.05
 
 
@@ -21,27 +25,73 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
     return (labels == label).sum(axis=(0, 2, 3)) * voxel_mm3 / 1000
 
 
-def phenotypes_of(labels: np.ndarray, voxel_mm3: float) -> dict[str, float]:
+def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
     LV mass is wall volume at ED x 1.05 g/mL. A fraction of an empty cavity is NaN, and so is all that needs ES where
-    there is one phase only.
+    there is one phase only, and a wall where no slice shows it.
     """
+    voxel_mm3 = pixel_mm**2 * step_mm
     lv, rv = volume_ml(labels, Label.LV_CAVITY, voxel_mm3), volume_ml(labels, Label.RV_CAVITY, voxel_mm3)
     if len(lv) == 1:
         lv, rv = (np.array([volume[0], np.nan]) for volume in (lv, rv))
     es = int(lv.argmin())  # of one NaN: the NaN
     mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
-    return with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
+    volumes = with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
+    return volumes | dict(zip(WALLS, wall_thickness_mm(labels[:, 0], pixel_mm), strict=True))
+
+
+def wall_thickness_mm(labels: np.ndarray, pixel_mm: float) -> tuple[float, float]:
+    """Mean thickness of the septal and of the lateral wall over the middle third of the LV's slices.
+
+    A sector of a ring: with cavity area C and wall area W inside an angle a at the cavity's centre, the radii are
+    sqrt(2 C / a) and sqrt(2 (C + W) / a). The septum is the sector that faces the RV, wherever that lies in the image.
+
+    Args:
+        labels: (slices, height, width) label map of one phase.
+
+    Returns:
+        septal, lateral in mm; NaN where no middle slice shows the LV's cavity and wall and the RV.
+    """
+    shown = [
+        slice_
+        for slice_ in labels
+        if all((slice_ == part).any() for part in (Label.LV_CAVITY, Label.LV_MYOCARDIUM))
+    ]
+    third = len(shown) // 3
+    middle = [s for s in shown[third : len(shown) - third] if (s == Label.RV_CAVITY).any()]
+    if not middle:
+        return float("nan"), float("nan")
+    septal, lateral = np.mean([_sector_walls(slice_) for slice_ in middle], axis=0) * pixel_mm
+    return float(septal), float(lateral)
+
+
+def _sector_walls(slice_: np.ndarray) -> tuple[float, float]:
+    """Thickness in pixels of the wall towards the RV and away from it."""
+    cavity = np.argwhere(slice_ == Label.LV_CAVITY)
+    centre = cavity.mean(axis=0)
+    to_rv = np.argwhere(slice_ == Label.RV_CAVITY).mean(axis=0) - centre
+    wall = np.argwhere(slice_ == Label.LV_MYOCARDIUM)
+
+    def within(points: np.ndarray, sign: int) -> int:
+        offset = points - centre
+        along = sign * offset @ to_rv
+        return int((along > np.cos(WALL_SECTOR / 2) * np.linalg.norm(offset, axis=1) * np.linalg.norm(to_rv)).sum())
+
+    thickness = []
+    for sign in (1, -1):
+        inner, ring = within(cavity, sign), within(wall, sign)
+        thickness.append(np.sqrt(2 * (inner + ring) / WALL_SECTOR) - np.sqrt(2 * inner / WALL_SECTOR))
+    return thickness[0], thickness[1]
 
 
 def with_derived(volumes: dict[str, float]) -> dict[str, float]:
-    """Add stroke volume and ejection fractions to ED and ES volumes; order and names as PHENOTYPES."""
+    """Add stroke volume and ejection fractions to ED and ES volumes; order and names as VOLUMETRIC."""
     found = {name: float(value) for name, value in volumes.items()}
     found["LVSV"] = found["LVEDV"] - found["LVESV"]
     found["LVEF"] = _percent(found["LVSV"], found["LVEDV"])
     found["RVEF"] = _percent(found["RVEDV"] - found["RVESV"], found["RVEDV"])
-    return {name: found[name] for name in PHENOTYPES}
+    return {name: found[name] for name in VOLUMETRIC}
 
 
 def _percent(part: float, whole: float) -> float:

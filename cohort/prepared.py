@@ -51,7 +51,7 @@ class PreparedCohort:
         affine: (N, 4, 4) grid index (column, row, slice) -> RAS mm.
         ecg: (N, 12, samples) float16 mV; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
-        phenotypes: (N, 8) float32 in the order of PHENOTYPES; NaN where unknown.
+        phenotypes: (N, 10) float32 in the order of PHENOTYPES; NaN where unknown.
         eid, instance: (N,) int64.
     """
 
@@ -210,8 +210,8 @@ def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, flo
     except InputError as error:
         return Example({}, (str(error),))
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
-    voxel_mm3 = abs(float(np.linalg.det(heart.affine[:3, :3])))
-    measured = {} if heart.labels is None else phenotypes_of(heart.labels, voxel_mm3)
+    grid = preparation.geometry
+    measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
     arrays = {
         "hearts": np.round(heart.voxels * 255).astype(np.uint8),
         "mask": heart.mask,
@@ -253,6 +253,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
 
 def _fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
     digest = hashlib.sha256(json.dumps(asdict(preparation), sort_keys=True).encode())
+    digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
     files = (p for s in subjects for p in (s.ecg, *astuple(s.images)))
     for path in (data / "persons.csv", data / "phenotypes.csv", *files):
         if path is not None and path.exists():

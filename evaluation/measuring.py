@@ -11,7 +11,6 @@ from .segmentation import segment
 
 
 def measured_phenotypes(segmenter: Callable, hearts: np.ndarray, geometry: GridGeometry) -> np.ndarray:
-    """PHENOTYPES of hearts (n, slices, phases, height, width) in [0, 1]: (n, 8) in mL, % and g."""
-    voxel_mm3 = geometry.pixel_mm**2 * geometry.slice_step_mm
-    rows = [phenotypes_of(segment(segmenter, heart), voxel_mm3) for heart in hearts]
+    """PHENOTYPES of hearts (n, slices, phases, height, width) in [0, 1]: (n, 10) in mL, %, g and mm."""
+    rows = [phenotypes_of(segment(segmenter, heart), geometry.pixel_mm, geometry.slice_step_mm) for heart in hearts]
     return np.array([[row[name] for name in PHENOTYPES] for row in rows])

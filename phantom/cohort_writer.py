@@ -30,7 +30,7 @@ from cohort.cores import available_cores
 from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
-from cohort.phenotypes import PHENOTYPES, with_derived
+from cohort.phenotypes import VOLUMETRIC, with_derived
 from phantom.electrical import render_ecg
 from phantom.heart import Heart, draw_heart
 from phantom.scanner import scan
@@ -202,11 +202,11 @@ def _write_tables(output: Path, hearts: list[Heart]) -> None:
     people = ((h.sex, h.age_years, h.height_cm, h.weight_kg) for h in hearts)
     _write_table(output / "persons.csv", PERSON_COLUMNS, _with_eid(eids, people))
     measured = (drawn_phenotypes(heart).values() for heart in hearts)
-    _write_table(output / "phenotypes.csv", ("eid", *PHENOTYPES), _with_eid(eids, measured))
+    _write_table(output / "phenotypes.csv", ("eid", *VOLUMETRIC), _with_eid(eids, measured))
 
 
 def drawn_phenotypes(heart: Heart) -> dict[str, float]:
-    """PHENOTYPES of the drawn heart itself (mL, percent, g): the truth that a segmentation only approaches."""
+    """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation only approaches."""
     return with_derived(
         {
             "LVEDV": heart.lvedv_ml,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cohort.cine import Label
-from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, phenotypes_of, volume_ml, with_derived
+from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, WALLS, phenotypes_of, volume_ml, wall_thickness_mm, with_derived
 
 PIXEL_MM, STEP_MM = 1.0, 2.0
 VOXEL_MM3 = PIXEL_MM**2 * STEP_MM
@@ -32,7 +32,7 @@ def ellipsoid_ml(a, b, c):
 
 
 def test_an_ellipsoid_of_known_volume():
-    found = phenotypes_of(heart(), VOXEL_MM3)
+    found = phenotypes_of(heart(), PIXEL_MM, STEP_MM)
     assert tuple(found) == PHENOTYPES
     edv, esv = ellipsoid_ml(45, 25, 25), ellipsoid_ml(40, 18, 18)
     assert found["LVEDV"] == pytest.approx(edv, rel=0.005) and found["LVESV"] == pytest.approx(esv, rel=0.005)
@@ -43,20 +43,20 @@ def test_an_ellipsoid_of_known_volume():
 
 
 def test_a_frozen_heart_ejects_nothing():
-    found = phenotypes_of(heart(es_mm=(45, 25, 25)), VOXEL_MM3)
+    found = phenotypes_of(heart(es_mm=(45, 25, 25)), PIXEL_MM, STEP_MM)
     assert found["LVEF"] == 0 and found["RVEF"] == 0 and found["LVSV"] == 0
     assert found["LVEDV"] > 0
 
 
 def test_volumes_scale_with_the_voxel_and_fractions_do_not():
-    once, thrice = phenotypes_of(heart(), VOXEL_MM3), phenotypes_of(heart(), 3 * VOXEL_MM3)
+    once, thrice = phenotypes_of(heart(), PIXEL_MM, STEP_MM), phenotypes_of(heart(), PIXEL_MM, 3 * STEP_MM)
     for name in PHENOTYPES:
-        factor = 1 if name.endswith("EF") else 3
+        factor = 1 if name.endswith("EF") or name in WALLS else 3
         assert thrice[name] == pytest.approx(factor * once[name], rel=1e-12)
 
 
 def test_an_empty_cavity_has_no_fraction():
-    found = phenotypes_of(np.zeros((3, 2, 4, 4), np.uint8), 1.0)
+    found = phenotypes_of(np.zeros((3, 2, 4, 4), np.uint8), 1.0, 1.0)
     assert found["LVEDV"] == 0 and np.isnan(found["LVEF"]) and np.isnan(found["RVEF"])
 
 
@@ -64,7 +64,7 @@ def test_end_systole_is_the_smallest_left_cavity_and_the_right_one_is_read_there
     labels = np.repeat(heart(), 2, axis=1)[:, [0, 2, 3]]  # ED, ES, ES
     labels[0, 1, 0, :50] = Label.LV_CAVITY  # so phase 2 is the smallest
     labels[0, 2, 1, :50] = Label.RV_CAVITY
-    found = phenotypes_of(labels, VOXEL_MM3)
+    found = phenotypes_of(labels, PIXEL_MM, STEP_MM)
     assert found["LVESV"] == volume_ml(labels, Label.LV_CAVITY, VOXEL_MM3)[2]
     assert found["RVESV"] == volume_ml(labels, Label.RV_CAVITY, VOXEL_MM3)[2] > found["RVEDV"]
 
@@ -74,3 +74,29 @@ def test_derived_phenotypes_follow_from_volumes():
     assert found == {
         "LVEDV": 150, "LVESV": 60, "LVSV": 90, "LVEF": 60, "LVM": 100, "RVEDV": 160, "RVESV": 80, "RVEF": 50,
     }  # fmt: skip
+
+
+def ring(inner_mm=22.0, septal_mm=12.0, lateral_mm=8.0, turn_deg=0.0, size=121):
+    """(1, height, width): an LV whose wall is thicker where it faces the RV, the whole turned in the image."""
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    turn = np.deg2rad(turn_deg)
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    radius = np.hypot(x, y)
+    labels = np.zeros((1, size, size), np.uint8)
+    labels[0][np.hypot(along + 45, across) < 9] = Label.RV_CAVITY
+    labels[0][radius < inner_mm + np.where(along < 0, septal_mm, lateral_mm)] = Label.LV_MYOCARDIUM
+    labels[0][radius < inner_mm] = Label.LV_CAVITY
+    return labels
+
+
+@pytest.mark.parametrize("turn_deg", [0, 50, 145, 270])
+def test_the_thickness_of_a_ring_is_its_own_wherever_the_right_ventricle_lies(turn_deg):
+    assert wall_thickness_mm(ring(turn_deg=turn_deg), 1.0) == pytest.approx((12, 8), abs=0.3)
+    assert wall_thickness_mm(ring(turn_deg=turn_deg), 1.8) == pytest.approx((21.6, 14.4), abs=0.6)
+
+
+def test_a_wall_is_read_in_the_middle_third_and_is_nan_without_a_right_ventricle():
+    thin, thick = ring(septal_mm=6), ring(septal_mm=12)
+    assert wall_thickness_mm(np.concatenate([thin, thick, thin]), 1.0)[0] == pytest.approx(12, abs=0.3)
+    alone = np.where(thick == Label.RV_CAVITY, 0, thick)
+    assert np.isnan(wall_thickness_mm(alone, 1.0)).all()

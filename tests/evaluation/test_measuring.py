@@ -38,9 +38,9 @@ def test_what_a_perfect_segmenter_measures_is_the_truth():
     geometry = GridGeometry(4, 2, 16, 16, slice_step_mm=8.0, pixel_mm=1.5)
     maps = [labelled_heart(seed) for seed in range(3)]
     found = measured_phenotypes(reads_shades, np.stack([shaded(labels) for labels in maps]), geometry)
-    truth = [[phenotypes_of(labels, 8.0 * 1.5**2)[name] for name in PHENOTYPES] for labels in maps]
+    truth = [[phenotypes_of(labels, 1.5, 8.0)[name] for name in PHENOTYPES] for labels in maps]
     np.testing.assert_allclose(found, truth)
-    assert found.shape == (3, 8) and len(set(found[:, 0])) == 3
+    assert found.shape == (3, len(PHENOTYPES)) and len(set(found[:, 0])) == 3
 
 
 def test_segment_puts_every_pixel_back_in_its_place():
