@@ -2,8 +2,9 @@
 
     accelerate launch train_diffusion.py
 
-Trains the autoencoder first when runs/autoencoder holds none; then what the condition alone tells of the heart; then
-the denoiser. The result is runs/diffusion/pipeline.
+Trains what is missing first: the autoencoder (runs/autoencoder) and, where there are label maps, the segmenter that
+measures hearts (runs/segmenter). Then the ceiling, a regression of the phenotypes from ECG and person; the reader of
+the condition, which begins from it; the prior over heart codes; and the denoiser. Result: runs/diffusion/pipeline.
 """
 
 import sys
@@ -18,13 +19,16 @@ from cohort.errors import InputError, exit_code_of
 from cohort.heart_grid import GridGeometry
 
 LENGTHS = {  #  steps, patients per process and step, learning rate
-    "nano": (2_000, 20, 1e-3),
+    "nano": (4_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
     "large": (150_000, 64, 2e-4),
 }
-PLACES = ("data", "output", "autoencoder", "prepared")  # may change between a run and its continuation
-CONDITION_PEOPLE = 64  # per process and step of the stage that reads the condition only
-HEART_COMPONENTS = 16  # principal components of whole hearts that the condition is asked for
+PLACES = ("data", "output", "autoencoder", "segmenter", "prepared", "more_ecgs")  # may change when a run goes on
+READING_PEOPLE = 64  # per process and step of the stages that read ECGs only
+PRIOR_PEOPLE = 256
+PRIOR_STEPS = 1500
+HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
+SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
 GRID_PATIENTS = 4  # held-out patients drawn every `evaluate_every` steps
 
 
@@ -38,6 +42,10 @@ class Config:
     """The run's folder; the trained pipeline is its pipeline/."""
     autoencoder: Path = Path("runs/autoencoder")
     """Folder of the autoencoder's run; trained first if it holds none."""
+    segmenter: Path = Path("runs/segmenter")
+    """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
+    more_ecgs: Path | None = None
+    """Folder with ECGs and phenotypes.csv of further people, with no MRI: they teach the ECG's reading only."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
@@ -46,6 +54,8 @@ class Config:
     """Optimiser steps; by preset if not given (LENGTHS)."""
     autoencoder_steps: int = 1500
     """Of the autoencoder, if it has to be trained."""
+    segmenter_steps: int = 1200
+    """Of the segmenter, if it has to be trained."""
     hearts_per_batch: int | None = None
     """Patients per process and step; by preset if not given."""
     slices_per_heart: int = 3
@@ -54,13 +64,13 @@ class Config:
     """Peak, after warm-up; by preset if not given."""
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
-    condition_steps: int = 450
-    """Optimiser steps of the stage before: encoder and conditioner learn what the condition tells of the heart."""
-    target_weight: float = 0.1
-    """Of the auxiliary loss: phenotypes and coarse appearance read off the condition."""
+    ceiling_steps: int = 1000
+    """Optimiser steps of the regression of phenotypes from ECG and person."""
+    condition_steps: int = 600
+    """Optimiser steps of encoder and conditioner alone: what the condition tells of the heart code."""
     shared_noise: float = 0.5
     """Fraction of the noise common to the slices of a heart."""
-    guidance_scale: float = 2.0
+    guidance_scale: float = 1.0
     """Default of the pipeline."""
     checkpoint_every: int = 500
     evaluate_every: int = 250
@@ -90,7 +100,8 @@ def main() -> None:
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
     autoencoder = trained_autoencoder(config, cohort, preset, accelerator)
-    train(config, cohort, autoencoder, preset, accelerator)
+    segmenter = trained_segmenter(config, cohort, accelerator)
+    train(config, cohort, autoencoder, segmenter, preset, accelerator)
     accelerator.end_training()
 
 
@@ -127,100 +138,176 @@ def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
     return autoencoder
 
 
-def train(config: Config, cohort, autoencoder, preset: str, accelerator) -> None:
-    """Train encoder and conditioner first, then all with the UNet, and save the pipeline."""
+def trained_segmenter(config: Config, cohort, accelerator):
+    """The segmenter of `--segmenter`, trained now if that folder holds none; None for a cohort without label maps."""
+    from models.segmenter import Segmenter
+    from sampling.pipeline import load_part
+    from training.fit import Recipe
+    from training.segmenter import labelled_rows, learn_segmenter
+
+    model = config.segmenter / "model"
+    if not model.exists():
+        if not all(map(len, labelled_rows(cohort).values())):
+            accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
+            return None
+        accelerator.print(f"no trained segmenter in {config.segmenter}: training one first")
+        recipe = Recipe(config.segmenter_steps, learning_rate=2e-3, ema_decay=0.99)
+        settings = {"seed": config.seed, "steps": config.segmenter_steps}
+        learn_segmenter(cohort, config.segmenter, recipe, accelerator, batch=32, settings=settings)
+    return load_part(Segmenter, model)
+
+
+def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerator) -> None:
+    """Train the stages one after the other, and save the pipeline."""
     from accelerate.utils import set_seed
 
-    from models.unet import denoise_heart
-    from training.diffusion import Diet, Lesson, learn_condition, learn_diffusion
+    from models.unet import PRESETS, denoise_heart
+    from training.condition import recordings
+    from training.diffusion import Diet, Lesson, learn_diffusion
     from training.fit import Recipe
     from training.latents import autoencoder_fingerprint, cohort_latents
+    from training.networks import fresh_generator, fresh_reader
     from training.objectives import HeartDenoiser
     from training.run import Run
-    from training.targets import condition_targets
+    from training.targets import heart_codes
 
     with accelerator.main_process_first():
         latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
     settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
     settings |= {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}
-    run = Run(config.output, settings, accelerator.is_main_process)
+
+    def run_of(stage: str) -> Run:
+        return Run(config.output / stage, settings, accelerator.is_main_process)
+
     set_seed(config.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
-    denoiser = HeartDenoiser(*build_networks(cohort, preset, latents.shape[-3:]), denoise_heart)
+    reader = fresh_reader(cohort, PRESETS[preset], HEART_COMPONENTS)
+    prior, unet = fresh_generator(reader.conditioner, PRESETS[preset], latents.shape[-3:])
+    codes = heart_codes(cohort, latents, reader.conditioner)
+    people = {s: recordings((cohort, cohort.rows(s), codes[cohort.rows(s)])) for s in ("train", "validation")}
+    ceiling = learn_to_read(config, cohort, reader, people, PRESETS[preset], run_of, accelerator)
+    pipeline = build_pipeline(config, cohort, reader, prior, unet, autoencoder)
+    learn_codes(config, pipeline, reader, people, run_of, accelerator)
     diet = Diet(
-        config.hearts_per_batch,
-        config.slices_per_heart,
-        config.condition_dropout,
-        config.target_weight,
-        config.shared_noise,
-        config.seed,
+        config.hearts_per_batch, config.slices_per_heart, config.condition_dropout, config.shared_noise, config.seed
     )
-    lesson = Lesson(cohort, latents, condition_targets(cohort, latents, denoiser.conditioner), diet)
-    first = Recipe(config.condition_steps, config.learning_rate, weight_decay=0.05, ema_decay=0.99)
-    condition_run = Run(config.output / "condition", settings, accelerator.is_main_process)
-    learn_condition(denoiser, lesson, condition_run, first, accelerator, CONDITION_PEOPLE)
     recipe = Recipe(
         config.steps,
         config.learning_rate,
         checkpoint_every=config.checkpoint_every,
         evaluate_every=config.evaluate_every,
     )
-    pipeline = build_pipeline(config, cohort, denoiser, autoencoder)
-    learn_diffusion(denoiser, lesson, run, recipe, accelerator, sample_grid_drawer(config, cohort, pipeline))
+    draw = sample_grid_drawer(config, cohort, pipeline)
+    denoiser, lesson = HeartDenoiser(unet, denoise_heart), Lesson(cohort, latents, codes, diet)
+    learn_diffusion(denoiser, reader, lesson, run_of("."), recipe, accelerator, draw)
     if accelerator.is_main_process:
-        pipeline.save(config.output / "pipeline")
+        parts = {"segmenter": segmenter} if segmenter else {}
+        if ceiling:
+            parts |= {"ceiling/ecg_encoder": ceiling.ecg_encoder, "ceiling/conditioner": ceiling.conditioner}
+        pipeline.save(config.output / "pipeline", parts)
         print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
 
 
-def build_networks(cohort, preset: str, latent_shape: tuple[int, int, int]) -> tuple:
-    """Fresh ECG encoder, conditioner (with the training cohort's statistics) and UNet of a preset."""
-    import numpy as np
+def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, accelerator):
+    """The ceiling's regression where phenotypes are known, and the reader of the condition, which begins from it."""
+    from training.condition import learn_reading, recordings
+    from training.fit import Recipe
+    from training.networks import begin_from, fresh_reader
+    from training.targets import standardised_phenotypes
 
-    from cohort.phenotypes import PHENOTYPES
-    from models.conditioning import HeartConditioner
-    from models.ecg_encoder import ECGEncoder
-    from models.unet import PRESETS, build_unet
+    ceiling = None
+    peak, seed = config.learning_rate, config.seed
 
-    sizes = PRESETS[preset]
-    known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
-    columns = [k for k in range(len(PHENOTYPES)) if np.isfinite(known[:, k]).any()]
-    names, known = tuple(PHENOTYPES[k] for k in columns), known[:, columns]
-    person = np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)
-    encoder = ECGEncoder(
-        sampling_rate=cohort.preparation.sampling_rate,
-        duration_s=cohort.preparation.duration_s,
-        width=sizes.ecg_width,
-        layers=sizes.ecg_layers,
-        heads=sizes.ecg_heads,
+    def recipe(steps: int, rate: float) -> Recipe:
+        return Recipe(steps, rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
+
+    if reader.conditioner.config.phenotypes:
+        ceiling = fresh_reader(cohort, preset, components=0)
+        known = [
+            (cohort, cohort.rows(s), standardised_phenotypes(cohort.phenotypes, ceiling.conditioner)[cohort.rows(s)])
+            for s in ("train", "validation")
+        ]
+        further = further_people(config, cohort, ceiling.conditioner, accelerator)
+        train, held_out = recordings(known[0], *further), recordings(known[1])
+        first = recipe(config.ceiling_steps, peak)
+        learn_reading(
+            ceiling, train, held_out, run_of("ceiling"), first, accelerator, READING_PEOPLE, 0.0, seed, "ceiling"
+        )
+        begin_from(reader, ceiling)
+    second, dropout = recipe(config.condition_steps, peak / 2 if ceiling else peak), config.condition_dropout
+    learn_reading(
+        reader,
+        people["train"],
+        people["validation"],
+        run_of("condition"),
+        second,
+        accelerator,
+        READING_PEOPLE,
+        dropout,
+        seed,
+        "condition",
     )
-    conditioner = HeartConditioner(
-        width=sizes.ecg_width,
-        phenotypes=names,
-        components=HEART_COMPONENTS,
-        phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()),
-        phenotype_std=tuple(positive(np.nanstd(known, axis=0)).tolist()),
-        **person_statistics(person),
+    return ceiling
+
+
+def further_people(config: Config, cohort, conditioner, accelerator) -> list:
+    """The people of `--more-ecgs` as a source for `recordings`: none, or one."""
+    if config.more_ecgs is None:
+        return []
+    import numpy as np
+    from cohort.ecg_cohort import prepare_ecgs
+
+    from training.targets import standardised_phenotypes
+
+    p = cohort.preparation
+    with accelerator.main_process_first():
+        more = prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
+    return [(more, np.arange(len(more.eid)), standardised_phenotypes(more.phenotypes, conditioner))]
+
+
+def learn_codes(config: Config, pipeline, reader, people: dict, run_of, accelerator) -> None:
+    """The prior over heart codes, and how widely held-out people spread about what is predicted for them."""
+    from training.condition import learn_prior
+    from training.fit import Recipe
+
+    recipe = Recipe(PRIOR_STEPS, 1e-3, weight_decay=0.01, ema_decay=0.995, evaluate_every=100)
+    train, held_out, dropout = people["train"], people["validation"], config.condition_dropout
+    learn_prior(
+        pipeline.prior,
+        reader,
+        train,
+        held_out,
+        run_of("prior"),
+        recipe,
+        accelerator,
+        PRIOR_PEOPLE,
+        dropout,
+        config.seed,
     )
-    return encoder, conditioner, build_unet(sizes, latent_shape[0], latent_shape[1:], conditioner.summary_length)
+    pipeline.prior.register_to_config(spread=measured_spread(config, pipeline, held_out))
 
 
-def positive(spread):
-    """A spread to divide by: 1 where nothing varies (one person, one sex)."""
-    import numpy as np
+def measured_spread(config: Config, pipeline, held_out) -> tuple[float, ...]:
+    """Per number of the code: RMS error of held-out people's codes / SD the prior gives them, both about its mean."""
+    import torch
 
-    return np.where(spread > 1e-6, spread, 1.0)
+    from sampling.pipeline import Condition, sample_generator
+
+    which = torch.arange(min(len(held_out), SPREAD_PEOPLE))
+    ecg, lead_mask, person, codes = held_out.take(which)
+    present = torch.ones(len(which), dtype=torch.bool)
+    _, summary = pipeline.encode(Condition(ecg, lead_mask, person, present, present), guided=False)
+    drawn = []
+    for number in range(SPREAD_CODES):
+        generators = [sample_generator(config.seed, f"spread {k}", number) for k in which.tolist()]
+        drawn.append(pipeline.draw_codes(summary, generators).cpu())
+    drawn = torch.stack(drawn)  # (draws, B, K)
+    error = (codes - drawn.mean(0)).square().nanmean(0)  # of the mean of so many draws
+    within = drawn.var(0).mean(0)
+    factor = (error / (within * (1 + 1 / SPREAD_CODES))).sqrt()
+    return tuple(factor.nan_to_num(1.0).clamp(0.5, 2.0).tolist())
 
 
-def person_statistics(person) -> dict[str, tuple[float, ...]]:
-    """Mean and spread of sex, age, height and weight (n, 4); the conditioner's own where nobody's are known."""
-    import numpy as np
-
-    if not np.isfinite(person).any(axis=0).all():
-        return {}
-    mean, spread = np.nanmean(person, axis=0), positive(np.nanstd(person, axis=0))
-    return {"person_mean": tuple(mean.tolist()), "person_std": tuple(spread.tolist())}
-
-
-def build_pipeline(config: Config, cohort, denoiser, autoencoder):
+def build_pipeline(config: Config, cohort, reader, prior, unet, autoencoder):
     """The pipeline around the networks being trained."""
     from sampling.inputs import ecg_limits
     from sampling.pipeline import ECGToMRIPipeline
@@ -228,9 +315,10 @@ def build_pipeline(config: Config, cohort, denoiser, autoencoder):
 
     rows = cohort.rows("train")[:2000]
     return ECGToMRIPipeline(
-        denoiser.ecg_encoder,
-        denoiser.conditioner,
-        denoiser.unet,
+        reader.ecg_encoder,
+        reader.conditioner,
+        prior,
+        unet,
         autoencoder,
         make_scheduler(DEFAULT_SCHEDULER),
         geometry=asdict(cohort.preparation.geometry),

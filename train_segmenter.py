@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from cohort.errors import InputError, exit_code_of
+from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 
 
@@ -24,7 +24,7 @@ class Config:
     """The run's folder; the segmenter itself is its model/."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
-    steps: int = 400
+    steps: int = 1200
     """Optimiser steps."""
     batch_size: int = 32
     """Slices per process and step."""
@@ -38,11 +38,12 @@ class Config:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    import numpy as np
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs, set_seed
 
-    from cohort.prepared import NO_LABELS, Preparation, prepare_cohort
+    from cohort.prepared import Preparation, prepare_cohort
+    from training.fit import Recipe
+    from training.segmenter import learn_segmenter
     from training.threads import share_cores
 
     # reading a large cohort takes one process hours, while the others wait
@@ -51,46 +52,10 @@ def main() -> None:
     set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
-    labelled = np.flatnonzero(cohort.labels[:, 0, 0, 0, 0] != NO_LABELS)
-    rows = {split: np.intersect1d(cohort.rows(split), labelled) for split in ("train", "validation")}
-    if not all(map(len, rows.values())):
-        raise InputError(config.data, "has too few label maps", "put seg_sa*.nii.gz beside the MRIs")
-    train(config, cohort, rows, accelerator)
-    accelerator.end_training()
-
-
-def train(config: Config, cohort, rows: dict, accelerator) -> None:
-    """Train on the people with label maps and write model/ and report.json."""
-    from cohort.cine import Label
-    from cohort.dataset import draw_slices
-    from evaluation.segmentation import Segmenter, blurred, dice, segmentation_loss
-    from training.fit import Recipe, fit
-    from training.order import keyed_generator
-    from training.run import Run, save_model, write_json
-
-    device = accelerator.device
-    held_out = draw_slices(cohort, rows["validation"], 256, keyed_generator(config.seed, "validation slices"))
-
-    def loss_of(segmenter, step):
-        generator = keyed_generator(config.seed, "segmenter", step, accelerator.process_index)
-        slices, labels = draw_slices(cohort, rows["train"], config.batch_size, generator)
-        loss = segmentation_loss(segmenter(blurred(slices, generator).to(device)), labels.to(device))
-        return loss, {"loss": loss.detach()}
-
-    def evaluate(segmenter, step):
-        found = segmenter(held_out[0].to(device)).argmax(1).cpu().numpy()
-        truth = held_out[1].numpy()
-        return {f"dice_{label.name.lower()}": dice(found, truth, label) for label in list(Label)[1:]}
-
-    settings = {k: v for k, v in asdict(config).items() if k not in ("data", "output", "prepared")}
-    run = Run(config.output, settings | {"cohort": cohort.folder.name}, accelerator.is_main_process)
     recipe = Recipe(config.steps, config.learning_rate, ema_decay=0.99, evaluate_every=100)
-    segmenter = fit(Segmenter(), loss_of, run, recipe, accelerator, evaluate, "segmenter")
-    if accelerator.is_main_process:
-        report = evaluate(segmenter, config.steps)
-        save_model(segmenter, config.output / "model")
-        write_json(config.output / "report.json", report)
-        print("segmenter on held-out slices: " + ", ".join(f"{k} {v:.3f}" for k, v in report.items()))
+    settings = {k: v for k, v in asdict(config).items() if k not in ("data", "output", "prepared")}
+    learn_segmenter(cohort, config.output, recipe, accelerator, config.batch_size, settings)
+    accelerator.end_training()
 
 
 if __name__ == "__main__":

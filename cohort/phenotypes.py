@@ -54,9 +54,7 @@ def wall_thickness_mm(labels: np.ndarray, pixel_mm: float) -> tuple[float, float
         septal, lateral in mm; NaN where no middle slice shows the LV's cavity and wall and the RV.
     """
     shown = [
-        slice_
-        for slice_ in labels
-        if all((slice_ == part).any() for part in (Label.LV_CAVITY, Label.LV_MYOCARDIUM))
+        slice_ for slice_ in labels if all((slice_ == part).any() for part in (Label.LV_CAVITY, Label.LV_MYOCARDIUM))
     ]
     third = len(shown) // 3
     middle = [s for s in shown[third : len(shown) - third] if (s == Label.RV_CAVITY).any()]
@@ -96,3 +94,10 @@ def with_derived(volumes: dict[str, float]) -> dict[str, float]:
 
 def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole > 0 else float("nan")
+
+
+def dice(found: np.ndarray, truth: np.ndarray, label: int) -> float:
+    """Overlap of one label in two label maps of the same shape; NaN where neither has it."""
+    a, b = found == label, truth == label
+    both = int(a.sum() + b.sum())
+    return 2 * int((a & b).sum()) / both if both else float("nan")

@@ -6,7 +6,7 @@ import json
 import multiprocessing
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from functools import cached_property, partial
@@ -193,12 +193,25 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
 
 
 def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
-    persons = read_persons(data / "persons.csv") if (data / "persons.csv").exists() else {}
-    phenotypes = read_phenotypes(data / "phenotypes.csv") if (data / "phenotypes.csv").exists() else {}
+    persons, phenotypes = read_tables(data)
     jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
+    yield from zip(rows, in_processes(partial(_example, preparation), jobs), strict=True)
+
+
+def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, float]]]:
+    """What the study knows by eid: persons.csv and phenotypes.csv of a folder, empty where there is none."""
+    persons, phenotypes = data / "persons.csv", data / "phenotypes.csv"
+    return (
+        read_persons(persons) if persons.exists() else {},
+        read_phenotypes(phenotypes) if phenotypes.exists() else {},
+    )
+
+
+def in_processes(job: Callable, items: Iterable, chunksize: int = 4) -> Iterator:
+    """job(item) of every item, in their order, by one process a core."""
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
     with ProcessPoolExecutor(available_cores(), spawn) as pool:
-        yield from zip(rows, pool.map(partial(_example, preparation), jobs, chunksize=4), strict=True)
+        yield from pool.map(job, items, chunksize=chunksize)
 
 
 def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:
@@ -252,10 +265,15 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
 
 
 def _fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
-    digest = hashlib.sha256(json.dumps(asdict(preparation), sort_keys=True).encode())
-    digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
     files = (p for s in subjects for p in (s.ecg, *astuple(s.images)))
-    for path in (data / "persons.csv", data / "phenotypes.csv", *files):
+    return fingerprint(asdict(preparation), (data / "persons.csv", data / "phenotypes.csv", *files))
+
+
+def fingerprint(settings: dict, files: Iterable[Path | None]) -> str:
+    """Twelve hexadecimal digits of what decides the arrays: settings, and the files' names, sizes and times."""
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
+    for path in files:
         if path is not None and path.exists():
             about = path.stat()
             digest.update(f"{path.name}:{about.st_size}:{about.st_mtime_ns}\n".encode())

@@ -1,25 +1,35 @@
-"""Does the generated heart belong to this patient? Agreement of phenotypes, and the same with patients shuffled."""
+"""Does the generated heart belong to this patient? Agreement of one phenotype over patients."""
 
 import numpy as np
 
+LIMITS = 1.96  # standard deviations that hold 95 % of Gaussian differences
+NOTHING_TO_KEEP = 0.02  # R2 of the ceiling, at or under which a share of it is noise divided by noise
+
 
 def agreement(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Pearson r, R2 (of `found` itself, not of a line fitted to it), mean absolute error and bias of n patients.
+    """Pearson r, R2 (of `found` itself, not of a line fitted to it), mean absolute error, bias and limits of agreement.
 
+    The limits are bias +- 1.96 SD of the differences found - truth (Bland and Altman, Lancet 1986; 327: 307-310).
     Patients with a NaN on either side are left out and not counted in n.
+
+    Args:
+        found, truth: (n,) in the phenotype's units, which are also those of mae, bias, limit_low and limit_high.
     """
     known = np.isfinite(found) & np.isfinite(truth)
     if not known.any():
-        return dict.fromkeys(("r", "r2", "mae", "bias"), float("nan")) | {"n": 0}
+        return dict.fromkeys(("r", "r2", "mae", "bias", "limit_low", "limit_high"), float("nan")) | {"n": 0}
     found, truth = found[known], truth[known]
     error = found - truth
-    spread = ((truth - truth.mean()) ** 2).sum()
+    bias = float(error.mean())
+    reach = LIMITS * float(error.std(ddof=1)) if len(error) > 1 else float("nan")
     return {
         "r": pearson(found, truth),
-        "r2": float(1 - (error**2).sum() / spread) if spread > 0 else float("nan"),
+        "r2": r_squared(found, truth),
         "mae": float(np.abs(error).mean()),
-        "bias": float(error.mean()),
-        "n": int(known.sum()),
+        "bias": bias,
+        "limit_low": bias - reach,
+        "limit_high": bias + reach,
+        "n": len(error),
     }
 
 
@@ -28,12 +38,22 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and a.std() > 0 and b.std() > 0 else float("nan")
 
 
-def shuffled_agreement(found: np.ndarray, truth: np.ndarray, seed: int = 0) -> dict[str, float]:
-    """Agreement when every patient is given the heart generated from ANOTHER patient's ECG and person tokens.
+def r_squared(found: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the truth's variance that `found` itself explains: 1 - squared errors / squared deviations.
 
-    One derangement drawn from the seed; a sampler that ignores its condition scores here as well as matched.
+    At most 1, 0 for the truth's mean, negative for worse than that; NaN when the truth does not vary.
     """
-    order = np.random.default_rng(seed).permutation(len(found))
-    other = np.empty(len(found), dtype=int)
-    other[order] = np.roll(order, 1)  # one cycle through all patients: nobody keeps their own
-    return agreement(found[other], truth)
+    spread = ((truth - truth.mean()) ** 2).sum() if len(truth) else 0.0
+    return float(1 - ((found - truth) ** 2).sum() / spread) if spread > 0 else float("nan")
+
+
+def information_kept(found: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """R2 of `found` as a share of the R2 of `ceiling`, the best that is known from the same ECG; (n,) each.
+
+    1: the heart carries all that the ceiling knows; 0: no more than the mean heart does; negative: less. NaN where
+    the ceiling explains no more than 2 % of the variance. Patients not known in all three are left out of n.
+    """
+    known = np.isfinite(found) & np.isfinite(ceiling) & np.isfinite(truth)
+    most = r_squared(ceiling[known], truth[known])
+    kept = r_squared(found[known], truth[known]) / most if most > NOTHING_TO_KEEP else float("nan")
+    return {"information_kept": kept, "n": int(known.sum())}

@@ -1,24 +1,233 @@
-"""Figures of a report."""
+"""Figures of a report as PNG bytes: ten panels, one a phenotype, drawn without pyplot's global state."""
 
-from pathlib import Path
+import io
+import math
+from collections.abc import Iterator
+from numbers import Real
 
 import numpy as np
 
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import PHENOTYPES, UNITS
+
+from .agreement import agreement
+
+CONTROLS = {
+    "shuffled_ecg": "another's ECG",
+    "person_only": "person only",
+    "ecg_only": "ECG only",
+    "population": "neither",
+    "mean_heart": "mean heart",
+    "retrieval": "nearest ECG's heart",
+}
+NOMINAL = (50, 80, 90)  # % of the intervals whose coverage is checked
+LOWEST_R2 = -1.0  # bars end here: below it only the number tells how bad
+DPI = 120
+LIMITS = 1.96  # SDs of Bland and Altman's limits of agreement (Lancet 1986)
+OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion: safe for colour blindness
 
 
-def write_scatter(path: Path, found: np.ndarray, truth: np.ndarray) -> None:
-    """Generated against true, one panel a phenotype, with the line of identity; (n, 10) each."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+def value_at(report: object, *keys: str) -> float:
+    """The number under nested keys of a report; NaN where it is missing, null, infinite, or no number."""
+    for key in keys:
+        report = report.get(key) if isinstance(report, dict) else None
+    is_number = isinstance(report, Real) and not isinstance(report, bool)
+    return float(report) if is_number and math.isfinite(report) else float("nan")
+
+
+def scatter(found: np.ndarray, truth: np.ndarray) -> bytes:
+    """Generated against true, one panel a phenotype, with the line of identity; (n, K) each."""
+    figure, panels = _panels("true", "generated", height=6.5)
+    for axes, name, generated, true in _pairs(panels, found, truth):
+        axes.scatter(true, generated, s=9, alpha=0.6, color=OWN, linewidths=0)
+        low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
+        axes.plot([low, high], [low, high], color=CALM, linewidth=1, zorder=0)
+        axes.set(title=f"{name}, {UNITS[name]}", xlim=(low, high), ylim=(low, high), box_aspect=1)
+        scores = agreement(generated, true)
+        _note(axes, f"r {_figure(scores['r'])}   R2 {_figure(scores['r2'])}\nn {len(true)}")
+    return _png(figure)
+
+
+def bland_altman(found: np.ndarray, truth: np.ndarray) -> bytes:
+    """Difference against mean of generated and true, with the bias and its limits of agreement; (n, K) each."""
+    figure, panels = _panels("mean of true and generated", "generated - true")
+    for axes, name, generated, true in _pairs(panels, found, truth):
+        middle, difference = (generated + true) / 2, generated - true
+        axes.scatter(middle, difference, s=9, alpha=0.6, color=OWN, linewidths=0)
+        axes.axhline(0, color=CALM, linewidth=1)
+        if len(true) > 1:
+            bias, limit = difference.mean(), LIMITS * difference.std(ddof=1)
+            for height, line in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
+                axes.axhline(height, color=OTHER, linewidth=1, linestyle=line)
+            _note(axes, f"bias {bias:.1f}, limits {bias - limit:.1f} to {bias + limit:.1f}")
+        axes.margins(y=0.15)
+        axes.set_title(f"{name}, {UNITS[name]}")
+    return _png(figure)
+
+
+def controls_bars(report: dict) -> bytes:
+    """R2 per phenotype of the generated hearts, of one sample, of each control and of the ceiling.
+
+    Bars end at LOWEST_R2 with a triangle; the number beside a bar is never clipped. A missing value has no bar.
+    """
+    series = {
+        "ceiling": (report.get("ceiling"), BEST),
+        "generated": (report.get("agreement"), OWN),
+        "one sample": (report.get("agreement_of_one_sample"), "#56b4e9"),
+    }
+    controls = report.get("controls") or {}
+    for name in [*CONTROLS, *(extra for extra in controls if extra not in CONTROLS)]:
+        series[CONTROLS.get(name, name)] = (controls.get(name), OTHER if name == "shuffled_ecg" else CALM)
+    figure, panels = _panels("R2", "", height=7, sharex=True, sharey=True)
+    for name, axes in panels.items():
+        for row, (table, colour) in enumerate(series.values()):
+            _bar(axes, row, value_at(table, name, "r2"), colour)
+        axes.axvline(0, color=BEST, linewidth=0.8)
+        axes.set(title=name, xlim=(LOWEST_R2 - 0.12, 1.42), xticks=(-1, -0.5, 0, 0.5, 1))
+        axes.set_yticks(range(len(series)), labels=list(series))
+        axes.set_ylim(len(series) - 0.4, -0.6)
+    return _png(figure)
+
+
+def coverage_curve(report: dict) -> bytes:
+    """Share of patients inside their 50, 80 and 90 % intervals against the ideal, as sampled and calibrated."""
+    figure, panels = _panels("nominal, %", "reached, %", sharex=True, sharey=True)
+    kinds = {"as sampled": ("coverage", OWN, "o-"), "calibrated": ("coverage_calibrated", OTHER, "s--")}
+    for name, axes in panels.items():
+        axes.plot([0, 100], [0, 100], color=CALM, linewidth=1, label="ideal")
+        for label, (key, colour, style) in kinds.items():
+            reached = [value_at(report, key, name, str(nominal)) for nominal in NOMINAL]
+            if np.isfinite(reached).any():
+                axes.plot(NOMINAL, reached, style, color=colour, markersize=5, linewidth=1.3, label=label)
+        axes.set(title=name, xlim=(40, 100), ylim=(0, 104), xticks=NOMINAL)
+    _legend(figure, panels)
+    return _png(figure)
+
+
+def rank_histograms(report: dict) -> bytes:
+    """How often the truth was the k-th smallest among a patient's samples (Hamill, Mon. Weather Rev. 2001, fig. 1).
+
+    The band holds 95 % of the counts of samples that are as uncertain as they should be.
+    """
+    figure, panels = _panels("rank of the truth", "patients")
+    for name, axes in panels.items():
+        counts = np.asarray((report.get("rank_histogram") or {}).get(name) or [], dtype=float)
+        if np.nansum(counts) > 0:
+            chance = 1 / len(counts)
+            even, spread = np.nansum(counts) * chance, math.sqrt(np.nansum(counts) * chance * (1 - chance))
+            axes.axhspan(max(even - 1.96 * spread, 0), even + 1.96 * spread, color=CALM, alpha=0.35, linewidth=0)
+            axes.axhline(even, color=OTHER, linewidth=1)
+            axes.bar(np.arange(len(counts)), counts, width=0.85, color=OWN, alpha=0.85)
+            axes.set_xticks(range(0, len(counts), math.ceil(len(counts) / 8)))
+        axes.set_title(name)
+    return _png(figure)
+
+
+def spectrum(real: np.ndarray, generated: np.ndarray) -> bytes:
+    """Radial spectra of true and generated slices, and their ratio.
+
+    Args:
+        real, generated: (k,) log10 power, entry j at j cycles per height of the picture (`radial_power_spectrum`).
+    """
+    real, generated = np.asarray(real, dtype=float), np.asarray(generated, dtype=float)
+    figure = _new_figure(10, 4)
+    powers, ratios = figure.subplots(1, 2)
+    cycles = np.arange(len(real))
+    powers.plot(cycles, real, color=BEST, label="true")
+    powers.plot(cycles, generated, "--", color=OWN, label="generated")
+    powers.legend(frameon=False)
+    ratios.plot(cycles, 10 ** (generated - real), color=OWN)
+    ratios.axhline(1, color=CALM, linewidth=1)
+    ratios.set_ylim(bottom=0)
+    for axes, title in ((powers, "log10 power of a slice"), (ratios, "power, generated / true")):
+        axes.set(title=title, xlabel="detail, cycles per picture height (coarse to fine)")
+        axes.spines[["top", "right"]].set_visible(False)
+    return _png(figure)
+
+
+def learning_curve(report: dict) -> bytes:
+    """R2 of the direct regression against the people it learned from; dashed, what the generated hearts reach."""
+    steps = [step for step in report.get("ceiling_curve") or [] if value_at(step, "people") > 0]
+    people = [value_at(step, "people") for step in steps]
+    figure, panels = _panels("people learned from", "R2", sharex=True, sharey=True)
+    for name, axes in panels.items():
+        axes.set(title=name, ylim=(-0.25, 1))
+        if people:
+            reached = [value_at(step, "r2", name) for step in steps]
+            axes.plot(people, reached, "o-", color=BEST, markersize=5, linewidth=1.3, label="direct regression")
+            axes.set_xscale("log")
+            axes.set_xticks(people, labels=[f"{count:,.0f}" for count in people], rotation=40, ha="right")
+            axes.minorticks_off()
+        own = value_at(report, "agreement", name, "r2")
+        if own < axes.get_ylim()[0]:
+            _note(axes, f"generated hearts {_figure(own)}, below the axis")
+        elif math.isfinite(own):
+            axes.axhline(own, color=OWN, linestyle="--", linewidth=1.3, label="generated hearts")
+    _legend(figure, panels)
+    return _png(figure)
+
+
+def _new_figure(width: float, height: float):
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(15, 6), layout="constrained")
-    canvas = FigureCanvasAgg(figure)
-    for axes, name, a, b in zip(figure.subplots(2, 5).flat, PHENOTYPES, truth.T, found.T, strict=True):
-        limits = [np.nanmin([a, b]), np.nanmax([a, b])]
-        axes.plot(limits, limits, color="0.7", linewidth=1)
-        axes.scatter(a, b, s=8, alpha=0.6)
-        axes.set(title=name, xlabel="true", ylabel="generated")
-    partial = path.with_name(f".{path.name}.partial")
-    canvas.print_figure(partial, format="png", dpi=100)
-    partial.replace(path)
+    return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
+
+
+def _panels(xlabel: str, ylabel: str, height: float = 6.2, **shared: bool) -> tuple:
+    """A figure of 2 x 5 panels; {phenotype: axes}, labelled on the outside only."""
+    figure = _new_figure(15, height)
+    grid = figure.subplots(2, len(PHENOTYPES) // 2, **shared)
+    for axes in grid.flat:
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=9)
+    for axes in grid[-1]:
+        axes.set_xlabel(xlabel)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(ylabel)
+    return figure, dict(zip(PHENOTYPES, grid.flat, strict=True))
+
+
+def _pairs(panels: dict, found: np.ndarray, truth: np.ndarray) -> Iterator[tuple]:
+    """(axes, phenotype, generated, true) without the patients where either is unknown."""
+    if found.shape != truth.shape or found.shape[1:] != (len(PHENOTYPES),):
+        raise ValueError(f"found {found.shape} and truth {truth.shape} are not both (n, {len(PHENOTYPES)})")
+    for (name, axes), generated, true in zip(panels.items(), found.T, truth.T, strict=True):
+        known = np.isfinite(generated) & np.isfinite(true)
+        yield axes, name, generated[known], true[known]
+
+
+def _bar(axes, row: int, value: float, colour: str) -> None:
+    """One horizontal bar of R2 with its number at the right; a triangle at the end of a clipped one."""
+    if not math.isfinite(value):
+        return
+    axes.barh(row, max(value, LOWEST_R2), color=colour, height=0.72)
+    if value < LOWEST_R2:
+        axes.plot(LOWEST_R2 - 0.05, row, marker="<", color=colour, markersize=6, clip_on=False)
+    axes.text(1.4, row, _figure(value), va="center", ha="right", fontsize=8.5)
+
+
+def _figure(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}" if math.isfinite(value) else "–"
+
+
+def _note(axes, text: str) -> None:
+    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
+    axes.text(0.03, 0.98, text, transform=axes.transAxes, va="top", fontsize=8.5, bbox=box)
+
+
+def _legend(figure, panels: dict) -> None:
+    """One legend above all panels, of every label any panel has."""
+    entries = {}
+    for axes in panels.values():
+        lines, labels = axes.get_legend_handles_labels()
+        entries |= dict(zip(labels, lines, strict=True))
+    if entries:
+        where = {"loc": "outside upper center", "ncols": len(entries), "frameon": False}
+        figure.legend(entries.values(), entries.keys(), **where)
+
+
+def _png(figure) -> bytes:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)
+    return stream.getvalue()

@@ -1,4 +1,4 @@
-"""What the denoiser is told: ECG tokens, person tokens, and learned null tokens where either is absent."""
+"""What ECG and person say: tokens, a summary with the predicted heart code, null tokens where either is absent."""
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -9,7 +9,7 @@ PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female,
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
-    """ECG and person -> cross-attention tokens and a summary: an embedding, and the targets predicted from it.
+    """ECG and person -> cross-attention tokens and a summary: an embedding, and the heart code predicted from it.
 
     ECG and person are dropped independently in training, so one network serves ECG + person, ECG alone, person
     alone and neither: an absent ECG is exactly its null token, an absent field of the person exactly that field's.
@@ -58,7 +58,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
 
         Returns:
             tokens (batch, patches + 1 + 4, width) for cross-attention, and the summary (batch, summary_length): the
-            embedding, and behind it the targets it predicts, which tell the denoiser at once what took long to learn.
+            embedding, and behind it the heart code it predicts.
         """
         ecg = torch.cat([ecg_pooled.unsqueeze(1), ecg_tokens], dim=1)  # (B, 1 + N, D)
         ecg = torch.where(ecg_present[:, None, None], ecg, self.ecg_null.to(ecg.dtype))  # (B, 1 + N, D)
@@ -70,9 +70,30 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         return tokens, torch.cat([embedding, self.target_head(embedding)], dim=1)  # (B, D + K)
 
     @property
+    def code_length(self) -> int:
+        """Of the heart code: phenotypes + components."""
+        return len(self.config.phenotypes) + self.config.components
+
+    @property
     def summary_length(self) -> int:
-        """Of the summary `forward` returns: width + phenotypes + components."""
-        return self.config.width + len(self.config.phenotypes) + self.config.components
+        """Of the summary `forward` returns: embedding + predicted code."""
+        return self.config.width + self.code_length
+
+    @property
+    def told_length(self) -> int:
+        """Of what `told` returns: embedding + code + whether there is a code."""
+        return self.config.width + self.code_length + 1
+
+    def told(self, summary: Tensor, code: Tensor, code_present: Tensor) -> Tensor:
+        """What the denoiser is told beside the tokens: (batch, told_length).
+
+        Args:
+            summary: (batch, summary_length).
+            code: (batch, code_length) of the heart to be drawn, in the cohort's SDs.
+            code_present: (batch,) bool; False tells no code.
+        """
+        present = code_present[:, None].to(code.dtype)
+        return torch.cat([summary[:, : self.config.width], code * present, present], dim=1)  # (B, D + K + 1)
 
     def person_tokens(self, person: Tensor, person_present: Tensor) -> Tensor:
         """(batch, 4) values, NaN where absent -> (batch, 4, width)."""
@@ -82,6 +103,6 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4, D)
         return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4, D)
 
-    def targets(self, summary: Tensor) -> Tensor:
-        """The part of a summary that predicts: (batch, phenotypes + components), in the cohort's SDs."""
+    def predicted(self, summary: Tensor) -> Tensor:
+        """The part of a summary that predicts the heart code: (batch, code_length), in the cohort's SDs."""
         return summary[:, self.config.width :]  # (B, K)

@@ -54,16 +54,14 @@ class HeartAttnProcessor(AttnProcessor2_0):
         return rearrange(heart, "b (s n) c -> (b s) n c", s=slices)  # (B*S, N, C)
 
 
-def build_unet(
-    preset: Preset, latent_channels: int, latent_size: tuple[int, int], summary: int
-) -> UNet2DConditionModel:
+def build_unet(preset: Preset, latent_channels: int, latent_size: tuple[int, int], told: int) -> UNet2DConditionModel:
     """A stock UNet: convolutions at the fine levels, attention (joined over the heart) at the coarsest one.
 
     Attention at the finest level would cost more than all the rest, for a fifth more operations.
 
     Args:
         latent_channels, latent_size: of the autoencoder's latents.
-        summary: length of the condition's summary (HeartConditioner.summary_length).
+        told: length of what a heart's slices are told alike (HeartConditioner.told_length).
     """
     channels = preset.unet_widths
     fine = len(channels) - 1
@@ -78,7 +76,7 @@ def build_unet(
         attention_head_dim=channels[-1] // 32,  # diffusers' name for the number of heads
         cross_attention_dim=preset.ecg_width,
         class_embed_type="projection",
-        projection_class_embeddings_input_dim=LEVEL_FEATURES + PHASE_FEATURES + summary,
+        projection_class_embeddings_input_dim=LEVEL_FEATURES + PHASE_FEATURES + told,
     )
     return join_slices(unet)
 
@@ -103,7 +101,7 @@ def denoise_heart(
     level_mm: Tensor,
     phase: Tensor,
     tokens: Tensor,
-    summary: Tensor,
+    told: Tensor,
 ) -> Tensor:
     """One evaluation of the denoiser on hearts of any number of slices and phases.
 
@@ -112,7 +110,7 @@ def denoise_heart(
         timesteps: (batch,), 0 to 1000.
         level_mm: (batch, slices) distance of the slice from the heart's centre towards the apex, mm.
         phase: (batch, slices) place in the cycle's frames, ED 0, below 1 (of 2 phases ES is 0.5).
-        tokens: (batch, n, width) and summary: (batch, summary_length), of HeartConditioner.
+        tokens: (batch, n, width) and told: (batch, told_length), of HeartConditioner.
 
     Returns:
         prediction of the shape of `latents`.
@@ -122,7 +120,7 @@ def denoise_heart(
         [
             sinusoid(level_mm / 10, LEVEL_FEATURES, longest=100.0),
             sinusoid(phase * 2 * torch.pi, PHASE_FEATURES, longest=10.0),
-            summary.float().unsqueeze(1).expand(-1, slices, -1),
+            told.float().unsqueeze(1).expand(-1, slices, -1),
         ],
         dim=-1,
     )  # (B, S, L + P + D + K)

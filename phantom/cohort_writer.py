@@ -2,7 +2,7 @@
 
     <out>/ecg/<eid>_20205_2_0.xml                             ten seconds of 12-lead ECG, CardioSoft
     <out>/NIFTI/<eid>/sa_ED.nii.gz, seg_sa_ED.nii.gz, ...     end-diastole and end-systole, or
-    <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine
+    <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine; a cohort of ECGs only has neither
     <out>/persons.csv, phenotypes.csv                         what a study would know of them
     <out>/truth.csv                                           every drawn number
     <out>/cohort.json                                         what the cohort was made from
@@ -48,11 +48,13 @@ class CohortPlan:
     Attributes:
         seed: of every draw. subjects: how many.
         frames: of each cine; 2 writes end-diastole and end-systole only, in files of their own.
+        ecg_only: no images; ECGs and tables are those of the full cohort.
     """
 
     seed: int
     subjects: int
     frames: int = 2
+    ecg_only: bool = False
     version: int = VERSION
 
 
@@ -73,15 +75,22 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
     waiting = [index for index in range(plan.subjects) if not ecg_path(output, index).exists()]
     workers = min(processes or available_cores(), max(len(waiting), 1))
     with tqdm(total=plan.subjects, initial=plan.subjects - len(waiting), desc="phantom", unit="subject") as bar:
-        for _ in _run(partial(write_subject, output, plan.seed, plan.frames), waiting, workers):
+        for _ in _run(partial(write_subject, output, plan), waiting, workers):
             bar.update()
     _write_tables(output, [draw_heart(plan.seed, index) for index in range(plan.subjects)])
 
 
-def write_subject(output: Path, seed: int, frames: int, index: int) -> None:
+def write_subject(output: Path, plan: CohortPlan, index: int) -> None:
     """Write the files of subject `index`. The ECG comes last: where it exists, the subject is complete."""
-    heart = draw_heart(seed, index)
-    folder = output / "NIFTI" / str(FIRST_EID + index)
+    heart = draw_heart(plan.seed, index)
+    if not plan.ecg_only:
+        _write_images(output / "NIFTI" / str(FIRST_EID + index), heart, plan.frames)
+    rendered = render_ecg(heart)
+    measured = {name: value for name, value in rendered.measurements.items() if value is not None}
+    write_cardiosoft(ecg_path(output, index), rendered.ecg, medians=rendered.medians, measurements=measured)
+
+
+def _write_images(folder: Path, heart: Heart, frames: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for leftover in folder.glob(".*.partial"):
         leftover.unlink()
@@ -94,9 +103,6 @@ def write_subject(output: Path, seed: int, frames: int, index: int) -> None:
     for suffix, (times, interval_s) in stacks.items():
         for name, voxels in ((f"sa{suffix}", images.voxels), (f"seg_sa{suffix}", images.labels)):
             write_nifti(folder / f"{name}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
-    rendered = render_ecg(heart)
-    measured = {name: value for name, value in rendered.measurements.items() if value is not None}
-    write_cardiosoft(ecg_path(output, index), rendered.ecg, medians=rendered.medians, measurements=measured)
 
 
 def ecg_path(output: Path, index: int) -> Path:
@@ -150,7 +156,8 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
                 stranger.parent, "holds files that are not of a phantom cohort", "give --output an empty or new folder"
             )
     else:
-        for field in ("seed", "frames", "version"):
+        there = {"ecg_only": False, **there}  # cohorts older than the option
+        for field in ("seed", "frames", "ecg_only", "version"):
             if there.get(field) != getattr(plan, field):
                 raise InputError(
                     note,
@@ -206,7 +213,7 @@ def _write_tables(output: Path, hearts: list[Heart]) -> None:
 
 
 def drawn_phenotypes(heart: Heart) -> dict[str, float]:
-    """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation only approaches."""
+    """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation approaches."""
     return with_derived(
         {
             "LVEDV": heart.lvedv_ml,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline, UNet2DConditionModel
+from diffusers import DiffusionPipeline, ModelMixin, UNet2DConditionModel
 from einops import rearrange
 from safetensors import SafetensorError
 from torch import Generator, Tensor
@@ -18,17 +18,20 @@ from cohort.heart_grid import GridGeometry
 from models.autoencoder import SliceAutoencoder
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
+from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.unet import denoise_heart, join_slices
 
-from .schedulers import from_flow, make_scheduler, to_flow
+from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
 PARTS = {
     "ecg_encoder": ECGEncoder,
     "conditioner": HeartConditioner,
+    "prior": HeartPrior,
     "unet": UNet2DConditionModel,
     "autoencoder": SliceAutoencoder,
 }
+PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the UNet
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
     """Generate hearts from ECGs.
 
     Args:
-        ecg_encoder, conditioner, unet, autoencoder: trained parts.
+        ecg_encoder, conditioner, prior, unet, autoencoder: trained parts.
         scheduler: any that `make_scheduler` builds.
         geometry: fields of the GridGeometry the parts were trained on.
         ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
@@ -64,6 +67,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         self,
         ecg_encoder: ECGEncoder,
         conditioner: HeartConditioner,
+        prior: HeartPrior,
         unet: UNet2DConditionModel,
         autoencoder: SliceAutoencoder,
         scheduler,
@@ -74,7 +78,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
     ) -> None:
         super().__init__()
         self.register_modules(
-            ecg_encoder=ecg_encoder, conditioner=conditioner, unet=unet, autoencoder=autoencoder, scheduler=scheduler
+            ecg_encoder=ecg_encoder,
+            conditioner=conditioner,
+            prior=prior,
+            unet=unet,
+            autoencoder=autoencoder,
+            scheduler=scheduler,
         )
         self.register_to_config(
             geometry=geometry, ecg_limits=ecg_limits, shared_noise=shared_noise, guidance_scale=guidance_scale
@@ -107,7 +116,11 @@ class ECGToMRIPipeline(DiffusionPipeline):
         """
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
         tokens, summary = self.encode(condition, guided=scale != 1.0)
-        latents = self._denoise(tokens, summary, generators, steps, scale)  # (B, S*P, C, h, w)
+        codes = self.draw_codes(summary, generators, scale)  # (B, K)
+        present = torch.arange(len(summary), device=self.device) < len(codes)  # nobody's heart has no code
+        given_codes = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
+        told = self.conditioner.told(summary, given_codes, present)
+        latents = self._denoise(tokens, told, generators, steps, scale)  # (B, S*P, C, h, w)
         flat = rearrange(latents, "b s c h w -> (b s) c h w")
         pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
         g = self.grid
@@ -124,24 +137,37 @@ class ECGToMRIPipeline(DiffusionPipeline):
         empty = self.conditioner(tokens, pooled, c.person, none, none)
         return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
 
-    def _denoise(
-        self, tokens: Tensor, summary: Tensor, generators: list[Generator], steps: int, scale: float
-    ) -> Tensor:
+    @torch.no_grad()
+    def draw_codes(self, summary: Tensor, generators: list[Generator], scale: float = 1.0) -> Tensor:
+        """Heart codes (B, K) in the cohort's SDs, one per generator, drawn from the prior.
+
+        Args:
+            summary: (B, D + K) of `encode`, or (2 B, D + K) with the empty condition for guidance.
+        """
+        batch = len(generators)
+        shape = (self.conditioner.code_length,)
+        codes = torch.stack([torch.randn(shape, generator=g) for g in generators]).to(self.device)  # (B, K)
+        scheduler = make_scheduler(DEFAULT_SCHEDULER)
+        scheduler.set_timesteps(PRIOR_STEPS)
+        for timestep in scheduler.timesteps:
+            sigma = (timestep / 1000).to(codes).expand(len(summary))
+            velocity = self.prior(codes.repeat(len(summary) // batch, 1), sigma, summary)  # (B or 2 B, K)
+            codes = scheduler.step(_guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
+        return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]))
+
+    def _denoise(self, tokens: Tensor, told: Tensor, generators: list[Generator], steps: int, scale: float) -> Tensor:
         g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases
         shape = (batch, slices, self.unet.config.out_channels, g.height // f, g.width // f)
         latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)
-        level_mm, phase = (place.to(self.device).expand(len(summary), -1) for place in slice_places(g))
+        level_mm, phase = (place.to(self.device).expand(len(told), -1) for place in slice_places(g))
         self.scheduler.set_timesteps(steps)
         latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
         for timestep in self.progress_bar(self.scheduler.timesteps):
             on_path, sigma = to_flow(self.scheduler, latents, timestep)
-            doubled = torch.cat([on_path] * (len(summary) // batch))  # (B or 2 B, S, C, h, w)
+            doubled = torch.cat([on_path] * (len(told) // batch))  # (B or 2 B, S, C, h, w)
             times = torch.full((len(doubled),), float(sigma) * 1000, device=self.device)
-            velocity = denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, summary)
-            if len(velocity) > batch:
-                given, empty = velocity.chunk(2)
-                velocity = empty + scale * (given - empty)
+            velocity = _guided(denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, told), batch, scale)
             prediction = from_flow(self.scheduler, on_path, velocity, sigma)
             latents = self._step(prediction, timestep, latents, generators)
         return latents
@@ -151,11 +177,17 @@ class ECGToMRIPipeline(DiffusionPipeline):
         options = {"generator": generators} if "generator" in inspect.signature(self.scheduler.step).parameters else {}
         return self.scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
 
-    def save(self, folder: Path) -> None:
-        """Write the self-contained folder under a temporary name, then rename."""
+    def save(self, folder: Path, companions: dict[str, ModelMixin] | None = None) -> None:
+        """Write the self-contained folder under a temporary name, then rename.
+
+        Args:
+            companions: models that travel in the folder without being part of the pipeline, by subfolder.
+        """
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         self.save_pretrained(partial, safe_serialization=True)
+        for name, model in (companions or {}).items():
+            model.save_pretrained(partial / name, safe_serialization=True)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
 
@@ -181,6 +213,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
             raise InputError(index, "is damaged", "train again or copy it again") from error
         parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
         return cls(**parts, scheduler=make_scheduler(scheduler), **settings)
+
+
+def _guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
+    """Classifier-free guidance (Ho & Salimans 2022, equation 6) of a (2 B, ...) pair; a single pass is left alone."""
+    if len(velocity) == batch:
+        return velocity
+    given, empty = velocity.chunk(2)
+    return empty + scale * (given - empty)
 
 
 def load_part(part: type, folder: Path):

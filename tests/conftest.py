@@ -65,13 +65,16 @@ def tiny_parts(tiny_preset) -> dict:
     from models.autoencoder import SliceAutoencoder
     from models.conditioning import HeartConditioner
     from models.ecg_encoder import ECGEncoder
+    from models.heart_prior import HeartPrior
     from models.unet import build_unet
 
     torch.manual_seed(0)
+    conditioner = HeartConditioner(width=32, components=3)
     parts = {
         "ecg_encoder": ECGEncoder(width=32, layers=1, heads=4),
-        "conditioner": HeartConditioner(width=32),
-        "unet": build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4), summary=32),
+        "conditioner": conditioner,
+        "prior": HeartPrior(conditioner.code_length, conditioner.summary_length, width=16, blocks=1),
+        "unet": build_unet(tiny_preset, 4, (4, 4), conditioner.told_length),
         "autoencoder": SliceAutoencoder(width=8, latent_channels=4),
     }
     parts["autoencoder"].set_latent_statistics(torch.zeros(4), torch.ones(4))

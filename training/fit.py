@@ -57,6 +57,7 @@ def fit(
     accelerator: Accelerator,
     evaluate: Callable[[nn.Module, int], dict[str, float]],
     title: str,
+    best: str | None = None,
 ) -> nn.Module:
     """Train `module` and leave the averaged (EMA) weights in it.
 
@@ -65,6 +66,7 @@ def fit(
         evaluate: (module holding the EMA weights, step) -> metrics, called on the main process every
             `evaluate_every` steps and at the end.
         title: of the progress bar.
+        best: a metric of `evaluate`; the averaged weights of the step where it was smallest are left, not the last.
 
     Raises:
         InputError: the loss is not finite. KeyboardInterrupt: SIGTERM or Ctrl-C, after a checkpoint.
@@ -99,7 +101,7 @@ def fit(
                 run.log(done, **metrics)
                 progress.set_postfix({k: f"{v:.3f}" for k, v in metrics.items() if k.endswith("loss")}, refresh=False)
             if (done % recipe.evaluate_every == 0 or last) and accelerator.is_main_process:
-                run.log(done, **_with_average(module, ema, lambda m, at=done: evaluate(m, at)))
+                run.log(done, **_with_average(module, ema, lambda m, at=done: _judged(evaluate, m, at, run, best)))
             if saves:
                 run.save(done, _parts(module, ema, optimizer))
             if asked and not last:
@@ -108,8 +110,18 @@ def fit(
         stop.restore()
     accelerator.wait_for_everyone()
     ema.copy_to(module.parameters())
+    if best:
+        module.load_state_dict(run.best())
     accelerator.free_memory()  # a second stage on the same weights must not meet this stage's gradient hooks
     return module.eval()
+
+
+def _judged(evaluate: Callable, module: nn.Module, step: int, run: Run, best: str | None) -> dict[str, float]:
+    """Metrics of the averaged weights, which are kept when they are the best so far."""
+    metrics = evaluate(module, step)
+    if best:
+        run.keep_best(metrics[best], step, module.state_dict())
+    return metrics
 
 
 def _any_process(asked: bool, accelerator: Accelerator) -> bool:

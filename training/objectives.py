@@ -1,4 +1,6 @@
-"""What the denoiser learns: rectified flow on the slices of hearts, and what the condition alone tells."""
+"""What is learned: the heart code from the condition, and rectified flow of codes and of the slices of hearts."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -6,41 +8,48 @@ from torch import Generator, Tensor, nn
 TIMESTEPS = 1000  # the scale diffusers' flow schedulers give to sigma in [0, 1]
 
 
-class HeartDenoiser(nn.Module):
-    """Encoder, conditioner and UNet as the one module that Accelerate wraps.
+class ConditionReader(nn.Module):
+    """ECG encoder and conditioner as the one module that Accelerate wraps: recordings and persons -> summary.
 
     Args:
-        ecg_encoder, conditioner, unet: of models/.
+        ecg_encoder, conditioner: of models/.
+    """
+
+    def __init__(self, ecg_encoder: nn.Module, conditioner: nn.Module) -> None:
+        super().__init__()
+        self.ecg_encoder, self.conditioner = ecg_encoder, conditioner
+
+    def forward(
+        self, ecg: Tensor, lead_mask: Tensor, person: Tensor, ecg_present: Tensor, person_present: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Tokens (batch, n, width) and summary (batch, summary_length); arguments as of the parts."""
+        tokens, pooled = self.ecg_encoder(ecg, lead_mask)  # (B, N, D), (B, D)
+        return self.conditioner(tokens, pooled, person, ecg_present, person_present)  # (B, M, D), (B, D + K)
+
+
+class HeartDenoiser(nn.Module):
+    """The UNet as the one module that Accelerate wraps.
+
+    Args:
+        unet: of models/.
         denoise: models.unet.denoise_heart, handed in so that this room imports no model.
     """
 
-    def __init__(self, ecg_encoder: nn.Module, conditioner: nn.Module, unet: nn.Module, denoise) -> None:
+    def __init__(self, unet: nn.Module, denoise: Callable[..., Tensor]) -> None:
         super().__init__()
-        self.ecg_encoder, self.conditioner, self.unet = ecg_encoder, conditioner, unet
-        self._denoise = denoise
+        self.unet, self._denoise = unet, denoise
 
-    def forward(self, batch, noisy: Tensor, sigma: Tensor, ecg_present: Tensor, person_present: Tensor):
-        """Predict the velocity and the targets of a batch (cohort.dataset.HeartBatch).
+    def forward(self, noisy: Tensor, sigma: Tensor, batch, tokens: Tensor, told: Tensor) -> Tensor:
+        """Predict the velocity of a batch (cohort.dataset.HeartBatch).
 
         Args:
             noisy: (batch, slices, channels, height, width); sigma: (batch,) in [0, 1].
-            ecg_present, person_present: (batch,) bool, False where the condition is dropped.
+            tokens: (batch, n, width) and told: (batch, told_length), of HeartConditioner.
 
         Returns:
-            velocity, of the shape of `noisy`, and standardised targets (batch, K) read off the condition.
+            velocity, of the shape of `noisy`.
         """
-        tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
-        tokens, summary = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, M, D)
-        velocity = self._denoise(
-            self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, summary
-        )  # (B, S, C, h, w)
-        return velocity, self.conditioner.targets(summary)  # (B, S, C, h, w), (B, K)
-
-    def condition_only(self, batch, ecg_present: Tensor, person_present: Tensor) -> Tensor:
-        """The standardised targets (batch, K) without any denoising."""
-        tokens, pooled = self.ecg_encoder(batch.ecg, batch.lead_mask)  # (B, N, D), (B, D)
-        _, summary = self.conditioner(tokens, pooled, batch.person, ecg_present, person_present)  # (B, D + K)
-        return self.conditioner.targets(summary)  # (B, K)
+        return self._denoise(self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, told)
 
 
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -57,6 +66,11 @@ def interpolated(latents: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor,
     """Rectified flow (Liu 2022, equation 1): the point at `sigma` between data and noise, and its velocity."""
     s = sigma.view(-1, *[1] * (latents.dim() - 1))
     return (1 - s) * latents + s * noise, noise - latents
+
+
+def stratified_sigma(batch: int, generator: Generator) -> Tensor:
+    """(batch,) uniform in [0, 1), one in each of `batch` equal parts in random order: less noise in the mean."""
+    return (torch.randperm(batch, generator=generator) + torch.rand(batch, generator=generator)) / batch
 
 
 def heart_window(size: tuple[int, int]) -> Tensor:

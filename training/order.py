@@ -25,7 +25,9 @@ def rows_of_step(rows: Tensor, batch: int, step: int, seed: int, rank: int = 0, 
     first = (step * ranks + rank) * batch
     places = torch.arange(first, first + batch)
     epochs = places // len(rows)
-    orders = {
-        int(e): torch.randperm(len(rows), generator=keyed_generator(seed, "order", int(e))) for e in epochs.unique()
-    }
-    return torch.stack([rows[orders[int(e)][p % len(rows)]] for e, p in zip(epochs, places, strict=True)])
+    drawn = torch.empty_like(places)
+    for epoch in epochs.unique().tolist():
+        order = torch.randperm(len(rows), generator=keyed_generator(seed, "order", epoch))
+        here = epochs == epoch
+        drawn[here] = order[places[here] % len(rows)]
+    return rows[drawn]

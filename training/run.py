@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from cohort.errors import InputError
@@ -124,6 +125,26 @@ class Run:
             raise InputError(self.checkpoints, "every checkpoint is damaged", "delete the run's folder to start anew")
         self._forget_metrics_after(-1)
         return None
+
+    def keep_best(self, score: float, step: int, tensors: Tensors) -> None:
+        """Keep these weights in best.safetensors if their score is the lowest of the steps up to this one.
+
+        A best that a later, since forgotten, part of an interrupted run has left is no rival.
+        """
+        path = self.folder / "best.safetensors"
+        if path.exists():
+            with safe_open(path, framework="pt") as file:
+                before = file.metadata()
+            if int(before["step"]) < step and float(before["score"]) <= score:
+                return
+        partial = path.with_name(f".{path.name}.partial")
+        about = {"score": repr(score), "step": str(step)}
+        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, about)
+        partial.replace(path)
+
+    def best(self) -> Tensors:
+        """The weights `keep_best` kept."""
+        return load_file(self.folder / "best.safetensors")
 
     def _forget_metrics_after(self, step: int) -> None:
         path = self.folder / "metrics.jsonl"

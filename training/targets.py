@@ -1,4 +1,4 @@
-"""What the condition alone should tell of a heart: its phenotypes where they are known, and its coarse appearance."""
+"""The code of a heart: its phenotypes where they are known, and its coarse appearance."""
 
 import numpy as np
 import torch
@@ -8,30 +8,38 @@ from torch import Tensor
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 
+from .objectives import heart_window
+
 PCA_PEOPLE = 1000  # the leading components of a thousand hearts are those of all
 
 
-def condition_targets(cohort: PreparedCohort, latents: np.ndarray, conditioner) -> Tensor:
+def heart_codes(cohort: PreparedCohort, latents: np.ndarray, conditioner) -> Tensor:
     """(N, K + components): standardised phenotypes (NaN where unknown), then standardised principal components.
 
     Args:
         latents: (N, slices, phases, C, h, w) of the cohort.
         conditioner: models.conditioning.HeartConditioner, whose configuration names and standardises the phenotypes.
     """
-    parts = []
-    if conditioner.config.phenotypes:
-        mean, std = conditioner.config.phenotype_mean, conditioner.config.phenotype_std
-        columns = [PHENOTYPES.index(name) for name in conditioner.config.phenotypes]
-        parts.append((torch.tensor(cohort.phenotypes[:, columns]) - torch.tensor(mean)) / torch.tensor(std))
+    parts = [standardised_phenotypes(cohort.phenotypes, conditioner)]
     if conditioner.config.components:
         parts.append(heart_components(cohort, latents, conditioner.config.components))
-    return torch.cat(parts, dim=1).float() if parts else torch.zeros(len(cohort.eid), 0)
+    return torch.cat(parts, dim=1)
+
+
+def standardised_phenotypes(phenotypes: np.ndarray, conditioner) -> Tensor:
+    """The conditioner's own phenotypes in its cohort's SDs: (N, 10) -> (N, K), NaN where unknown."""
+    columns = [PHENOTYPES.index(name) for name in conditioner.config.phenotypes]
+    mean, std = (
+        torch.tensor(v).view(-1) for v in (conditioner.config.phenotype_mean, conditioner.config.phenotype_std)
+    )
+    return ((torch.from_numpy(np.asarray(phenotypes)[:, columns]) - mean) / std).float()
 
 
 def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) -> Tensor:
     """Leading principal components of whole hearts, (N, count), each of unit variance over the training people.
 
-    Needs no label. Slices outside the acquisition count as average ones. Fewer hearts than `count`: the rest are 0.
+    Needs no label. Slices outside the acquisition count as average ones; the middle of the grid, where the heart is,
+    counts most. Fewer hearts than `count`: the rest are 0.
     """
     train = cohort.rows("train")[:PCA_PEOPLE]
     known = _flat(cohort, latents, train)
@@ -52,4 +60,5 @@ def _flat(cohort: PreparedCohort, latents: np.ndarray, rows: np.ndarray) -> Tens
     """(n, slices * phases * C * h * w) float32, NaN outside the acquisition."""
     hearts = torch.from_numpy(latents[rows].astype(np.float32))
     mask = torch.from_numpy(cohort.mask[rows])[..., None, None, None]
-    return rearrange(torch.where(mask, hearts, torch.nan), "n s p c h w -> n (s p c h w)")
+    hearts = torch.where(mask, hearts * heart_window(hearts.shape[-2:]).sqrt(), torch.nan)
+    return rearrange(hearts, "n s p c h w -> n (s p c h w)")

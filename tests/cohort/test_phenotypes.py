@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from cohort.cine import Label
-from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, WALLS, phenotypes_of, volume_ml, wall_thickness_mm, with_derived
+from cohort.phenotypes import (
+    MYOCARDIAL_DENSITY_G_ML,
+    PHENOTYPES,
+    WALLS,
+    phenotypes_of,
+    volume_ml,
+    wall_thickness_mm,
+    with_derived,
+)
 
 PIXEL_MM, STEP_MM = 1.0, 2.0
 VOXEL_MM3 = PIXEL_MM**2 * STEP_MM

@@ -1,12 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import PHENOTYPES, phenotypes_of
-from evaluation.figures import write_scatter
 from evaluation.measuring import measured_phenotypes
 from evaluation.segmentation import CLASSES, Segmenter, blurred, dice, segment, segmentation_loss
 
@@ -96,12 +94,3 @@ def test_a_segmenter_can_learn(prepared):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert losses[-1] < 0.6 * losses[0]
-
-
-def test_the_scatter_is_a_picture_even_with_unknown_values(tmp_path):
-    values = np.random.default_rng(0).random((5, 8))
-    values[0, 3] = np.nan
-    write_scatter(tmp_path / "agreement.png", values, values + 0.1)
-    with Image.open(tmp_path / "agreement.png") as image:
-        assert image.size == (1200, 600)
-    assert [path.name for path in tmp_path.iterdir()] == ["agreement.png"]

@@ -77,6 +77,32 @@ def test_a_cine_has_its_frames_and_interval(tmp_path):
     assert image.frame_interval_s == pytest.approx(60 / draw_heart(6, 0).heart_rate_bpm / 3, rel=1e-5)
 
 
+def test_a_cohort_of_ecgs_only_has_the_same_people_and_no_image(written, tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=3, ecg_only=True), processes=1)
+    whole, ecgs = contents(written), contents(tmp_path)
+    assert sorted(ecgs) == sorted(name for name in whole if not name.startswith("NIFTI"))
+    assert all(ecgs[name] == whole[name] for name in ecgs if name != "cohort.json")
+    assert not list((tmp_path / "NIFTI").iterdir())
+    assert json.loads((tmp_path / "cohort.json").read_text())["ecg_only"] is True
+
+
+def test_ecgs_only_and_whole_cohorts_do_not_mix(written, tmp_path):
+    with pytest.raises(InputError, match="this cohort has ecg_only False, not True"):
+        write_cohort(written, CohortPlan(seed=6, subjects=3, ecg_only=True))
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, ecg_only=True), processes=1)
+    with pytest.raises(InputError, match="this cohort has ecg_only True, not False"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1))
+
+
+def test_a_cohort_older_than_the_option_is_a_whole_one(written):
+    note = written / "cohort.json"
+    plan = json.loads(note.read_text())
+    assert plan.pop("ecg_only") is False
+    note.write_text(json.dumps(plan))
+    write_cohort(written, CohortPlan(seed=6, subjects=3), processes=1)
+    assert json.loads(note.read_text()) == plan | {"ecg_only": False}
+
+
 def test_another_seed_is_refused(written):
     with pytest.raises(InputError, match="this cohort has seed 6, not 7"):
         write_cohort(written, CohortPlan(seed=7, subjects=3))

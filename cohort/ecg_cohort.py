@@ -1,0 +1,115 @@
+"""ECGs of everybody whose phenotypes are known, MRI or none, laid down as arrays: what an ECG regressor learns from.
+
+Sizes and masses of hearts reach a study as a table long before the images do, and for many more people.
+"""
+
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .ecg import LEADS, read_ecg
+from .errors import InputError
+from .person import Person
+from .phenotypes import PHENOTYPES
+from .prepared import fingerprint, in_processes, read_tables
+from .preprocessing import ecg_input
+from .subjects import Subject, find_subjects
+
+CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
+
+
+@dataclass(frozen=True, eq=False)
+class ECGCohort:
+    """N people, one ECG each; row i is one person in order of eid.
+
+    Attributes:
+        ecg: (N, 12, samples) float16 mV, memory-mapped; lead_mask: (N, 12) bool.
+        person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
+        phenotypes: (N, 10) float32 in the order of PHENOTYPES; NaN where unknown.
+        eid: (N,) int64.
+    """
+
+    ecg: np.ndarray
+    lead_mask: np.ndarray
+    person: np.ndarray
+    phenotypes: np.ndarray
+    eid: np.ndarray
+
+
+def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
+    """Read the ECG of every person who has a row in data/phenotypes.csv, once.
+
+    The table knows no visit: of a person's ECGs, the one of the first instance is taken. The arrays go to a folder of
+    `folder` named by a hash of the settings and of the files' names, sizes and times; it appears when whole. ECGs that
+    cannot be read are left out, and their number is printed.
+
+    Args:
+        sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
+
+    Raises:
+        InputError: nobody has both an ECG and a row, or no ECG can be read.
+    """
+    data, persons_csv, phenotypes_csv = Path(data), Path(data) / "persons.csv", Path(data) / "phenotypes.csv"
+    persons, phenotypes = read_tables(data)
+    first = {subject.eid: subject for subject in reversed(find_subjects(data)) if subject.ecg}
+    subjects = [first[eid] for eid in sorted(first.keys() & phenotypes.keys())]
+    if not subjects:
+        raise InputError(
+            phenotypes_csv,
+            "has no row of anybody with an ECG" if phenotypes_csv.exists() else "there is no such table",
+            f"list eid and {', '.join(PHENOTYPES[:3])}, ... of the people of {data / 'ecg'}",
+        )
+    settings = {"sampling_rate": sampling_rate, "duration_s": duration_s}
+    name = fingerprint(settings, (persons_csv, phenotypes_csv, *(subject.ecg for subject in subjects)))
+    final = Path(folder) / f"{data.resolve().name}-ecg-{name}"
+    if not final.exists():
+        jobs = [(subject, persons.get(subject.eid, Person()), phenotypes[subject.eid]) for subject in subjects]
+        _write(data, final, jobs, sampling_rate, duration_s, quiet)
+    modes = {field.name: "r" if field.name == "ecg" else None for field in fields(ECGCohort)}
+    return ECGCohort(**{name: np.load(final / f"{name}.npy", mmap_mode=mode) for name, mode in modes.items()})
+
+
+def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, duration_s: float, quiet: bool) -> None:
+    """The arrays of whoever can be read, under a temporary name until they are whole."""
+    draft = final.with_name(f".partial-{final.name}")
+    draft.mkdir(parents=True, exist_ok=True)
+    shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
+    strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
+    people, faults = [], []
+    read = in_processes(partial(_person, sampling_rate, duration_s), jobs, CHUNK)
+    for found in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
+        if isinstance(found, str):
+            faults.append(found)
+        else:
+            strips[len(people)] = found.pop("ecg")
+            people.append(found)
+    if not people:
+        raise InputError(data / "ecg", f"none of {len(jobs)} ECGs can be read", f"the first: {faults[0]}")
+    if faults:
+        print(f"{len(faults)} of {len(jobs)} ECGs cannot be read and are left out; the first: {faults[0]}")
+        np.save(draft / ".ecg.npy", strips[: len(people)])
+        (draft / ".ecg.npy").replace(draft / "ecg.npy")
+    strips.flush()
+    for name in people[0]:
+        np.save(draft / f"{name}.npy", np.stack([person[name] for person in people]))
+    draft.rename(final)
+
+
+def _person(sampling_rate: int, duration_s: float, job: tuple[Subject, Person, dict[str, float]]) -> dict | str:
+    """One person's row of every array, or why the ECG cannot be read."""
+    subject, person, known = job
+    try:
+        ecg = read_ecg(subject.ecg)
+    except InputError as error:
+        return str(error)
+    signal, lead_mask = ecg_input(ecg, sampling_rate, duration_s)
+    return {
+        "ecg": signal.astype(np.float16),
+        "lead_mask": lead_mask,
+        "person": person.filled_from(ecg.person).vector,
+        "phenotypes": np.array([known.get(name, np.nan) for name in PHENOTYPES], np.float32),
+        "eid": np.int64(subject.eid),
+    }

@@ -1,0 +1,200 @@
+"""Label maps drawn by somebody else's segmenter: read from a folder, brought to one numbering, and checked.
+
+    <labels>/<patient>/seg_sa_ED.nii.gz, seg_sa_ES.nii.gz     of sample 1, or seg_sa.nii.gz with the phases in time
+    <labels>/<patient>/sample_2/ ...                          of further samples
+
+This is the layout in which sample.py writes hearts (sa_ED.nii.gz, ...), on the same grid. Two numberings are in use:
+ukbb_cardiac's, 1 LV cavity, 2 myocardium, 3 RV cavity (`cohort.cine.Label`), and that of ACDC (Bernard et al., IEEE
+Trans Med Imaging 37:2514, 2018), 1 RV cavity, 2 myocardium, 3 LV cavity, which CineMA shares.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from cohort.cine import Label, read_nifti
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry, canonical_affine
+
+Convention = Literal["ukbb", "acdc"]
+TO_UKBB = {"ukbb": (0, 1, 2, 3), "acdc": (0, 3, 2, 1)}
+# The myocardium borders at least 94 % of the LV cavity's outline, at most 41 % of the RV's: 524 phantoms, a real heart.
+ENCLOSED = 0.6
+CLEAR_LEAD = 0.3
+SAME_MM = 1e-3  # two affines closer than this are one
+FEWEST_SLICES, FEWEST_PIXELS = 6, 10
+NAMES = {Label.LV_CAVITY: "LV cavity", Label.LV_MYOCARDIUM: "LV myocardium", Label.RV_CAVITY: "RV cavity"}
+STATE_IT = "look at the label map; if it is right, state its convention, ukbb or acdc"
+SEGMENT_AS_IS = "segment the hearts on the grid in which they were written, and write the maps on it"
+
+
+# ---- Which number is which ----
+
+
+def detect_convention(labels: np.ndarray, source: object = "label map") -> Convention:
+    """Which numbering a label map follows, by anatomy: the LV cavity is the one that the myocardium, 2, encloses.
+
+    Args:
+        labels: (slices, phases, height, width); more slices than one heart's are welcome.
+        source: the file or folder to name in an error.
+
+    Raises:
+        InputError: values other than 0 to 3, a class is absent, or neither cavity is clearly the enclosed one.
+    """
+    if not np.isin(labels, range(4)).all():
+        raise InputError(source, "has labels other than 0 to 3", "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity")
+    if absent := [str(value) for value in (1, 2, 3) if not (labels == value).any()]:
+        raise InputError(source, f"has no label {' and no '.join(absent)}: which cavity is which is unclear", STATE_IT)
+    first, third = _walled_share(labels, 1), _walled_share(labels, 3)
+    if max(first, third) < ENCLOSED or abs(first - third) < CLEAR_LEAD:
+        raise InputError(
+            source,
+            f"label 2 borders {first:.0%} of label 1's outline and {third:.0%} of label 3's: which of them is the LV "
+            "cavity is unclear",
+            STATE_IT,
+        )
+    return "ukbb" if first > third else "acdc"
+
+
+def one_convention(found: dict[str, Convention], source: object = "label maps") -> Convention:
+    """The convention that all patients share. found: patient -> convention.
+
+    Raises:
+        InputError: they disagree, or there is nobody.
+    """
+    examples = {convention: patient for patient, convention in found.items()}
+    if len(examples) == 1:
+        return next(iter(examples))
+    if not examples:
+        raise InputError(source, "holds no label map", "put a folder for each patient in it")
+    raise InputError(
+        source,
+        f"{examples['ukbb']} seems to follow ukbb and {examples['acdc']} acdc",
+        "give the label maps of one segmenter, or state their convention",
+    )
+
+
+def to_ukbb(labels: np.ndarray, convention: Convention) -> np.ndarray:
+    """A label map of values 0 to 3, any shape, in the numbers of `Label`; uint8."""
+    return np.array(TO_UKBB[convention], np.uint8)[labels]
+
+
+def _walled_share(labels: np.ndarray, cavity: int) -> float:
+    """The share of a class's outline within the slices, in pixel edges, beyond which the myocardium lies."""
+    outline = walled = 0
+    for axis in (2, 3):
+        pixels = np.moveaxis(labels, axis, 0)
+        for inside, outside in ((pixels[:-1], pixels[1:]), (pixels[1:], pixels[:-1])):
+            edge = (inside == cavity) & (outside != cavity)
+            outline += int(edge.sum())
+            walled += int((edge & (outside == Label.LV_MYOCARDIUM)).sum())
+    return walled / max(outline, 1)
+
+
+# ---- A segmenter's folder ----
+
+
+def read_labels(
+    folder: Path,
+    geometry: GridGeometry | None = None,
+    patients: Iterable[str] | None = None,
+    hearts: Path | None = None,
+    convention: Convention | None = None,
+) -> dict[str, np.ndarray]:
+    """Label maps of generated hearts, drawn by an external segmenter.
+
+    Args:
+        folder: laid out as the head of this file says.
+        geometry: of the hearts; the maps have its shape.
+        patients: names of their folders; all there are if not given.
+        hearts: the folder of the hearts themselves, laid out alike: every sample must then have its map, on the
+            heart's own affine. If not given, hearts are looked for beside the maps; where there is none, the affine
+            has to be the canonical one, which generated hearts have.
+        convention: the numbering of the files. If not given it is detected, a patient at a time, and must be one.
+
+    Returns:
+        patient -> (samples, slices, phases, height, width) uint8 in the numbers of `Label`.
+
+    Raises:
+        InputError: a map is absent, unreadable or on another grid; the convention is unclear or differs.
+    """
+    folder, geometry = Path(folder), geometry or GridGeometry()
+    if not folder.is_dir():
+        raise InputError(folder, "is not a folder", "give the folder of label maps, one folder in it a patient")
+    if patients is None:
+        patients = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = {name: _patient_labels(folder / name, geometry, hearts and Path(hearts) / name) for name in patients}
+    if convention is None:
+        detected = {name: detect_convention(np.concatenate(maps), folder / name) for name, maps in found.items()}
+        convention = one_convention(detected, folder)
+    return {name: to_ukbb(maps, convention) for name, maps in found.items()}
+
+
+def _patient_labels(folder: Path, geometry: GridGeometry, heart: Path | None) -> np.ndarray:
+    """(samples, slices, phases, height, width) as numbered in the files."""
+    further = [path for path in (heart or folder).glob("sample_[0-9]*") if path.is_dir()]
+    samples = [".", *(f"sample_{number}" for number in range(2, len(further) + 2))]
+    maps = []
+    for sample in samples:
+        affine = _heart_affine((heart or folder) / sample)
+        if affine is None and heart:
+            raise InputError(heart / sample, "holds no heart", "give the folder that sample.py wrote")
+        maps.append(_read_map(folder / sample, geometry, canonical_affine(geometry) if affine is None else affine))
+    return np.stack(maps)
+
+
+def _heart_affine(folder: Path) -> np.ndarray | None:
+    """(4, 4) of the heart's first file; None where there is none."""
+    paths = (folder / name for name in ("sa.nii.gz", "sa_ED.nii.gz"))
+    return next((read_nifti(path).affine for path in paths if path.exists()), None)
+
+
+def _read_map(folder: Path, geometry: GridGeometry, affine: np.ndarray) -> np.ndarray:
+    """(slices, phases, height, width) of one heart."""
+    cine, stills = folder / "seg_sa.nii.gz", [folder / f"seg_sa_{phase}.nii.gz" for phase in ("ED", "ES")]
+    paths = stills if geometry.phases == 2 and not cine.exists() else [cine]
+    if absent := [path.name for path in paths if not path.exists()]:
+        raise InputError(folder, f"has no {' and no '.join(absent)}", "write a label map for every heart")
+    expected = (geometry.width, geometry.height, geometry.slices, geometry.phases // len(paths))
+    stacks = []
+    for path in paths:
+        stack = read_nifti(path, labels=True)
+        if stack.voxels.shape != expected:
+            raise InputError(path, f"has shape (x, y, z, t) {stack.voxels.shape}, not {expected}", SEGMENT_AS_IS)
+        if np.abs(stack.affine - affine).max() > SAME_MM:
+            raise InputError(path, "has another affine than the heart", SEGMENT_AS_IS)
+        stacks.append(stack.voxels)
+    return np.concatenate(stacks, axis=3).transpose(2, 3, 1, 0)
+
+
+# ---- Is it whole ----
+
+
+def quality_faults(labels: np.ndarray, mask: np.ndarray | None = None) -> list[str]:
+    """What keeps a label map from being measured, a sentence each; an empty list when nothing does.
+
+    Criteria 1 and 2 of ukbb_cardiac's `sa_pass_quality_control` (Bai et al., J Cardiovasc Magn Reson 20:65, 2018) at
+    ED: every class has 10 pixels in the heart; at least 6 slices, one after another, show 10 pixels each of LV cavity
+    and LV myocardium.
+
+    Args:
+        labels: (slices, phases, height, width) of `Label`, phase 0 being ED.
+        mask: (slices, phases) bool; labels outside the acquisition do not count.
+    """
+    acquired = np.ones(len(labels), bool) if mask is None else np.asarray(mask)[:, 0]
+    pixels = {label: (labels[:, 0] == label).sum(axis=(1, 2)) * acquired for label in NAMES}  # (slices,) each
+    faults = [
+        f"{NAMES[label]} has {counts.sum()} pixels at ED, fewer than {FEWEST_PIXELS}"
+        for label, counts in pixels.items()
+        if counts.sum() < FEWEST_PIXELS
+    ]
+    shown = np.minimum(pixels[Label.LV_CAVITY], pixels[Label.LV_MYOCARDIUM]) >= FEWEST_PIXELS
+    if shown.sum() < FEWEST_SLICES:
+        slices = f"{shown.sum()} of {acquired.sum()} slices"
+        faults.append(f"LV cavity and myocardium are on {slices} at ED, fewer than {FEWEST_SLICES}")
+    first, last = np.flatnonzero(shown)[[0, -1]] if shown.any() else (0, 0)
+    if gaps := [str(slice_ + 1) for slice_ in range(first, last) if not shown[slice_]]:
+        faults.append(f"LV cavity and myocardium are interrupted at slice {', '.join(gaps)} of {len(labels)} at ED")
+    return faults

@@ -1,0 +1,48 @@
+"""A small network that finds the left and right ventricle on a slice, so that hearts can be measured."""
+
+from diffusers import ConfigMixin, ModelMixin, UNet2DModel
+from diffusers.configuration_utils import register_to_config
+from einops import rearrange
+from torch import Tensor
+
+CLASSES = 4  # of cohort.cine.Label
+
+
+class Segmenter(ModelMixin, ConfigMixin):
+    """A stock convolutional UNet on 2 x 2 unshuffled pixels: slices -> logits of background, LV, wall, RV."""
+
+    @register_to_config
+    def __init__(self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2) -> None:
+        super().__init__()
+        self.unet = UNet2DModel(
+            in_channels=unshuffle**2,
+            out_channels=CLASSES * unshuffle**2,
+            block_out_channels=widths,
+            down_block_types=("DownBlock2D",) * len(widths),
+            up_block_types=("UpBlock2D",) * len(widths),
+            layers_per_block=1,
+            norm_num_groups=8,
+            add_attention=False,
+        )
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """(n, 1, height, width) in [0, 1] -> logits (n, classes, height, width)."""
+        return self.logits_and_features(slices)[0]  # (N, 4, H, W)
+
+    def logits_and_features(self, slices: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits, and what the deepest level sees of each slice: mean over its cells, (n, features)."""
+        side = self.config.unshuffle
+        deepest: list[Tensor] = []
+        hook = self.unet.mid_block.register_forward_hook(lambda _module, _given, found: deepest.append(found))
+        try:
+            folded = rearrange(2 * slices - 1, "n 1 (h a) (w b) -> n (a b) h w", a=side, b=side)  # (N, a*b, H/a, W/b)
+            logits = self.unet(folded, 0).sample  # (N, 4*a*b, H/a, W/b)
+        finally:
+            hook.remove()
+        logits = rearrange(logits, "n (c a b) h w -> n c (h a) (w b)", a=side, b=side)  # (N, 4, H, W)
+        return logits, deepest[0].mean(dim=(2, 3))  # (N, 4, H, W), (N, F)
+
+    @property
+    def features(self) -> int:
+        """Length of a slice's feature vector."""
+        return self.config.widths[-1]

@@ -1,0 +1,175 @@
+import io
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cohort.phenotypes import PHENOTYPES
+from evaluation import figures
+from evaluation.figures import value_at
+
+FIGURES_OF_A_REPORT = (
+    figures.controls_bars,
+    figures.coverage_curve,
+    figures.rank_histograms,
+    figures.learning_curve,
+)
+
+
+def per_phenotype(**values):
+    return {name: dict(values) for name in PHENOTYPES}
+
+
+def full_report():
+    return {
+        "agreement": per_phenotype(r2=0.5),
+        "agreement_of_one_sample": per_phenotype(r2=0.2),
+        "ceiling": per_phenotype(r2=0.7),
+        "controls": {"shuffled_ecg": per_phenotype(r2=-4.0), "of another kind": per_phenotype(r2=float("nan"))},
+        "coverage": per_phenotype(**{"50": 40.0, "80": 70.0, "90": 74.0}),
+        "coverage_calibrated": per_phenotype(**{"50": 50.0, "80": 80.0, "90": None}),
+        "rank_histogram": {name: [9, 3, 2, 3, 9] for name in PHENOTYPES},
+        "ceiling_curve": [{"people": people, "r2": dict.fromkeys(PHENOTYPES, 0.3)} for people in (100, 1000)],
+    }
+
+
+def pixels(png):
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def drawn(monkeypatch, figure, *arguments):
+    """The matplotlib figure itself, caught before it becomes bytes."""
+    caught = []
+    monkeypatch.setattr(figures, "_png", lambda made: caught.append(made) or b"")
+    figure(*arguments)
+    return caught[0]
+
+
+def patients(n=12, seed=0):
+    rng = np.random.default_rng(seed)
+    truth = rng.normal(100, 20, (n, len(PHENOTYPES)))
+    return truth + rng.normal(0, 5, truth.shape), truth
+
+
+def test_a_number_is_found_and_whatever_is_none_is_nan():
+    report = {"a": {"b": 2, "text": "2", "yes": True, "none": None, "inf": math.inf, "numpy": np.int64(3)}}
+    assert value_at(report, "a", "b") == 2 and value_at(report, "a", "numpy") == 3
+    for keys in (
+        ("a",),
+        ("a", "c"),
+        ("b", "b"),
+        ("a", "b", "c"),
+        *(("a", key) for key in ("text", "yes", "none", "inf")),
+    ):
+        assert math.isnan(value_at(report, *keys)), keys
+    assert math.isnan(value_at(None, "a"))
+
+
+def test_ten_panels_one_a_phenotype_and_the_identity_from_corner_to_corner(monkeypatch):
+    found, truth = patients()
+    figure = drawn(monkeypatch, figures.scatter, found, truth)
+    assert [axes.get_title().split(",")[0] for axes in figure.axes] == list(PHENOTYPES)
+    assert figure.axes[0].get_title() == "LVEDV, mL" and figure.axes[4].get_title() == "LVM, g"
+    for axes in figure.axes:
+        assert axes.get_xlim() == axes.get_ylim()
+        (line,) = axes.get_lines()
+        np.testing.assert_array_equal(line.get_xdata(), line.get_ydata())
+
+
+def test_scatter_shows_the_patients_known_on_both_sides_and_says_how_many(monkeypatch):
+    found, truth = patients(n=9)
+    found[0, 3], truth[1, 3], truth[:, 5] = np.nan, np.inf, np.nan
+    figure = drawn(monkeypatch, figures.scatter, found, truth)
+    shown = [len(axes.collections[0].get_offsets()) for axes in figure.axes]
+    assert shown == [9, 9, 9, 7, 9, 0, 9, 9, 9, 9]
+    assert "n 7" in figure.axes[3].texts[0].get_text()
+    np.testing.assert_allclose(figure.axes[3].collections[0].get_offsets(), np.c_[truth[2:, 3], found[2:, 3]])
+
+
+def test_found_and_truth_of_other_shapes_are_refused():
+    found, truth = patients()
+    for bad in (truth[:, :8], truth[:5], truth[0]):
+        for figure in (figures.scatter, figures.bland_altman):
+            with pytest.raises(ValueError, match="not both"):
+                figure(found, bad)
+
+
+def test_bland_altman_draws_bias_and_limits_of_known_differences(monkeypatch):
+    truth = np.tile(np.linspace(50, 60, 5)[:, None], len(PHENOTYPES))
+    difference = np.array([3.0, 5.0, 5.0, 5.0, 7.0])  # mean 5, SD sqrt 2
+    figure = drawn(monkeypatch, figures.bland_altman, truth + difference[:, None], truth)
+    heights = [line.get_ydata()[0] for line in figure.axes[0].get_lines()]
+    np.testing.assert_allclose(sorted(heights), [0, 5 - 1.96 * 2**0.5, 5, 5 + 1.96 * 2**0.5])
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_offsets()[:, 1], difference)
+
+
+def test_bars_are_clipped_at_minus_1_with_a_mark_and_their_number_is_not(monkeypatch):
+    figure = drawn(monkeypatch, figures.controls_bars, full_report())
+    axes = figure.axes[0]
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels[:4] == ["ceiling", "generated", "one sample", "another's ECG"] and labels[-1] == "of another kind"
+    bars = {labels[round(bar.get_y() + bar.get_height() / 2)]: bar.get_width() for bar in axes.patches}
+    assert bars == {"ceiling": 0.7, "generated": 0.5, "one sample": 0.2, "another's ECG": -1.0}
+    assert [text.get_text() for text in axes.texts] == ["0.70", "0.50", "0.20", "-4.00"]
+    assert [line.get_marker() for line in axes.get_lines()].count("<") == 1
+
+
+def test_coverage_is_drawn_as_reached_and_nothing_where_nothing_was(monkeypatch):
+    report = full_report()
+    report["coverage"]["LVM"] = {"90": float("nan")}
+    figure = drawn(monkeypatch, figures.coverage_curve, report)
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
+    np.testing.assert_array_equal(lines["as sampled"].get_xydata(), [[50, 40], [80, 70], [90, 74]])
+    np.testing.assert_array_equal(lines["ideal"].get_xdata(), lines["ideal"].get_ydata())
+    assert "as sampled" not in {line.get_label() for line in figure.axes[PHENOTYPES.index("LVM")].get_lines()}
+
+
+def test_the_rank_band_holds_what_chance_does_to_a_flat_histogram(monkeypatch):
+    report = {"rank_histogram": {name: [25] * 4 for name in PHENOTYPES}}
+    axes = drawn(monkeypatch, figures.rank_histograms, report).axes[0]
+    band, *bars = axes.patches
+    reach = 1.96 * math.sqrt(100 * 0.25 * 0.75)
+    np.testing.assert_allclose([band.get_y(), band.get_y() + band.get_height()], [25 - reach, 25 + reach])
+    assert [bar.get_height() for bar in bars] == [25] * 4
+
+
+def test_a_spectrum_ten_times_the_truth_has_the_ratio_ten(monkeypatch):
+    real = np.linspace(5, 1, 48)
+    powers, ratios = drawn(monkeypatch, figures.spectrum, real, real + 1).axes
+    np.testing.assert_allclose(ratios.get_lines()[0].get_ydata(), 10)
+    np.testing.assert_array_equal(powers.get_lines()[0].get_ydata(), real)
+
+
+def test_the_learning_curve_says_what_lies_below_its_axis(monkeypatch):
+    report = full_report()
+    report["agreement"]["LVEF"]["r2"] = -8.6
+    figure = drawn(monkeypatch, figures.learning_curve, report)
+    by_name = dict(zip(PHENOTYPES, figure.axes, strict=True))
+    np.testing.assert_array_equal(by_name["LVM"].get_lines()[0].get_xydata(), [[100, 0.3], [1000, 0.3]])
+    assert by_name["LVM"].get_lines()[1].get_ydata()[0] == 0.5 and not by_name["LVM"].texts
+    assert len(by_name["LVEF"].get_lines()) == 1 and "-8.60" in by_name["LVEF"].texts[0].get_text()
+
+
+@pytest.mark.parametrize("figure", FIGURES_OF_A_REPORT)
+def test_figures_of_a_report_are_pictures_full_or_empty(figure):
+    full, empty = pixels(figure(full_report())), pixels(figure({}))
+    assert full.shape == empty.shape and (full < 200).sum() > (empty < 200).sum() > 0
+
+
+def test_no_patient_known_is_still_a_picture():
+    nobody = np.full((4, len(PHENOTYPES)), np.nan)
+    for figure in (figures.scatter, figures.bland_altman):
+        assert pixels(figure(nobody, nobody)).min() < 200
+
+
+def test_the_same_report_is_the_same_picture_and_pyplot_is_not_used():
+    import sys
+
+    assert figures.coverage_curve(full_report()) == figures.coverage_curve(full_report())
+    assert (
+        "matplotlib.pyplot" not in vars(figures)
+        and not getattr(sys.modules.get("matplotlib.pyplot"), "get_fignums", list)()
+    )

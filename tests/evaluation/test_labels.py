@@ -1,0 +1,258 @@
+import re
+
+import numpy as np
+import pytest
+
+from cohort.cine import CineStack, Label, read_nifti, write_nifti
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry, canonical_affine
+from evaluation.labels import detect_convention, one_convention, quality_faults, read_labels, to_ukbb
+
+GEOMETRY = GridGeometry()
+LV, WALL, RV = Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY
+
+
+def drawn_heart(slices=range(1, 9), geometry=GEOMETRY) -> np.ndarray:
+    """A ring with its cavity, smaller at ES and towards the apex, and a crescent beside it: ukbb labels."""
+    labels = np.zeros(geometry.shape, np.uint8)
+    y, x = np.indices((geometry.height, geometry.width))
+    for slice_ in slices:
+        for phase in range(geometry.phases):
+            outer = 20 - slice_ - 2 * phase
+            inner = outer - 5 - phase
+            from_lv = np.hypot(y - 48, x - 52)
+            labels[slice_, phase][np.hypot(y - 48, x - 40) < outer] = RV
+            labels[slice_, phase][from_lv < outer] = WALL
+            labels[slice_, phase][from_lv < inner] = LV
+    return labels
+
+
+def as_acdc(labels: np.ndarray) -> np.ndarray:
+    return np.array([0, 3, 2, 1], np.uint8)[labels]
+
+
+def write_map(folder, labels, affine=None, cine=False, stem="seg_sa"):
+    folder.mkdir(parents=True, exist_ok=True)
+    voxels = labels.transpose(3, 2, 0, 1)
+    affine = canonical_affine(GEOMETRY) if affine is None else affine
+    if cine:
+        write_nifti(folder / f"{stem}.nii.gz", CineStack(voxels, affine))
+        return
+    for phase, name in enumerate(("ED", "ES")):
+        write_nifti(folder / f"{stem}_{name}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine))
+
+
+# ---- conventions ----
+
+
+def test_the_cavity_within_the_ring_tells_the_convention():
+    heart = drawn_heart()
+    assert detect_convention(heart) == "ukbb"
+    assert detect_convention(as_acdc(heart)) == "acdc"
+
+
+@pytest.mark.parametrize("slice_", range(1, 9))
+@pytest.mark.parametrize("phase", (0, 1))
+def test_a_single_slice_of_either_phase_suffices(slice_, phase):
+    one = drawn_heart()[slice_ : slice_ + 1, phase : phase + 1]
+    assert (detect_convention(one), detect_convention(as_acdc(one))) == ("ukbb", "acdc")
+
+
+def test_the_convention_does_not_depend_on_how_the_heart_lies():
+    heart = drawn_heart()
+    for turned in (heart.swapaxes(2, 3), heart[:, :, ::-1], heart[::-1], np.roll(heart, (30, -17), axis=(2, 3))):
+        assert (detect_convention(turned), detect_convention(as_acdc(turned))) == ("ukbb", "acdc")
+
+
+def test_an_open_base_and_a_few_stray_pixels_leave_it_clear():
+    heart = drawn_heart()
+    heart[1, :, :, 52:][heart[1, :, :, 52:] == WALL] = 0  # the basal slice's lateral wall
+    heart[5, :, 3:6, 3:6] = LV
+    assert (detect_convention(heart), detect_convention(as_acdc(heart))) == ("ukbb", "acdc")
+
+
+@pytest.mark.real
+def test_the_convention_of_a_real_heart(real_files):
+    heart = read_nifti(real_files / "mri" / "seg_sa.nii.gz", labels=True).voxels.transpose(2, 3, 1, 0)
+    assert (detect_convention(heart), detect_convention(as_acdc(heart))) == ("ukbb", "acdc")
+
+
+def test_two_cavities_alike_are_refused():
+    labels = np.full((1, 1, 40, 40), WALL)
+    labels[..., 5:15, 5:15], labels[..., 25:35, 25:35] = LV, RV
+    with pytest.raises(InputError, match=r"somebody: label 2 borders 100% of label 1's .* 100% of label 3's"):
+        detect_convention(labels, "somebody")
+
+
+def test_cavities_away_from_the_wall_are_refused():
+    labels = np.zeros((1, 1, 40, 40), np.uint8)
+    labels[..., 5:15, 5:15], labels[..., 25:35, 25:35], labels[..., 15:20, 5:15] = LV, RV, WALL
+    with pytest.raises(InputError, match="25% of label 1's outline and 0% of label 3's.*state its convention"):
+        detect_convention(labels)
+
+
+@pytest.mark.parametrize("value", (1, 2, 3))
+def test_a_missing_class_is_refused(value):
+    heart = drawn_heart()
+    with pytest.raises(InputError, match=f"somebody: has no label {value}"):
+        detect_convention(np.where(heart == value, 0, heart), "somebody")
+
+
+@pytest.mark.parametrize("value", (4, 255, -1, 0.5))
+def test_other_values_are_refused(value):
+    heart = drawn_heart().astype(float)
+    heart[0, 0, 0, 0] = value
+    with pytest.raises(InputError, match="labels other than 0 to 3"):
+        detect_convention(heart)
+
+
+def test_remapping_swaps_the_cavities_and_twice_is_the_identity():
+    heart = drawn_heart()
+    np.testing.assert_array_equal(to_ukbb(heart, "ukbb"), heart)
+    np.testing.assert_array_equal(to_ukbb(as_acdc(heart), "acdc"), heart)
+    np.testing.assert_array_equal(to_ukbb(to_ukbb(heart, "acdc"), "acdc"), heart)
+    assert to_ukbb(heart, "acdc").dtype == np.uint8
+
+
+def test_patients_share_a_convention_or_are_refused():
+    assert one_convention({"a": "acdc", "b": "acdc"}) == "acdc"
+    with pytest.raises(InputError, match="maps: b seems to follow ukbb and c acdc"):
+        one_convention({"b": "ukbb", "c": "acdc"}, "maps")
+    with pytest.raises(InputError, match="no label map"):
+        one_convention({})
+
+
+# ---- a segmenter's folder ----
+
+
+@pytest.mark.parametrize("cine", (False, True))
+@pytest.mark.parametrize("number", (lambda heart: heart, as_acdc))
+def test_what_a_segmenter_writes_is_read_back(tmp_path, cine, number):
+    first, second = drawn_heart(), drawn_heart(range(2, 8))
+    for patient in ("b", "a"):
+        write_map(tmp_path / patient, number(first), cine=cine)
+        write_map(tmp_path / patient / "sample_2", number(second), cine=cine)
+    found = read_labels(tmp_path)
+    assert list(found) == ["a", "b"] and found["a"].dtype == np.uint8
+    np.testing.assert_array_equal(found["b"], np.stack([first, second]))
+
+
+def test_a_stated_convention_is_believed(tmp_path):
+    write_map(tmp_path / "a", drawn_heart())
+    write_map(tmp_path / "b", as_acdc(drawn_heart()))
+    with pytest.raises(InputError, match="a seems to follow ukbb and b acdc"):
+        read_labels(tmp_path)
+    np.testing.assert_array_equal(read_labels(tmp_path, convention="acdc")["a"][0], as_acdc(drawn_heart()))
+    assert set(read_labels(tmp_path, patients=["b"])) == {"b"}
+
+
+def test_an_unclear_map_is_refused_by_its_patient(tmp_path):
+    heart = drawn_heart()
+    write_map(tmp_path / "a", np.where(heart == RV, 0, heart))
+    with pytest.raises(InputError, match=f"^{re.escape(str(tmp_path / 'a'))}: has no label 3"):
+        read_labels(tmp_path)
+
+
+def test_a_class_lost_in_one_sample_does_not_hide_the_convention(tmp_path):
+    heart = as_acdc(drawn_heart())
+    write_map(tmp_path / "a", heart)
+    write_map(tmp_path / "a" / "sample_2", np.where(heart == 1, 0, heart))
+    assert not (read_labels(tmp_path)["a"][1] == RV).any()
+
+
+def test_the_map_lies_on_the_affine_of_its_heart(tmp_path):
+    moved = canonical_affine(GEOMETRY)
+    moved[:3, 3] += (4.0, -2.0, 9.0)
+    write_map(tmp_path / "hearts" / "a", drawn_heart(), moved, stem="sa")
+    write_map(tmp_path / "maps" / "a", drawn_heart(), moved + np.eye(4, k=3) * 5e-4)
+    assert read_labels(tmp_path / "maps", hearts=tmp_path / "hearts")["a"].shape == (1, *GEOMETRY.shape)
+    with pytest.raises(InputError, match=r"seg_sa_ED\.nii\.gz: has another affine"):
+        read_labels(tmp_path / "maps")  # no heart: the canonical affine is expected
+    write_map(tmp_path / "maps" / "a", drawn_heart(), stem="sa")  # a heart beside the map, and not where the map is
+    with pytest.raises(InputError, match="another affine"):
+        read_labels(tmp_path / "maps")
+    write_map(tmp_path / "maps" / "a", drawn_heart(), moved + np.eye(4, k=3) * 5e-3)
+    with pytest.raises(InputError, match="another affine"):
+        read_labels(tmp_path / "maps", hearts=tmp_path / "hearts")
+
+
+def test_every_sampled_heart_needs_its_map(tmp_path):
+    for sample in (".", "sample_2"):
+        write_map(tmp_path / "hearts" / "a" / sample, drawn_heart(), stem="sa")
+    write_map(tmp_path / "maps" / "a", drawn_heart())
+    with pytest.raises(InputError, match=r"sample_2: has no seg_sa_ED\.nii\.gz and no seg_sa_ES\.nii\.gz"):
+        read_labels(tmp_path / "maps", hearts=tmp_path / "hearts")
+    with pytest.raises(InputError, match="b: has no"):
+        read_labels(tmp_path / "maps", patients=["b"])
+    with pytest.raises(InputError, match="holds no heart"):
+        read_labels(tmp_path / "maps", hearts=tmp_path)
+
+
+def test_another_grid_is_refused(tmp_path):
+    write_map(tmp_path / "a", drawn_heart()[:9])
+    with pytest.raises(InputError, match=r"seg_sa_ED.*\(96, 96, 9, 1\), not \(96, 96, 10, 1\)"):
+        read_labels(tmp_path)
+    write_map(tmp_path / "b", drawn_heart()[:, :1], cine=True)
+    with pytest.raises(InputError, match=r"seg_sa\.nii\.gz.*\(96, 96, 10, 1\), not \(96, 96, 10, 2\)"):
+        read_labels(tmp_path, patients=["b"])
+    with pytest.raises(InputError, match=r"has no seg_sa\.nii\.gz"):  # ED and ES are no cycle of three phases
+        read_labels(tmp_path, GridGeometry(phases=3), patients=["a"])
+
+
+def test_no_folder_and_an_empty_folder_are_refused(tmp_path):
+    with pytest.raises(InputError, match="is not a folder"):
+        read_labels(tmp_path / "none")
+    with pytest.raises(InputError, match="holds no label map"):
+        read_labels(tmp_path)
+
+
+# ---- quality ----
+
+
+def test_a_whole_heart_has_no_fault_and_six_slices_suffice():
+    assert quality_faults(drawn_heart()) == []
+    assert quality_faults(drawn_heart(range(2, 8))) == []
+
+
+def test_fewer_than_six_slices_are_a_fault():
+    assert quality_faults(drawn_heart(range(2, 7))) == [
+        "LV cavity and myocardium are on 5 of 10 slices at ED, fewer than 6"
+    ]
+
+
+@pytest.mark.parametrize("part", (LV, WALL))
+def test_a_slice_without_cavity_or_wall_is_a_gap(part):
+    heart = drawn_heart()
+    middle = heart[4, 0]
+    middle[middle == part] = 0
+    middle[0, :9] = part  # nine pixels are not a slice's worth
+    assert quality_faults(heart) == ["LV cavity and myocardium are interrupted at slice 5 of 10 at ED"]
+    middle[0, 9] = part
+    assert quality_faults(heart) == []
+
+
+@pytest.mark.parametrize(("part", "name"), [(LV, "LV cavity"), (WALL, "LV myocardium"), (RV, "RV cavity")])
+def test_every_class_has_ten_pixels_of_the_heart(part, name):
+    heart = drawn_heart()
+    heart[heart == part] = 0
+    heart[0:9, 0, 0, 0] = part
+    assert f"{name} has 9 pixels at ED, fewer than 10" in quality_faults(heart)
+    heart[9, 0, 0, 0] = part
+    assert not any(name in fault for fault in quality_faults(heart) if "pixels" in fault)
+
+
+def test_an_empty_map_has_every_fault_but_a_gap():
+    assert len(quality_faults(np.zeros(GEOMETRY.shape, np.uint8))) == 4
+
+
+def test_only_end_diastole_is_judged():
+    heart = drawn_heart()
+    heart[:, 1] = 0
+    assert quality_faults(heart) == []
+
+
+def test_labels_outside_the_acquisition_do_not_count():
+    mask = np.ones(GEOMETRY.shape[:2], bool)
+    assert quality_faults(drawn_heart(), mask) == []
+    mask[6:] = False
+    assert quality_faults(drawn_heart(), mask) == ["LV cavity and myocardium are on 5 of 6 slices at ED, fewer than 6"]

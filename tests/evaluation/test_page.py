@@ -1,0 +1,330 @@
+import copy
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from cohort.phenotypes import PHENOTYPES
+from evaluation import page
+from evaluation.page import verdicts, write_page
+
+PICTURES = ("hearts", "scatter", "bland_altman", "controls", "coverage", "ranks", "spectrum", "learning_curve")
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+PNG = b"\x89PNG\r\n\x1a\n stands for a picture"
+
+
+def scores(r2, r=None, half=0.05, **more):
+    one = {"r2": r2, "r2_ci": [r2 - half, r2 + half], "mae": 9.8, "bias": -1.25, "n": 200} | more
+    return {name: one | ({} if r is None else {"r": r}) for name in PHENOTYPES}
+
+
+def good():
+    """A generator that keeps what its ECG tells, and knows how sure it is."""
+    sure = {"50": 51.0, "80": 79.0, "90": 89.0, "width_90": 61.2, "crps": 9.1, "spread_skill": 0.98, "n": 200}
+    return {
+        "n_subjects": 200,
+        "n_samples": 8,
+        "cohort": "phantom",
+        "pipeline": "runs/pipeline",
+        "guidance_scale": 1.5,
+        "steps": 10,
+        "seconds": {"sampling": 812.3},
+        "agreement": scores(0.7, 0.84),
+        "agreement_of_one_sample": scores(0.5, 0.78),
+        "measured_on_true_hearts": scores(0.98, 0.99),
+        "ceiling": scores(0.8, 0.9),
+        "ceiling_curve": [{"people": 1250, "r2": dict.fromkeys(PHENOTYPES, 0.75)}],
+        "information_kept": dict.fromkeys(PHENOTYPES, 0.875),
+        "information_kept_ci": {name: [0.81, 0.93] for name in PHENOTYPES},
+        "controls": {
+            "shuffled_ecg": scores(-0.3, 0.02),
+            "person_only": scores(0.35, 0.6),
+            "retrieval": scores(0.1, 0.5),
+            "mean_heart": scores(-0.01),
+        },
+        "groups": {
+            "lvh": {"n": 31, **scores(0.5, 0.7)},
+            "infarct": {"n": 48, "territory": {"thinnest_in_territory": 0.75, "chance": 0.33, "n": 48}},
+        },
+        "retrieval": {"median_percentile": 12.0, "top_1": 6.0, "top_5": 21.0, "n": 200},
+        "coverage": {name: dict(sure) for name in PHENOTYPES},
+        "coverage_calibrated": {name: {"90": 90.0, "width_90": 63.0} for name in PHENOTYPES},
+        "realism": {"fid": 18.2, "fid_real": 3.1, "ssim": 0.72, "ssim_mean_heart": 0.6, "classifier_auc": 0.8},
+        "coherence": {"centre_shift_mm": {"generated": 1.9, "real": 1.4}},
+        "memorisation": {"fraction": 0.004, "detector_tpr": 0.99},
+        "segmenter": {"lv_cavity": {"dice": 0.96}},
+        "curves": [{"guidance_scale": 1.0, "fid": 20.5}],
+    }
+
+
+def with_r2(report, r2, r=None, one=None, shuffled=None):
+    """The report of a generator of other agreement."""
+    changed = {"agreement": scores(r2, r), "agreement_of_one_sample": scores(r2 if one is None else one, r)}
+    controls = report["controls"] | {"shuffled_ecg": scores(r2 if shuffled is None else shuffled, 0.0)}
+    return report | changed | {"controls": controls}
+
+
+def said(report, words):
+    """The one verdict that contains some words."""
+    (sentence,) = [sentence for sentence in verdicts(report) if words in sentence]
+    return sentence
+
+
+def unsaid(report, words):
+    return not any(words in sentence for sentence in verdicts(report))
+
+
+class Reader(HTMLParser):
+    """Balance of tags, text, and what would be loaded."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.loads, self.tags = [], [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.loads += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open[-1:] != ["style"]:
+            self.text.append(data)
+
+
+def read(tmp_path, report, pictures=()):
+    write_page(tmp_path / "page.html", report, dict.fromkeys(pictures, PNG))
+    source = (tmp_path / "page.html").read_text(encoding="utf-8")
+    reader = Reader()
+    reader.feed(source)
+    reader.close()
+    assert reader.open == []
+    return source, reader
+
+
+# ---- Verdicts ----
+
+
+def test_a_good_generator_is_praised_with_its_numbers():
+    report = good()
+    assert said(report, "another heart") == (
+        "Another patient's ECG gives another heart: "
+        "R2 of LV mass falls from 0.70 to -0.30, R2 of LVEDV falls from 0.70 to -0.30."
+    )
+    assert "88 % (81 % to 93 %) for LV mass" in said(report, "keep most")
+    assert "0.70 with it, 0.35 without" in said(report, "The ECG adds to")
+    assert "12.0 %" in said(report, "points to its patient")
+    assert "75 % of 48" in said(report, "Infarcts are drawn where")
+    assert "89 % for LV mass" in said(report, "as sure as they should be")
+    assert {kind for kind, _ in page._judged(report)} == {"good", "note"}
+
+
+def test_a_mean_heart_generator_is_called_out_whatever_its_ssim():
+    report = with_r2(good(), -0.02, r=0.03)
+    sentence = said(report, "much the same heart for everyone")
+    assert "R2 of LVEDV is -0.02, not above 0" in sentence
+    assert sentence.endswith("although its SSIM of 0.72 looks good.")
+    report["realism"] = {"ssim": 0.2, "ssim_mean_heart": 0.4}
+    assert "SSIM" not in said(report, "much the same heart")
+    assert unsaid(report, "another heart") and unsaid(report, "adds to")
+
+
+def test_random_hearts_are_not_called_the_same_heart():
+    report = with_r2(good(), -0.25, r=0.01, one=-1.1)  # the mean of a few hearts of nobody in particular
+    assert "R2 of LV mass is -0.25" in said(report, "not with the patient")
+    assert unsaid(report, "same heart for everyone")
+
+
+def test_the_right_order_at_the_wrong_size_is_told_from_no_order():
+    report = with_r2(good(), -0.4, r=0.8, shuffled=-2.0)
+    assert "LVM (r 0.80, R2 -0.40, bias -1.2 g)" in said(report, "wrong size or scale")
+    assert "falls from -0.40 to -2.00" in said(report, "another heart")
+    assert unsaid(report, "same heart for everyone")
+
+
+def test_a_generator_that_ignores_its_ecg_is_called_out():
+    report = with_r2(good(), 0.35, r=0.6, shuffled=0.34)
+    assert "R2 of LV mass is 0.35 with the own ECG and 0.34 with another's" in said(report, "The ECG is ignored")
+    assert "0.35 with it, 0.35 without" in said(report, "adds nothing")
+    assert unsaid(report, "another heart")
+    assert said(with_r2(good(), 0.3, r=0.6, shuffled=0.5), "The ECG is ignored")
+
+
+def test_a_fall_within_the_intervals_is_not_a_proof():
+    report = with_r2(good(), 0.4, r=0.6, shuffled=0.2)
+    report["agreement"] = scores(0.4, 0.6, half=0.3)
+    report["controls"]["shuffled_ecg"] = scores(0.2, 0.1, half=0.3)
+    assert "falls from 0.40 to 0.20" in said(report, "Too few patients")
+    assert said(report, "may add to") and unsaid(report, "another heart")
+
+
+def test_phenotypes_not_to_be_read_off_are_named():
+    report = good()
+    report["agreement"] = report["agreement"] | {"LVEF": {"r2": -1.54, "r": 0.26}, "RVEF": {"r2": -0.2, "r": 0.5}}
+    assert said(report, "don't read these off: LVEF (R2 -1.54).")
+    assert "RVEF (r 0.50" in said(report, "wrong size or scale")
+
+
+@pytest.mark.parametrize(
+    ("reached", "words"),
+    [(74.0, "too sure"), (86.0, "as sure as"), (90.0, "as sure as"), (99.0, "more than they need")],
+)
+def test_coverage_says_too_sure_or_not(reached, words):
+    report = good()
+    for table in report["coverage"].values():
+        table["90"] = reached
+    assert f"The 90 % intervals cover {reached:.0f} % for LV mass" in said(report, words)
+
+
+def test_coverage_of_few_patients_may_miss_by_more():
+    report = {"coverage": {"LVM": {"90": 80.0, "n": 25}}}  # two standard errors: 12 %
+    assert "as sure as they should be" in verdicts(report)[0]
+    report["coverage"]["LVM"]["n"] = 400
+    assert "too sure" in verdicts(report)[0]
+
+
+@pytest.mark.parametrize(
+    ("median", "n", "words"), [(12, 200, "points to"), (45, 200, "does not"), (38, 10, "does not")]
+)
+def test_a_median_rank_within_chance_points_to_nobody(median, n, words):
+    assert words in verdicts({"retrieval": {"median_percentile": median, "n": n}})[0]
+
+
+@pytest.mark.parametrize(("kept", "words"), [(0.81, "most"), (0.6, "a part"), (0.2, "lose more"), (-3.0, "lose more")])
+def test_information_kept_is_graded(kept, words):
+    (sentence,) = verdicts({"information_kept": {"LVM": kept}})
+    assert words in sentence and f"{100 * kept:.0f} % for LV mass" in sentence
+
+
+def test_copies_of_training_patients_keep_the_weights_at_home():
+    assert "0.4 % of the hearts" in said(good(), "copies")
+    assert "must not be released" in verdicts({"memorisation": {"fraction": 0.07}})[0]
+    assert "at most 1 %" in verdicts({"memorisation": {"fraction": 0.03}})[0]
+    assert "it found 60 %" in verdicts({"memorisation": {"detector_tpr": 0.6}})[0]
+
+
+def test_other_doubts_are_told():
+    report = good()
+    report["realism"] |= {"ssim_mean_heart": 0.75, "classifier_auc": 0.97}
+    report["controls"]["retrieval"] = scores(0.72)
+    report["measured_on_true_hearts"] = scores(0.6)
+    report["groups"]["infarct"]["territory"]["thinnest_in_territory"] = 0.4
+    assert "scores 0.75, the generated hearts 0.72" in said(report, "SSIM is no evidence")
+    assert "AUC 0.97" in said(report, "tells generated from true")
+    assert "R2 of LVEDV is 0.72, generated 0.70" in said(report, "most similar ECG")
+    assert "R2 of LV mass is 0.60" in said(report, "itself a limit")
+    assert said(report, "not shown to be drawn")
+
+
+def removals(tree, path=()):
+    for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
+        yield (*path, key)
+        yield from removals(value, (*path, key))
+
+
+def changed(report, path, value):
+    report = copy.deepcopy(report)
+    place = report
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return report
+
+
+def test_nothing_measured_nothing_said():
+    assert verdicts({}) == []
+    assert verdicts(json.loads(json.dumps(good()), parse_float=lambda _: float("nan"), parse_int=lambda _: None)) == []
+
+
+def test_a_missing_key_never_crashes_and_never_invents():
+    """Whatever one removes or makes NaN, each saying is one of the full report's, or is not there."""
+    report = good()
+    kinds = {sentence.split(":")[0].split(" % ")[0] for sentence in verdicts(report)}
+    short = {
+        key: {"LVM": table["LVM"]} if isinstance(table, dict) and "LVM" in table else table
+        for key, table in report.items()
+    }
+    for path in removals(short):
+        for value in (None, float("nan"), "text", [], {}):
+            for sentence in verdicts(changed(short, path, value)):
+                assert "nan" not in sentence and "–" not in sentence.replace("bias –", ""), (path, value)
+                assert sentence.split(":")[0].split(" % ")[0] in kinds, (path, value, sentence)
+
+
+# ---- The page ----
+
+
+def test_the_page_is_balanced_loads_nothing_and_holds_every_picture(tmp_path):
+    source, reader = read(tmp_path, good(), PICTURES)
+    assert len(reader.loads) > len(PICTURES) and reader.tags.count("img") == len(PICTURES)
+    assert all(load.startswith(("data:image/png;base64,", "#")) for load in reader.loads)
+    assert not {"script", "link", "iframe", "object", "embed"} & set(reader.tags)
+    assert "http" not in source and "@import" not in source and "url(" not in source
+    anchors = set(re.findall(r'id="([^"]+)"', source))
+    assert {load[1:] for load in reader.loads if load.startswith("#")} <= anchors
+
+
+def test_every_phenotype_verdict_and_headline_is_on_the_page(tmp_path):
+    _, reader = read(tmp_path, good())
+    text = " ".join(reader.text)
+    assert all(text.count(name) > 5 for name in PHENOTYPES)
+    assert all(sentence in text for sentence in verdicts(good()))
+    assert text.count("88 %") >= 2 and text.count("81 % to 93 %") >= 2
+    assert text.index("information kept") < text.index(verdicts(good())[0]) < text.index("Not for diagnosis")
+
+
+def test_numbers_are_rounded_and_carry_their_intervals(tmp_path):
+    source, _ = read(tmp_path, good())
+    assert "<td>0.70 <small>0.65 to 0.75</small></td>" in source  # R2
+    assert "<td>9.8</td>" in source and "<td>-1.2</td>" in source and "<td>61.2</td>" in source
+
+
+def test_an_almost_empty_report_is_a_page_of_dashes(tmp_path):
+    for report in ({}, {"n_subjects": 3, "agreement": {"LVM": {"r2": float("nan")}}, "controls": None, "curves": []}):
+        _, reader = read(tmp_path, report)
+        text = " ".join(reader.text)
+        assert "Too little was measured for a verdict." in text and "–" in text
+        assert text.count("Not measured.") == len(page.SECTIONS)
+        assert all(name in text for name in PHENOTYPES)
+
+
+def test_what_is_not_a_number_is_a_dash(tmp_path):
+    report = good()
+    report["agreement"] = scores(float("nan"), float("inf"))
+    report["agreement"]["LVM"] = {"r2": 0.5, "r2_ci": [float("nan"), 0.6], "mae": None}
+    source, reader = read(tmp_path, report)
+    assert not re.search(r"\b(nan|inf|None)\b", " ".join(reader.text), re.IGNORECASE)
+    assert "<td>0.50</td>" in source and "<td>–</td>" in source
+
+
+def test_whatever_one_key_holds_the_page_is_written(tmp_path):
+    report = good()
+    for path in removals(report):
+        if len(path) <= 2:
+            for value in (None, 3.0, "text", [1.0], {"key": 1.0}):
+                read(tmp_path, changed(report, path, value))
+
+
+def test_text_of_the_report_is_text_on_the_page(tmp_path):
+    nasty = "<script>alert('x')</script> & \"more\""
+    report = good() | {"cohort": nasty, "pipeline": nasty, "seconds": {nasty: 1.0}}
+    report["groups"] = {nasty: {"n": 3, **scores(0.5, 0.7), "territory": {"thinnest_in_territory": 0.5}}}
+    for key in ("controls", "coherence", "coverage_groups", "segmenter", "memorisation", "realism"):
+        report[key] = {nasty: scores(0.5, 0.7) | {"generated": 1.0}}
+    report["curves"] = [{nasty: 2.0}]
+    _, reader = read(tmp_path, report)
+    assert "script" not in reader.tags
+    assert sum(nasty in text for text in reader.text) > 8
+
+
+def test_the_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_page(tmp_path / "page.html", good(), {})
+    before = (tmp_path / "page.html").read_bytes()
+    with pytest.raises(TypeError):
+        write_page(tmp_path / "page.html", good(), {"scatter": "not bytes"})
+    assert (tmp_path / "page.html").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["page.html"]

@@ -1,0 +1,64 @@
+"""Fresh networks of a preset, fitted to a cohort: its phenotypes, its statistics, its latents."""
+
+import numpy as np
+
+from cohort.phenotypes import PHENOTYPES
+from cohort.prepared import PreparedCohort
+from models.conditioning import HeartConditioner
+from models.ecg_encoder import ECGEncoder
+from models.heart_prior import HeartPrior
+from models.unet import Preset, build_unet
+
+from .objectives import ConditionReader
+
+
+def fresh_reader(cohort: PreparedCohort, preset: Preset, components: int) -> ConditionReader:
+    """ECG encoder and conditioner, the latter with the statistics of the training people.
+
+    Args:
+        components: principal components of the heart code beside the phenotypes the cohort knows.
+    """
+    known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
+    columns = [k for k in range(len(PHENOTYPES)) if np.isfinite(known[:, k]).any()]
+    names, known = tuple(PHENOTYPES[k] for k in columns), known[:, columns]
+    encoder = ECGEncoder(
+        sampling_rate=cohort.preparation.sampling_rate,
+        duration_s=cohort.preparation.duration_s,
+        width=preset.ecg_width,
+        layers=preset.ecg_layers,
+        heads=preset.ecg_heads,
+    )
+    conditioner = HeartConditioner(
+        width=preset.ecg_width,
+        phenotypes=names,
+        components=components,
+        phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()),
+        phenotype_std=tuple(_positive(np.nanstd(known, axis=0)).tolist()),
+        **_person_statistics(np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)),
+    )
+    return ConditionReader(encoder, conditioner)
+
+
+def fresh_generator(conditioner: HeartConditioner, preset: Preset, latent_shape: tuple[int, int, int]) -> tuple:
+    """HeartPrior and UNet for a conditioner; latent_shape: (channels, height, width)."""
+    prior = HeartPrior(conditioner.code_length, conditioner.summary_length)
+    return prior, build_unet(preset, latent_shape[0], latent_shape[1:], conditioner.told_length)
+
+
+def begin_from(reader: ConditionReader, taught: ConditionReader) -> None:
+    """Copy what a reader that was taught before has learned, wherever the shapes agree (not its last layer)."""
+    have = reader.state_dict()
+    reader.load_state_dict(have | {k: v for k, v in taught.state_dict().items() if v.shape == have[k].shape})
+
+
+def _positive(spread: np.ndarray) -> np.ndarray:
+    """A spread to divide by: 1 where nothing varies (one person, one sex)."""
+    return np.where(spread > 1e-6, spread, 1.0)
+
+
+def _person_statistics(person: np.ndarray) -> dict[str, tuple[float, ...]]:
+    """Mean and spread of sex, age, height and weight (n, 4); the conditioner's own where nobody's are known."""
+    if not np.isfinite(person).any(axis=0).all():
+        return {}
+    mean, spread = np.nanmean(person, axis=0), _positive(np.nanstd(person, axis=0))
+    return {"person_mean": tuple(mean.tolist()), "person_std": tuple(spread.tolist())}
