@@ -1,12 +1,15 @@
-"""Does the generated heart belong to this patient? Phenotypes measured on generated hearts against the truth.
+"""Does the generated heart belong to this patient, and how sure is it?
 
     python evaluate_samples.py --data UKBB --pipeline runs/diffusion/pipeline --output report/
 
-Every heart, true or generated, is measured by the same segmenter (train_segmenter.py). The control gives each patient
-the heart made from ANOTHER patient's ECG and person tokens: what is left then is not about the patient.
+Every heart, true or generated, is measured by the same segmenter. Beside the hearts made from a patient's own ECG stand
+those made from another patient's, from the person alone, from the ECG alone and from nothing, the mean heart, the heart
+of the training patient with the nearest ECG, and the ceiling: what a direct regression reads off ECG and person.
+Writes report.json and report.html; the same command continues an interrupted evaluation.
 """
 
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,6 +17,15 @@ from typing import Literal
 import tyro
 
 from cohort.errors import InputError, exit_code_of
+
+CONTROLS = {  # whose ECG ("own", "other" or none), whose person tokens
+    "shuffled_ecg": ("other", "own"),
+    "person_only": (None, "own"),
+    "ecg_only": ("own", None),
+    "population": (None, None),
+}
+CONTROL_SAMPLES = 2  # hearts per person of each control
+TRAINING_HEARTS = 1000  # of the training people whose hearts the mean heart is made of, and whose losses are compared
 
 
 @dataclass(frozen=True)
@@ -24,114 +36,502 @@ class Config:
     """Folder with ecg/ and NIFTI/."""
     pipeline: Path | None = None
     """A pipeline folder; the newest trained one under runs/ if not given."""
-    segmenter: Path = Path("runs/segmenter/model")
-    """A trained segmenter."""
     output: Path = Path("report")
-    """report.json and figures are written here."""
+    """report.json, report.html and what they are made from."""
+    training_data: Path | None = None
+    """The folder the pipeline was trained on, for mean heart, nearest ECG and memorisation; `--data` if not given."""
+    segmenter: Path | None = None
+    """A trained segmenter, if not the one in the pipeline's folder."""
     prepared: Path = Path("runs/prepared")
-    """Where the cohort is laid down as arrays, once."""
+    """Where cohorts are laid down as arrays, once."""
     hearts: Path | None = None
-    """A folder of hearts already made by sample.py; made now if not given."""
+    """A folder of hearts already made by sample.py; without controls then."""
+    labels: Path | None = None
+    """Label maps of `--hearts` by another segmenter: <labels>/<patient>/seg_sa_ED.nii.gz ..."""
+    label_convention: Literal["ukbb", "acdc"] | None = None
+    """Numbering of `--labels`; found out if not given."""
     split: Literal["test", "validation", "all"] = "test"
     """Whom to measure; all for a cohort the pipeline was not trained on."""
-    subjects: int = 200
+    subjects: int = 300
     """At most so many people."""
-    samples: int = 4
-    """Hearts per person; their phenotypes are averaged."""
+    samples: int = 8
+    """Hearts per person."""
     guidance_scale: float | None = None
     steps: int = 10
     scheduler: str | None = None
     batch_size: int = 8
+    calibrate: bool = False
+    """Fit the calibration of the intervals on these people and store it in the pipeline (with --split validation)."""
     seed: int = 0
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    import numpy as np
+    if config.calibrate and config.split != "validation":
+        raise InputError("--calibrate", "is for validation people only", "add --split validation")
     from accelerate import PartialState
 
-    from cohort.phenotypes import PHENOTYPES
-    from cohort.prepared import Preparation, prepare_cohort
-    from evaluation.agreement import agreement, shuffled_agreement
-    from evaluation.measuring import measured_phenotypes
-    from evaluation.segmentation import Segmenter
+    from evaluation.measuring import load_measured
+    from sampling.patients import prepared_patients
+    from training.threads import share_cores
+
+    state = PartialState()
+    share_cores(state.num_processes)
+    started = time.monotonic()
+    pipeline, folder, segmenter = open_pipeline(config, state.device)
+    with state.main_process_first():
+        cohort, rows = people_of(config, pipeline, folder)
+    patients = prepared_patients(cohort, rows)
+    record = record_of(config, folder, cohort, rows)
+    work = config.output / f"measured-{fingerprint(record)}"
+    seconds = {}
+    for arm in ("real", "generated", *(() if config.hearts else CONTROLS)):
+        begun = time.monotonic()
+        measure_arm(arm, config, pipeline, segmenter, cohort, rows, patients, work / arm, state)
+        seconds[arm] = time.monotonic() - begun
+    state.wait_for_everyone()
+    if not state.is_main_process:
+        return
+    arms = {arm: load_measured([work / arm / f"{p.name}.npz" for p in patients]) for arm in seconds}
+    begun = time.monotonic()
+    report, pictures = build_report(config, pipeline, folder, segmenter, cohort, rows, patients, arms)
+    seconds["figures"] = time.monotonic() - begun
+    report = record | report | {"seconds": seconds | {"all": time.monotonic() - started}}
+    write_report(config, folder, report, pictures)
+
+
+# ---- What is measured, and by what ----
+
+
+def open_pipeline(config: Config, device) -> tuple:
+    """The pipeline, its folder, and the segmenter that measures."""
+    from models.segmenter import Segmenter
     from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
 
-    device = PartialState().device
-    pipeline = ECGToMRIPipeline.load(config.pipeline or newest_pipeline(Path("runs")), config.scheduler).to(device)
-    if not config.segmenter.exists():
-        raise InputError(config.segmenter, "holds no segmenter", "train one: accelerate launch train_segmenter.py")
-    segmenter = load_part(Segmenter, config.segmenter).to(device)
-    encoder = pipeline.ecg_encoder.config
-    preparation = Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
-    cohort = prepare_cohort(config.data, config.prepared, preparation)
+    folder = config.pipeline or newest_pipeline(Path("runs"))
+    pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(device)
+    pipeline.set_progress_bar_config(disable=True)
+    source = config.segmenter or folder / "segmenter"
+    if not source.exists():
+        raise InputError(source, "holds no segmenter", "train one (train_segmenter.py) and name it with --segmenter")
+    return pipeline, folder, load_part(Segmenter, source).to(device)
+
+
+def people_of(config: Config, pipeline, folder: Path) -> tuple:
+    """The prepared cohort and the rows to measure.
+
+    Raises:
+        InputError: too few people, no truth, or people the pipeline was trained on.
+    """
+    import json
+
+    import numpy as np
+
+    from cohort.prepared import prepare_cohort
+
+    cohort = prepare_cohort(config.data, config.prepared, preparation_of(pipeline))
+    card = folder / "training.json"
+    trained_on = json.loads(card.read_text())["cohort"] if card.exists() else None
+    if config.split == "all" and trained_on == cohort.folder.name:
+        raise InputError(
+            config.data, "is the cohort this pipeline was trained on", "leave --split at test, or give other people"
+        )
     rows = np.arange(len(cohort.eid)) if config.split == "all" else cohort.rows(config.split)
     rows = rows[: config.subjects]
     if len(rows) < 3:
         raise InputError(config.data, f"has {len(rows)} people in the {config.split} split", "give at least three")
     if not np.isfinite(cohort.phenotypes[rows]).any():
         raise InputError(config.data, "has no truth to compare with", "give label maps, or phenotypes.csv")
-    per_sample = measure_generated(config, pipeline, segmenter, cohort, rows)  # (n, samples, 8)
-    found = np.nanmean(per_sample, axis=1)
-    truth = np.asarray(cohort.phenotypes[rows], dtype=float)
-    true_measured = measured_phenotypes(segmenter, (cohort.hearts[row] / 255.0 for row in rows), pipeline.grid)
+    return cohort, rows
 
-    def table(measure, values) -> dict:
-        return {name: measure(values[:, k], truth[:, k]) for k, name in enumerate(PHENOTYPES)}
 
-    report = {
+def preparation_of(pipeline):
+    """How the pipeline's cohort was laid down."""
+    from cohort.prepared import Preparation
+
+    encoder = pipeline.ecg_encoder.config
+    return Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
+
+
+def record_of(config: Config, folder: Path, cohort, rows) -> dict:
+    """What the measurements depend on; other options, other measurements."""
+    from sampling.pipeline import weights_sha256
+    from training.run import code_version
+
+    return {
+        "cohort": cohort.folder.name,
+        "split": config.split,
         "n_subjects": len(rows),
-        "n_samples": per_sample.shape[1],
-        "agreement": table(agreement, found),
-        "agreement_of_one_sample": table(agreement, per_sample[:, 0]),
-        "controls": {"shuffled_ecg_and_person": table(shuffled_agreement, found)},
-        "measured_on_true_hearts": table(agreement, true_measured),
+        "n_samples": config.samples,
+        "pipeline": folder.resolve().parent.name,
+        "weights_sha256": weights_sha256(folder),
+        "guidance_scale": config.guidance_scale,
+        "steps": config.steps,
+        "scheduler": config.scheduler,
+        "hearts": config.hearts and config.hearts.name,
+        "labels": config.labels and config.labels.name,
+        "segmenter_given": bool(config.segmenter),
+        "seed": config.seed,
+        "code_version": code_version(),
     }
-    write_report(config.output, report, found, truth)
 
 
-def measure_generated(config: Config, pipeline, segmenter, cohort, rows):
-    """Phenotypes of the generated hearts, made now or read from `--hearts`: (n, samples, 8)."""
-    import numpy as np
+def fingerprint(record: dict) -> str:
+    """Names the folder of measurements; people are added and code is mended without measuring all anew."""
+    import hashlib
+    import json
+
+    lasting = {k: v for k, v in record.items() if k not in ("n_subjects", "code_version")}
+    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:12]
+
+
+# ---- Measuring ----
+
+
+def measure_arm(arm: str, config: Config, pipeline, segmenter, cohort, rows, patients, folder: Path, state) -> None:
+    """Measure one kind of heart of every patient, each into a file of its own; what is there already is kept."""
     from tqdm import tqdm
 
-    from evaluation.measuring import measured_phenotypes
-    from sampling.outputs import read_hearts
-    from sampling.patients import generate, prepared_patients
-
-    pipeline.set_progress_bar_config(disable=True)
-    patients = prepared_patients(cohort, rows)
-    if config.hearts:
-        made = ((patient, read_hearts(config.hearts / patient.name)) for patient in patients)
-    else:
-        options = (config.seed, config.batch_size, config.steps, config.guidance_scale)
-        made = generate(pipeline, patients, config.samples, *options)
-    bar = tqdm(made, total=len(rows), desc="patients")
-    return np.stack([measured_phenotypes(segmenter, hearts, pipeline.grid) for _, hearts in bar])
-
-
-def write_report(folder: Path, report: dict, found, truth) -> None:
-    """report.json, a scatter of every phenotype, and a table on screen."""
-    from cohort.phenotypes import PHENOTYPES
-    from evaluation.figures import write_scatter
-    from training.run import write_json
+    from evaluation.measuring import measured, save_measured
 
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / "report.json", report)
-    write_scatter(folder / "agreement.png", found, truth)
-    columns = {
-        "generated r": (report["agreement"], "r"),
-        "one sample r": (report["agreement_of_one_sample"], "r"),
-        "shuffled r": (report["controls"]["shuffled_ecg_and_person"], "r"),
-        "true heart measured r": (report["measured_on_true_hearts"], "r"),
-        "generated R2": (report["agreement"], "r2"),
+    todo = [k for k, patient in enumerate(patients) if not (folder / f"{patient.name}.npz").exists()]
+    with state.split_between_processes(todo) as mine:
+        made = hearts_of(arm, config, pipeline, cohort, rows, patients, mine)
+        bar = tqdm(made, total=len(mine), desc=arm, disable=not state.is_main_process)
+        for k, (hearts, labels) in zip(mine, bar, strict=True):
+            mask = cohort.mask[rows[k]]
+            save_measured(folder / f"{patients[k].name}.npz", measured(segmenter, hearts, pipeline.grid, mask, labels))
+    state.wait_for_everyone()
+
+
+def hearts_of(arm: str, config: Config, pipeline, cohort, rows, patients, mine):
+    """Hearts (m, slices, phases, height, width), and label maps where given, of the patients numbered `mine`."""
+    from dataclasses import replace
+
+    from evaluation.controls import derangement
+    from evaluation.labels import read_labels
+    from sampling.outputs import read_hearts
+    from sampling.patients import generate
+
+    chosen = [patients[k] for k in mine]
+    if arm == "real":
+        yield from ((cohort.hearts[rows[k]][None] / 255.0, None) for k in mine)
+    elif arm == "generated" and config.hearts:
+        names = [patient.name for patient in chosen]
+        labels = (
+            read_labels(config.labels, pipeline.grid, names, config.hearts, config.label_convention)
+            if config.labels
+            else dict.fromkeys(names)
+        )
+        yield from ((read_hearts(config.hearts / name)[: config.samples], labels[name]) for name in names)
+    else:
+        ecg, person = CONTROLS.get(arm, ("own", "own"))
+        samples = CONTROL_SAMPLES if arm in CONTROLS else config.samples
+        if ecg == "other":
+            other = derangement(len(patients), config.seed)
+            given = [patients[other[k]] for k in mine]
+            pairs = zip(chosen, given, strict=True)
+            chosen = [replace(patient, signal=o.signal, lead_mask=o.lead_mask) for patient, o in pairs]
+        options = (config.seed, config.batch_size, config.steps, config.guidance_scale, bool(ecg), bool(person))
+        yield from ((hearts, None) for _, hearts in generate(pipeline, chosen, samples, *options))
+
+
+# ---- Figures ----
+
+
+def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows, patients, arms: dict) -> tuple:
+    """Every figure, and the pictures, of what was measured."""
+    import numpy as np
+
+    from evaluation import figures
+    from evaluation.coherence import coherence
+    from evaluation.report import (
+        agreement_figures,
+        certainty_figures,
+        group_figures,
+        mean_of_samples,
+        retrieval_figures,
+    )
+
+    generated, real = arms["generated"], arms["real"]
+    truth, mask = np.asarray(cohort.phenotypes[rows], dtype=float), np.asarray(cohort.mask[rows])
+    groups, territory = disease_groups(config.data, cohort.eid[rows])
+    report = agreement_figures(generated, real, truth)
+    report |= ceiling_report(pipeline, folder, patients, generated, truth)
+    controls, training = control_report(config, pipeline, segmenter, folder, cohort, rows, patients, arms, truth)
+    report["controls"] = controls
+    report |= certainty_figures(generated, truth, stored_calibration(config, folder, generated, truth), groups)
+    report["groups"] = group_figures(generated, truth, groups)
+    add_territories(report, generated, real, groups, territory)
+    if "shuffled_ecg" in arms:
+        report |= retrieval_figures(generated, arms["shuffled_ecg"], real, mask)
+    report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
+    report["segmenter"] = segmenter_report(segmenter, cohort, rows, generated, real)
+    realism, spectra = realism_report(generated, real, cohort, rows, training)
+    report["realism"] = realism
+    if training is not None:
+        report["memorisation"] = memorisation_report(config, pipeline, generated, cohort, rows, training)
+    found = mean_of_samples(generated.phenotypes)
+    pictures = {
+        "hearts": hearts_picture(cohort, rows, generated),
+        "scatter": figures.scatter(found, truth),
+        "bland_altman": figures.bland_altman(found, truth),
+        "controls": figures.controls_bars(report),
+        "coverage": figures.coverage_curve(report),
+        "ranks": figures.rank_histograms(report),
+        "spectrum": figures.spectrum(*spectra),
     }
-    print(f"{report['n_subjects']} people, {report['n_samples']} hearts each, against the truth")
-    print("phenotype  " + "  ".join(columns))
+    if report.get("ceiling_curve"):
+        pictures["learning_curve"] = figures.learning_curve(report)
+    return report, pictures
+
+
+def disease_groups(data: Path, eids) -> tuple[dict, dict]:
+    """Rows by condition and, of infarcts, by the scar's territory, from truth.csv of a phantom cohort; else empty."""
+    import csv
+
+    import numpy as np
+
+    from evaluation.report import FEWEST_OF_A_GROUP
+
+    path = data / "truth.csv"
+    if not path.exists():
+        return {}, {}
+    with path.open(newline="") as file:
+        truth = {int(row["eid"]): row for row in csv.DictReader(file)}
+    known = [truth.get(int(eid), {}) for eid in eids]
+    groups, territory = {}, {}
+    for into, column in ((groups, "condition"), (territory, "scar_territory")):
+        for name in sorted({row.get(column) or "" for row in known} - {""}):
+            into[name] = np.array([k for k, row in enumerate(known) if row.get(column) == name])
+    return {name: rows for name, rows in groups.items() if len(rows) >= FEWEST_OF_A_GROUP}, territory
+
+
+def add_territories(report: dict, generated, real, groups: dict, territory: dict) -> None:
+    """Whether the thin wall of an infarct is where the scar is."""
+    from evaluation.report import territory_figures
+
+    if "infarct" in groups and "normal" in groups:
+        found = territory_figures(generated, real, groups["normal"], territory)
+        report["groups"]["infarct"]["territory"] = found
+
+
+def ceiling_report(pipeline, folder: Path, patients, generated, truth) -> dict:
+    """What the direct regression stored with the pipeline reaches, and how much of it the hearts keep."""
+    import json
+
+    from evaluation.report import ceiling_figures
+    from sampling.ceiling import predict_phenotypes
+
+    if not (folder / "ceiling").exists():
+        print(f"note: {folder} holds no ceiling (its cohort had no phenotypes): information kept is not known")
+        return {}
+    report = ceiling_figures(generated, predict_phenotypes(folder / "ceiling", patients, pipeline.device), truth)
+    curve = folder / "ceiling" / "learning_curve.json"
+    return report | ({"ceiling_curve": json.loads(curve.read_text())} if curve.exists() else {})
+
+
+def control_report(
+    config: Config, pipeline, segmenter, folder: Path, cohort, rows, patients, arms: dict, truth
+) -> tuple:
+    """Agreement of every control, and the training cohort with its mean heart; None where it is not to be had."""
+    from evaluation.report import control_figures, mean_of_samples
+
+    found = {arm: mean_of_samples(arms[arm].phenotypes) for arm in CONTROLS if arm in arms}
+    training = training_people(config, pipeline, folder, cohort)
+    if training is not None:
+        found |= training_controls(pipeline, segmenter, patients, training)
+    return control_figures(found, truth), training
+
+
+def training_people(config: Config, pipeline, folder: Path, cohort) -> dict | None:
+    """The cohort the pipeline was trained on and its training rows; None, and a word why, if it is not at hand."""
+    import json
+
+    from cohort.prepared import prepare_cohort
+
+    card = folder / "training.json"
+    trained_on = json.loads(card.read_text())["cohort"] if card.exists() else None
+    if config.training_data:
+        cohort = prepare_cohort(config.training_data, config.prepared, preparation_of(pipeline))
+    if trained_on != cohort.folder.name:
+        print(
+            "note: the training people are not at hand (--training-data names their folder): "
+            "no mean heart, no nearest ECG, no memorisation"
+        )
+        return None
+    return {"cohort": cohort, "rows": cohort.rows("train")}
+
+
+def training_controls(pipeline, segmenter, patients, training: dict) -> dict:
+    """Phenotypes (n, K) of the mean training heart, and of the training patient with the nearest ECG."""
+    import numpy as np
+
+    from evaluation.controls import nearest
+    from evaluation.measuring import measured_phenotypes
+    from evaluation.segmentation import segment
+    from sampling.patients import pooled_ecgs, prepared_patients
+
+    cohort, rows = training["cohort"], training["rows"]
+    some = rows[:TRAINING_HEARTS]
+    acquired = cohort.mask[some][..., None, None]
+    total = sum(cohort.hearts[part].astype(np.float64).sum(axis=0) for part in np.array_split(some, 20) if len(part))
+    training["mean_heart"] = total / np.maximum(acquired.sum(axis=0), 1) / 255
+    labels, _ = segment(segmenter, training["mean_heart"])
+    mean_heart = np.tile(measured_phenotypes(labels, pipeline.grid), (len(patients), 1))
+    bank = pooled_ecgs(pipeline, prepared_patients(cohort, rows))
+    closest = rows[nearest(pooled_ecgs(pipeline, patients), bank)]
+    return {"mean_heart": mean_heart, "retrieval": np.asarray(cohort.phenotypes[closest], dtype=float)}
+
+
+def stored_calibration(config: Config, folder: Path, generated, truth):
+    """Factors (10,) of the intervals' widths kept with the pipeline; fitted on these people with --calibrate."""
+    from evaluation.calibration import read_calibration, write_calibration
+    from evaluation.certainty import fit_spread
+
+    if config.calibrate:
+        write_calibration(folder, fit_spread(generated.phenotypes, truth))
+    return read_calibration(folder)
+
+
+def segmenter_report(segmenter, cohort, rows, generated, real) -> dict:
+    """Dice on the true hearts that have label maps."""
+    import numpy as np
+
+    from cohort.prepared import NO_LABELS
+    from evaluation.report import segmenter_figures
+    from evaluation.segmentation import segment
+
+    labelled = [row for row in rows if cohort.labels[row, 0, 0, 0, 0] != NO_LABELS]
+    maps = [segment(segmenter, cohort.hearts[row] / 255.0)[0] for row in labelled]
+    return segmenter_figures(real, np.asarray(cohort.labels[labelled]), np.asarray(maps), generated)
+
+
+def realism_report(generated, real, cohort, rows, training: dict | None) -> tuple[dict, tuple]:
+    """How much the pictures look like real ones, and the two power spectra."""
+    import numpy as np
+    from einops import rearrange
+
+    from evaluation.realism import (
+        classifier_auc,
+        distribution_distances,
+        image_similarity,
+        radial_power_spectrum,
+        spectrum_gap,
+    )
+
+    mask = np.asarray(cohort.mask[rows])
+    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
+    flat = rearrange(mask, "n s p -> n (s p)")
+    true, made = (m.hearts[:, 0].astype(np.float32) / 255 for m in (real, generated))
+    slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
+    report = distribution_distances(*features, flat)
+    pairs = {"": made}
+    if training is not None:
+        pairs["_mean_heart"] = np.broadcast_to(training["mean_heart"].astype(np.float32), true.shape)
+    for suffix, others in pairs.items():
+        scores = [image_similarity(t, o, m) for t, o, m in zip(true, others, mask, strict=True)]
+        report |= {f"{key}{suffix}": float(np.nanmean([s[key] for s in scores])) for key in scores[0]}
+    spectra = tuple(radial_power_spectrum(part[flat]) for part in slices)
+    report |= {"classifier_auc": classifier_auc(*slices, flat), "spectrum_gap": spectrum_gap(*spectra)}
+    return report, spectra
+
+
+def memorisation_report(config: Config, pipeline, generated, cohort, rows, training: dict) -> dict:
+    """Copies of training hearts among the generated ones, by pixels, and membership inference by the loss."""
+    import numpy as np
+    from einops import rearrange
+
+    from evaluation.memorisation import audit, membership_auc, pixel_distances, planted_copies
+    from sampling.likelihood import denoising_losses
+    from sampling.patients import prepared_patients
+
+    trained, train = training["cohort"], training["rows"]
+    kept = generated.hearts.shape[1]
+    mask = np.asarray(cohort.mask[rows])
+    samples = rearrange(generated.hearts, "n m s p h w -> (n m) s p h w"), np.repeat(mask, kept, axis=0)
+    some = train[: len(rows)]
+    copies = planted_copies(np.asarray(trained.hearts[some]), config.seed), np.asarray(trained.mask[some])
+    report = audit(
+        pixel_distances,
+        samples,
+        (trained.hearts[train], trained.mask[train]),
+        (cohort.hearts[rows], mask),
+        copies,
+        own=np.repeat(np.arange(len(rows)), kept),
+        samples_per_patient=kept,
+        seed=config.seed,
+    )
+    losses = []
+    for source, people in ((trained, some), (cohort, rows)):
+        known = prepared_patients(source, people)
+        losses.append(denoising_losses(pipeline, known, source.hearts[people], source.mask[people]))
+    return report | {"membership_auc": membership_auc(*losses)}
+
+
+def hearts_picture(cohort, rows, generated, people: int = 3) -> bytes:
+    """A few true hearts, above each a generated one and the SD map, as PNG."""
+    import io
+
+    from sampling.grid import draw_grid
+
+    named = []
+    for k, row in enumerate(rows[:people]):
+        spread = generated.spread[k].astype(float)
+        named += [
+            (f"patient {k + 1}: true", cohort.hearts[row] / 255.0),
+            (f"patient {k + 1}: generated from the ECG", generated.hearts[k, 0] / 255.0),
+            (f"patient {k + 1}: SD of the samples, four times as bright", 4 * spread),
+        ]
+    out = io.BytesIO()
+    draw_grid(named).save(out, format="PNG")
+    return out.getvalue()
+
+
+# ---- What is written ----
+
+
+def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> None:
+    """report.json, report.html, the figures in the pipeline's model card, and the table on screen."""
+    from sampling.model_card import add_figures
+
+    from evaluation.page import verdicts, write_page
+    from training.run import write_json
+
+    write_json(config.output / "report.json", without_nan(report))
+    write_page(config.output / "report.html", report, pictures)
+    if (folder / "README.md").exists():
+        add_figures(folder, report)
+    print_table(report)
+    for sentence in verdicts(report):
+        print(f"- {sentence}")
+    print(f"figures: {config.output / 'report.json'}, {config.output / 'report.html'}")
+
+
+def without_nan(content):
+    """JSON knows no NaN: null in its place."""
+    if isinstance(content, dict):
+        return {key: without_nan(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [without_nan(value) for value in content]
+    return None if isinstance(content, float) and content != content else content
+
+
+def print_table(report: dict) -> None:
+    """R2 of every phenotype, generated, controls and ceiling, and the coverage."""
+    from cohort.phenotypes import PHENOTYPES
+
+    columns = {"generated": report["agreement"], "one": report["agreement_of_one_sample"], **report["controls"]}
+    columns |= {key: report[key] for key in ("ceiling",) if key in report}
+    columns["true heart"] = report["measured_on_true_hearts"]
+    print(f"R2, {report['n_subjects']} people, {report['n_samples']} hearts each")
+    print(f"{'':12s} " + " ".join(f"{name:>12s}" for name in columns) + f" {'kept':>6s} {'90 %':>6s}")
     for name in PHENOTYPES:
-        cells = (f"{values[name][figure]:{len(title)}.2f}" for title, (values, figure) in columns.items())
-        print(f"{name:9s}  " + "  ".join(cells))
-    print(f"figures: {folder / 'report.json'}, {folder / 'agreement.png'}")
+        cells = " ".join(f"{table[name]['r2']:12.2f}" for table in columns.values())
+        kept = report.get("information_kept", {}).get(name, float("nan"))
+        covered = report.get("coverage", {}).get(name, {}).get("90", float("nan"))
+        print(f"{name:12s} {cells} {kept:6.2f} {covered:6.0f}")
 
 
 if __name__ == "__main__":

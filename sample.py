@@ -74,6 +74,7 @@ def main() -> None:
     pipeline.set_progress_bar_config(disable=True)
     if state.is_main_process:
         print(f"pipeline: {folder} on {state.device}")
+    segmenter, calibration = measuring_parts(folder, state)
     persons = read_persons(config.persons) if config.persons else {}
     record = record_of(config, pipeline, folder)
     with state.split_between_processes(files) as mine:
@@ -85,7 +86,9 @@ def main() -> None:
         bar = tqdm(hearts, total=len(waiting), desc="patients", disable=not state.is_main_process or len(files) == 1)
         overview = []  # of the first few only: a folder may hold thousands
         for patient, made in bar:
-            real, first = write(config, pipeline, patient, made, record)
+            measured = measure(made, pipeline, segmenter, calibration)
+            print_phenotypes(patient.name, measured, bar)
+            real, first = write(config, pipeline, patient, made, record | {"phenotypes": measured})
             if len(overview) < OVERVIEW_PATIENTS:
                 overview.append((patient.name, real, first))
     state.wait_for_everyone()  # a refusal here must not end the others' work
@@ -97,6 +100,50 @@ def main() -> None:
             print(f"{len(patients) - len(waiting)} patients were finished by an earlier run and left as they are")
     if refused:
         raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
+
+
+def measuring_parts(folder: Path, state) -> tuple:
+    """The pipeline's segmenter and its calibration (10,) of intervals; None each where the pipeline has none."""
+    from evaluation.calibration import read_calibration
+    from models.segmenter import Segmenter
+    from sampling.pipeline import load_part
+
+    if not (folder / "segmenter").exists():
+        if state.is_main_process:
+            print("note: this pipeline holds no segmenter (no label maps in training): hearts are not measured")
+        return None, None
+    return load_part(Segmenter, folder / "segmenter").to(state.device), read_calibration(folder)
+
+
+def measure(hearts, pipeline, segmenter, calibration) -> dict:
+    """Phenotypes of one patient: mean of the samples, SD, and of several samples the 50, 80 and 90 % intervals."""
+    import numpy as np
+
+    from cohort.phenotypes import PHENOTYPES
+    from evaluation.certainty import calibrated, summary_of
+    from evaluation.measuring import measured_phenotypes
+    from evaluation.segmentation import segment
+
+    if segmenter is None:
+        return {}
+    found = np.stack([measured_phenotypes(segment(segmenter, heart)[0], pipeline.grid) for heart in hearts])  # (m, 10)
+    found = found if calibration is None else calibrated(found, calibration)
+    return {name: summary_of(found[:, k]) for k, name in enumerate(PHENOTYPES)}
+
+
+def print_phenotypes(name: str, measured: dict, bar) -> None:
+    """One line a phenotype: its mean, and the 90 % interval where there are several samples."""
+    from cohort.phenotypes import UNITS
+
+    if not measured:
+        return
+    lines = [f"{name}: measured on the generated hearts"]
+    for phenotype, found in measured.items():
+        interval = found.get("interval_90")
+        between = f", 90 % of such patients {interval[0]:.0f} to {interval[1]:.0f}" if interval else ""
+        mean = "not measurable" if found["mean"] is None else f"{found['mean']:.0f} {UNITS[phenotype]}"
+        lines.append(f"  {phenotype:13s} {mean}{between}")
+    bar.write("\n".join(lines))
 
 
 def is_done(folder: Path, record: dict) -> bool:

@@ -168,7 +168,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     from training.latents import autoencoder_fingerprint, cohort_latents
     from training.networks import fresh_generator, fresh_reader
     from training.objectives import HeartDenoiser
-    from training.run import Run
+    from training.run import Run, write_json
     from training.targets import heart_codes
 
     with accelerator.main_process_first():
@@ -204,6 +204,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
         if ceiling:
             parts |= {"ceiling/ecg_encoder": ceiling.ecg_encoder, "ceiling/conditioner": ceiling.conditioner}
         pipeline.save(config.output / "pipeline", parts)
+        write_json(config.output / "pipeline" / "training.json", {"cohort": cohort.folder.name})
         print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
 
 
@@ -254,8 +255,8 @@ def further_people(config: Config, cohort, conditioner, accelerator) -> list:
     if config.more_ecgs is None:
         return []
     import numpy as np
-    from cohort.ecg_cohort import prepare_ecgs
 
+    from cohort.ecg_cohort import prepare_ecgs
     from training.targets import standardised_phenotypes
 
     p = cohort.preparation

@@ -42,45 +42,52 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
 
 
 def wall_thickness_mm(labels: np.ndarray, pixel_mm: float) -> tuple[float, float]:
-    """Mean thickness of the septal and of the lateral wall over the middle third of the LV's slices.
-
-    A sector of a ring: with cavity area C and wall area W inside an angle a at the cavity's centre, the radii are
-    sqrt(2 C / a) and sqrt(2 (C + W) / a). The septum is the sector that faces the RV, wherever that lies in the image.
+    """Mean thickness of the septal and of the lateral wall over the middle third of the LV's slices, in mm.
 
     Args:
         labels: (slices, height, width) label map of one phase.
+    """
+    septal, lateral = sector_thickness_mm(labels, pixel_mm, (180, 0))
+    return septal, lateral
+
+
+def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:
+    """Mean thickness of the LV's wall in sectors, over the middle third of the LV's slices.
+
+    A sector of a ring: with cavity area C and wall area W inside an angle a at the cavity's centre, the radii are
+    sqrt(2 C / a) and sqrt(2 (C + W) / a).
+
+    Args:
+        labels: (slices, height, width) label map of one phase, anterior wall on top, RV on the left.
+        directions_deg: middles of the sectors, from the lateral wall (0) over the anterior one (90); the septum, which
+            faces the RV wherever that lies in the image, is 180.
 
     Returns:
-        septal, lateral in mm; NaN where no middle slice shows the LV's cavity and wall and the RV.
+        mm for each direction; NaN where no middle slice shows the LV's cavity and wall and the RV.
     """
-    shown = [
-        slice_ for slice_ in labels if all((slice_ == part).any() for part in (Label.LV_CAVITY, Label.LV_MYOCARDIUM))
-    ]
+    shown = [s for s in labels if all((s == part).any() for part in (Label.LV_CAVITY, Label.LV_MYOCARDIUM))]
     third = len(shown) // 3
     middle = [s for s in shown[third : len(shown) - third] if (s == Label.RV_CAVITY).any()]
     if not middle:
-        return float("nan"), float("nan")
-    septal, lateral = np.mean([_sector_walls(slice_) for slice_ in middle], axis=0) * pixel_mm
-    return float(septal), float(lateral)
+        return (float("nan"),) * len(directions_deg)
+    found = np.mean([[_thickness(slice_, degrees) for degrees in directions_deg] for slice_ in middle], axis=0)
+    return tuple(float(thickness) * pixel_mm for thickness in found)
 
 
-def _sector_walls(slice_: np.ndarray) -> tuple[float, float]:
-    """Thickness in pixels of the wall towards the RV and away from it."""
+def _thickness(slice_: np.ndarray, degrees: float) -> float:
+    """Thickness in pixels of one slice's wall in one direction from the septum's opposite."""
     cavity = np.argwhere(slice_ == Label.LV_CAVITY)
     centre = cavity.mean(axis=0)
-    to_rv = np.argwhere(slice_ == Label.RV_CAVITY).mean(axis=0) - centre
-    wall = np.argwhere(slice_ == Label.LV_MYOCARDIUM)
+    from_rv = centre - np.argwhere(slice_ == Label.RV_CAVITY).mean(axis=0)
+    turn = np.arctan2(-from_rv[0], from_rv[1]) + np.radians(degrees)  # rows count downwards
+    towards = np.array([-np.sin(turn), np.cos(turn)])
 
-    def within(points: np.ndarray, sign: int) -> int:
+    def within(points: np.ndarray) -> int:
         offset = points - centre
-        along = sign * offset @ to_rv
-        return int((along > np.cos(WALL_SECTOR / 2) * np.linalg.norm(offset, axis=1) * np.linalg.norm(to_rv)).sum())
+        return int((offset @ towards > np.cos(WALL_SECTOR / 2) * np.linalg.norm(offset, axis=1)).sum())
 
-    thickness = []
-    for sign in (1, -1):
-        inner, ring = within(cavity, sign), within(wall, sign)
-        thickness.append(np.sqrt(2 * (inner + ring) / WALL_SECTOR) - np.sqrt(2 * inner / WALL_SECTOR))
-    return thickness[0], thickness[1]
+    inner, ring = within(cavity), within(np.argwhere(slice_ == Label.LV_MYOCARDIUM))
+    return float(np.sqrt(2 * (inner + ring) / WALL_SECTOR) - np.sqrt(2 * inner / WALL_SECTOR))
 
 
 def with_derived(volumes: dict[str, float]) -> dict[str, float]:

@@ -31,6 +31,22 @@ def interval(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]
     return middle - reach, middle + reach
 
 
+def summary_of(samples: np.ndarray) -> dict:
+    """What a patient is told of one phenotype: mean, SD and the intervals of LEVELS of the samples (m,).
+
+    Returns:
+        mean (None where no sample could be measured), and of two measured samples and more: sd, interval_50,
+        interval_80, interval_90 as [low, high].
+    """
+    known = samples[np.isfinite(samples)]
+    if len(known) < 2:
+        return {"mean": float(known[0]) if len(known) else None}
+    intervals = {
+        f"interval_{key}": [float(end[0]) for end in interval(known[None], level)] for key, level in LEVELS.items()
+    }
+    return {"mean": float(known.mean()), "sd": float(known.std(ddof=1))} | intervals
+
+
 def certainty(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     """Does the samples' spread tell the error? Coverage of the intervals, their width, CRPS and spread over skill.
 

@@ -117,7 +117,8 @@ def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
         if not own <= 0:
             continue
         if r >= FOLLOWS_R:
-            yield "wrong scale", f"{name} (r {_ratio(r)}, R2 {_ratio(own)}, bias {_size(bias)} {UNITS[name]})"
+            by = f", bias {_size(bias)} {UNITS[name]}" if math.isfinite(bias) else ""
+            yield "wrong scale", f"{name} (r {_ratio(r)}, R2 {_ratio(own)}{by})"
         elif name not in HEADLINE:
             yield "unreadable", f"{name} (R2 {_ratio(own)})"
         else:
@@ -530,8 +531,8 @@ COPIES = {
 def _realism(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     return (
         "Likeness of pictures, with its reference: for FID to coverage other real hearts in place of generated ones; "
-        "for SSIM and PSNR one mean heart for everyone. None of the first five knows the patient. Pictures can be fine "
-        "and of the wrong patient: read this after the sections above. FIDs of other papers use other features.",
+        "for SSIM and PSNR one mean heart for everyone. The first five know no patient: pictures can be "
+        "fine and of the wrong heart, so read this after the sections above. FIDs of other papers use other features.",
         "each figure near its reference, or better than the mean heart's.",
         "a high SSIM that the mean heart also reaches says nothing; a spectrum that falls off is blur.",
         _measures("Pictures", report.get("realism"), REALISM),
@@ -646,8 +647,8 @@ td small { display: block; } .measures td:last-child, .measures th:last-child { 
 figure { margin: 1rem 0; } figcaption { color: var(--soft); font-size: .88rem; max-width: 46rem; }
 img { display: block; max-width: 100%; min-width: 44rem; background: #fff; border-radius: .3rem; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; font-size: .92rem; } dd { margin: 0; }
-@media print { :root { font-size: 12px; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --tint: #f3f3f3; --good: #000;
-  --bad: #000; --link: #000; } body { max-width: none; padding: 0; } nav { display: none; }
+@media print { :root { font-size: 12px; --ink: #000; --paper: #fff; --soft: #444; --line: #bbb; --tint: #f3f3f3;
+  --good: #000; --bad: #000; --link: #000; } body { max-width: none; padding: 0; } nav { display: none; }
   .wide { overflow: visible; } img { min-width: 0; max-height: 240mm; }
   table { font-size: 7pt; } th, td { padding: .1rem .25rem; }
   tr, figure, .tile { break-inside: avoid; } h2, caption, .why { break-after: avoid; } @page { margin: 12mm; } }

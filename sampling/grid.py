@@ -16,7 +16,14 @@ def heart_rows(heart: np.ndarray) -> np.ndarray:
 
 
 def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = ("ED", "ES")) -> None:
-    """Draw named hearts under one another, one intensity window for all, to a PNG.
+    """`draw_grid` to a PNG file, whole or not at all."""
+    partial = path.with_name(f".{path.name}.partial")
+    draw_grid(hearts, phase_names).save(partial, format="PNG")
+    partial.replace(path)
+
+
+def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = ("ED", "ES")) -> Image.Image:
+    """Draw named hearts under one another, one intensity window for all.
 
     Args:
         hearts: (name, (slices, phases, height, width) in [0, 1]), top to bottom.
@@ -35,9 +42,7 @@ def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tu
             label = phase_names[phase] if heart.shape[1] <= len(phase_names) else str(phase)
             draw.text((4, top + phase * heart.shape[2] + heart.shape[2] // 2), label, fill=200)
         top += block.shape[0]
-    partial = path.with_name(f".{path.name}.partial")
-    canvas.save(partial, format="PNG")
-    partial.replace(path)
+    return canvas
 
 
 def write_overview(path: Path, patients: list[tuple[str, np.ndarray | None, np.ndarray]]) -> None:

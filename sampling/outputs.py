@@ -24,6 +24,7 @@ def write_patient(
     """Write one patient's samples; heart.json last, so that its presence means the folder is complete.
 
     Sample 1 lies in the folder itself, further ones in sample_2, sample_3, ...: each in the layout of ukbb_cardiac.
+    Of several samples, sd_ED and sd_ES (or sd) hold the standard deviation of every voxel.
 
     Args:
         hearts: (samples, slices, phases, height, width) in [0, 1].
@@ -35,8 +36,10 @@ def write_patient(
         (folder / "heart.json").unlink()
         for stale in folder.glob("sample_[0-9]*"):
             shutil.rmtree(stale)
-        for stale in folder.glob("sa*.nii.gz"):
+        for stale in (*folder.glob("sa*.nii.gz"), *folder.glob("sd*.nii.gz")):
             stale.unlink()
+    if len(hearts) > 1:
+        _write_stacks(folder, hearts.std(axis=0), geometry, "sd")
     for number, heart in enumerate(hearts, start=1):
         _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
     rows = [] if true_heart is None else [("true heart", true_heart)]
@@ -67,13 +70,13 @@ def _read_stacks(folder: Path) -> np.ndarray:
     return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
 
 
-def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry) -> None:
+def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = "sa") -> None:
     """sa_ED and sa_ES of two phases; a cine sa.nii.gz of any other number."""
     folder.mkdir(exist_ok=True)
     affine = canonical_affine(geometry)
     voxels = np.round(INTENSITY_MAX * heart.transpose(3, 2, 0, 1)).astype(np.int16)  # (x, y, z, t)
     if heart.shape[1] != 2:
-        write_nifti(folder / "sa.nii.gz", CineStack(voxels, affine, None))
+        write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, None))
         return
-    for phase, name in enumerate(("ED", "ES")):
-        write_nifti(folder / f"sa_{name}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))
+    for phase, moment in enumerate(("ED", "ES")):
+        write_nifti(folder / f"{name}_{moment}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))

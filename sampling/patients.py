@@ -98,6 +98,16 @@ def condition_of(patients: list[Patient], ecg: bool = True, person: bool = True)
     )
 
 
+@torch.no_grad()
+def pooled_ecgs(pipeline: ECGToMRIPipeline, patients: list[Patient], batch: int = 64) -> np.ndarray:
+    """What the pipeline's encoder makes of each ECG as a whole: (n, width)."""
+    found = []
+    for first in range(0, len(patients), batch):
+        c = condition_of(patients[first : first + batch])
+        found.append(pipeline.ecg_encoder(c.ecg.to(pipeline.device), c.lead_mask.to(pipeline.device))[1].cpu())
+    return torch.cat(found).numpy()
+
+
 def generate(
     pipeline: ECGToMRIPipeline,
     patients: list[Patient],
@@ -106,8 +116,10 @@ def generate(
     batch_size: int,
     steps: int = 10,
     guidance_scale: float | None = None,
+    ecg: bool = True,
+    person: bool = True,
 ) -> Iterator[tuple[Patient, np.ndarray]]:
-    """Hearts of many patients, `batch_size` hearts at a time.
+    """Hearts of many patients, `batch_size` hearts at a time; `ecg` or `person` False withholds that part.
 
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
@@ -117,7 +129,9 @@ def generate(
     for first in range(0, len(jobs), batch_size):
         batch = jobs[first : first + batch_size]
         generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
-        hearts = pipeline(condition_of([patient for patient, _ in batch]), generators, steps, guidance_scale)
+        hearts = pipeline(
+            condition_of([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale
+        )
         for (patient, sample), heart in zip(batch, hearts.numpy(), strict=True):
             waiting.append(heart)
             if sample == samples:

@@ -7,6 +7,7 @@ from cohort.phenotypes import (
     PHENOTYPES,
     WALLS,
     phenotypes_of,
+    sector_thickness_mm,
     volume_ml,
     wall_thickness_mm,
     with_derived,
@@ -108,3 +109,14 @@ def test_a_wall_is_read_in_the_middle_third_and_is_nan_without_a_right_ventricle
     assert wall_thickness_mm(np.concatenate([thin, thick, thin]), 1.0)[0] == pytest.approx(12, abs=0.3)
     alone = np.where(thick == Label.RV_CAVITY, 0, thick)
     assert np.isnan(wall_thickness_mm(alone, 1.0)).all()
+
+
+@pytest.mark.parametrize("turn_deg", [0, 30])
+def test_sectors_count_from_the_lateral_wall_over_the_anterior_one(turn_deg):
+    labels = ring(septal_mm=10, lateral_mm=10, turn_deg=turn_deg)
+    y, x = np.mgrid[:121, :121] - 60.0
+    above = np.degrees(np.arctan2(-y, x))
+    thin = (np.hypot(x, y) > 22 + 5) & (np.abs((above + turn_deg - 90 + 180) % 360 - 180) < 45)
+    labels[0][thin & (labels[0] == Label.LV_MYOCARDIUM)] = Label.BACKGROUND  # the anterior wall is half as thick
+    anterior, inferior, lateral = sector_thickness_mm(labels, 1.0, (90, 270, 0))
+    assert (anterior, inferior, lateral) == pytest.approx((5, 10, 10), abs=0.4)

@@ -154,22 +154,17 @@ def test_the_learning_curve_says_what_lies_below_its_axis(monkeypatch):
 
 
 @pytest.mark.parametrize("figure", FIGURES_OF_A_REPORT)
-def test_figures_of_a_report_are_pictures_full_or_empty(figure):
-    full, empty = pixels(figure(full_report())), pixels(figure({}))
-    assert full.shape == empty.shape and (full < 200).sum() > (empty < 200).sum() > 0
+def test_a_figure_of_an_empty_report_is_a_picture(figure):
+    empty = pixels(figure({}))
+    assert empty.shape[1] == 15 * figures.DPI and empty.min() < 200
 
 
-def test_no_patient_known_is_still_a_picture():
+@pytest.mark.parametrize("figure", [figures.scatter, figures.bland_altman])
+def test_no_patient_known_is_still_a_picture(figure):
     nobody = np.full((4, len(PHENOTYPES)), np.nan)
-    for figure in (figures.scatter, figures.bland_altman):
-        assert pixels(figure(nobody, nobody)).min() < 200
+    assert pixels(figure(nobody, nobody)).min() < 200
 
 
-def test_the_same_report_is_the_same_picture_and_pyplot_is_not_used():
-    import sys
-
-    assert figures.coverage_curve(full_report()) == figures.coverage_curve(full_report())
-    assert (
-        "matplotlib.pyplot" not in vars(figures)
-        and not getattr(sys.modules.get("matplotlib.pyplot"), "get_fignums", list)()
-    )
+def test_the_same_spectra_are_the_same_picture():
+    real = np.linspace(5, 1, 48)
+    assert figures.spectrum(real, real - 0.1) == figures.spectrum(real, real - 0.1) != figures.spectrum(real, real)

@@ -251,7 +251,7 @@ def test_a_missing_key_never_crashes_and_never_invents():
     for path in removals(short):
         for value in (None, float("nan"), "text", [], {}):
             for sentence in verdicts(changed(short, path, value)):
-                assert "nan" not in sentence and "–" not in sentence.replace("bias –", ""), (path, value)
+                assert "nan" not in sentence and "–" not in sentence, (path, value)
                 assert sentence.split(":")[0].split(" % ")[0] in kinds, (path, value, sentence)
 
 
@@ -297,16 +297,15 @@ def test_what_is_not_a_number_is_a_dash(tmp_path):
     report["agreement"] = scores(float("nan"), float("inf"))
     report["agreement"]["LVM"] = {"r2": 0.5, "r2_ci": [float("nan"), 0.6], "mae": None}
     source, reader = read(tmp_path, report)
-    assert not re.search(r"\b(nan|inf|None)\b", " ".join(reader.text), re.IGNORECASE)
+    assert not re.search(r"\b(nan|NaN|inf|None|null)\b", " ".join(reader.text))
     assert "<td>0.50</td>" in source and "<td>–</td>" in source
 
 
 def test_whatever_one_key_holds_the_page_is_written(tmp_path):
     report = good()
     for path in removals(report):
-        if len(path) <= 2:
-            for value in (None, 3.0, "text", [1.0], {"key": 1.0}):
-                read(tmp_path, changed(report, path, value))
+        for value in (None, 3.0, "text", [1.0], {"key": 1.0}) if len(path) == 1 else ():
+            write_page(tmp_path / "page.html", changed(report, path, value), {})
 
 
 def test_text_of_the_report_is_text_on_the_page(tmp_path):

@@ -1,0 +1,146 @@
+"""The figures of a report, from what was measured on hearts: nothing here looks at a heart or a network."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from cohort.cine import Label
+from cohort.phenotypes import PHENOTYPES, dice
+
+from .agreement import agreement, information_kept
+from .bootstrap import with_intervals
+from .certainty import calibrated, certainty, rank_histogram
+from .measuring import TERRITORIES, Measured
+from .retrieval import masked_distances, rank_percentiles, retrieval
+
+FEWEST_OF_A_GROUP = 5  # people; of fewer a correlation says nothing
+
+
+def by_phenotype(measure: Callable[..., dict], *arrays: np.ndarray, draws: int = 500) -> dict[str, dict]:
+    """`measure` of each phenotype with its bootstrap intervals; the last axis of every array is PHENOTYPES."""
+    return {
+        name: with_intervals(measure, *(array[..., k] for array in arrays), draws=draws)
+        for k, name in enumerate(PHENOTYPES)
+    }
+
+
+def mean_of_samples(phenotypes: np.ndarray) -> np.ndarray:
+    """(n, m, K) -> (n, K), samples that could not be measured left out; NaN where none could."""
+    known = np.isfinite(phenotypes)
+    count = known.sum(axis=1)
+    total = np.where(known, phenotypes, 0).sum(axis=1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def agreement_figures(generated: Measured, real: Measured, truth: np.ndarray) -> dict:
+    """Agreement of the mean of the samples, of one sample, and of the true hearts measured with the same segmenter."""
+    return {
+        "agreement": by_phenotype(agreement, mean_of_samples(generated.phenotypes), truth),
+        "agreement_of_one_sample": by_phenotype(agreement, generated.phenotypes[:, 0], truth),
+        "measured_on_true_hearts": by_phenotype(agreement, real.phenotypes[:, 0], truth),
+    }
+
+
+def control_figures(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
+    """Agreement of each control's phenotypes (n, K) with the truth."""
+    return {name: by_phenotype(agreement, found, truth) for name, found in controls.items()}
+
+
+def ceiling_figures(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
+    """The regression's own agreement, and the share of it that is left in the hearts."""
+    kept = by_phenotype(information_kept, mean_of_samples(generated.phenotypes), ceiling, truth)
+    return {
+        "ceiling": by_phenotype(agreement, ceiling, truth),
+        "information_kept": {name: figures["information_kept"] for name, figures in kept.items()},
+        "information_kept_ci": {name: figures["information_kept_ci"] for name, figures in kept.items()},
+    }
+
+
+def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarray | None, groups: dict) -> dict:
+    """Coverage, width and CRPS of the samples as they are, after calibration, and by group; empty of one sample.
+
+    Args:
+        factors: (K,) of certainty.fit_spread on validation people; None without a calibration.
+    """
+    samples = generated.phenotypes  # (n, m, K)
+    if samples.shape[1] < 2:
+        return {}
+    figures = {
+        "coverage": by_phenotype(certainty, samples, truth, draws=200),
+        "rank_histogram": {
+            name: rank_histogram(samples[..., k], truth[:, k], seed=0).tolist() for k, name in enumerate(PHENOTYPES)
+        },
+        "coverage_groups": {
+            group: {name: certainty(samples[rows, :, k], truth[rows, k]) for k, name in enumerate(PHENOTYPES)}
+            for group, rows in groups.items()
+        },
+    }
+    if factors is not None:
+        figures["coverage_calibrated"] = by_phenotype(certainty, calibrated(samples, factors), truth, draws=200)
+    return figures
+
+
+def group_figures(generated: Measured, truth: np.ndarray, groups: dict[str, np.ndarray]) -> dict:
+    """Agreement within each group of patients; groups: name -> rows."""
+    found = mean_of_samples(generated.phenotypes)
+    return {
+        group: {"n": len(rows)} | by_phenotype(agreement, found[rows], truth[rows], draws=200)
+        for group, rows in groups.items()
+    }
+
+
+def territory_figures(generated: Measured, real: Measured, healthy: np.ndarray, scars: dict[str, np.ndarray]) -> dict:
+    """Is the thinnest wall of an infarct patient in the territory of the scar? Of generated and of true hearts.
+
+    Thickness is compared with the healthy people's of the same kind of heart, territory by territory.
+
+    Args:
+        healthy: rows of people without disease. scars: territory -> rows of the people whose scar lies there.
+    """
+    names = list(TERRITORIES)
+    figures = {"chance": 1 / len(names), "n": sum(map(len, scars.values()))}
+    for key, found in (("thinnest_in_territory", generated), ("thinnest_in_territory_real", real)):
+        thickness = np.nanmean(found.territories, axis=1)  # (n, 3)
+        relative = thickness / np.nanmean(thickness[healthy], axis=0)
+        hits = [
+            relative[rows][np.isfinite(relative[rows]).all(axis=1)].argmin(axis=1) == names.index(name)
+            for name, rows in scars.items()
+        ]
+        figures |= with_intervals(lambda hit, name=key: {name: float(hit.mean())}, np.concatenate(hits).astype(float))
+    return figures
+
+
+def retrieval_figures(generated: Measured, shuffled: Measured, real: Measured, mask: np.ndarray) -> dict:
+    """Rank of the true heart among all, by distance in the segmenter's features, and the same for another's ECG."""
+    centre = real.features[mask[:, None]].astype(np.float32).mean(axis=0)
+    scale = real.features[mask[:, None]].astype(np.float32).std(axis=0) + 1e-6
+    acquired = mask.reshape(len(mask), -1)
+
+    def flat(found: Measured) -> np.ndarray:
+        features = (found.features.astype(np.float32).mean(axis=1) - centre) / scale  # (n, S, P, F), mean of samples
+        return features.reshape(len(features), -1, features.shape[-1])
+
+    return {
+        name: with_intervals(retrieval, rank_percentiles(masked_distances(flat(found), flat(real), acquired)))
+        for name, found in (("retrieval", generated), ("retrieval_shuffled", shuffled))
+    }
+
+
+def segmenter_figures(real: Measured, true_labels: np.ndarray, found_labels: np.ndarray, generated: Measured) -> dict:
+    """Dice of each class on the true hearts, and how many hearts fail the quality rule.
+
+    Args:
+        true_labels, found_labels: (n, slices, phases, height, width) of people with label maps; n may be 0.
+    """
+    figures: dict = {}
+    for label in list(Label)[1:]:
+        scores = np.array([dice(a, b, label) for a, b in zip(found_labels, true_labels, strict=True)])
+        name = label.name.lower()
+        figures[name] = (
+            with_intervals(lambda s: {"dice": float(np.nanmean(s)), "n": len(s)}, scores) if len(scores) else {}
+        )
+    return figures | {
+        "quality_failures": int(generated.faulty.sum()),
+        "quality_failures_real": int(real.faulty.sum()),
+        "hearts_judged": int(generated.faulty.size),
+    }
