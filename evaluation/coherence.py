@@ -82,18 +82,16 @@ def centres(labels: np.ndarray, parts: tuple[int, ...]) -> np.ndarray:
     NaN where a slice has fewer than FEWEST_PIXELS of them.
     """
     there = np.isin(labels, parts)
-    count = there.sum(axis=(-2, -1)).astype(float)
-    count[count < FEWEST_PIXELS] = np.nan
+    count = there.sum(axis=(-2, -1))
     row, column = (np.arange(side) for side in labels.shape[-2:])
     sums = (there.sum(axis=-1) @ row, there.sum(axis=-2) @ column)
-    return np.stack(sums, axis=-1) / count[..., None]
+    return np.stack(sums, axis=-1) / np.where(count < FEWEST_PIXELS, np.nan, count)[..., None]
 
 
 def _own_shift(shift: np.ndarray) -> np.ndarray:
     """Mean shift (phases, 2) between neighbours of (slices - 1, phases, 2); NaN for a phase with fewer than two."""
-    n = np.isfinite(shift).sum(axis=0).astype(float)
-    n[n < 2] = np.nan
-    return np.nansum(shift, axis=0) / n
+    n = np.isfinite(shift).sum(axis=0)
+    return np.nansum(shift, axis=0) / np.where(n < 2, np.nan, n)
 
 
 def _cavity_areas(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:

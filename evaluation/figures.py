@@ -2,7 +2,6 @@
 
 import io
 import math
-from collections.abc import Iterator
 from numbers import Real
 
 import numpy as np
@@ -36,8 +35,9 @@ def value_at(report: object, *keys: str) -> float:
 
 def scatter(found: np.ndarray, truth: np.ndarray) -> bytes:
     """Generated against true, one panel a phenotype, with the line of identity; (n, K) each."""
+    pairs = _pairs(found, truth)
     figure, panels = _panels("true", "generated", height=6.5)
-    for axes, name, generated, true in _pairs(panels, found, truth):
+    for (name, axes), (generated, true) in zip(panels.items(), pairs, strict=True):
         axes.scatter(true, generated, s=9, alpha=0.6, color=OWN, linewidths=0)
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color=CALM, linewidth=1, zorder=0)
@@ -49,8 +49,9 @@ def scatter(found: np.ndarray, truth: np.ndarray) -> bytes:
 
 def bland_altman(found: np.ndarray, truth: np.ndarray) -> bytes:
     """Difference against mean of generated and true, with the bias and its limits of agreement; (n, K) each."""
+    pairs = _pairs(found, truth)
     figure, panels = _panels("mean of true and generated", "generated - true")
-    for axes, name, generated, true in _pairs(panels, found, truth):
+    for (name, axes), (generated, true) in zip(panels.items(), pairs, strict=True):
         middle, difference = (generated + true) / 2, generated - true
         axes.scatter(middle, difference, s=9, alpha=0.6, color=OWN, linewidths=0)
         axes.axhline(0, color=CALM, linewidth=1)
@@ -186,13 +187,12 @@ def _panels(xlabel: str, ylabel: str, height: float = 6.2, **shared: bool) -> tu
     return figure, dict(zip(PHENOTYPES, grid.flat, strict=True))
 
 
-def _pairs(panels: dict, found: np.ndarray, truth: np.ndarray) -> Iterator[tuple]:
-    """(axes, phenotype, generated, true) without the patients where either is unknown."""
+def _pairs(found: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(generated, true) of each phenotype, without the patients where either is unknown."""
     if found.shape != truth.shape or found.shape[1:] != (len(PHENOTYPES),):
         raise ValueError(f"found {found.shape} and truth {truth.shape} are not both (n, {len(PHENOTYPES)})")
-    for (name, axes), generated, true in zip(panels.items(), found.T, truth.T, strict=True):
-        known = np.isfinite(generated) & np.isfinite(true)
-        yield axes, name, generated[known], true[known]
+    known = np.isfinite(found) & np.isfinite(truth)
+    return [(found[rows, k], truth[rows, k]) for k, rows in enumerate(known.T)]
 
 
 def _bar(axes, row: int, value: float, colour: str) -> None:

@@ -35,7 +35,7 @@ GOOD_SSIM = 0.5
 KEPT_WELL, KEPT_PARTLY = 0.8, 0.5  # share of the ceiling
 COVERAGE_SLACK = 5.0  # per cent, or two standard errors where that is more
 REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
-COPIES_AIM, COPIES_LIMIT = 0.01, 0.05  # share of hearts that are copies: what to aim at; above it keep the weights
+CHANCE_COPIES, COPIES_LIMIT = 0.01, 0.05  # share taken for copies where there is none; above it keep the weights
 PLANTED_FOUND = 0.95  # share of planted copies that a search must find
 SHARP_R2 = 0.9  # of the segmenter on true hearts
 NO_NUMBER = "–"
@@ -71,9 +71,9 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "no evidence": ("note", "SSIM is no evidence here: {}."),
     "looks real": ("good", "A small classifier hardly tells generated from true slices: {}."),
     "looks made": ("bad", "A small classifier tells generated from true slices: {}."),
-    "few copies": ("good", "{} of the hearts are copies of training patients."),
-    "some copies": ("note", "{} of the hearts are copies of training patients; at most 1 % is the aim."),
-    "copies": ("bad", "{} of the hearts are copies of training patients: the weights must not be released."),
+    "few copies": ("good", "{} of the hearts look like copies of training patients, no more than chance makes (1 %)."),
+    "some copies": ("note", "{} of the hearts look like copies of training patients; chance makes 1 %."),
+    "copies": ("bad", "{} of the hearts look like copies of training patients: don't release these weights."),
     "missed": ("note", "The search for copies misses some: {}."),
     "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
 }
@@ -202,9 +202,11 @@ def _looks(report: dict) -> Iterator[Verdict]:
 
 
 def _copies(report: dict) -> Iterator[Verdict]:
-    fraction, planted = (value_at(report, "memorisation", key) for key in ("fraction", "detector_tpr"))
+    fraction, planted, n = (value_at(report, "memorisation", key) for key in ("fraction", "detector_tpr", "n"))
     if math.isfinite(fraction):
-        saying = "copies" if fraction > COPIES_LIMIT else "some copies" if fraction > COPIES_AIM else "few copies"
+        slack = 2 * math.sqrt(CHANCE_COPIES * (1 - CHANCE_COPIES) / n) if n > 0 else 0
+        few = fraction <= CHANCE_COPIES + slack
+        saying = "copies" if fraction > COPIES_LIMIT else "few copies" if few else "some copies"
         yield saying, _share(fraction)
     if planted < PLANTED_FOUND:
         yield "missed", f"it found {_share(planted)} of those planted"
@@ -519,8 +521,20 @@ REALISM = {
     "spectrum_gap": ("gap in fine detail, log10", _ratio, None, "0: neither blurred nor noisy"),
 }
 COPIES = {
-    "fraction": ("hearts that are copies", _share, None, "at most 1 %; above 5 % keep the weights to yourself"),
+    "fraction": (
+        "hearts that look like copies",
+        _share,
+        None,
+        "1 % or less, which chance makes; above 5 % keep the weights",
+    ),
     "auc": ("nearer to training than to unseen hearts, AUC", _ratio, None, "0.5"),
+    "auc_of_copies": (
+        "the same, were all hearts copies",
+        _ratio,
+        None,
+        "well above 0.5, or the line above proves nothing",
+    ),
+    "threshold": ("score below which a heart counts as a copy", _ratio, None, ""),
     "threshold_fpr": ("false alarms of the search", _share, None, "at most 1 %"),
     "detector_tpr": ("planted copies found", _share, None, "at least 95 %, or the search proves nothing"),
     "membership_auc": ("telling who was trained on, AUC", _ratio, None, "0.5: nobody can"),

@@ -35,7 +35,7 @@ class Recordings:
         parts = []
         for number, row in self.places[which].tolist():
             cohort = self.cohorts[number]
-            parts.append([torch.from_numpy(a[row]) for a in (cohort.ecg, cohort.lead_mask, cohort.person)])
+            parts.append([torch.tensor(a[row]) for a in (cohort.ecg, cohort.lead_mask, cohort.person)])
         ecg, lead_mask, person = (torch.stack(part) for part in zip(*parts, strict=True))
         return ecg.float(), lead_mask, person, self.codes[which]
 

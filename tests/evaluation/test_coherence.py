@@ -15,15 +15,15 @@ def ball(centre, radius):
 
 
 def drawn(at=lambda s, p: (32, 32), cavity=lambda s, p: 7.5, angle=lambda s, p: 180.0, wall=10.5):
-    """A heart of discs: LV of `cavity` in `wall` pixels radius, the RV 18 pixels away at `angle` degrees; (8, 2, 64, 64).
+    """A heart of discs, (8, 2, 64, 64): LV of `cavity` and `wall` pixels radius, the RV 18 pixels away at `angle`.
 
-    The angle is measured from the patient's left (columns) towards posterior (rows).
+    The angle is in degrees from the patient's left (columns) towards posterior (rows).
     """
     labels = np.zeros((SLICES, 2, SIDE, SIDE), np.uint8)
     for s in range(SLICES):
         for p in range(2):
             centre, turn = np.array(at(s, p)), np.radians(angle(s, p))
-            labels[s, p][ball(centre + 18 * np.array([np.sin(turn), np.cos(turn)]), 6)] = Label.RV_CAVITY
+            labels[s, p][ball(centre + 18 * np.array([np.sin(turn), np.cos(turn)]), 6.3)] = Label.RV_CAVITY
             labels[s, p][ball(centre, wall)] = Label.LV_MYOCARDIUM
             labels[s, p][ball(centre, cavity(s, p))] = Label.LV_CAVITY
     return labels
@@ -137,13 +137,10 @@ def test_a_few_stray_pixels_have_no_centre():
 def test_slices_of_different_hearts_are_less_coherent_than_one_heart():
     """The planted fault: each slice right in itself, and taken from somebody else."""
     rng = np.random.default_rng(0)
+    centre, radius, angle = rng.normal(32, 3, (8, 2)), rng.uniform(5, 9, 8), rng.normal(180, 20, 8)
     hearts = [
-        drawn(
-            at=lambda s, p, c=rng.normal(32, 3, 2): c,
-            cavity=lambda s, p, r=rng.uniform(5, 9): r - p,
-            angle=lambda s, p, a=rng.normal(180, 20): a,
-        )
-        for _ in range(8)
+        drawn(lambda s, p, i=i: centre[i], lambda s, p, i=i: radius[i] - p, lambda s, p, i=i: angle[i])
+        for i in range(8)
     ]
     mixed = [np.stack([hearts[(i + s) % 8][s] for s in range(SLICES)]) for i in range(8)]
     rows = (np.array([coherence_row(labels, PIXEL_MM, EVERYWHERE) for labels in set_]) for set_ in (mixed, hearts))

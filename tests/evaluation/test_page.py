@@ -201,9 +201,12 @@ def test_information_kept_is_graded(kept, words):
 
 
 def test_copies_of_training_patients_keep_the_weights_at_home():
-    assert "0.4 % of the hearts" in said(good(), "copies")
-    assert "must not be released" in verdicts({"memorisation": {"fraction": 0.07}})[0]
-    assert "at most 1 %" in verdicts({"memorisation": {"fraction": 0.03}})[0]
+    def of(fraction, n):
+        return verdicts({"memorisation": {"fraction": fraction, "n": n}})[0]
+
+    assert "0.4 % of the hearts" in said(good(), "no more than chance")
+    assert "don't release" in of(0.07, 10) and "don't release" in of(0.07, 1000)
+    assert "no more than chance" in of(0.018, 400) and "no more than" not in of(0.018, 1600)
     assert "it found 60 %" in verdicts({"memorisation": {"detector_tpr": 0.6}})[0]
 
 

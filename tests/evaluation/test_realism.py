@@ -80,7 +80,9 @@ def test_one_typical_heart_over_and_over_is_precise_and_covers_little():
 
 
 def test_hearts_far_from_real_ones_are_neither():
-    assert prdc(normal(100), normal(100, mean=100.0)) == dict(precision=0, recall=0, density=0, coverage=0)
+    assert prdc(normal(100), normal(100, mean=100.0)) == dict.fromkeys(
+        ("precision", "recall", "density", "coverage"), 0
+    )
 
 
 def test_a_set_without_a_kth_neighbour_has_no_balls():
