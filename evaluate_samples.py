@@ -246,30 +246,30 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
 
     from evaluation import figures
     from evaluation.coherence import coherence
+    from evaluation.groups import disease_groups
     from evaluation.report import (
         agreement_figures,
         certainty_figures,
         group_figures,
         mean_of_samples,
+        realism_figures,
         retrieval_figures,
     )
 
     generated, real = arms["generated"], arms["real"]
     truth, mask = np.asarray(cohort.phenotypes[rows], dtype=float), np.asarray(cohort.mask[rows])
-    groups, territory = disease_groups(config.data, cohort.eid[rows])
+    groups, scars = disease_groups(config.data, cohort.eid[rows])
     report = agreement_figures(generated, real, truth)
     report |= ceiling_report(pipeline, folder, patients, generated, truth)
     controls, training = control_report(config, pipeline, segmenter, folder, cohort, rows, patients, arms, truth)
     report["controls"] = controls
     report |= certainty_figures(generated, truth, stored_calibration(config, folder, generated, truth), groups)
-    report["groups"] = group_figures(generated, truth, groups)
-    add_territories(report, generated, real, groups, territory)
+    report["groups"] = group_figures(generated, real, truth, groups, scars)
     if "shuffled_ecg" in arms:
         report |= retrieval_figures(generated, arms["shuffled_ecg"], real, mask)
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
     report["segmenter"] = segmenter_report(segmenter, cohort, rows, generated, real)
-    realism, spectra = realism_report(generated, real, cohort, rows, training)
-    report["realism"] = realism
+    report["realism"], spectra = realism_figures(generated, real, mask, training and training["mean_heart"])
     if training is not None:
         report["memorisation"] = memorisation_report(config, pipeline, generated, cohort, rows, training)
     found = mean_of_samples(generated.phenotypes)
@@ -285,36 +285,6 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     if report.get("ceiling_curve"):
         pictures["learning_curve"] = figures.learning_curve(report)
     return report, pictures
-
-
-def disease_groups(data: Path, eids) -> tuple[dict, dict]:
-    """Rows by condition and, of infarcts, by the scar's territory, from truth.csv of a phantom cohort; else empty."""
-    import csv
-
-    import numpy as np
-
-    from evaluation.report import FEWEST_OF_A_GROUP
-
-    path = data / "truth.csv"
-    if not path.exists():
-        return {}, {}
-    with path.open(newline="") as file:
-        truth = {int(row["eid"]): row for row in csv.DictReader(file)}
-    known = [truth.get(int(eid), {}) for eid in eids]
-    groups, territory = {}, {}
-    for into, column in ((groups, "condition"), (territory, "scar_territory")):
-        for name in sorted({row.get(column) or "" for row in known} - {""}):
-            into[name] = np.array([k for k, row in enumerate(known) if row.get(column) == name])
-    return {name: rows for name, rows in groups.items() if len(rows) >= FEWEST_OF_A_GROUP}, territory
-
-
-def add_territories(report: dict, generated, real, groups: dict, territory: dict) -> None:
-    """Whether the thin wall of an infarct is where the scar is."""
-    from evaluation.report import territory_figures
-
-    if "infarct" in groups and "normal" in groups:
-        found = territory_figures(generated, real, groups["normal"], territory)
-        report["groups"]["infarct"]["territory"] = found
 
 
 def ceiling_report(pipeline, folder: Path, patients, generated, truth) -> dict:
@@ -408,36 +378,6 @@ def segmenter_report(segmenter, cohort, rows, generated, real) -> dict:
     return segmenter_figures(real, np.asarray(cohort.labels[labelled]), np.asarray(maps), generated)
 
 
-def realism_report(generated, real, cohort, rows, training: dict | None) -> tuple[dict, tuple]:
-    """How much the pictures look like real ones, and the two power spectra."""
-    import numpy as np
-    from einops import rearrange
-
-    from evaluation.realism import (
-        classifier_auc,
-        distribution_distances,
-        image_similarity,
-        radial_power_spectrum,
-        spectrum_gap,
-    )
-
-    mask = np.asarray(cohort.mask[rows])
-    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
-    flat = rearrange(mask, "n s p -> n (s p)")
-    true, made = (m.hearts[:, 0].astype(np.float32) / 255 for m in (real, generated))
-    slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
-    report = distribution_distances(*features, flat)
-    pairs = {"": made}
-    if training is not None:
-        pairs["_mean_heart"] = np.broadcast_to(training["mean_heart"].astype(np.float32), true.shape)
-    for suffix, others in pairs.items():
-        scores = [image_similarity(t, o, m) for t, o, m in zip(true, others, mask, strict=True)]
-        report |= {f"{key}{suffix}": float(np.nanmean([s[key] for s in scores])) for key in scores[0]}
-    spectra = tuple(radial_power_spectrum(part[flat]) for part in slices)
-    report |= {"classifier_auc": classifier_auc(*slices, flat), "spectrum_gap": spectrum_gap(*spectra)}
-    return report, spectra
-
-
 def memorisation_report(config: Config, pipeline, generated, cohort, rows, training: dict) -> dict:
     """Copies of training hearts among the generated ones, by pixels, and membership inference by the loss."""
     import numpy as np
@@ -494,9 +434,8 @@ def hearts_picture(cohort, rows, generated, people: int = 3) -> bytes:
 
 def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> None:
     """report.json, report.html, the figures in the pipeline's model card, and the table on screen."""
-    from sampling.model_card import add_figures
-
     from evaluation.page import verdicts, write_page
+    from sampling.model_card import add_figures
     from training.run import write_json
 
     write_json(config.output / "report.json", without_nan(report))

@@ -24,7 +24,6 @@ LENGTHS = {  #  steps, patients per process and step, learning rate
     "large": (150_000, 64, 2e-4),
 }
 PLACES = ("data", "output", "autoencoder", "segmenter", "prepared", "more_ecgs")  # may change when a run goes on
-READING_PEOPLE = 64  # per process and step of the stages that read ECGs only
 PRIOR_PEOPLE = 256
 PRIOR_STEPS = 1500
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
@@ -210,59 +209,47 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
 
 def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, accelerator):
     """The ceiling's regression where phenotypes are known, and the reader of the condition, which begins from it."""
-    from training.condition import learn_reading, recordings
+    from training.ceiling import PEOPLE, learn_ceiling
+    from training.condition import learn_reading
     from training.fit import Recipe
-    from training.networks import begin_from, fresh_reader
-    from training.targets import standardised_phenotypes
+    from training.networks import begin_from
 
     ceiling = None
-    peak, seed = config.learning_rate, config.seed
 
     def recipe(steps: int, rate: float) -> Recipe:
         return Recipe(steps, rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
 
+    rate = config.learning_rate
     if reader.conditioner.config.phenotypes:
-        ceiling = fresh_reader(cohort, preset, components=0)
-        known = [
-            (cohort, cohort.rows(s), standardised_phenotypes(cohort.phenotypes, ceiling.conditioner)[cohort.rows(s)])
-            for s in ("train", "validation")
-        ]
-        further = further_people(config, cohort, ceiling.conditioner, accelerator)
-        train, held_out = recordings(known[0], *further), recordings(known[1])
-        first = recipe(config.ceiling_steps, peak)
-        learn_reading(
-            ceiling, train, held_out, run_of("ceiling"), first, accelerator, READING_PEOPLE, 0.0, seed, "ceiling"
-        )
+        more = further_people(config, cohort, accelerator)
+        first = recipe(config.ceiling_steps, rate)
+        ceiling, _ = learn_ceiling(cohort, more, preset, run_of("ceiling"), first, accelerator, config.seed)
         begin_from(reader, ceiling)
-    second, dropout = recipe(config.condition_steps, peak / 2 if ceiling else peak), config.condition_dropout
+        rate = rate / 2
     learn_reading(
         reader,
         people["train"],
         people["validation"],
         run_of("condition"),
-        second,
+        recipe(config.condition_steps, rate),
         accelerator,
-        READING_PEOPLE,
-        dropout,
-        seed,
+        PEOPLE,
+        config.condition_dropout,
+        config.seed,
         "condition",
     )
     return ceiling
 
 
-def further_people(config: Config, cohort, conditioner, accelerator) -> list:
-    """The people of `--more-ecgs` as a source for `recordings`: none, or one."""
+def further_people(config: Config, cohort, accelerator):
+    """The people of `--more-ecgs`, or None."""
     if config.more_ecgs is None:
-        return []
-    import numpy as np
-
+        return None
     from cohort.ecg_cohort import prepare_ecgs
-    from training.targets import standardised_phenotypes
 
     p = cohort.preparation
     with accelerator.main_process_first():
-        more = prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
-    return [(more, np.arange(len(more.eid)), standardised_phenotypes(more.phenotypes, conditioner))]
+        return prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
 
 
 def learn_codes(config: Config, pipeline, reader, people: dict, run_of, accelerator) -> None:

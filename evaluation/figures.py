@@ -11,6 +11,7 @@ from cohort.phenotypes import PHENOTYPES, UNITS
 from .agreement import agreement
 
 CONTROLS = {
+    "own_ecg": "own ECG, as few",
     "shuffled_ecg": "another's ECG",
     "person_only": "person only",
     "ecg_only": "ECG only",
@@ -23,6 +24,8 @@ LOWEST_R2 = -1.0  # bars end here: below it only the number tells how bad
 DPI = 120
 LIMITS = 1.96  # SDs of Bland and Altman's limits of agreement (Lancet 1986)
 OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion: safe for colour blindness
+PALE = "#56b4e9"
+COLOURS = {"own_ecg": PALE, "shuffled_ecg": OTHER}
 
 
 def value_at(report: object, *keys: str) -> float:
@@ -73,11 +76,11 @@ def controls_bars(report: dict) -> bytes:
     series = {
         "ceiling": (report.get("ceiling"), BEST),
         "generated": (report.get("agreement"), OWN),
-        "one sample": (report.get("agreement_of_one_sample"), "#56b4e9"),
+        "one sample": (report.get("agreement_of_one_sample"), PALE),
     }
     controls = report.get("controls") or {}
-    for name in [*CONTROLS, *(extra for extra in controls if extra not in CONTROLS)]:
-        series[CONTROLS.get(name, name)] = (controls.get(name), OTHER if name == "shuffled_ecg" else CALM)
+    for name in dict.fromkeys([*(known for known in CONTROLS if known in controls), *controls]):
+        series[CONTROLS.get(name, name)] = (controls.get(name), COLOURS.get(name, CALM))
     figure, panels = _panels("R2", "", height=7, sharex=True, sharey=True)
     for name, axes in panels.items():
         for row, (table, colour) in enumerate(series.values()):

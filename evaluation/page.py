@@ -95,15 +95,21 @@ def _judged(report: dict) -> list[tuple[str, str]]:
     return [(kind, sentence.replace("{}", clause)) for kind, sentence, clause in said]
 
 
+def _own_table(report: dict) -> object:
+    """The agreement to compare controls with: of as few hearts as they, as the mean of more agrees better by itself."""
+    return _at(report, "controls", "own_ecg") or report.get("agreement")
+
+
 def _own_or_anothers(report: dict) -> Iterator[Verdict]:
     """R2 with the own ECG, and with another patient's."""
+    table = _own_table(report)
     for name, words in HEADLINE.items():
-        own, other = value_at(report, "agreement", name, "r2"), value_at(report, *SHUFFLED, name, "r2")
-        follows = own > 0 or value_at(report, "agreement", name, "r") >= FOLLOWS_R
+        own, other = value_at(table, name, "r2"), value_at(report, *SHUFFLED, name, "r2")
+        follows = own > 0 or value_at(table, name, "r") >= FOLLOWS_R
         if own - other < SAME_R2:
             yield "ignored", f"R2 of {words} is {_ratio(own)} with the own ECG and {_ratio(other)} with another's"
         elif own > other and follows:
-            ends, other_ends = interval_at(report, "agreement", name, "r2"), interval_at(report, *SHUFFLED, name, "r2")
+            ends, other_ends = interval_at(table, name, "r2"), interval_at(report, *SHUFFLED, name, "r2")
             sure = not (ends and other_ends) or ends[0] > other_ends[1]
             yield "own" if sure else "perhaps own", f"R2 of {words} falls from {_ratio(own)} to {_ratio(other)}"
 
@@ -142,8 +148,9 @@ def _information(report: dict) -> Iterator[Verdict]:
 
 def _beyond_the_person(report: dict) -> Iterator[Verdict]:
     """R2 with the ECG against R2 without it, and against that of the nearest ECG's training patient."""
+    table = _own_table(report)
     for name, words in HEADLINE.items():
-        own, ends = value_at(report, "agreement", name, "r2"), interval_at(report, "agreement", name, "r2")
+        own, ends = value_at(table, name, "r2"), interval_at(table, name, "r2")
         person, copied = (value_at(report, "controls", key, name, "r2") for key in ("person_only", "retrieval"))
         if own > 0 and math.isfinite(person):
             sure = not ends or ends[0] > person
@@ -431,11 +438,13 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         for key, words in (("r2", "R2"), ("r", "r"))
     ]
     return (
-        "The same figures with the patient's information taken away. Another's ECG: the heart of a different patient's "
-        "ECG. Person only, ECG only, neither: the generator without the rest. Mean heart: one heart for everyone. "
+        "The same figures with the patient's information taken away. Another's ECG: the ECG of a different patient with "
+        "the own sex, age, height and weight. Person only, ECG only, neither: the generator without the rest. These are "
+        "means of fewer hearts, which alone lowers R2: compare them with the own ECG of as few, where that is given. "
+        "Mean heart: one heart for everyone. "
         "Nearest ECG's heart: the training patient with the most similar ECG. Below, the share of other true hearts "
         "that are nearer to the generated one than the patient's own: 0 is best, 50 is chance.",
-        "generated is far above every control; with another's ECG it falls to 0 or below; median rank well under 50.",
+        "generated is far above every control; with another's ECG it falls to person only or below; median rank well under 50.",
         "another's ECG does as well (the ECG is ignored), or the mean heart does (everyone gets the same).",
         *(tables if controls else []),
         _picture(pictures, "controls", "R2 with each source of information. A triangle: the bar goes on beyond -1."),
@@ -463,6 +472,8 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
         )
         for caption, key, show in (("r within the group", "r", _ratio), ("Bias, generated minus true", "bias", _size))
     ]
+    places = {"in the infarct's territory": "thinnest_in_territory", "of true hearts": "thinnest_in_territory_real"}
+    places |= {"by chance": "chance"}
     territory = {group: table["territory"] for group, table in groups.items() if "territory" in table}
     return (
         "The same agreement inside each group. r within a group is lower than over everyone, as its patients are more "
@@ -473,9 +484,9 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
         *(tables if groups else []),
         _table(
             "Where the wall is thinnest, of patients with an infarct",
-            ["", "in the infarct's territory", "by chance", "n"],
+            ["", *places, "n"],
             [
-                (g, [_cell(t, "thinnest_in_territory", _share), _cell(t, "chance", _share), _cell(t, "n", _count)])
+                (g, [*(_cell(t, key, _share) for key in places.values()), _cell(t, "n", _count)])
                 for g, t in territory.items()
             ],
         ),
@@ -685,7 +696,7 @@ def _page(report: dict, pictures: dict[str, bytes]) -> str:
     links = " ".join(f'<a href="#{_anchor(title)}">{escape(title)}</a>' for title in SECTIONS)
     words = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}, {UNITS[name]}</dd>\n" for name, text in NAMES.items())
     sections = "".join(_section(title, *filled(report, pictures)) for title, filled in SECTIONS.items())
-    hearts = "True hearts above the hearts generated from the same patients' ECGs, and where the samples differ (SD)."
+    hearts = "True hearts, hearts generated from the same patients' ECGs, and where a patient's samples differ (SD)."
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -701,10 +712,11 @@ def _page(report: dict, pictures: dict[str, bytes]) -> str:
 def _facts(report: dict) -> str:
     """One line: whom, by what, how."""
     counts = {"n_subjects": "people", "n_samples": "hearts each"}
-    facts = [f"{_count(value_at(report, key))} {words}" for key, words in counts.items() if key in report]
-    facts += [f"{key} {report[key]}" for key in ("cohort", "pipeline") if isinstance(report.get(key), str)]
     settings = {"guidance_scale": "guidance", "steps": "steps"}
-    facts += [f"{words} {_any(value_at(report, key))}" for key, words in settings.items() if key in report]
+    known = {key: value_at(report, key) for key in (*counts, *settings) if math.isfinite(value_at(report, key))}
+    facts = [f"{_count(known[key])} {words}" for key, words in counts.items() if key in known]
+    facts += [f"{key} {report[key]}" for key in ("cohort", "split", "pipeline") if isinstance(report.get(key), str)]
+    facts += [f"{words} {_any(known[key])}" for key, words in settings.items() if key in known]
     return f'<p class="soft">{escape(", ".join(facts))}</p>\n'
 
 

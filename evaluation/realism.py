@@ -164,16 +164,22 @@ def spectrum_gap(real: np.ndarray, generated: np.ndarray) -> float:
     return float(np.abs(real - generated)[len(real) // 4 :].mean())
 
 
-def classifier_auc(real: np.ndarray, generated: np.ndarray, mask: np.ndarray, seed: int = 0, steps: int = 300) -> float:
+def classifier_auc(
+    real: np.ndarray, generated: np.ndarray, mask: np.ndarray, seed: int = 0, steps: int = 300, shrink: int = 1
+) -> float:
     """How well a small network, trained to, tells generated from real slices of people it never saw.
 
     Area under the ROC curve per slice: 0.5 is a coin, 1 a generator that always gives itself away. Two thirds of the
     people, real and generated, are trained on and the others judged, the same acquired slices on both sides.
 
+    At full size the softness of an autoencoder alone gives every slice away (measured: AUC 1.00 of the demo's
+    reconstructions of real phantom slices); shrunk four times (0.59) the heart's shape is what is left to judge.
+
     Args:
-        real, generated: (people, S, height, width) in [0, 1], one generated heart a person; even height and width.
+        real, generated: (people, S, height, width) in [0, 1], one generated heart a person.
         mask: (people, S), True where the slice was acquired.
         steps: of training, on CLASSIFIER_PAIRS slices of each kind.
+        shrink: side of the blocks of pixels averaged before looking; the sides left are to be even.
 
     Returns:
         AUC; NaN where there is nobody to train on or nobody to judge.
@@ -183,16 +189,18 @@ def classifier_auc(real: np.ndarray, generated: np.ndarray, mask: np.ndarray, se
     unseen, seen = (_acquired(mask, people) for people in (judged, trained))
     if not (len(unseen[0]) and len(seen[0])):
         return float("nan")
-    network = _trained_classifier(real, generated, seen, seed, steps)
+    network = _trained_classifier(real, generated, seen, seed, steps, shrink)
     return area_under_curve(*(_scores(network, hearts[unseen]) for hearts in (real, generated)))
 
 
-def _trained_classifier(real: np.ndarray, generated: np.ndarray, seen: Indices, seed: int, steps: int) -> nn.Module:
+def _trained_classifier(
+    real: np.ndarray, generated: np.ndarray, seen: Indices, seed: int, steps: int, shrink: int
+) -> nn.Module:
     """Slices (n, 1, height, width) -> logit (n, 1) of being generated, trained on pairs of the (person, slice) seen."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = nn.Sequential(
-            nn.PixelUnshuffle(2),  # (N, 4, H/2, W/2)
+            *(nn.AvgPool2d(shrink), nn.PixelUnshuffle(2)),  # (N, 4, H/2, W/2) of the shrunk sides
             *(nn.Conv2d(4, 16, 3, padding=1), nn.BatchNorm2d(16), nn.SiLU()),
             *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.BatchNorm2d(32), nn.SiLU()),  # (N, 32, H/4, W/4)
             *(nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.BatchNorm2d(64), nn.SiLU()),  # (N, 64, H/8, W/8)

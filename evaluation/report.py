@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from einops import rearrange
 
 from cohort.cine import Label
 from cohort.phenotypes import PHENOTYPES, dice
@@ -11,9 +12,14 @@ from .agreement import agreement, information_kept
 from .bootstrap import with_intervals
 from .certainty import calibrated, certainty, rank_histogram
 from .measuring import TERRITORIES, Measured
+from .realism import (
+    classifier_auc,
+    distribution_distances,
+    image_similarity,
+    radial_power_spectrum,
+    spectrum_gap,
+)
 from .retrieval import masked_distances, rank_percentiles, retrieval
-
-FEWEST_OF_A_GROUP = 5  # people; of fewer a correlation says nothing
 
 
 def by_phenotype(measure: Callable[..., dict], *arrays: np.ndarray, draws: int = 500) -> dict[str, dict]:
@@ -80,13 +86,18 @@ def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarra
     return figures
 
 
-def group_figures(generated: Measured, truth: np.ndarray, groups: dict[str, np.ndarray]) -> dict:
-    """Agreement within each group of patients; groups: name -> rows."""
+def group_figures(
+    generated: Measured, real: Measured, truth: np.ndarray, groups: dict[str, np.ndarray], scars: dict[str, np.ndarray]
+) -> dict:
+    """Agreement within each group of patients (name -> rows), and of infarcts whether the right wall is thin."""
     found = mean_of_samples(generated.phenotypes)
-    return {
+    figures = {
         group: {"n": len(rows)} | by_phenotype(agreement, found[rows], truth[rows], draws=200)
         for group, rows in groups.items()
     }
+    if "infarct" in figures and "normal" in groups:
+        figures["infarct"]["territory"] = territory_figures(generated, real, groups["normal"], scars)
+    return figures
 
 
 def territory_figures(generated: Measured, real: Measured, healthy: np.ndarray, scars: dict[str, np.ndarray]) -> dict:
@@ -144,3 +155,28 @@ def segmenter_figures(real: Measured, true_labels: np.ndarray, found_labels: np.
         "quality_failures_real": int(real.faulty.sum()),
         "hearts_judged": int(generated.faulty.size),
     }
+
+
+def realism_figures(
+    generated: Measured, real: Measured, mask: np.ndarray, mean_heart: np.ndarray | None
+) -> tuple[dict, tuple[np.ndarray, np.ndarray]]:
+    """How much the first heart of each patient looks like a real one, and the power spectra of real and generated.
+
+    Args:
+        mask: (n, slices, phases) acquired slices of the real hearts; only these are compared.
+        mean_heart: (slices, phases, height, width) in [0, 1] of the training people, the yardstick of SSIM.
+    """
+    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
+    flat = rearrange(mask, "n s p -> n (s p)")
+    true, made = (m.hearts[:, 0].astype(np.float32) / 255 for m in (real, generated))
+    slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
+    figures = distribution_distances(*features, flat)
+    others = {"": made}
+    if mean_heart is not None:
+        others["_mean_heart"] = np.broadcast_to(mean_heart.astype(np.float32), true.shape)
+    for suffix, hearts in others.items():
+        scores = [image_similarity(*three) for three in zip(true, hearts, mask, strict=True)]
+        figures |= {f"{key}{suffix}": float(np.nanmean([s[key] for s in scores])) for key in scores[0]}
+    spectra = tuple(radial_power_spectrum(part[flat]) for part in slices)
+    figures |= {"classifier_auc": classifier_auc(*slices, flat), "spectrum_gap": spectrum_gap(*spectra)}
+    return figures, spectra

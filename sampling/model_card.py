@@ -7,6 +7,7 @@ that could be participant ids are struck out, and of a report only the keys name
 import json
 import math
 import re
+from numbers import Real
 from pathlib import Path
 
 from cohort.errors import InputError
@@ -27,8 +28,13 @@ tags:
 """  # without pipeline_tag: none of Hugging Face's tasks begins with a signal and ends in a stack of images
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 COPIES_LIMIT = 0.05  # share of samples that are copies, above which weights are not released
-ABSOLUTE_PATH = re.compile(r"""(?<![\w.:/\\~-])(?:~[\w.-]*|[A-Za-z]:|file:)?[/\\]+[^\s'"`,;|<>()]*""")
-POSSIBLE_ID = re.compile(r"(?<![0-9.])[1-9][0-9]{6}(?![0-9])")  # as UK Biobank's, within any word
+PATH_START = (
+    r"(?:(?<![\w.:/\\~-])|(?<=:)(?!//))(?:~[\w.-]*|[A-Za-z]:|file:)?[/\\]+"  # of a machine, not of a web address
+)
+QUOTED_PATH = re.compile(rf"""(?<=(['"])){PATH_START}.*?(?=\1)""")
+PLAIN_PATH = re.compile(rf"""{PATH_START}(?:\\\s|[^\s'"`,;|<>():])+""")
+POSSIBLE_ID = re.compile(r"(?<![0-9A-Za-z.])[1-9][0-9]{6}(?![0-9A-Za-z])")  # UK Biobank's, also in a file's name
+USES = {"train": "train on", "validation": "validate", "test": "test"}
 
 RECIPE = {  # keys of facts["recipe"]: (label, required)
     "steps": ("steps of the denoiser", True),
@@ -70,6 +76,17 @@ MEMORISATION = {
     "share of strangers taken for copies": ("memorisation.threshold_fpr", 3),
     "AUC of telling by the loss who was trained on (0.5: nobody can)": ("memorisation.membership_auc", 3),
 }
+ABOUT = """\
+A latent diffusion pipeline that draws the heart (short-axis cardiac MRI at end-diastole and end-systole) of the patient
+whose 12-lead ECG it is given. **Generated images, for research. NOT FOR DIAGNOSIS.**
+"""
+SIMULATED = """\
+Simulated patients (phantoms): no person's data were used, and **figures on them say nothing about patients**.
+"""
+REAL = """\
+Data of real people. Weights can hold traces of those they were trained on: the agreement under which the data were
+given decides whether and to whom they may be passed on.
+"""
 INTENDED = """\
 ## Intended use
 
@@ -109,8 +126,7 @@ def write_model_card(folder: Path, facts: dict) -> None:
     parts = [
         FRONT_MATTER,
         f"# {_public(facts['name'])}\n",
-        "A latent diffusion pipeline that draws the heart (short-axis cardiac MRI, end-diastole and end-systole) of the "
-        "patient whose\n12-lead ECG it is given. **Generated images, for research. NOT FOR DIAGNOSIS.**\n",
+        ABOUT,
         _data(facts["data"]),
         _size(folder),
         _recipe(facts["recipe"]),
@@ -139,17 +155,8 @@ def add_figures(folder: Path, report: dict) -> None:
 
 
 def _data(data: dict) -> str:
-    people = [f"{_shown(data['people'][split])} to {use}" for split, use in _USES.items()]
-    kind = (
-        "Simulated patients (phantoms): no person's data were used, and **figures on them say nothing about patients**."
-        if data["phantom"]
-        else "Data of real people. Weights can hold traces of those they were trained on: the agreement under which the "
-        "data were\ngiven decides whether and to whom they may be passed on."
-    )
-    return f"## Data\n\nCohort {_public(_name(data['cohort']))}: {', '.join(people)} (split by person).\n{kind}\n"
-
-
-_USES = {"train": "train on", "validation": "validate", "test": "test"}
+    people = [f"{_shown(data['people'][split])} to {use}" for split, use in USES.items()]
+    return f"## Data\n\nCohort {_public(_name(data['cohort']))}: {', '.join(people)} (split by person).\n{SIMULATED if data['phantom'] else REAL}"
 
 
 def _size(folder: Path) -> str:
@@ -252,7 +259,7 @@ def _at(report: object, keys: list[str]) -> object:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _rounded(value: float, digits: int) -> str:
@@ -270,7 +277,9 @@ def _shown(value: object) -> str:
 
 def _public(text: object) -> str:
     """One line without absolute paths, possible ids, or what could end a table, a code span or a section."""
-    line = ABSOLUTE_PATH.sub(lambda path: _name(path[0]) or "/", " ".join(str(text).split()))
+    line = " ".join(str(text).split())
+    for kind in (QUOTED_PATH, PLAIN_PATH):
+        line = kind.sub(lambda path: _name(path[0]), line)
     return re.sub(r"<!--|-->|[`|]", "", POSSIBLE_ID.sub("…", line))
 
 

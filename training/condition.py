@@ -1,6 +1,6 @@
 """Reading ECG and person: the heart code they predict, the codes they leave possible, and the ceiling of it all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from accelerate import Accelerator
@@ -38,6 +38,10 @@ class Recordings:
             parts.append([torch.tensor(a[row]) for a in (cohort.ecg, cohort.lead_mask, cohort.person)])
         ecg, lead_mask, person = (torch.stack(part) for part in zip(*parts, strict=True))
         return ecg.float(), lead_mask, person, self.codes[which]
+
+    def first(self, count: int) -> "Recordings":
+        """The first `count` of them."""
+        return replace(self, places=self.places[:count], codes=self.codes[:count])
 
     def __len__(self) -> int:
         return len(self.places)

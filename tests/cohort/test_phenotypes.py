@@ -6,6 +6,7 @@ from cohort.phenotypes import (
     MYOCARDIAL_DENSITY_G_ML,
     PHENOTYPES,
     WALLS,
+    dice,
     phenotypes_of,
     sector_thickness_mm,
     volume_ml,
@@ -120,3 +121,14 @@ def test_sectors_count_from_the_lateral_wall_over_the_anterior_one(turn_deg):
     labels[0][thin & (labels[0] == Label.LV_MYOCARDIUM)] = Label.BACKGROUND  # the anterior wall is half as thick
     anterior, inferior, lateral = sector_thickness_mm(labels, 1.0, (90, 270, 0))
     assert (anterior, inferior, lateral) == pytest.approx((5, 10, 10), abs=0.4)
+
+
+def test_dice_of_identical_maps_is_1_and_of_disjoint_ones_0():
+    labels = heart()
+    assert all(dice(labels, labels, label) == 1 for label in list(Label)[1:])
+    a, b = np.zeros((4, 4)), np.zeros((4, 4))
+    a[:2], b[2:] = 1, 1
+    assert dice(a, b, 1) == 0
+    b[1] = 1  # |a| = 8, |b| = 12, both 4
+    assert dice(a, b, 1) == pytest.approx(2 * 4 / 20)
+    assert np.isnan(dice(a, b, 2))

@@ -154,6 +154,15 @@ def test_a_generator_that_ignores_its_ecg_is_called_out():
     assert said(with_r2(good(), 0.3, r=0.6, shuffled=0.5), "The ECG is ignored")
 
 
+def test_controls_are_compared_with_as_few_hearts_of_the_own_ecg():
+    """The mean of 8 hearts agrees better than that of 2, by itself: no proof that the ECG is heard."""
+    report = with_r2(good(), 0.35, r=0.6, shuffled=0.1)
+    assert said(report, "another heart")
+    report["controls"] |= {"own_ecg": scores(0.12, 0.5), "person_only": scores(0.11, 0.5)}
+    assert "0.12 with the own ECG and 0.10" in said(report, "The ECG is ignored")
+    assert "0.12 with it, 0.11 without" in said(report, "adds nothing") and unsaid(report, "another heart")
+
+
 def test_a_fall_within_the_intervals_is_not_a_proof():
     report = with_r2(good(), 0.4, r=0.6, shuffled=0.2)
     report["agreement"] = scores(0.4, 0.6, half=0.3)

@@ -75,8 +75,8 @@ def test_equal_distributions_have_the_density_and_coverage_of_the_paper():
 
 def test_one_typical_heart_over_and_over_is_precise_and_covers_little():
     found = prdc(normal(300), normal(300, seed=1, spread=0.05))
-    assert found["precision"] == 1 and found["density"] > 1.5
-    assert found["recall"] < 0.05 and found["coverage"] < 0.2
+    assert found["precision"] == 1 and found["recall"] < 0.05
+    assert found["coverage"] < 0.2
 
 
 def test_hearts_far_from_real_ones_are_neither():
@@ -224,6 +224,15 @@ def test_nobody_can_tell_two_halves_of_one_cohort():
 def test_blur_gives_itself_away():
     real, other = np.split(pictures(80, 4, 24), 2)
     assert classifier_auc(real, soft(other), np.ones((40, 4), bool), steps=100) > 0.9
+
+
+def test_a_fine_pattern_gives_itself_away_until_it_is_shrunk_away():
+    """A chequerboard of mean 0: the average of 2 x 2 pixels does not know it."""
+    real, other = np.split(0.2 + 0.6 * pictures(80, 2, 24), 2)
+    chequered = other + 0.1 * (-1) ** np.indices((24, 24)).sum(axis=0)
+    mask = np.ones((40, 2), bool)
+    assert classifier_auc(real, chequered, mask, steps=60) > 0.9
+    assert 0.3 < classifier_auc(real, chequered, mask, steps=60, shrink=2) < 0.7
 
 
 def test_neither_black_slices_nor_finer_grey_give_themselves_away():

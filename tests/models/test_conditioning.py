@@ -79,9 +79,18 @@ def test_the_token_of_a_person_is_linear_in_the_value(conditioner):
 def test_shapes(conditioner):
     tokens, summary = conditioner(*given(3), flags(True, True, False), flags(True, False, False))
     assert tokens.shape == (3, 5 + 1 + 4, 16) and summary.shape == (3, 16 + 2)
-    assert conditioner.summary_length == 18
+    assert conditioner.summary_length == 18 and conditioner.code_length == 2
     assert torch.equal(tokens[:, 0], summary[:, :16])
-    assert conditioner.targets(summary).shape == (3, 2)
+    assert torch.equal(conditioner.predicted(summary), summary[:, 16:])
+
+
+@torch.no_grad()
+def test_the_denoiser_is_told_the_code_or_that_there_is_none(conditioner):
+    _, summary = conditioner(*given(2), flags(True, True), flags(True, True))
+    code = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
+    told = conditioner.told(summary, code, flags(True, False))
+    assert told.shape == (2, conditioner.told_length) and torch.equal(told[:, :16], summary[:, :16])
+    assert told[0, 16:].tolist() == [1, -2, 1] and told[1, 16:].tolist() == [0, 0, 0]
 
 
 def test_a_missing_field_never_poisons_the_gradient(conditioner):

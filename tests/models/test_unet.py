@@ -8,7 +8,7 @@ from models.unet import PRESETS, build_unet, denoise_heart, join_slices, preset_
 @pytest.fixture
 def unet(tiny_preset):
     torch.manual_seed(3)
-    return build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4), summary=32).eval()
+    return build_unet(tiny_preset, latent_channels=4, latent_size=(4, 4), told=32).eval()
 
 
 def hearts(batch=2, slices=3, seed=0, size=(4, 4)):
@@ -24,7 +24,7 @@ def hearts(batch=2, slices=3, seed=0, size=(4, 4)):
         "level_mm": 30 * draw(batch, slices),
         "phase": torch.zeros(batch, slices),
         "tokens": draw(batch, 7, 32),
-        "summary": draw(batch, 32),
+        "told": draw(batch, 32),
     }
 
 
@@ -65,7 +65,7 @@ def test_permuting_the_batch_permutes_the_output(unet):
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("name", ["timesteps", "level_mm", "phase", "tokens", "summary"])
+@pytest.mark.parametrize("name", ["timesteps", "level_mm", "phase", "tokens", "told"])
 def test_everything_the_denoiser_is_told_matters(unet, name):
     given = hearts()
     changed = given | {name: given[name] + 0.5 * (given[name].abs() + 1)}
@@ -85,7 +85,7 @@ def test_a_loaded_unet_that_is_told_to_joins_slices_as_before(unet, tmp_path):
 def test_a_preset_is_a_network_that_diffusers_can_build(name):
     preset = PRESETS[name]
     with torch.device("meta"):  # shapes without memory: "large" takes none here
-        unet = build_unet(preset, latent_channels=4, latent_size=(12, 12), summary=32)
+        unet = build_unet(preset, latent_channels=4, latent_size=(12, 12), told=32)
     assert unet.config.cross_attention_dim == preset.ecg_width
     assert unet.config.block_out_channels == preset.unet_widths
     assert preset.ecg_width % preset.ecg_heads == 0
@@ -95,7 +95,7 @@ def test_a_preset_is_a_network_that_diffusers_can_build(name):
 def test_presets_grow():
     def parameters(name):
         with torch.device("meta"):
-            return sum(p.numel() for p in build_unet(PRESETS[name], 4, (12, 12), summary=32).parameters())
+            return sum(p.numel() for p in build_unet(PRESETS[name], 4, (12, 12), told=32).parameters())
 
     assert parameters("nano") * 4 < parameters("base") < parameters("large") / 2
 

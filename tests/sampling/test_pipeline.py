@@ -1,6 +1,6 @@
 import json
 import os
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -74,16 +74,41 @@ def test_guidance_1_makes_no_second_pass(tiny_pipeline):
 
 
 def test_guidance_0_follows_nobody_and_1_is_the_condition_itself(tiny_pipeline):
-    given = condition()
-    nobody = replace(given, ecg_present=torch.zeros(3).bool(), person_present=torch.zeros(3).bool())
-    ungiven = tiny_pipeline(nobody, generators(1, 2, 3), steps=2, guidance_scale=1.0)
-    torch.testing.assert_close(
-        tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=0.0), ungiven, atol=1e-5, rtol=0
-    )
+    given, others = condition(), condition(seed=1)
+    ignored = [tiny_pipeline(c, generators(1, 2, 3), steps=2, guidance_scale=0.0) for c in (given, others)]
+    torch.testing.assert_close(*ignored, atol=1e-5, rtol=0)
     follows = tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=1.0)
     nearly = tiny_pipeline(given, generators(1, 2, 3), steps=2, guidance_scale=1 + 1e-6)
     torch.testing.assert_close(nearly, follows, atol=1e-4, rtol=0)
-    assert (follows - ungiven).abs().max() > 1e-3
+    assert (follows - ignored[0]).abs().max() > 1e-3
+
+
+def test_a_heart_follows_the_code_drawn_for_it(tiny_pipeline, monkeypatch):
+    given = condition(1)
+    hearts = []
+    for value in (-1.0, 1.0):
+        monkeypatch.setattr(tiny_pipeline, "draw_codes", lambda *_, v=value: torch.full((1, 3), v))
+        hearts.append(tiny_pipeline(given, generators(1), steps=2, guidance_scale=1.0))
+    assert (hearts[0] - hearts[1]).abs().max() > 1e-3
+
+
+@torch.no_grad()
+def test_codes_are_drawn_as_wide_as_the_prior_says_times_its_measured_spread(tiny_pipeline):
+    """A prior whose velocity is that of N(0, 1) exactly: sigma x / ... leaves the noise it starts from."""
+
+    def exact(noisy, sigma, summary):
+        s = sigma[:, None]
+        return noisy * (2 * s - 1) / ((1 - s) ** 2 + s**2)  # E[noise - code | x] of independent standard normals
+
+    tiny_pipeline.prior.forward = exact
+    _, summary = tiny_pipeline.encode(condition(1), guided=False)
+    many = generators(*range(400))
+    codes = tiny_pipeline.draw_codes(summary.expand(400, -1), many)
+    assert codes.mean().abs() < 0.1 and codes.std() == pytest.approx(1, abs=0.1)
+    tiny_pipeline.prior.register_to_config(spread=(2.0, 1.0, 0.5))
+    wider = tiny_pipeline.draw_codes(summary.expand(400, -1), generators(*range(400)))
+    torch.testing.assert_close(wider.std(0) / codes.std(0), torch.tensor([2.0, 1.0, 0.5]), atol=1e-3, rtol=0)
+    assert tiny_pipeline.draw_codes(summary, generators(7))[0].tolist() == pytest.approx(wider[7].tolist(), abs=1e-5)
 
 
 def test_the_same_seed_is_the_same_heart_and_another_is_another(tiny_pipeline):

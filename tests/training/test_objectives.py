@@ -6,12 +6,14 @@ import torch
 from cohort.dataset import heart_batch
 from models.unet import denoise_heart
 from training.objectives import (
+    ConditionReader,
     HeartDenoiser,
     dropped,
     flow_loss,
     heart_window,
     interpolated,
     learning_rate,
+    stratified_sigma,
     target_loss,
 )
 from training.order import keyed_generator
@@ -86,14 +88,23 @@ def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
 
 @torch.no_grad()
 def test_the_denoiser_of_training_is_the_one_of_sampling(prepared, tiny_parts):
-    """One heart through HeartDenoiser and through the parts themselves: dropped conditions reach the conditioner."""
+    """One heart through HeartDenoiser and ConditionReader and through the parts themselves."""
     encoder, conditioner, unet = (tiny_parts[name] for name in ("ecg_encoder", "conditioner", "unet"))
     drawn = torch.randn(len(prepared.eid), 3, 2, 4, 4, 4, generator=keyed_generator(1)).numpy()
     batch = heart_batch(prepared, drawn, torch.tensor([1, 2]), None)
     noisy, sigma = torch.randn(2, 6, 4, 4, 4, generator=keyed_generator(2)), torch.tensor([0.25, 0.75])
     present = torch.tensor([True, False]), torch.tensor([False, True])
-    velocity, targets = HeartDenoiser(encoder, conditioner, unet, denoise_heart)(batch, noisy, sigma, *present)
-    tokens, embedding = conditioner(*encoder(batch.ecg, batch.lead_mask), batch.person, *present)
-    expected = denoise_heart(unet, noisy, 1000 * sigma, batch.level_mm, batch.phase, tokens, embedding)
-    assert torch.equal(velocity, expected) and targets.shape[1] == 0
+    tokens, summary = ConditionReader(encoder, conditioner)(batch.ecg, batch.lead_mask, batch.person, *present)
+    again = conditioner(*encoder(batch.ecg, batch.lead_mask), batch.person, *present)
+    assert torch.equal(tokens, again[0]) and torch.equal(summary, again[1])
+    told = conditioner.told(summary, torch.ones(2, conditioner.code_length), present[0])
+    velocity = HeartDenoiser(unet, denoise_heart)(noisy, sigma, batch, tokens, told)
+    expected = denoise_heart(unet, noisy, 1000 * sigma, batch.level_mm, batch.phase, tokens, told)
+    assert torch.equal(velocity, expected)
     assert not torch.allclose(velocity[0], velocity[1], atol=1e-3)
+
+
+def test_noise_levels_are_one_in_each_part_of_the_range():
+    sigma = stratified_sigma(10, keyed_generator(3))
+    assert sorted((10 * sigma).int().tolist()) == list(range(10))
+    assert sigma.tolist() != sorted(sigma.tolist()) and not torch.equal(sigma, stratified_sigma(10, keyed_generator(4)))

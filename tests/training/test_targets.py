@@ -8,7 +8,7 @@ from cohort.phenotypes import PHENOTYPES
 from models.conditioning import HeartConditioner
 from training.objectives import target_loss
 from training.order import keyed_generator
-from training.targets import condition_targets, heart_components
+from training.targets import heart_codes, heart_components
 
 
 @pytest.fixture
@@ -56,13 +56,13 @@ def test_known_phenotypes_are_standardised_over_the_training_people(prepared, tw
         phenotype_mean=known.mean(0).tolist(),
         phenotype_std=known.std(0).tolist(),
     )
-    targets = condition_targets(prepared, two_factor_latents[1], conditioner)
-    assert targets.shape == (len(prepared.eid), 10)
-    torch.testing.assert_close(targets[train].mean(0), torch.zeros(10), atol=1e-3, rtol=0)
-    torch.testing.assert_close(targets[train].square().mean(0), torch.ones(10), atol=1e-2, rtol=0)
+    targets = heart_codes(prepared, two_factor_latents[1], conditioner)
+    assert targets.shape == (len(prepared.eid), len(PHENOTYPES) + 2)
+    torch.testing.assert_close(targets[train].mean(0), torch.zeros(targets.shape[1]), atol=1e-3, rtol=0)
+    torch.testing.assert_close(targets[train].square().mean(0), torch.ones(targets.shape[1]), atol=1e-2, rtol=0)
 
 
 def test_without_phenotypes_and_components_nothing_is_asked(prepared, two_factor_latents):
-    targets = condition_targets(prepared, two_factor_latents[1], HeartConditioner(width=8))
+    targets = heart_codes(prepared, two_factor_latents[1], HeartConditioner(width=8))
     assert targets.shape == (len(prepared.eid), 0)
     assert target_loss(torch.zeros_like(targets), targets) == 0

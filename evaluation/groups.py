@@ -1,0 +1,29 @@
+"""Patients by what is wrong with their hearts, where a phantom cohort's truth says it."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+FEWEST = 5  # people; of fewer a correlation says nothing
+
+
+def disease_groups(data: Path, eids: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Rows of `eids` (n,) by condition, and of those with a scar by its territory.
+
+    Both are columns of data/truth.csv, which only a phantom cohort has; without it both are empty. Conditions of fewer
+    than FEWEST people are left out.
+    """
+    path = Path(data) / "truth.csv"
+    if not path.exists():
+        return {}, {}
+    with path.open(newline="") as file:
+        truth = {int(row["eid"]): row for row in csv.DictReader(file)}
+    known = [truth.get(int(eid), {}) for eid in eids]
+    conditions, scars = (_rows_by(known, column) for column in ("condition", "scar_territory"))
+    return {name: rows for name, rows in conditions.items() if len(rows) >= FEWEST}, scars
+
+
+def _rows_by(known: list[dict], column: str) -> dict[str, np.ndarray]:
+    values = [row.get(column) or "" for row in known]
+    return {v: np.flatnonzero([value == v for value in values]) for v in sorted(set(values) - {""})}

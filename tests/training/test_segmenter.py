@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+import torch
+
+from cohort.cine import Label
+from models.segmenter import CLASSES, Segmenter
+from training.segmenter import blurred, held_out_dice, labelled_rows, segmentation_loss
+
+SHADES = {Label.LV_CAVITY: 0.9, Label.LV_MYOCARDIUM: 0.4, Label.RV_CAVITY: 0.7}
+
+
+def labelled_heart(seed=0):
+    labels = np.zeros((4, 2, 16, 16), np.uint8)
+    rng = np.random.default_rng(seed)
+    for label in SHADES:
+        labels[rng.random(labels.shape) < 0.3] = label
+    return labels
+
+
+def test_logits_have_the_size_of_the_slices_and_features_one_row_each():
+    segmenter = Segmenter(widths=(8, 16)).eval()
+    logits, features = segmenter.logits_and_features(torch.rand(2, 1, 24, 32))
+    assert logits.shape == (2, CLASSES, 24, 32) and features.shape == (2, segmenter.features)
+
+
+def test_certainty_of_the_truth_costs_nothing():
+    labels = torch.from_numpy(labelled_heart()[:, 0]).long()
+    certain = 50.0 * torch.nn.functional.one_hot(labels, CLASSES).movedim(-1, 1)
+    assert segmentation_loss(certain, labels) == pytest.approx(0, abs=1e-4)
+    assert segmentation_loss(certain.roll(1, dims=1), labels) > 10
+    assert 1 < segmentation_loss(0 * certain, labels) < 3
+
+
+def test_softening_keeps_the_range_and_is_a_function_of_its_generator():
+    slices = torch.rand(6, 1, 16, 16)
+    a, b = (blurred(slices, torch.Generator().manual_seed(4)) for _ in range(2))
+    assert torch.equal(a, b) and a.shape == slices.shape
+    assert a.min() >= 0 and a.max() <= 1 and not torch.allclose(a, slices)
+    assert a.diff(dim=3).abs().mean() < slices.diff(dim=3).abs().mean()
+
+
+def test_a_segmenter_can_learn(prepared):
+    """Thirty steps on the phantom's slices: the cavities are found."""
+    from cohort.dataset import draw_slices
+
+    torch.manual_seed(0)
+    segmenter = Segmenter(widths=(8, 16))
+    optimizer = torch.optim.Adam(segmenter.parameters(), lr=1e-2)
+    slices, labels = draw_slices(prepared, prepared.rows("train"), 24, torch.Generator().manual_seed(0))
+    losses = []
+    for _ in range(30):
+        optimizer.zero_grad()
+        loss = segmentation_loss(segmenter(slices), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_dice_on_held_out_slices_is_1_for_a_segmenter_that_knows():
+    labels = torch.from_numpy(labelled_heart()[:, 0]).long()
+
+    def knows(slices):
+        return torch.nn.functional.one_hot(labels, CLASSES).movedim(-1, 1).float()
+
+    found = held_out_dice(knows, torch.zeros(4, 1, 16, 16), labels, torch.device("cpu"))
+    assert found == {"dice_lv_cavity": 1, "dice_lv_myocardium": 1, "dice_rv_cavity": 1}
+
+
+def test_only_people_with_label_maps_are_learned_from(prepared):
+    rows = labelled_rows(prepared)
+    assert set(rows["train"]) <= set(prepared.rows("train")) and len(rows["validation"])
