@@ -309,6 +309,8 @@ def control_report(
     from evaluation.report import control_figures, mean_of_samples
 
     found = {arm: mean_of_samples(arms[arm].phenotypes) for arm in CONTROLS if arm in arms}
+    if found:  # of as few hearts as the controls have: fewer hearts lower R2 by themselves
+        found["own_ecg"] = mean_of_samples(arms["generated"].phenotypes[:, :CONTROL_SAMPLES])
     training = training_people(config, pipeline, folder, cohort)
     if training is not None:
         found |= training_controls(pipeline, segmenter, patients, training)

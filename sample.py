@@ -140,8 +140,9 @@ def print_phenotypes(name: str, measured: dict, bar) -> None:
     lines = [f"{name}: measured on the generated hearts"]
     for phenotype, found in measured.items():
         interval = found.get("interval_90")
-        between = f", 90 % of such patients {interval[0]:.0f} to {interval[1]:.0f}" if interval else ""
-        mean = "not measurable" if found["mean"] is None else f"{found['mean']:.0f} {UNITS[phenotype]}"
+        digits = 1 if UNITS[phenotype] == "mm" else 0
+        between = f", 90 % interval {interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else ""
+        mean = "not measurable" if found["mean"] is None else f"{found['mean']:.{digits}f} {UNITS[phenotype]}"
         lines.append(f"  {phenotype:13s} {mean}{between}")
     bar.write("\n".join(lines))
 

@@ -167,7 +167,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     from training.latents import autoencoder_fingerprint, cohort_latents
     from training.networks import fresh_generator, fresh_reader
     from training.objectives import HeartDenoiser
-    from training.run import Run, write_json
+    from training.run import Run
     from training.targets import heart_codes
 
     with accelerator.main_process_first():
@@ -202,9 +202,39 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
         parts = {"segmenter": segmenter} if segmenter else {}
         if ceiling:
             parts |= {"ceiling/ecg_encoder": ceiling.ecg_encoder, "ceiling/conditioner": ceiling.conditioner}
-        pipeline.save(config.output / "pipeline", parts)
-        write_json(config.output / "pipeline" / "training.json", {"cohort": cohort.folder.name})
+        pipeline.save(config.output / "pipeline", parts, lambda folder: describe(folder, config, cohort))
         print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
+
+
+def describe(folder: Path, config: Config, cohort) -> None:
+    """The model card, and which cohort the pipeline has seen: whoever evaluates it must not measure these people."""
+    from datetime import date
+
+    from sampling.model_card import write_model_card
+    from training.run import environment, write_json
+
+    write_json(folder / "training.json", {"cohort": cohort.folder.name})
+    packages = environment()
+    recipe = {
+        "steps": config.steps,
+        "stage_steps": {
+            "autoencoder": config.autoencoder_steps,
+            "segmenter": config.segmenter_steps,
+            "ceiling": config.ceiling_steps,
+            "condition": config.condition_steps,
+            "prior": PRIOR_STEPS,
+        },
+        "batch": f"{config.hearts_per_batch} hearts x {config.slices_per_heart} slices a process",
+        "learning_rate": config.learning_rate,
+        "seed": config.seed,
+        "preset": config.preset,
+        "code_version": packages.pop("commit"),
+        "date": date.today().isoformat(),
+        "packages": packages,
+    }
+    people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
+    data = {"cohort": config.data, "people": people, "phantom": (config.data / "cohort.json").exists()}
+    write_model_card(folder, {"name": f"ECG to cardiac MRI, {config.preset}", "data": data, "recipe": recipe})
 
 
 def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, accelerator):

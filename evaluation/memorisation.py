@@ -17,12 +17,11 @@ from einops import rearrange, reduce
 from scipy import ndimage
 
 from .bootstrap import with_intervals
-from .realism import area_under_curve
 
 BLOCKS, WINDOW = 24, 14  # an image's shorter side has 24 blocks; the middle 14 x 14 (101 of 173 mm) are compared
 NEIGHBOURS = 50  # whose mean distance tells how near is near, where a sample lies
 ROWS = 64  # hearts reduced or compared together
-DRAWS = 20  # of as many training people as there are held-out ones
+DRAWS = 8  # of as many training people as there are held-out ones
 
 Bank = tuple[np.ndarray, np.ndarray]  # hearts (or features of their slices), and masks
 
@@ -129,10 +128,9 @@ def memorisation(
         n: samples.
     """
     known = scores[np.isfinite(scores)]
-    draws = to_training[:, None] if to_training.ndim == 1 else to_training  # (n, draws)
     return {
         "fraction": float((known < threshold).mean()) if len(known) else float("nan"),
-        "auc": float(np.mean([area_under_curve(draw, to_held_out) for draw in draws.T])),
+        "auc": _chance_smaller(to_training, to_held_out),
         "n": len(scores),
     }
 
@@ -250,7 +248,14 @@ def membership_auc(train_losses: np.ndarray, held_out_losses: np.ndarray) -> flo
         in [0, 1]; NaN where nobody is known on one side.
     """
     train, held_out = (losses[np.isfinite(losses)] for losses in (train_losses, held_out_losses))
-    return area_under_curve(train, held_out) if len(train) and len(held_out) else float("nan")
+    return _chance_smaller(train, held_out) if len(train) and len(held_out) else float("nan")
+
+
+def _chance_smaller(a: np.ndarray, b: np.ndarray) -> float:
+    """Chance that one of `a` is smaller than one of `b`, ties counting half (Mann-Whitney); arrays of any shape."""
+    ordered = np.sort(b, axis=None)
+    below, not_above = (np.searchsorted(ordered, a, side) for side in ("left", "right"))
+    return float(1 - (below + not_above).mean() / (2 * ordered.size))
 
 
 def _reduced(hearts: np.ndarray, masks: np.ndarray, block: int, move: tuple[int, int] = (0, 0)) -> np.ndarray:
@@ -264,11 +269,12 @@ def _reduced(hearts: np.ndarray, masks: np.ndarray, block: int, move: tuple[int,
     for part in _parts(len(hearts)):
         window = np.asarray(hearts[part, ..., rows, columns], dtype=np.float32)
         means = reduce(window, "n s p (h a) (w b) -> n (s p) (h w)", "mean", a=block, b=block)
-        shown = np.broadcast_to(_per_slice(masks[part])[..., None], means.shape)
-        # a constant or unacquired heart stays 0; standardised numbers lose fewer digits in sums of squares
-        means = means - means.mean(axis=(1, 2), keepdims=True, where=shown)
-        means = means / np.maximum(means.std(axis=(1, 2), keepdims=True, where=shown), 1e-6)
-        parts.append(np.where(shown, means, np.float32(0)))
+        shown = _per_slice(masks[part])[..., None]
+        pixels = np.maximum(shown.sum(axis=(1, 2), keepdims=True) * means.shape[2], 1)
+        # standardised numbers lose fewer digits in sums of squares; what does not vary stays 0
+        means = np.where(shown, means - np.where(shown, means, 0).sum(axis=(1, 2), keepdims=True) / pixels, 0)
+        spread = np.sqrt((means**2).sum(axis=(1, 2), keepdims=True) / pixels)
+        parts.append((means / np.maximum(spread, 1e-6)).astype(np.float32))
     return np.concatenate(parts)
 
 

@@ -438,13 +438,13 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         for key, words in (("r2", "R2"), ("r", "r"))
     ]
     return (
-        "The same figures with the patient's information taken away. Another's ECG: the ECG of a different patient with "
-        "the own sex, age, height and weight. Person only, ECG only, neither: the generator without the rest. These are "
-        "means of fewer hearts, which alone lowers R2: compare them with the own ECG of as few, where that is given. "
-        "Mean heart: one heart for everyone. "
+        "The same figures with the patient's information taken away. Another's ECG: the ECG of a different patient "
+        "with the own sex, age, height and weight. Person only, ECG only, neither: the generator without the rest. "
+        "These are means of fewer hearts, which alone lowers R2: compare them with the own ECG of as few, where that "
+        "is given. Mean heart: one heart for everyone. "
         "Nearest ECG's heart: the training patient with the most similar ECG. Below, the share of other true hearts "
         "that are nearer to the generated one than the patient's own: 0 is best, 50 is chance.",
-        "generated is far above every control; with another's ECG it falls to person only or below; median rank well under 50.",
+        "far above every control; with another's ECG as low as person only, or lower; median rank well under 50.",
         "another's ECG does as well (the ECG is ignored), or the mean heart does (everyone gets the same).",
         *(tables if controls else []),
         _picture(pictures, "controls", "R2 with each source of information. A triangle: the bar goes on beyond -1."),

@@ -44,7 +44,7 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 def prdc(real: np.ndarray, generated: np.ndarray, k: int = 5) -> dict[str, float]:
-    """Precision, recall, density and coverage (Naeem 2020, sections 2.2 and 3.1) by balls round k-nearest neighbours.
+    """Precision, recall, density and coverage (Naeem 2020, sections 2.2 and 3) by balls round k-nearest neighbours.
 
     Precision: generated points inside any real ball; recall: real points inside any generated ball; density: real balls
     a generated point lies in, over k (1 expected of real points, can be more); coverage: real balls with a generated

@@ -156,7 +156,8 @@ def add_figures(folder: Path, report: dict) -> None:
 
 def _data(data: dict) -> str:
     people = [f"{_shown(data['people'][split])} to {use}" for split, use in USES.items()]
-    return f"## Data\n\nCohort {_public(_name(data['cohort']))}: {', '.join(people)} (split by person).\n{SIMULATED if data['phantom'] else REAL}"
+    kind = SIMULATED if data["phantom"] else REAL
+    return f"## Data\n\nCohort {_public(_name(data['cohort']))}: {', '.join(people)} (split by person).\n{kind}"
 
 
 def _size(folder: Path) -> str:

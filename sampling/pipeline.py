@@ -4,6 +4,7 @@ import hashlib
 import inspect
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -177,17 +178,25 @@ class ECGToMRIPipeline(DiffusionPipeline):
         options = {"generator": generators} if "generator" in inspect.signature(self.scheduler.step).parameters else {}
         return self.scheduler.step(prediction, timestep, latents, return_dict=False, **options)[0]
 
-    def save(self, folder: Path, companions: dict[str, ModelMixin] | None = None) -> None:
+    def save(
+        self,
+        folder: Path,
+        companions: dict[str, ModelMixin] | None = None,
+        describe: Callable[[Path], None] | None = None,
+    ) -> None:
         """Write the self-contained folder under a temporary name, then rename.
 
         Args:
             companions: models that travel in the folder without being part of the pipeline, by subfolder.
+            describe: called with the folder before it is renamed, to add what describes it.
         """
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         self.save_pretrained(partial, safe_serialization=True)
         for name, model in (companions or {}).items():
             model.save_pretrained(partial / name, safe_serialization=True)
+        if describe:
+            describe(partial)
         shutil.rmtree(folder, ignore_errors=True)
         partial.rename(folder)
 
@@ -240,9 +249,9 @@ def load_part(part: type, folder: Path):
 
 
 def weights_sha256(folder: Path) -> str:
-    """One hash of all weights of a pipeline folder, for the record beside every output."""
+    """One hash of all weights of a pipeline folder that make or measure hearts, for the record beside every output."""
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.safetensors")):
+    for path in sorted(path for part in (*PARTS, "segmenter") for path in (folder / part).rglob("*.safetensors")):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

@@ -63,7 +63,7 @@ def test_a_copy_of_the_real_set_is_precise_and_complete():
 
 
 def test_equal_distributions_have_the_density_and_coverage_of_the_paper():
-    """Density 1, coverage 1 - (n-1)...(n-k) / ((m+n-1)...(m+n-k)), whatever the distribution (Naeem 2020, sec. 3.2)."""
+    """Density 1, coverage 1 - (n-1)...(n-k) / ((m+n-1)...(m+n-k)), for any distribution (Naeem 2020, section 3)."""
     n, m, k = 150, 250, 4
     found = [prdc(normal(n, 3, seed), normal(m, 3, 1000 + seed), k) for seed in range(20)]
     steps = np.arange(1, k + 1)

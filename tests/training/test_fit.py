@@ -194,3 +194,38 @@ def test_two_small_batches_accumulated_are_one_large_one(tmp_path):
     parts = fit(network(), halves, Run(tmp_path / "b", {}), recipe, accumulating, evaluate, "test")
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
+
+
+# ---- The best average ----
+
+
+def train_for_the_best(folder, loss=loss_of, recipe=RECIPE):
+    """A run whose averages do best at step 30, and the averages it was shown."""
+    shown = {}
+
+    def judge(module, step):
+        shown[step] = [p.clone() for p in module.parameters()]
+        return {"miss": abs(step - 30)}
+
+    options = (Run(folder, {"recipe": "same"}), recipe, Accelerator(cpu=True), judge, "test")
+    return fit(network(), loss, *options, best="miss"), shown
+
+
+def test_the_average_that_did_best_is_left_and_not_the_last(uninterrupted, tmp_path):
+    left, shown = train_for_the_best(tmp_path)
+    assert all(map(torch.equal, left.parameters(), shown[30]))
+    assert not any(map(torch.equal, left.parameters(), shown[60]))
+    assert all(map(torch.equal, uninterrupted[1].parameters(), shown[60]))  # being judged changes no step
+    assert not left.training and not (uninterrupted[0] / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("how", [crash, terminate])
+@pytest.mark.parametrize("at", [15, 33, 55])
+def test_the_best_of_an_interrupted_run_is_that_of_a_whole_one(tmp_path, how, at):
+    whole, shown = train_for_the_best(tmp_path / "whole")
+    with pytest.raises((Stopped, KeyboardInterrupt)):
+        train_for_the_best(tmp_path / "torn", interrupted_at(at, how))
+    again, _ = train_for_the_best(tmp_path / "torn")
+    assert all(map(torch.equal, again.parameters(), shown[30]))
+    finished, _ = train_for_the_best(tmp_path / "torn")
+    assert all(map(torch.equal, finished.parameters(), whole.parameters()))

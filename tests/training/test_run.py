@@ -162,3 +162,36 @@ def test_a_saved_model_replaces_the_one_before(tmp_path):
         save_model(ECGEncoder(width=width, layers=1, heads=2), tmp_path / "model")
     assert ECGEncoder.from_pretrained(tmp_path / "model").config.width == 16
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+# ---- The best weights ----
+
+
+def judged(run, *scores):
+    """Keep weights that are the step's number, after each (step, score)."""
+    for step, score in scores:
+        run.keep_best(score, step, {"weight": torch.full((2,), float(step))})
+    return float(run.best()["weight"][0])
+
+
+def test_the_weights_of_the_lowest_score_are_kept(run):
+    assert judged(run, (10, 3.0), (20, 1.0), (30, 2.0), (40, 1.0)) == 20  # of equals the first
+    assert judged(run, (50, 0.5)) == 50
+
+
+def test_a_best_of_a_step_since_forgotten_is_no_rival(run):
+    """The run was interrupted after step 40 and goes on from a checkpoint of step 20."""
+    assert judged(run, (10, 3.0), (40, 1.0), (30, 2.0)) == 30
+    assert judged(run, (40, 1.0), (50, 4.0)) == 40
+    assert judged(run, (50, 4.0)) == 40  # nor does doing a step again change anything
+
+
+def test_the_best_comes_back_bit_by_bit_and_leaves_nothing_temporary(run):
+    before = {path.name for path in run.folder.iterdir()}
+    weights = parts(2)["module"] | {"transposed": parts(2)["ema"]["transposed"]}
+    for step in (1, 2):
+        run.keep_best(1 / step, step, weights)
+    assert {path.name for path in run.folder.iterdir()} - before == {"best.safetensors"}
+    found = Run.best(run)
+    assert found.keys() == weights.keys()
+    assert all(torch.equal(found[name], weights[name]) and found[name].dtype == weights[name].dtype for name in found)

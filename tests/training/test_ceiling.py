@@ -1,0 +1,140 @@
+"""The ceiling: who it learns from, and what its score says."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from cohort.phenotypes import PHENOTYPES
+from cohort.prepared import Preparation
+from models.conditioning import HeartConditioner
+from training.ceiling import explained, learn_ceiling, readings
+from training.condition import recordings
+from training.fit import Recipe
+from training.run import Run
+
+CPU = torch.device("cpu")
+
+
+def people_of(count, seed):
+    """Arrays of people with an ECG of one second and every phenotype."""
+    rng = np.random.default_rng(seed)
+    return SimpleNamespace(
+        ecg=rng.normal(size=(count, 12, 250)).astype(np.float16),
+        lead_mask=np.ones((count, 12), bool),
+        person=rng.normal([0.5, 60, 170, 80], [0.1, 8, 9, 12], (count, 4)).astype(np.float32),
+        phenotypes=rng.normal(100, 20, (count, len(PHENOTYPES))).astype(np.float32),
+        eid=np.arange(count),
+    )
+
+
+@pytest.fixture
+def cohort():
+    """16 people to train on, 5 of validation, 3 of test, mixed."""
+    people = people_of(24, 0)
+    split = np.array(["train", "train", "validation", "train", "test", "train"] * 4)
+    split[2] = "train"
+    split[4] = "validation"
+    people.rows = lambda name: np.flatnonzero(split == name)
+    people.preparation = Preparation(duration_s=1.0)
+    return people
+
+
+def conditioner(names=PHENOTYPES):
+    mean, std = [100.0] * len(names), [20.0] * len(names)
+    return HeartConditioner(width=8, phenotypes=names, phenotype_mean=mean, phenotype_std=std)
+
+
+def phenotypes_of(people, names=PHENOTYPES):
+    """The phenotypes of recordings, in their own units."""
+    columns = [PHENOTYPES.index(name) for name in names]
+    expected = [people.cohorts[number].phenotypes[row][columns] for number, row in people.places.tolist()]
+    np.testing.assert_allclose(people.codes * 20 + 100, expected, rtol=1e-4)
+    return np.array(expected)
+
+
+def test_it_learns_from_the_training_people_and_stops_by_those_of_validation(cohort):
+    found = readings(cohort, None, conditioner())
+    assert found.train.places[:, 1].tolist() == cohort.rows("train").tolist()
+    assert found.held_out.places[:, 1].tolist() == cohort.rows("validation").tolist()
+    assert (len(found.train), len(found.held_out)) == (17, 4)
+    phenotypes_of(found.train), phenotypes_of(found.held_out)
+
+
+def test_further_people_are_learned_from_and_not_stopped_by(cohort):
+    more = people_of(9, 1)
+    found = readings(cohort, more, conditioner())
+    assert len(found.train) == 17 + 9 and len(found.held_out) == 4
+    assert found.train.places[:, 0].tolist() == [0] * 17 + [1] * 9
+    phenotypes_of(found.train)
+    np.testing.assert_array_equal(found.train.take(torch.tensor([25]))[0][0], more.ecg[8])
+
+
+@pytest.mark.parametrize(("size", "people"), [(1, 1), (17, 17), (20, 20), (1000, 26), (None, 26)])
+def test_of_many_so_many_are_learned_from_and_the_larger_hold_the_smaller(cohort, size, people):
+    more = people_of(9, 1)
+    found, everybody = (readings(cohort, more, conditioner(), s).train for s in (size, None))
+    assert len(found) == people and torch.equal(found.places, everybody.places[:people])
+    assert len(readings(cohort, more, conditioner(), size).held_out) == 4
+
+
+def test_only_the_phenotypes_meant_are_taught_and_unknown_ones_stay_unknown(cohort):
+    cohort.phenotypes[0, PHENOTYPES.index("LVM")] = np.nan
+    found = readings(cohort, None, conditioner(("LVM", "RVEF")))
+    assert found.train.codes.shape == (17, 2)
+    assert found.train.codes.isnan().nonzero().tolist() == [[0, 0]]
+    phenotypes_of(found.train, ("LVM", "RVEF"))
+
+
+class Knows(nn.Module):
+    """Reads the code where `written` has put it; `share` of it, and so much noise."""
+
+    def __init__(self, share=1.0, noise=0.0):
+        super().__init__()
+        self.share, self.noise = share, noise
+        self.conditioner = SimpleNamespace(config=conditioner().config, predicted=lambda summary: summary)
+
+    def forward(self, ecg, *_):
+        code = ecg[:, : len(PHENOTYPES), 0]
+        return None, self.share * code + self.noise * torch.randn(code.shape)
+
+
+def written(count=600, unknown=0):
+    """People whose codes stand in the first sample of their leads; a few phenotypes unknown."""
+    people = people_of(count, 2)
+    people.ecg = people.ecg.astype(np.float32)
+    codes = torch.from_numpy(people.ecg[:, : len(PHENOTYPES), 0].copy())
+    codes[:unknown, 0] = torch.nan
+    return recordings((people, np.arange(count), codes))
+
+
+@pytest.mark.parametrize("unknown", [0, 50])
+def test_one_who_knows_explains_everything_and_the_mean_nothing(unknown):
+    people = written(unknown=unknown)
+    assert explained(Knows(), people, CPU) == pytest.approx(dict.fromkeys(PHENOTYPES, 1.0), abs=1e-6)
+    assert explained(Knows(0.0), people, CPU) == pytest.approx(dict.fromkeys(PHENOTYPES, 0.0), abs=0.02)
+
+
+def test_r2_of_a_known_error(seed=0):
+    """The share of the variance that is not noise; and of 1 - share missed, its square."""
+    torch.manual_seed(seed)
+    noisy = explained(Knows(noise=0.6), written(), CPU)
+    assert noisy == pytest.approx(dict.fromkeys(PHENOTYPES, 1 - 0.36), abs=0.1)
+    assert explained(Knows(0.5), written(), CPU) == pytest.approx(dict.fromkeys(PHENOTYPES, 0.75), abs=0.02)
+    assert max(explained(Knows(-1.0), written(), CPU).values()) < -2.5
+
+
+def test_the_ceiling_predicts_phenotypes_and_nothing_else(cohort, tiny_preset, tmp_path):
+    cohort.phenotypes[:, PHENOTYPES.index("LVSV")] = np.nan
+    recipe = Recipe(2, 1e-3, warmup=1, checkpoint_every=2, evaluate_every=1)
+    options = (Run(tmp_path, {}), recipe, Accelerator(cpu=True), 0, 10)
+    reader, people = learn_ceiling(cohort, people_of(3, 1), tiny_preset, *options)
+    known = tuple(name for name in PHENOTYPES if name != "LVSV")
+    assert reader.conditioner.config.phenotypes == known and reader.conditioner.code_length == 9
+    assert len(people.train) == 10 and len(people.held_out) == 4
+    assert set(explained(reader, people.held_out, CPU)) == set(known)
+    assert people.train.codes.mean(0).abs().max() < 1.5  # standardised by the training people's statistics
+    assert all(torch.equal(value, reader.state_dict()[name]) for name, value in Run.best(options[0]).items())
