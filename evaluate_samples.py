@@ -85,7 +85,7 @@ def main() -> None:
     record = record_of(config, folder, cohort, rows)
     work = config.output / f"measured-{fingerprint(record)}"
     seconds = {}
-    for arm in ("real", "generated", *(() if config.hearts else CONTROLS)):
+    for arm in ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS)):
         begun = time.monotonic()
         measure_arm(arm, config, pipeline, segmenter, cohort, rows, patients, work / arm, state)
         seconds[arm] = time.monotonic() - begun
@@ -209,6 +209,8 @@ def hearts_of(arm: str, config: Config, pipeline, cohort, rows, patients, mine):
     """Hearts (m, slices, phases, height, width), and label maps where given, of the patients numbered `mine`."""
     from dataclasses import replace
 
+    import torch
+
     from evaluation.controls import derangement
     from evaluation.labels import read_labels
     from sampling.outputs import read_hearts
@@ -217,6 +219,9 @@ def hearts_of(arm: str, config: Config, pipeline, cohort, rows, patients, mine):
     chosen = [patients[k] for k in mine]
     if arm == "real":
         yield from ((cohort.hearts[rows[k]][None] / 255.0, None) for k in mine)
+    elif arm == "reconstructed":  # what the autoencoder alone loses
+        true = (torch.from_numpy(cohort.hearts[rows[k]] / 255.0) for k in mine)
+        yield from ((pipeline.reconstruct(heart).numpy()[None], None) for heart in true)
     elif arm == "generated" and config.hearts:
         names = [patient.name for patient in chosen]
         labels = (
@@ -253,6 +258,7 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
         group_figures,
         mean_of_samples,
         realism_figures,
+        reconstruction_figures,
         retrieval_figures,
     )
 
@@ -270,6 +276,8 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
     report["segmenter"] = segmenter_report(segmenter, cohort, rows, generated, real)
     report["realism"], spectra = realism_figures(generated, real, mask, training and training["mean_heart"])
+    report["measured_on_reconstructions"], floor = reconstruction_figures(arms["reconstructed"], real, mask, truth)
+    report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
     if training is not None:
         report["memorisation"] = memorisation_report(config, pipeline, generated, cohort, rows, training)
     found = mean_of_samples(generated.phenotypes)
@@ -436,7 +444,8 @@ def hearts_picture(cohort, rows, generated, people: int = 3) -> bytes:
 
 def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> None:
     """report.json, report.html, the figures in the pipeline's model card, and the table on screen."""
-    from evaluation.page import verdicts, write_page
+    from evaluation.page import write_page
+    from evaluation.verdicts import verdicts
     from sampling.model_card import add_figures
     from training.run import write_json
 

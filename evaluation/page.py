@@ -6,314 +6,37 @@ their bootstrap 95 % interval where the report has one (`<key>_ci` beside `<key>
 
 import base64
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 
 from cohort.phenotypes import PHENOTYPES, UNITS
 
 from .figures import CONTROLS, NOMINAL, value_at
-
-HEADLINE = {"LVM": "LV mass", "LVEDV": "LVEDV"}  # what an ECG tells best, and most often
-NAMES = {
-    "LVEDV": "left-ventricular (LV) volume at end-diastole",
-    "LVESV": "LV volume at end-systole",
-    "LVSV": "LV stroke volume",
-    "LVEF": "LV ejection fraction",
-    "LVM": "mass of the LV's wall",
-    "RVEDV": "right-ventricular (RV) volume at end-diastole",
-    "RVESV": "RV volume at end-systole",
-    "RVEF": "RV ejection fraction",
-    "wall_septal": "thickness of the septum",
-    "wall_lateral": "thickness of the lateral wall",
-}
-SHUFFLED = ("controls", "shuffled_ecg")
-SAME_R2 = 0.1  # two R2 closer than this are called equal
-FOLLOWS_R = 0.3  # r from which values are said to follow the patient, whatever their scale
-ALIKE_R2 = -0.3  # of one sample: hearts that differ but not with the patient score about -1, one heart for all about 0
-GOOD_SSIM = 0.5
-KEPT_WELL, KEPT_PARTLY = 0.8, 0.5  # share of the ceiling
-COVERAGE_SLACK = 5.0  # per cent, or two standard errors where that is more
-REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
-CHANCE_COPIES, COPIES_LIMIT = 0.01, 0.05  # share taken for copies where there is none; above it keep the weights
-PLANTED_FOUND = 0.95  # share of planted copies that a search must find
-SHARP_R2 = 0.9  # of the segmenter on true hearts
-NO_NUMBER = "–"
-
-Verdict = tuple[str, str]  # a key of SAYINGS, one clause
-
-
-# ---- Verdicts ----
-
-SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
-    "own": ("good", "Another patient's ECG gives another heart: {}."),
-    "perhaps own": ("note", "Too few patients to be sure that the hearts are their own, intervals overlap: {}."),
-    "ignored": ("bad", "The ECG is ignored, another patient's does as well: {}."),
-    "alike": ("bad", "This generator returns much the same heart for everyone: {}."),
-    "nobody's": ("bad", "The hearts differ, but not with the patient: {}."),
-    "wrong scale": ("bad", "Hearts follow their patients at the wrong size or scale, so don't read these off: {}."),
-    "unreadable": ("bad", "No better than the average patient's value, so don't read these off: {}."),
-    "kept": ("good", "The hearts keep most of what ECG and person tell: {}."),
-    "kept partly": ("note", "The hearts keep a part of what ECG and person tell: {}."),
-    "lost": ("bad", "The hearts lose more than half of what ECG and person tell, they keep {}."),
-    "adds": ("good", "The ECG adds to sex, age, height and weight: {}."),
-    "perhaps adds": ("note", "The ECG may add to sex, age, height and weight, too few patients to be sure: {}."),
-    "adds nothing": ("bad", "The ECG adds nothing to sex, age, height and weight: {}."),
-    "copied": ("bad", "Showing the training patient with the most similar ECG does as well: {}."),
-    "found": ("good", "A generated heart points to its patient: {}."),
-    "not found": ("bad", "A generated heart does not point to its patient: {}."),
-    "in territory": ("good", "Infarcts are drawn where the patients have them: {}."),
-    "elsewhere": ("note", "Infarcts are not shown to be drawn where the patients have them: {}."),
-    "honest": ("good", "The 90 % intervals cover {}: the samples are as sure as they should be."),
-    "too sure": ("bad", "The 90 % intervals cover {}: the samples are too sure."),
-    "too unsure": ("note", "The 90 % intervals cover {}: the samples differ more than they need to."),
-    "calibrated": ("note", "Calibrated on other patients, the 90 % intervals cover {}."),
-    "no evidence": ("note", "SSIM is no evidence here: {}."),
-    "looks real": ("good", "A small classifier hardly tells generated from true slices: {}."),
-    "looks made": ("bad", "A small classifier tells generated from true slices: {}."),
-    "few copies": ("good", "{} of the hearts look like copies of training patients, no more than chance makes (1 %)."),
-    "some copies": ("note", "{} of the hearts look like copies of training patients; chance makes 1 %."),
-    "copies": ("bad", "{} of the hearts look like copies of training patients: don't release these weights."),
-    "missed": ("note", "The search for copies misses some: {}."),
-    "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
-}
-
-
-def verdicts(report: dict) -> list[str]:
-    """What the figures say, in sentences, the most important first; nothing about what was not measured."""
-    return [sentence for _, sentence in _judged(report)]
-
-
-def _judged(report: dict) -> list[tuple[str, str]]:
-    """(good, bad or note; sentence): clauses of one saying become one sentence."""
-    whose = (_own_or_anothers, _no_better_than_the_mean, _information, _beyond_the_person, _retrieved, _territory)
-    clauses: dict[str, list[str]] = {}
-    for judge in (*whose, _coverage, _looks, _copies, _instrument):
-        for saying, clause in judge(report):
-            clauses.setdefault(saying, []).append(clause)
-    said = ((*SAYINGS[saying], ", ".join(parts)) for saying, parts in clauses.items())
-    return [(kind, sentence.replace("{}", clause)) for kind, sentence, clause in said]
-
-
-def _own_table(report: dict) -> object:
-    """The agreement to compare controls with: of as few hearts as they, as the mean of more agrees better by itself."""
-    return _at(report, "controls", "own_ecg") or report.get("agreement")
-
-
-def _own_or_anothers(report: dict) -> Iterator[Verdict]:
-    """R2 with the own ECG, and with another patient's."""
-    table = _own_table(report)
-    for name, words in HEADLINE.items():
-        own, other = value_at(table, name, "r2"), value_at(report, *SHUFFLED, name, "r2")
-        follows = own > 0 or value_at(table, name, "r") >= FOLLOWS_R
-        if own - other < SAME_R2:
-            yield "ignored", f"R2 of {words} is {_ratio(own)} with the own ECG and {_ratio(other)} with another's"
-        elif own > other and follows:
-            ends, other_ends = interval_at(table, name, "r2"), interval_at(report, *SHUFFLED, name, "r2")
-            sure = not (ends and other_ends) or ends[0] > other_ends[1]
-            yield "own" if sure else "perhaps own", f"R2 of {words} falls from {_ratio(own)} to {_ratio(other)}"
-
-
-def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
-    """R2 at or under 0: one heart for everyone, hearts of nobody, or the right order at the wrong size."""
-    said = set()
-    for name in sorted(PHENOTYPES, key=lambda name: name not in HEADLINE):
-        own, r, bias = (value_at(report, "agreement", name, key) for key in ("r2", "r", "bias"))
-        one = value_at(report, "agreement_of_one_sample", name, "r2")
-        if not own <= 0:
-            continue
-        if r >= FOLLOWS_R:
-            by = f", bias {_size(bias)} {UNITS[name]}" if math.isfinite(bias) else ""
-            yield "wrong scale", f"{name} (r {_ratio(r)}, R2 {_ratio(own)}{by})"
-        elif name not in HEADLINE:
-            yield "unreadable", f"{name} (R2 {_ratio(own)})"
-        else:
-            saying = "alike" if (own if math.isnan(one) else one) > ALIKE_R2 else "nobody's"
-            said.add(saying)
-            yield saying, f"R2 of {HEADLINE[name]} is {_ratio(own)}, not above 0"
-    ssim, of_mean = (value_at(report, "realism", key) for key in ("ssim", "ssim_mean_heart"))
-    if ssim >= GOOD_SSIM or ssim >= of_mean:
-        yield from ((saying, f"although its SSIM of {_ratio(ssim)} looks good") for saying in said)
-
-
-def _information(report: dict) -> Iterator[Verdict]:
-    """Share of the ceiling."""
-    table = _information_kept(report)
-    for name, words in HEADLINE.items():
-        kept, ends = value_at(table, name, "kept"), interval_at(table, name, "kept")
-        if math.isfinite(kept):
-            saying = "kept" if kept >= KEPT_WELL else "kept partly" if kept >= KEPT_PARTLY else "lost"
-            yield saying, f"{_share(kept)}{f' ({_span(ends, _share)})' if ends else ''} for {words}"
-
-
-def _beyond_the_person(report: dict) -> Iterator[Verdict]:
-    """R2 with the ECG against R2 without it, and against that of the nearest ECG's training patient."""
-    table = _own_table(report)
-    for name, words in HEADLINE.items():
-        own, ends = value_at(table, name, "r2"), interval_at(table, name, "r2")
-        person, copied = (value_at(report, "controls", key, name, "r2") for key in ("person_only", "retrieval"))
-        if own > 0 and math.isfinite(person):
-            sure = not ends or ends[0] > person
-            saying = "adds nothing" if own - person < SAME_R2 / 2 else "adds" if sure else "perhaps adds"
-            yield saying, f"R2 of {words} is {_ratio(own)} with it, {_ratio(person)} without"
-        if copied >= own:
-            yield "copied", f"R2 of {words} is {_ratio(copied)}, generated {_ratio(own)}"
-
-
-def _retrieved(report: dict) -> Iterator[Verdict]:
-    """Median rank of the own heart in %: 0 best, 50 chance, whose standard error over n patients is 50 / sqrt(n)."""
-    median, n = (value_at(report, "retrieval", key) for key in ("median_percentile", "n"))
-    if n > 0 and math.isfinite(median):
-        saying = "found" if median < 50 - 2 * 50 / math.sqrt(n) else "not found"
-        yield saying, f"{_size(median)} % of the other hearts are nearer to it than the own (median; by chance 50 %)"
-
-
-def _territory(report: dict) -> Iterator[Verdict]:
-    found = _at(report, "groups", "infarct", "territory")
-    share, chance, n = (value_at(found, key) for key in ("thinnest_in_territory", "chance", "n"))
-    if n > 0 and math.isfinite(share - chance):
-        saying = "in territory" if share > chance + 2 * math.sqrt(chance * (1 - chance) / n) else "elsewhere"
-        yield (
-            saying,
-            (
-                f"in {_share(share)} of {n:.0f} patients the thinnest wall lies in the infarct's territory "
-                f"(by chance {_share(chance)})"
-            ),
-        )
-
-
-def _coverage(report: dict) -> Iterator[Verdict]:
-    """The 90 % intervals of the samples, and of the calibrated ones."""
-    for name, words in HEADLINE.items():
-        reached, n = (value_at(report, "coverage", name, key) for key in ("90", "n"))
-        if math.isfinite(reached):
-            slack = max(COVERAGE_SLACK, 200 * math.sqrt(0.9 * 0.1 / n)) if n > 0 else COVERAGE_SLACK
-            saying = "too sure" if reached < 90 - slack else "too unsure" if reached > 90 + slack else "honest"
-            yield saying, f"{reached:.0f} % for {words}"
-        reached, width = (value_at(report, "coverage_calibrated", name, key) for key in ("90", "width_90"))
-        if math.isfinite(reached):
-            wide = f" ({_size(width)} {UNITS[name]} wide)" if math.isfinite(width) else ""
-            yield "calibrated", f"{reached:.0f} % for {words}{wide}"
-
-
-def _looks(report: dict) -> Iterator[Verdict]:
-    """Pictures: none of it is evidence about the patient."""
-    ssim, of_mean, auc = (value_at(report, "realism", key) for key in ("ssim", "ssim_mean_heart", "classifier_auc"))
-    if ssim <= of_mean:
-        yield (
-            "no evidence",
-            f"one mean heart for everyone scores {_ratio(of_mean)}, the generated hearts {_ratio(ssim)}",
-        )
-    if auc >= MADE_AUC or auc <= REAL_AUC:
-        yield "looks made" if auc >= MADE_AUC else "looks real", f"AUC {_ratio(auc)}, a coin has 0.5"
-
-
-def _copies(report: dict) -> Iterator[Verdict]:
-    fraction, planted, n = (value_at(report, "memorisation", key) for key in ("fraction", "detector_tpr", "n"))
-    if math.isfinite(fraction):
-        slack = 2 * math.sqrt(CHANCE_COPIES * (1 - CHANCE_COPIES) / n) if n > 0 else 0
-        few = fraction <= CHANCE_COPIES + slack
-        saying = "copies" if fraction > COPIES_LIMIT else "few copies" if few else "some copies"
-        yield saying, _share(fraction)
-    if planted < PLANTED_FOUND:
-        yield "missed", f"it found {_share(planted)} of those planted"
-
-
-def _instrument(report: dict) -> Iterator[Verdict]:
-    for name, words in HEADLINE.items():
-        r2 = value_at(report, "measured_on_true_hearts", name, "r2")
-        if r2 < SHARP_R2:
-            yield "blunt", f"R2 of {words} is {_ratio(r2)}"
-
-
-# ---- Numbers ----
-
-
-def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
-    """The 95 % interval beside the number under nested keys; None where there is none of two finite ends."""
-    interval = _at(report, *keys[:-1], f"{keys[-1]}_ci")
-    if not isinstance(interval, list | tuple) or len(interval) != 2:
-        return None
-    low, high = (value_at({"end": end}, "end") for end in interval)
-    return (low, high) if math.isfinite(low - high) else None
-
-
-def _information_kept(report: dict) -> dict[str, dict]:
-    """{phenotype: {kept, kept_ci}}, as every other table has its intervals."""
-    values, intervals = report.get("information_kept"), report.get("information_kept_ci")
-    return {name: {"kept": value_at(values, name), "kept_ci": _at(intervals, name)} for name in PHENOTYPES}
-
-
-def _at(report: object, *keys: str) -> object:
-    """What lies under nested keys; None where there is nothing."""
-    for key in keys:
-        report = report.get(key) if isinstance(report, dict) else None
-    return report
-
-
-def _tables_at(report: object, *keys: str) -> dict[str, dict]:
-    """The tables under nested keys by name; numbers and lists among them are left out."""
-    found = _at(report, *keys)
-    return {key: table for key, table in found.items() if isinstance(table, dict)} if isinstance(found, dict) else {}
-
-
-def _rows_at(report: dict, key: str) -> list[dict]:
-    """The tables of a list."""
-    found = report.get(key)
-    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
-
-
-def _numbers(source: object, path: str = "") -> Iterator[tuple[str, float]]:
-    """Every number in nested tables by the words of its path; intervals are left out."""
-    for key, value in source.items() if isinstance(source, dict) else ():
-        words = f"{path} {key}".replace("_", " ").strip()
-        if isinstance(value, dict):
-            yield from _numbers(value, words)
-        elif math.isfinite(value_at(source, key)):
-            yield words, value_at(source, key)
-
-
-def _decimals(value: float, decimals: int) -> str:
-    """A dash for what is no number; never a negative zero."""
-    return f"{round(value, decimals) + 0.0:,.{decimals}f}" if math.isfinite(value) else NO_NUMBER
-
-
-def _ratio(value: float) -> str:
-    return _decimals(value, 2)
-
-
-def _count(value: float) -> str:
-    return _decimals(value, 0)
-
-
-def _size(value: float) -> str:
-    """mL, g, mm or %: a decimal below a hundred."""
-    return _decimals(value, 0 if abs(value) >= 100 else 1)
-
-
-def _share(value: float) -> str:
-    """A share of 1 as %: a decimal below ten."""
-    return f"{_decimals(100 * value, 0 if abs(value) >= 0.1 else 1)} %" if math.isfinite(value) else NO_NUMBER
-
-
-def _any(value: float) -> str:
-    """A number of which nothing is known: three digits, or all before the point."""
-    if not math.isfinite(value):
-        return NO_NUMBER
-    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _span(ends: tuple[float, float], show: Callable[[float], str]) -> str:
-    return f"{show(ends[0])} to {show(ends[1])}"
-
+from .report_numbers import (
+    NO_NUMBER,
+    as_any,
+    as_count,
+    as_ratio,
+    as_share,
+    as_size,
+    as_span,
+    found_at,
+    information_kept_of,
+    interval_at,
+    numbers_of,
+    rows_at,
+    tables_at,
+)
+from .verdicts import HEADLINE, NAMES, SHUFFLED, judged
 
 # ---- HTML: every text passes through `escape` here ----
 
 
-def _cell(source: object, key: str, show: Callable[[float], str] = _ratio) -> str:
+def _cell(source: object, key: str, show: Callable[[float], str] = as_ratio) -> str:
     """A number as shown by `show`, its interval in small type."""
     value, ends = value_at(source, key), interval_at(source, key)
-    small = f" <small>{escape(_span(ends, show))}</small>" if ends and math.isfinite(value) else ""
+    small = f" <small>{escape(as_span(ends, show))}</small>" if ends and math.isfinite(value) else ""
     return escape(show(value)) + small
 
 
@@ -337,7 +60,7 @@ def _table(caption: str, head: Iterable[str], rows: Iterable[tuple[str, list[str
 def _phenotype_table(caption: str, columns: dict[str, tuple]) -> str:
     """One row a phenotype. columns: heading -> ({phenotype: figures}, key, how to show it)."""
     rows = [
-        (f"{name}, {UNITS[name]}", [_cell(_at(table, name), key, show) for table, key, show in columns.values()])
+        (f"{name}, {UNITS[name]}", [_cell(found_at(table, name), key, show) for table, key, show in columns.values()])
         for name in PHENOTYPES
     ]
     return _table(caption, ["", *columns], rows)
@@ -352,7 +75,7 @@ def _measures(caption: str, source: object, meanings: dict[str, tuple]) -> str:
     ]
     explained = {*meanings, *(other for _, _, other, _ in meanings.values())}
     others = {key: source[key] for key in source if key not in explained} if isinstance(source, dict) else {}
-    rows += [(name, [_any(value), "", ""]) for name, value in _numbers(others)]
+    rows += [(name, [as_any(value), "", ""]) for name, value in numbers_of(others)]
     return _table(caption, ["", "found", "reference", "good is"], rows, "measures")
 
 
@@ -385,8 +108,8 @@ def _anchor(title: str) -> str:
 def _agreement(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     own = report.get("agreement")
     sizes = {"MAE": "mae", "bias": "bias", "limits, low": "limit_low", "limits, high": "limit_high"}
-    columns = {"r": (own, "r", _ratio), "R2": (own, "r2", _ratio)}
-    columns |= {heading: (own, key, _size) for heading, key in sizes.items()} | {"n": (own, "n", _count)}
+    columns = {"r": (own, "r", as_ratio), "R2": (own, "r2", as_ratio)}
+    columns |= {heading: (own, key, as_size) for heading, key in sizes.items()} | {"n": (own, "n", as_count)}
     return (
         "Volumes, mass and walls measured on the generated hearts (mean over a patient's samples) against the "
         "patient's own. r tells whether large hearts come out large; R2 also asks for the right size: it is the share "
@@ -401,7 +124,7 @@ def _agreement(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
-    steps = _rows_at(report, "ceiling_curve")
+    steps = rows_at(report, "ceiling_curve")
     return (
         "How much of what ECG and person tell reaches the picture. The ceiling predicts each phenotype straight from "
         "the same ECG and person, without drawing a heart. Information kept is R2 of the generated hearts divided by "
@@ -411,30 +134,34 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         _phenotype_table(
             "R2, and its share of the ceiling",
             {
-                "kept": (_information_kept(report), "kept", _share),
-                "generated": (report.get("agreement"), "r2", _ratio),
-                "one sample": (report.get("agreement_of_one_sample"), "r2", _ratio),
-                "ceiling": (report.get("ceiling"), "r2", _ratio),
-                "true hearts, measured": (report.get("measured_on_true_hearts"), "r2", _ratio),
+                "kept": (information_kept_of(report), "kept", as_share),
+                "generated": (report.get("agreement"), "r2", as_ratio),
+                "one sample": (report.get("agreement_of_one_sample"), "r2", as_ratio),
+                "ceiling": (report.get("ceiling"), "r2", as_ratio),
+                "true hearts, measured": (report.get("measured_on_true_hearts"), "r2", as_ratio),
+                "the same through the autoencoder": (report.get("measured_on_reconstructions"), "r2", as_ratio),
             },
         ),
         _table(
             "R2 of the ceiling by the number of people it learned from",
             ["people", *PHENOTYPES],
-            [(_count(value_at(step, "people")), [_cell(_at(step, "r2"), p) for p in PHENOTYPES]) for step in steps],
+            [
+                (as_count(value_at(step, "people")), [_cell(found_at(step, "r2"), p) for p in PHENOTYPES])
+                for step in steps
+            ],
         ),
         _picture(pictures, "learning_curve", "The ceiling against the people it learned from: would more people help?"),
     )
 
 
 def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
-    controls = _tables_at(report, "controls")
+    controls = tables_at(report, "controls")
     columns = {"generated": report.get("agreement")}
     columns |= {CONTROLS.get(name, name): controls[name] for name in [*CONTROLS, *controls] if name in controls}
     found = {"own ECG": report.get("retrieval"), "another patient's ECG": report.get("retrieval_shuffled")}
     ranks = {"median rank, %": "median_percentile", "in the nearest 1 %, %": "top_1", "in the nearest 5 %, %": "top_5"}
     tables = [
-        _phenotype_table(f"{words} against the truth", {title: (t, key, _ratio) for title, t in columns.items()})
+        _phenotype_table(f"{words} against the truth", {title: (t, key, as_ratio) for title, t in columns.items()})
         for key, words in (("r2", "R2"), ("r", "r"))
     ]
     return (
@@ -452,7 +179,7 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
             "Finding the patient by the heart",
             ["", *ranks, "n"],
             [
-                (name, [*(_cell(table, key, _size) for key in ranks.values()), _cell(table, "n", _count)])
+                (name, [*(_cell(table, key, as_size) for key in ranks.values()), _cell(table, "n", as_count)])
                 for name, table in found.items()
             ],
         ),
@@ -460,17 +187,20 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
-    groups = _tables_at(report, "groups")
+    groups = tables_at(report, "groups")
     tables = [
         _table(
             caption,
             ["", "n", *PHENOTYPES],
             [
-                (g, [_cell(t, "n", _count), *(_cell(t.get(p), key, show) for p in PHENOTYPES)])
+                (g, [_cell(t, "n", as_count), *(_cell(t.get(p), key, show) for p in PHENOTYPES)])
                 for g, t in groups.items()
             ],
         )
-        for caption, key, show in (("r within the group", "r", _ratio), ("Bias, generated minus true", "bias", _size))
+        for caption, key, show in (
+            ("r within the group", "r", as_ratio),
+            ("Bias, generated minus true", "bias", as_size),
+        )
     ]
     places = {"in the infarct's territory": "thinnest_in_territory", "of true hearts": "thinnest_in_territory_real"}
     places |= {"by chance": "chance"}
@@ -486,7 +216,7 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
             "Where the wall is thinnest, of patients with an infarct",
             ["", *places, "n"],
             [
-                (g, [*(_cell(t, key, _share) for key in places.values()), _cell(t, "n", _count)])
+                (g, [*(_cell(t, key, as_share) for key in places.values()), _cell(t, "n", as_count)])
                 for g, t in territory.items()
             ],
         ),
@@ -495,12 +225,12 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
 
 def _certainty(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     drawn, calibrated = report.get("coverage"), report.get("coverage_calibrated")
-    columns = {f"{level} % interval covers, %": (drawn, str(level), _size) for level in NOMINAL}
-    columns |= {"width of 90 %": (drawn, "width_90", _size), "CRPS": (drawn, "crps", _size)}
-    columns |= {"spread / skill": (drawn, "spread_skill", _ratio), "n": (drawn, "n", _count)}
-    columns |= {"calibrated 90 % covers, %": (calibrated, "90", _size)}
-    columns |= {"calibrated width": (calibrated, "width_90", _size)}
-    groups = _tables_at(report, "coverage_groups")
+    columns = {f"{level} % interval covers, %": (drawn, str(level), as_size) for level in NOMINAL}
+    columns |= {"width of 90 %": (drawn, "width_90", as_size), "CRPS": (drawn, "crps", as_size)}
+    columns |= {"spread / skill": (drawn, "spread_skill", as_ratio), "n": (drawn, "n", as_count)}
+    columns |= {"calibrated 90 % covers, %": (calibrated, "90", as_size)}
+    columns |= {"calibrated width": (calibrated, "width_90", as_size)}
+    groups = tables_at(report, "coverage_groups")
     return (
         "One ECG gives several hearts; where the ECG is silent they should differ, by as much as the truth may. An "
         "interval made from a patient's samples should hold the truth as often as it says. CRPS is the error of the "
@@ -514,42 +244,53 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         _table(
             "Coverage of the 90 % interval in each group, %",
             ["", *PHENOTYPES],
-            [(g, [_cell(table.get(p), "90", _size) for p in PHENOTYPES]) for g, table in groups.items()],
+            [(g, [_cell(table.get(p), "90", as_size) for p in PHENOTYPES]) for g, table in groups.items()],
         ),
     )
 
 
 REALISM = {
-    "fid": ("FID", _any, "fid_real", "as low as that of other real hearts"),
-    "precision": ("precision", _ratio, "precision_real", "as real: generated hearts look like some real one"),
-    "recall": ("recall", _ratio, "recall_real", "as real: every real heart has a generated one like it"),
-    "density": ("density", _ratio, "density_real", "as real"),
-    "coverage": ("coverage", _ratio, "coverage_real", "as real: no kind of heart is missing"),
-    "ssim": ("SSIM with the own heart", _ratio, "ssim_mean_heart", "above the mean heart's"),
-    "ms_ssim": ("multi-scale SSIM", _ratio, "ms_ssim_mean_heart", "above the mean heart's"),
-    "psnr": ("PSNR, dB", _size, "psnr_mean_heart", "above the mean heart's"),
-    "classifier_auc": ("classifier's AUC", _ratio, None, "0.5: generated and true cannot be told apart; 1 is bad"),
-    "spectrum_gap": ("gap in fine detail, log10", _ratio, None, "0: neither blurred nor noisy"),
+    "fid": ("FID", as_any, "fid_real", "as low as that of other real hearts"),
+    "precision": ("precision", as_ratio, "precision_real", "as real: generated hearts look like some real one"),
+    "recall": ("recall", as_ratio, "recall_real", "as real: every real heart has a generated one like it"),
+    "density": ("density", as_ratio, "density_real", "as real"),
+    "coverage": ("coverage", as_ratio, "coverage_real", "as real: no kind of heart is missing"),
+    "ssim": ("SSIM with the own heart", as_ratio, "ssim_mean_heart", "above the mean heart's"),
+    "ms_ssim": ("multi-scale SSIM", as_ratio, "ms_ssim_mean_heart", "above the mean heart's"),
+    "psnr": ("PSNR, dB", as_size, "psnr_mean_heart", "above the mean heart's"),
+    "classifier_auc": (
+        "classifier's AUC",
+        as_ratio,
+        "classifier_auc_reconstruction",
+        "0.5: generated and true cannot be told apart; the reference is true hearts through the autoencoder alone",
+    ),
+    "classifier_auc_shape": (
+        "its AUC on slices shrunk four times",
+        as_ratio,
+        "classifier_auc_shape_reconstruction",
+        "0.5: the shapes are as real",
+    ),
+    "spectrum_gap": ("gap in fine detail, log10", as_ratio, None, "0: neither blurred nor noisy"),
 }
 COPIES = {
     "fraction": (
         "hearts that look like copies",
-        _share,
+        as_share,
         None,
         "1 % or less, which chance makes; above 5 % keep the weights",
     ),
-    "auc": ("nearer to training than to unseen hearts, AUC", _ratio, None, "0.5"),
+    "auc": ("nearer to training than to unseen hearts, AUC", as_ratio, None, "0.5"),
     "auc_of_copies": (
         "the same, were all hearts copies",
-        _ratio,
+        as_ratio,
         None,
         "well above 0.5, or the line above proves nothing",
     ),
-    "threshold": ("score below which a heart counts as a copy", _ratio, None, ""),
-    "threshold_fpr": ("false alarms of the search", _share, None, "at most 1 %"),
-    "detector_tpr": ("planted copies found", _share, None, "at least 95 %, or the search proves nothing"),
-    "membership_auc": ("telling who was trained on, AUC", _ratio, None, "0.5: nobody can"),
-    "n": ("hearts searched", _count, None, ""),
+    "threshold": ("score below which a heart counts as a copy", as_ratio, None, ""),
+    "threshold_fpr": ("false alarms of the search", as_share, None, "at most 1 %"),
+    "detector_tpr": ("planted copies found", as_share, None, "at least 95 %, or the search proves nothing"),
+    "membership_auc": ("telling who was trained on, AUC", as_ratio, None, "0.5: nobody can"),
+    "n": ("hearts searched", as_count, None, ""),
 }
 
 
@@ -568,8 +309,8 @@ def _realism(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 
 def _coherence(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
-    measures = _tables_at(report, "coherence")
-    shown = {"generated": _any, "real": _any, "n_generated": _count, "n_real": _count}
+    measures = tables_at(report, "coherence")
+    shown = {"generated": as_any, "real": as_any, "n_generated": as_count, "n_real": as_count}
     return (
         "How much the heart jumps from slice to slice and from end-diastole to end-systole; medians over hearts. Real "
         "hearts move too, so they are the reference.",
@@ -599,12 +340,12 @@ def _segmenter(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
         "1 is equal. Quality failures are hearts whose label map is not whole.",
         "Dice of 0.9 and more; few failures, and no more on generated than on true hearts.",
         "a poor segmenter limits every figure of this page.",
-        _table("Segmenter", ["", "found"], [(n, [_any(value)]) for n, value in _numbers(report.get("segmenter"))]),
+        _table("Segmenter", ["", "found"], [(n, [as_any(value)]) for n, value in numbers_of(report.get("segmenter"))]),
     )
 
 
 def _curves(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
-    settings = [dict(_numbers(setting)) for setting in _rows_at(report, "curves")]
+    settings = [dict(numbers_of(setting)) for setting in rows_at(report, "curves")]
     columns = list(dict.fromkeys(name for setting in settings for name in setting))
     return (
         "The same patients at other guidance scales, steps or numbers of samples. Guidance makes hearts follow the ECG "
@@ -614,13 +355,13 @@ def _curves(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
         _table(
             "Settings",
             ["", *columns],
-            [(str(i), [_any(value_at(s, c)) for c in columns]) for i, s in enumerate(settings, start=1)],
+            [(str(i), [as_any(value_at(s, c)) for c in columns]) for i, s in enumerate(settings, start=1)],
         ),
     )
 
 
 def _time(report: dict) -> str:
-    rows = [(name, [_size(seconds)]) for name, seconds in _numbers(report.get("seconds"))]
+    rows = [(name, [as_size(seconds)]) for name, seconds in numbers_of(report.get("seconds"))]
     return _table("Where the time went", ["", "seconds"], rows)
 
 
@@ -714,26 +455,26 @@ def _facts(report: dict) -> str:
     counts = {"n_subjects": "people", "n_samples": "hearts each"}
     settings = {"guidance_scale": "guidance", "steps": "steps"}
     known = {key: value_at(report, key) for key in (*counts, *settings) if math.isfinite(value_at(report, key))}
-    facts = [f"{_count(known[key])} {words}" for key, words in counts.items() if key in known]
+    facts = [f"{as_count(known[key])} {words}" for key, words in counts.items() if key in known]
     facts += [f"{key} {report[key]}" for key in ("cohort", "split", "pipeline") if isinstance(report.get(key), str)]
-    facts += [f"{words} {_any(known[key])}" for key, words in settings.items() if key in known]
+    facts += [f"{words} {as_any(known[key])}" for key, words in settings.items() if key in known]
     return f'<p class="soft">{escape(", ".join(facts))}</p>\n'
 
 
 def _headline(report: dict) -> str:
     """Information kept of LV mass and LVEDV, and the verdicts."""
-    tiles, table = "", _information_kept(report)
+    tiles, table = "", information_kept_of(report)
     known = {"generated": ("agreement",), "ceiling": ("ceiling",), "another's ECG": SHUFFLED}
     for name, words in HEADLINE.items():
         ends = interval_at(table, name, "kept")
-        scores = ", ".join(f"{title} {_ratio(value_at(report, *at, name, 'r2'))}" for title, at in known.items())
+        scores = ", ".join(f"{title} {as_ratio(value_at(report, *at, name, 'r2'))}" for title, at in known.items())
         tiles += (
-            f'<div class="tile">{escape(words)}: information kept<b>{_share(value_at(table, name, "kept"))}</b>'
-            f"<small>{f'95 % interval: {_span(ends, _share)}' if ends else ''}</small>"
+            f'<div class="tile">{escape(words)}: information kept<b>{as_share(value_at(table, name, "kept"))}</b>'
+            f"<small>{f'95 % interval: {as_span(ends, as_share)}' if ends else ''}</small>"
             f'<div class="soft">R2: {escape(scores)}</div></div>\n'
         )
     said = "".join(
-        f'<li><b class="{kind}">{MARKS[kind]}</b>{escape(sentence)}</li>\n' for kind, sentence in _judged(report)
+        f'<li><b class="{kind}">{MARKS[kind]}</b>{escape(sentence)}</li>\n' for kind, sentence in judged(report)
     )
     said = f'<ul class="verdicts">\n{said}</ul>\n' if said else "<p>Too little was measured for a verdict.</p>\n"
     return f'<div class="tiles">{tiles}</div>\n{said}'

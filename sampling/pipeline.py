@@ -156,6 +156,13 @@ class ECGToMRIPipeline(DiffusionPipeline):
             codes = scheduler.step(_guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
         return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]))
 
+    @torch.no_grad()
+    def reconstruct(self, heart: Tensor) -> Tensor:
+        """A true heart (slices, phases, height, width) in [0, 1] through the autoencoder alone, on the CPU."""
+        pixels = rearrange(heart.float().to(self.device), "s p h w -> (s p) 1 h w")
+        made = self.autoencoder.decode(self.autoencoder.encode(pixels))  # (S*P, 1, H, W)
+        return rearrange(made, "(s p) 1 h w -> s p h w", p=heart.shape[1]).cpu()
+
     def _denoise(self, tokens: Tensor, told: Tensor, generators: list[Generator], steps: int, scale: float) -> Tensor:
         g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases

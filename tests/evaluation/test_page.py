@@ -7,7 +7,8 @@ import pytest
 
 from cohort.phenotypes import PHENOTYPES
 from evaluation import page
-from evaluation.page import verdicts, write_page
+from evaluation.page import write_page
+from evaluation.verdicts import judged, verdicts
 
 PICTURES = ("hearts", "scatter", "bland_altman", "controls", "coverage", "ranks", "spectrum", "learning_curve")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -120,7 +121,7 @@ def test_a_good_generator_is_praised_with_its_numbers():
     assert "12.0 %" in said(report, "points to its patient")
     assert "75 % of 48" in said(report, "Infarcts are drawn where")
     assert "89 % for LV mass" in said(report, "as sure as they should be")
-    assert {kind for kind, _ in page._judged(report)} == {"good", "note"}
+    assert {kind for kind, _ in judged(report)} == {"good", "note"}
 
 
 def test_a_mean_heart_generator_is_called_out_whatever_its_ssim():

@@ -1,0 +1,88 @@
+"""Numbers of a report, looked up without stumbling over what is missing, and written for reading."""
+
+import math
+from collections.abc import Callable, Iterator
+
+from cohort.phenotypes import PHENOTYPES
+
+from .figures import value_at
+
+NO_NUMBER = "–"
+
+
+def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
+    """The 95 % interval beside the number under nested keys; None where there is none of two finite ends."""
+    interval = found_at(report, *keys[:-1], f"{keys[-1]}_ci")
+    if not isinstance(interval, list | tuple) or len(interval) != 2:
+        return None
+    low, high = (value_at({"end": end}, "end") for end in interval)
+    return (low, high) if math.isfinite(low - high) else None
+
+
+def information_kept_of(report: dict) -> dict[str, dict]:
+    """{phenotype: {kept, kept_ci}}, as every other table has its intervals."""
+    values, intervals = report.get("information_kept"), report.get("information_kept_ci")
+    return {name: {"kept": value_at(values, name), "kept_ci": found_at(intervals, name)} for name in PHENOTYPES}
+
+
+def found_at(report: object, *keys: str) -> object:
+    """What lies under nested keys; None where there is nothing."""
+    for key in keys:
+        report = report.get(key) if isinstance(report, dict) else None
+    return report
+
+
+def tables_at(report: object, *keys: str) -> dict[str, dict]:
+    """The tables under nested keys by name; numbers and lists among them are left out."""
+    found = found_at(report, *keys)
+    return {key: table for key, table in found.items() if isinstance(table, dict)} if isinstance(found, dict) else {}
+
+
+def rows_at(report: dict, key: str) -> list[dict]:
+    """The tables of a list."""
+    found = report.get(key)
+    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def numbers_of(source: object, path: str = "") -> Iterator[tuple[str, float]]:
+    """Every number in nested tables by the words of its path; intervals are left out."""
+    for key, value in source.items() if isinstance(source, dict) else ():
+        words = f"{path} {key}".replace("_", " ").strip()
+        if isinstance(value, dict):
+            yield from numbers_of(value, words)
+        elif math.isfinite(value_at(source, key)):
+            yield words, value_at(source, key)
+
+
+def decimals(value: float, decimals: int) -> str:
+    """A dash for what is no number; never a negative zero."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}" if math.isfinite(value) else NO_NUMBER
+
+
+def as_ratio(value: float) -> str:
+    return decimals(value, 2)
+
+
+def as_count(value: float) -> str:
+    return decimals(value, 0)
+
+
+def as_size(value: float) -> str:
+    """mL, g, mm or %: a decimal below a hundred."""
+    return decimals(value, 0 if abs(value) >= 100 else 1)
+
+
+def as_share(value: float) -> str:
+    """A share of 1 as %: a decimal below ten."""
+    return f"{decimals(100 * value, 0 if abs(value) >= 0.1 else 1)} %" if math.isfinite(value) else NO_NUMBER
+
+
+def as_any(value: float) -> str:
+    """A number of which nothing is known: three digits, or all before the point."""
+    if not math.isfinite(value):
+        return NO_NUMBER
+    return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"
+
+
+def as_span(ends: tuple[float, float], show: Callable[[float], str]) -> str:
+    return f"{show(ends[0])} to {show(ends[1])}"

@@ -1,0 +1,217 @@
+"""What the figures of a report say, in words."""
+
+import math
+from collections.abc import Iterator
+
+from cohort.phenotypes import PHENOTYPES, UNITS
+
+from .figures import value_at
+from .report_numbers import as_ratio, as_share, as_size, as_span, found_at, information_kept_of, interval_at
+
+HEADLINE = {"LVM": "LV mass", "LVEDV": "LVEDV"}  # what an ECG tells best, and most often
+NAMES = {
+    "LVEDV": "left-ventricular (LV) volume at end-diastole",
+    "LVESV": "LV volume at end-systole",
+    "LVSV": "LV stroke volume",
+    "LVEF": "LV ejection fraction",
+    "LVM": "mass of the LV's wall",
+    "RVEDV": "right-ventricular (RV) volume at end-diastole",
+    "RVESV": "RV volume at end-systole",
+    "RVEF": "RV ejection fraction",
+    "wall_septal": "thickness of the septum",
+    "wall_lateral": "thickness of the lateral wall",
+}
+SHUFFLED = ("controls", "shuffled_ecg")
+SAME_R2 = 0.1  # two R2 closer than this are called equal
+FOLLOWS_R = 0.3  # r from which values are said to follow the patient, whatever their scale
+ALIKE_R2 = -0.3  # of one sample: hearts that differ but not with the patient score about -1, one heart for all about 0
+GOOD_SSIM = 0.5
+KEPT_WELL, KEPT_PARTLY = 0.8, 0.5  # share of the ceiling
+COVERAGE_SLACK = 5.0  # per cent, or two standard errors where that is more
+REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
+CHANCE_COPIES, COPIES_LIMIT = 0.01, 0.05  # share taken for copies where there is none; above it keep the weights
+PLANTED_FOUND = 0.95  # share of planted copies that a search must find
+SHARP_R2 = 0.9  # of the segmenter on true hearts
+
+Verdict = tuple[str, str]  # a key of SAYINGS, one clause
+
+
+SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
+    "own": ("good", "Another patient's ECG gives another heart: {}."),
+    "perhaps own": ("note", "Too few patients to be sure that the hearts are their own, intervals overlap: {}."),
+    "ignored": ("bad", "The ECG is ignored, another patient's does as well: {}."),
+    "alike": ("bad", "This generator returns much the same heart for everyone: {}."),
+    "nobody's": ("bad", "The hearts differ, but not with the patient: {}."),
+    "wrong scale": ("bad", "Hearts follow their patients at the wrong size or scale, so don't read these off: {}."),
+    "unreadable": ("bad", "No better than the average patient's value, so don't read these off: {}."),
+    "kept": ("good", "The hearts keep most of what ECG and person tell: {}."),
+    "kept partly": ("note", "The hearts keep a part of what ECG and person tell: {}."),
+    "lost": ("bad", "The hearts lose more than half of what ECG and person tell, they keep {}."),
+    "adds": ("good", "The ECG adds to sex, age, height and weight: {}."),
+    "perhaps adds": ("note", "The ECG may add to sex, age, height and weight, too few patients to be sure: {}."),
+    "adds nothing": ("bad", "The ECG adds nothing to sex, age, height and weight: {}."),
+    "copied": ("bad", "Showing the training patient with the most similar ECG does as well: {}."),
+    "found": ("good", "A generated heart points to its patient: {}."),
+    "not found": ("bad", "A generated heart does not point to its patient: {}."),
+    "in territory": ("good", "Infarcts are drawn where the patients have them: {}."),
+    "elsewhere": ("note", "Infarcts are not shown to be drawn where the patients have them: {}."),
+    "honest": ("good", "The 90 % intervals cover {}: the samples are as sure as they should be."),
+    "too sure": ("bad", "The 90 % intervals cover {}: the samples are too sure."),
+    "too unsure": ("note", "The 90 % intervals cover {}: the samples differ more than they need to."),
+    "calibrated": ("note", "Calibrated on other patients, the 90 % intervals cover {}."),
+    "no evidence": ("note", "SSIM is no evidence here: {}."),
+    "looks real": ("good", "A small classifier hardly tells generated from true slices: {}."),
+    "looks made": ("bad", "A small classifier tells generated from true slices: {}."),
+    "few copies": ("good", "{} of the hearts look like copies of training patients, no more than chance makes (1 %)."),
+    "some copies": ("note", "{} of the hearts look like copies of training patients; chance makes 1 %."),
+    "copies": ("bad", "{} of the hearts look like copies of training patients: don't release these weights."),
+    "missed": ("note", "The search for copies misses some: {}."),
+    "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
+}
+
+
+def verdicts(report: dict) -> list[str]:
+    """What the figures say, in sentences, the most important first; nothing about what was not measured."""
+    return [sentence for _, sentence in judged(report)]
+
+
+def judged(report: dict) -> list[tuple[str, str]]:
+    """(good, bad or note; sentence): clauses of one saying become one sentence."""
+    whose = (_own_or_anothers, _no_better_than_the_mean, _information, _beyond_the_person, _retrieved, _territory)
+    clauses: dict[str, list[str]] = {}
+    for judge in (*whose, _coverage, _looks, _copies, _instrument):
+        for saying, clause in judge(report):
+            clauses.setdefault(saying, []).append(clause)
+    said = ((*SAYINGS[saying], ", ".join(parts)) for saying, parts in clauses.items())
+    return [(kind, sentence.replace("{}", clause)) for kind, sentence, clause in said]
+
+
+def _own_table(report: dict) -> object:
+    """The agreement to compare controls with: of as few hearts as they, as the mean of more agrees better by itself."""
+    return found_at(report, "controls", "own_ecg") or report.get("agreement")
+
+
+def _own_or_anothers(report: dict) -> Iterator[Verdict]:
+    """R2 with the own ECG, and with another patient's."""
+    table = _own_table(report)
+    for name, words in HEADLINE.items():
+        own, other = value_at(table, name, "r2"), value_at(report, *SHUFFLED, name, "r2")
+        follows = own > 0 or value_at(table, name, "r") >= FOLLOWS_R
+        if own - other < SAME_R2:
+            yield "ignored", f"R2 of {words} is {as_ratio(own)} with the own ECG and {as_ratio(other)} with another's"
+        elif own > other and follows:
+            ends, other_ends = interval_at(table, name, "r2"), interval_at(report, *SHUFFLED, name, "r2")
+            sure = not (ends and other_ends) or ends[0] > other_ends[1]
+            yield "own" if sure else "perhaps own", f"R2 of {words} falls from {as_ratio(own)} to {as_ratio(other)}"
+
+
+def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
+    """R2 at or under 0: one heart for everyone, hearts of nobody, or the right order at the wrong size."""
+    said = set()
+    for name in sorted(PHENOTYPES, key=lambda name: name not in HEADLINE):
+        own, r, bias = (value_at(report, "agreement", name, key) for key in ("r2", "r", "bias"))
+        one = value_at(report, "agreement_of_one_sample", name, "r2")
+        if not own <= 0:
+            continue
+        if r >= FOLLOWS_R:
+            by = f", bias {as_size(bias)} {UNITS[name]}" if math.isfinite(bias) else ""
+            yield "wrong scale", f"{name} (r {as_ratio(r)}, R2 {as_ratio(own)}{by})"
+        elif name not in HEADLINE:
+            yield "unreadable", f"{name} (R2 {as_ratio(own)})"
+        else:
+            saying = "alike" if (own if math.isnan(one) else one) > ALIKE_R2 else "nobody's"
+            said.add(saying)
+            yield saying, f"R2 of {HEADLINE[name]} is {as_ratio(own)}, not above 0"
+    ssim, of_mean = (value_at(report, "realism", key) for key in ("ssim", "ssim_mean_heart"))
+    if ssim >= GOOD_SSIM or ssim >= of_mean:
+        yield from ((saying, f"although its SSIM of {as_ratio(ssim)} looks good") for saying in said)
+
+
+def _information(report: dict) -> Iterator[Verdict]:
+    """Share of the ceiling."""
+    table = information_kept_of(report)
+    for name, words in HEADLINE.items():
+        kept, ends = value_at(table, name, "kept"), interval_at(table, name, "kept")
+        if math.isfinite(kept):
+            saying = "kept" if kept >= KEPT_WELL else "kept partly" if kept >= KEPT_PARTLY else "lost"
+            yield saying, f"{as_share(kept)}{f' ({as_span(ends, as_share)})' if ends else ''} for {words}"
+
+
+def _beyond_the_person(report: dict) -> Iterator[Verdict]:
+    """R2 with the ECG against R2 without it, and against that of the nearest ECG's training patient."""
+    table = _own_table(report)
+    for name, words in HEADLINE.items():
+        own, ends = value_at(table, name, "r2"), interval_at(table, name, "r2")
+        person, copied = (value_at(report, "controls", key, name, "r2") for key in ("person_only", "retrieval"))
+        if own > 0 and math.isfinite(person):
+            sure = not ends or ends[0] > person
+            saying = "adds nothing" if own - person < SAME_R2 / 2 else "adds" if sure else "perhaps adds"
+            yield saying, f"R2 of {words} is {as_ratio(own)} with it, {as_ratio(person)} without"
+        if copied >= own:
+            yield "copied", f"R2 of {words} is {as_ratio(copied)}, generated {as_ratio(own)}"
+
+
+def _retrieved(report: dict) -> Iterator[Verdict]:
+    """Median rank of the own heart in %: 0 best, 50 chance, whose standard error over n patients is 50 / sqrt(n)."""
+    median, n = (value_at(report, "retrieval", key) for key in ("median_percentile", "n"))
+    if n > 0 and math.isfinite(median):
+        saying = "found" if median < 50 - 2 * 50 / math.sqrt(n) else "not found"
+        yield saying, f"{as_size(median)} % of the other hearts are nearer to it than the own (median; by chance 50 %)"
+
+
+def _territory(report: dict) -> Iterator[Verdict]:
+    found = found_at(report, "groups", "infarct", "territory")
+    share, chance, n = (value_at(found, key) for key in ("thinnest_in_territory", "chance", "n"))
+    if n > 0 and math.isfinite(share - chance):
+        saying = "in territory" if share > chance + 2 * math.sqrt(chance * (1 - chance) / n) else "elsewhere"
+        yield (
+            saying,
+            (
+                f"in {as_share(share)} of {n:.0f} patients the thinnest wall lies in the infarct's territory "
+                f"(by chance {as_share(chance)})"
+            ),
+        )
+
+
+def _coverage(report: dict) -> Iterator[Verdict]:
+    """The 90 % intervals of the samples, and of the calibrated ones."""
+    for name, words in HEADLINE.items():
+        reached, n = (value_at(report, "coverage", name, key) for key in ("90", "n"))
+        if math.isfinite(reached):
+            slack = max(COVERAGE_SLACK, 200 * math.sqrt(0.9 * 0.1 / n)) if n > 0 else COVERAGE_SLACK
+            saying = "too sure" if reached < 90 - slack else "too unsure" if reached > 90 + slack else "honest"
+            yield saying, f"{reached:.0f} % for {words}"
+        reached, width = (value_at(report, "coverage_calibrated", name, key) for key in ("90", "width_90"))
+        if math.isfinite(reached):
+            wide = f" ({as_size(width)} {UNITS[name]} wide)" if math.isfinite(width) else ""
+            yield "calibrated", f"{reached:.0f} % for {words}{wide}"
+
+
+def _looks(report: dict) -> Iterator[Verdict]:
+    """Pictures: none of it is evidence about the patient."""
+    ssim, of_mean, auc = (value_at(report, "realism", key) for key in ("ssim", "ssim_mean_heart", "classifier_auc"))
+    if ssim <= of_mean:
+        yield (
+            "no evidence",
+            f"one mean heart for everyone scores {as_ratio(of_mean)}, the generated hearts {as_ratio(ssim)}",
+        )
+    if auc >= MADE_AUC or auc <= REAL_AUC:
+        yield "looks made" if auc >= MADE_AUC else "looks real", f"AUC {as_ratio(auc)}, a coin has 0.5"
+
+
+def _copies(report: dict) -> Iterator[Verdict]:
+    fraction, planted, n = (value_at(report, "memorisation", key) for key in ("fraction", "detector_tpr", "n"))
+    if math.isfinite(fraction):
+        slack = 2 * math.sqrt(CHANCE_COPIES * (1 - CHANCE_COPIES) / n) if n > 0 else 0
+        few = fraction <= CHANCE_COPIES + slack
+        saying = "copies" if fraction > COPIES_LIMIT else "few copies" if few else "some copies"
+        yield saying, as_share(fraction)
+    if planted < PLANTED_FOUND:
+        yield "missed", f"it found {as_share(planted)} of those planted"
+
+
+def _instrument(report: dict) -> Iterator[Verdict]:
+    for name, words in HEADLINE.items():
+        r2 = value_at(report, "measured_on_true_hearts", name, "r2")
+        if r2 < SHARP_R2:
+            yield "blunt", f"R2 of {words} is {as_ratio(r2)}"
