@@ -25,10 +25,25 @@ LENGTHS = {  #  steps, patients per process and step, learning rate
 }
 PLACES = ("data", "output", "autoencoder", "segmenter", "prepared", "more_ecgs")  # may change when a run goes on
 PRIOR_PEOPLE = 256
-PRIOR_STEPS = 1500
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
 SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
 GRID_PATIENTS = 4  # held-out patients drawn every `evaluate_every` steps
+
+
+@dataclass(frozen=True)
+class StageSteps:
+    """Optimiser steps of the stages before the denoiser."""
+
+    autoencoder: int = 1500
+    """If it has to be trained."""
+    segmenter: int = 1200
+    """If it has to be trained."""
+    ceiling: int = 1500
+    """The regression of phenotypes from ECG and person."""
+    condition: int = 700
+    """What ECG and person tell of the heart code."""
+    prior: int = 1500
+    """Which heart codes they leave possible."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +66,8 @@ class Config:
     """Size; auto is nano without a GPU and base with one."""
     steps: int | None = None
     """Optimiser steps; by preset if not given (LENGTHS)."""
-    autoencoder_steps: int = 1500
-    """Of the autoencoder, if it has to be trained."""
-    segmenter_steps: int = 1200
-    """Of the segmenter, if it has to be trained."""
+    stage_steps: StageSteps = field(default_factory=StageSteps)
+    """Of the stages before the denoiser."""
     hearts_per_batch: int | None = None
     """Patients per process and step; by preset if not given."""
     slices_per_heart: int = 3
@@ -63,10 +76,6 @@ class Config:
     """Peak, after warm-up; by preset if not given."""
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
-    ceiling_steps: int = 1000
-    """Optimiser steps of the regression of phenotypes from ECG and person."""
-    condition_steps: int = 600
-    """Optimiser steps of encoder and conditioner alone: what the condition tells of the heart code."""
     shared_noise: float = 0.5
     """Fraction of the noise common to the slices of a heart."""
     guidance_scale: float = 1.0
@@ -128,7 +137,7 @@ def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
     if not model.exists():
         accelerator.print(f"no trained autoencoder in {config.autoencoder}: training one first")
         fresh = SliceAutoencoder(PRESETS[preset].autoencoder_width)
-        recipe = Recipe(config.autoencoder_steps, learning_rate=2e-3)
+        recipe = Recipe(config.stage_steps.autoencoder, learning_rate=2e-3)
         learn_autoencoder(fresh, cohort, config.autoencoder, recipe, accelerator, batch=32, seed=config.seed)
     autoencoder = load_part(SliceAutoencoder, model).to(accelerator.device)  # the same bits on every process
     side, f = cohort.preparation.geometry, autoencoder.downsampling
@@ -150,8 +159,8 @@ def trained_segmenter(config: Config, cohort, accelerator):
             accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
             return None
         accelerator.print(f"no trained segmenter in {config.segmenter}: training one first")
-        recipe = Recipe(config.segmenter_steps, learning_rate=2e-3, ema_decay=0.99)
-        settings = {"seed": config.seed, "steps": config.segmenter_steps}
+        recipe = Recipe(config.stage_steps.segmenter, learning_rate=2e-3, ema_decay=0.99)
+        settings = {"seed": config.seed, "steps": config.stage_steps.segmenter}
         learn_segmenter(cohort, config.segmenter, recipe, accelerator, batch=32, settings=settings)
     return load_part(Segmenter, model)
 
@@ -217,13 +226,7 @@ def describe(folder: Path, config: Config, cohort) -> None:
     packages = environment()
     recipe = {
         "steps": config.steps,
-        "stage_steps": {
-            "autoencoder": config.autoencoder_steps,
-            "segmenter": config.segmenter_steps,
-            "ceiling": config.ceiling_steps,
-            "condition": config.condition_steps,
-            "prior": PRIOR_STEPS,
-        },
+        "stage_steps": asdict(config.stage_steps),
         "batch": f"{config.hearts_per_batch} hearts x {config.slices_per_heart} slices a process",
         "learning_rate": config.learning_rate,
         "seed": config.seed,
@@ -252,7 +255,7 @@ def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, 
     rate = config.learning_rate
     if reader.conditioner.config.phenotypes:
         more = further_people(config, cohort, accelerator)
-        first = recipe(config.ceiling_steps, rate)
+        first = recipe(config.stage_steps.ceiling, rate)
         ceiling, _ = learn_ceiling(cohort, more, preset, run_of("ceiling"), first, accelerator, config.seed)
         begin_from(reader, ceiling)
         rate = rate / 2
@@ -261,7 +264,7 @@ def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, 
         people["train"],
         people["validation"],
         run_of("condition"),
-        recipe(config.condition_steps, rate),
+        recipe(config.stage_steps.condition, rate),
         accelerator,
         PEOPLE,
         config.condition_dropout,
@@ -287,7 +290,7 @@ def learn_codes(config: Config, pipeline, reader, people: dict, run_of, accelera
     from training.condition import learn_prior
     from training.fit import Recipe
 
-    recipe = Recipe(PRIOR_STEPS, 1e-3, weight_decay=0.01, ema_decay=0.995, evaluate_every=100)
+    recipe = Recipe(config.stage_steps.prior, 1e-3, weight_decay=0.01, ema_decay=0.995, evaluate_every=100)
     train, held_out, dropout = people["train"], people["validation"], config.condition_dropout
     learn_prior(
         pipeline.prior,

@@ -28,9 +28,8 @@ tags:
 """  # without pipeline_tag: none of Hugging Face's tasks begins with a signal and ends in a stack of images
 BEGIN, END = "<!-- figures: begin -->", "<!-- figures: end -->"
 COPIES_LIMIT = 0.05  # share of samples that are copies, above which weights are not released
-PATH_START = (
-    r"(?:(?<![\w.:/\\~-])|(?<=:)(?!//))(?:~[\w.-]*|[A-Za-z]:|file:)?[/\\]+"  # of a machine, not of a web address
-)
+# where a path of a machine begins, and not what follows "https:" or stands within a relative path
+PATH_START = r"(?:(?<![\w.:/\\~-])|(?<=:)(?!//))(?:~[\w.-]*|[A-Za-z]:|file:)?[/\\]+"
 QUOTED_PATH = re.compile(rf"""(?<=(['"])){PATH_START}.*?(?=\1)""")
 PLAIN_PATH = re.compile(rf"""{PATH_START}(?:\\\s|[^\s'"`,;|<>():])+""")
 POSSIBLE_ID = re.compile(r"(?<![0-9A-Za-z.])[1-9][0-9]{6}(?![0-9A-Za-z])")  # UK Biobank's, also in a file's name
@@ -39,7 +38,7 @@ USES = {"train": "train on", "validation": "validate", "test": "test"}
 RECIPE = {  # keys of facts["recipe"]: (label, required)
     "steps": ("steps of the denoiser", True),
     "stage_steps": ("steps of the stages before", False),
-    "batch": ("people a step", True),
+    "batch": ("batch", True),
     "learning_rate": ("peak learning rate", True),
     "seed": ("seed", True),
     "preset": ("preset", False),

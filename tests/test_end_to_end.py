@@ -13,6 +13,7 @@ from PIL import Image
 
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
+from cohort.phenotypes import PHENOTYPES
 from phantom.cohort_writer import FIRST_EID, ecg_path
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
@@ -42,7 +43,8 @@ def weights(folder):
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-TRAIN_DIFFUSION = ("--steps", 2, "--condition-steps", 2, "--hearts-per-batch", 4, "--preset", "nano")
+STAGES = [f"--stage-steps.{stage}=2" for stage in ("autoencoder", "segmenter", "ceiling", "condition", "prior")]
+TRAIN_DIFFUSION = ("--steps", 2, *STAGES, "--hearts-per-batch", 4, "--preset", "nano")
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +98,52 @@ def test_the_picture_has_the_true_heart_above_the_generated_ones(sampled):
         assert image.size[0] >= 3 * 32 and image.size[1] >= 3 * 2 * 32
 
 
-def test_evaluation_writes_its_report_and_figure(shell, trained, phantom_data):
-    shell("evaluate_samples", "--data", phantom_data, "--split", "all", "--subjects", 4, "--samples", 1, "--steps", 1)
+EVALUATE = ("--split", "validation", "--samples", 2, "--steps", 1)
+
+
+def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, trained, phantom_data):
+    shell("evaluate_samples", "--data", phantom_data, *EVALUATE, "--subjects", 3)
     report = json.loads((trained / "report" / "report.json").read_text())
-    assert report["n_subjects"] == 4 and set(report["agreement"]) == set(report["measured_on_true_hearts"])
-    assert "shuffled_ecg_and_person" in report["controls"]
-    assert (trained / "report" / "agreement.png").exists()
+    assert report["n_subjects"] == 3 and report["n_samples"] == 2
+    for table in ("agreement", "ceiling", "coverage", "measured_on_true_hearts"):
+        assert set(report[table]) == set(PHENOTYPES), table
+    assert set(report["information_kept"]) == set(PHENOTYPES)
+    controls = {"shuffled_ecg", "person_only", "ecg_only", "population", "mean_heart", "retrieval", "own_ecg"}
+    assert set(report["controls"]) == controls
+    assert {"fid", "fid_real", "classifier_auc", "ssim", "ssim_mean_heart"} <= set(report["realism"])
+    assert "fraction" in report["memorisation"] and "median_percentile" in report["retrieval"]
+    assert len(report["agreement"]["LVEDV"]["r2_ci"]) == 2 and "dice" in report["segmenter"]["lv_cavity"]
+    page = (trained / "report" / "report.html").read_text()
+    assert 'src="data:image/png' in page and "http" not in page.replace("http://www.w3.org", "")
+    card = (trained / "runs" / "diffusion" / "pipeline" / "README.md").read_text()
+    assert "None has been measured yet" not in card
+    kept = {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
+    shell("evaluate_samples", "--data", phantom_data, *EVALUATE, "--subjects", 3)
+    assert kept == {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
+
+
+def test_hearts_already_sampled_are_measured_without_controls(shell, trained, phantom_data):
+    eids = [FIRST_EID + k for k in range(len(list((phantom_data / "ecg").glob("*.xml"))))]
+    shell("sample", "--ecg", phantom_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
+    options = ("--hearts", "hearts", "--split", "validation", "--samples", 1, "--output", "report_of_hearts")
+    shell("evaluate_samples", "--data", phantom_data, *options)
+    report = json.loads((trained / "report_of_hearts" / "report.json").read_text())
+    assert "shuffled_ecg" not in report["controls"] and "mean_heart" in report["controls"]
+    assert not any(str(eid) in (trained / "report_of_hearts" / "report.html").read_text() for eid in eids)
+
+
+def test_people_the_pipeline_was_trained_on_are_not_measured(trained, phantom_data, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["evaluate_samples.py", "--data", str(phantom_data), "--split", "all"])
+    assert exit_code_of(importlib.import_module("evaluate_samples").main) == 2
+    assert "was trained on" in capsys.readouterr().err
+
+
+def test_a_sampled_patient_is_told_phenotypes_with_intervals(sampled):
+    record = json.loads((sampled / "heart.json").read_text())
+    assert set(record["phenotypes"]) == set(PHENOTYPES)
+    measured = record["phenotypes"]["LVEDV"]
+    assert measured["interval_90"][0] <= measured["mean"] <= measured["interval_90"][1]
+    assert (sampled / "sd_ED.nii.gz").exists()
 
 
 def test_the_same_command_again_has_nothing_to_do_and_changes_nothing(shell, trained, phantom_data):
@@ -109,7 +151,7 @@ def test_the_same_command_again_has_nothing_to_do_and_changes_nothing(shell, tra
     before = weights(pipeline), metrics.read_text()
     shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, grid=True)
     assert (weights(pipeline), metrics.read_text()) == before
-    assert len(before[0]) == 4  # encoder, conditioner, UNet, autoencoder
+    assert len(before[0]) == 8  # encoder, conditioner, prior, UNet, autoencoder, segmenter, the ceiling's two
 
 
 def test_what_a_run_must_agree_with_is_the_same_in_every_process(trained):
@@ -142,10 +184,8 @@ def test_samples_are_the_same_bytes_next_time_and_among_others(shell, trained, s
 
 
 def test_diffusion_trains_an_autoencoder_where_there_is_none(shell, phantom_data, capsys):
-    places = ("--output", "fresh/diffusion", "--autoencoder", "fresh/autoencoder")
-    folder = shell(
-        "train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, "--autoencoder-steps", 1, *places, grid=True
-    )
+    places = ("--output", "fresh/diffusion", "--autoencoder", "fresh/autoencoder", "--segmenter", "fresh/segmenter")
+    folder = shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, *places, grid=True)
     assert "training one first" in capsys.readouterr().out
     assert (folder / "fresh" / "autoencoder" / "model").is_dir()
     assert (folder / "fresh" / "diffusion" / "pipeline" / "model_index.json").exists()

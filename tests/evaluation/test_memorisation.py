@@ -148,8 +148,8 @@ def test_samples_of_one_patient_are_resampled_together(training, held_out):
 
 
 def test_a_smooth_heart_near_to_everybody_is_no_copy(training, held_out, threshold):
-    """Half way to the mean heart: nearer to training hearts than true people are, and yet nobody's copy."""
-    true, smooth = (distances(h, training) for h in (held_out, (held_out + training.mean(axis=0)) / 2))
+    """Most of the way to the mean heart: nearer to training hearts than true people are, and yet nobody's copy."""
+    true, smooth = (distances(h, training) for h in (held_out, 0.3 * held_out + 0.7 * training.mean(axis=0)))
     nearer_than_people = copy_threshold(nearest_distances(true))
     assert (nearest_distances(smooth) < nearer_than_people).mean() > 0.8  # plain distance would call them copies
     assert (copy_scores(smooth) < threshold).mean() < 0.1
@@ -223,13 +223,22 @@ def test_hearts_may_lie_on_disk(training, tmp_path):
     np.testing.assert_allclose(distances(samples / 255.0, stored), distances(samples, training), atol=1e-4)
 
 
-@pytest.mark.parametrize("n", [5, 99, 100, 1000, 1234])
+@pytest.mark.parametrize("n", [5, 99, 100, 299, 1000, 1234])
 def test_at_most_one_in_a_hundred_real_hearts_is_called_a_copy(n):
     scores = np.random.default_rng(n).random(n)
     flagged = (scores < copy_threshold(scores)).mean()
     assert 0.01 - 2 / n <= flagged <= 0.01
     assert (scores < copy_threshold(scores, 0.2)).mean() == pytest.approx(0.2, abs=2 / n)
     assert copy_threshold(np.append(scores, np.nan)) == copy_threshold(scores)
+    assert np.isnan(copy_threshold(np.array([np.nan])))
+
+
+@pytest.mark.parametrize("n", [99, 150, 299])
+def test_of_further_strangers_one_in_a_hundred_is_expected(n):
+    """Of uniform scores the threshold itself is the share of further ones below it: at most 0.01 on average."""
+    thresholds = [copy_threshold(np.random.default_rng(seed).random(n)) for seed in range(4000)]
+    expected = int(0.01 * (n + 1)) / (n + 1)
+    assert expected <= 0.01 and np.mean(thresholds) == pytest.approx(expected, abs=0.0005)
 
 
 def test_nothing_varies_and_nothing_divides_by_zero(training):

@@ -10,7 +10,7 @@ from PIL import Image
 from cohort.cine import read_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
-from sampling.grid import heart_rows, write_grid, write_overview
+from sampling.grid import CAPTION, MARGIN, draw_grid, heart_rows, write_grid, write_overview
 from sampling.outputs import INTENSITY_MAX, read_hearts, write_patient
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
@@ -70,7 +70,38 @@ def test_the_record_comes_last_and_goes_first(folder, monkeypatch):
 def test_nothing_temporary_is_left(folder):
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     stacks = ["sa_ED.nii.gz", "sa_ES.nii.gz"]
-    assert names == sorted(["grid.png", "heart.json", *stacks, *(f"sample_2/{name}" for name in stacks)])
+    spreads = ["sd_ED.nii.gz", "sd_ES.nii.gz"]
+    assert names == sorted(["grid.png", "heart.json", *stacks, *spreads, *(f"sample_2/{name}" for name in stacks)])
+
+
+@pytest.mark.parametrize("samples", [2, 5])
+def test_the_sd_map_is_the_standard_deviation_of_the_samples(tmp_path, samples):
+    write_patient(tmp_path, hearts(samples), GEOMETRY, {})
+    for phase, moment in enumerate(("ED", "ES")):
+        spread = read_nifti(tmp_path / f"sd_{moment}.nii.gz")
+        expected = INTENSITY_MAX * hearts(samples)[:, :, phase].std(axis=0).transpose(2, 1, 0)
+        np.testing.assert_allclose(spread.voxels[..., 0], expected, atol=0.51)
+        np.testing.assert_allclose(spread.affine, read_nifti(tmp_path / f"sa_{moment}.nii.gz").affine)
+    assert not list(tmp_path.glob("sample_*/sd*"))
+
+
+def test_samples_that_do_not_differ_have_an_sd_map_of_zeros(tmp_path):
+    write_patient(tmp_path, np.repeat(hearts(1), 3, axis=0), GEOMETRY, {})
+    assert not read_nifti(tmp_path / "sd_ED.nii.gz").voxels.any()
+
+
+def test_one_sample_has_no_sd_map_nor_keeps_an_earlier_one(tmp_path):
+    write_patient(tmp_path / "fresh", hearts(1), GEOMETRY, {"samples": 1})
+    for count in (2, 1):
+        write_patient(tmp_path / "again", hearts(count), GEOMETRY, {"samples": count})
+    assert not list(tmp_path.glob("*/sd*"))
+
+
+def test_the_sd_map_of_a_cine_is_a_cine(tmp_path):
+    geometry = GridGeometry(slices=4, phases=5, height=20, width=24)
+    write_patient(tmp_path, hearts(3, geometry), geometry, {})
+    expected = INTENSITY_MAX * hearts(3, geometry).std(axis=0).transpose(3, 2, 0, 1)
+    np.testing.assert_allclose(read_nifti(tmp_path / "sd.nii.gz").voxels, expected, atol=0.51)
 
 
 def test_slices_run_across_and_phases_down():
@@ -80,6 +111,20 @@ def test_slices_run_across_and_phases_down():
     assert picture.shape == (2 * 20, 4 * 24)
     assert np.argwhere(picture).tolist() == [[20 + 3, 2 * 24 + 5]]
     assert picture.max() == 255
+
+
+def test_a_drawn_picture_is_what_is_written_and_shows_every_heart_as_it_is(tmp_path):
+    named = [("one", hearts()[0]), ("another", hearts()[1])]
+    picture = draw_grid(named)
+    write_grid(tmp_path / "grid.png", named)
+    with Image.open(tmp_path / "grid.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), np.asarray(picture))
+    grey, half = np.asarray(picture), picture.size[1] // 2
+    assert picture.size == (MARGIN + 4 * 24, 2 * (CAPTION + 2 * 20))
+    for k, (_, heart) in enumerate(named):
+        np.testing.assert_array_equal(grey[k * half + CAPTION : (k + 1) * half, MARGIN:], heart_rows(heart))
+    other = np.asarray(draw_grid([("one", hearts()[0]), ("ANOTHER", hearts()[1])]))
+    assert (other != grey).any() and (other[:, MARGIN + 60 :] == grey[:, MARGIN + 60 :]).all()  # only the name
 
 
 def test_the_picture_has_room_for_every_heart_and_one_window_for_all(tmp_path):

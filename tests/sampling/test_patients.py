@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,11 +7,11 @@ import torch
 from cohort.errors import InputError
 from cohort.person import Person
 from phantom.cohort_writer import ecg_path
-from sampling.patients import condition_of, generate, prepared_patients, read_patient
+from sampling.patients import condition_of, generate, pooled_ecgs, prepared_patients, read_patient
 
 
-def by_name(pipeline, patients, batch_size, samples=2, seed=0):
-    made = generate(pipeline, patients, samples, seed, batch_size, steps=2)
+def by_name(pipeline, patients, batch_size, samples=2, seed=0, **options):
+    made = generate(pipeline, patients, samples, seed, batch_size, steps=2, **options)
     return {patient.name: hearts for patient, hearts in made}
 
 
@@ -96,3 +98,35 @@ def test_parts_of_the_condition_can_be_withheld(patients):
     assert full.ecg_present.all() and full.person_present.all()
     assert not bare.ecg_present.any() and not bare.person_present.any()
     assert torch.equal(full.ecg, bare.ecg) and full.ecg.shape == (3, 12, 2500)
+
+
+def test_a_heart_made_without_the_ecg_does_not_change_with_it_nor_one_without_the_person(tiny_pipeline, patients):
+    """Under one name: the noise is the patient's own, whatever the network is given."""
+    patient, other = patients[:2]
+    other_ecg = replace(patient, signal=other.signal, lead_mask=other.lead_mask)
+    other_person = replace(patient, person=patient.person + np.float32([1, 9, 9, 20]))
+
+    def heart(of, **withheld):
+        return by_name(tiny_pipeline, [of], 1, samples=1, **withheld)[patient.name]
+
+    for unchanged, withheld in ((other_ecg, {"ecg": False}), (other_person, {"person": False})):
+        np.testing.assert_array_equal(heart(unchanged, **withheld), heart(patient, **withheld))
+        assert np.abs(heart(unchanged) - heart(patient)).max() > 1e-4
+        changed = other_person if "ecg" in withheld else other_ecg
+        assert np.abs(heart(changed, **withheld) - heart(patient, **withheld)).max() > 1e-4
+    nobodys = heart(patient, ecg=False, person=False)
+    both = replace(other_ecg, person=other_person.person)
+    np.testing.assert_array_equal(heart(both, ecg=False, person=False), nobodys)
+
+
+@torch.no_grad()
+def test_a_pooled_ecg_is_the_encoders_own_whatever_the_batch(tiny_pipeline, patients):
+    together = pooled_ecgs(tiny_pipeline, patients)
+    assert together.shape == (3, tiny_pipeline.ecg_encoder.config.width)
+    for k, patient in enumerate(patients):
+        signal, lead_mask = torch.from_numpy(patient.signal)[None], torch.from_numpy(patient.lead_mask)[None]
+        np.testing.assert_allclose(together[k], tiny_pipeline.ecg_encoder(signal, lead_mask)[1][0], atol=1e-5)
+    np.testing.assert_allclose(pooled_ecgs(tiny_pipeline, patients, batch=2), together, atol=1e-5)
+    stranger = [replace(patient, person=patient.person + 5, name="another") for patient in patients[::-1]]
+    np.testing.assert_allclose(pooled_ecgs(tiny_pipeline, stranger)[::-1], together, atol=1e-5)
+    assert np.abs(together[0] - together[1]).max() > 1e-3

@@ -9,6 +9,7 @@ import torch
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation
 from models.conditioning import HeartConditioner
+from models.unet import denoise_heart
 from training.networks import begin_from, fresh_generator, fresh_reader
 
 PEOPLE = 30  # 20 of them to train on
@@ -92,8 +93,6 @@ def test_the_generator_fits_its_conditioner(tiny_preset):
     noisy, summary = torch.randn(2, 5), torch.randn(2, conditioner.summary_length)
     assert prior(noisy, torch.rand(2), summary).shape == (2, 5)
     told = conditioner.told(summary, noisy, torch.ones(2, dtype=torch.bool))
-    from models.unet import denoise_heart
-
     places, tokens = torch.zeros(2, 3), torch.randn(2, 7, tiny_preset.ecg_width)
     latents = torch.randn(2, 3, 4, 6, 8)
     assert denoise_heart(unet, latents, torch.rand(2), places, places, tokens, told).shape == latents.shape

@@ -1,0 +1,54 @@
+import json
+
+import numpy as np
+import pytest
+
+from cohort.errors import InputError
+from cohort.phenotypes import PHENOTYPES
+from evaluation.calibration import NAME, read_calibration, write_calibration
+
+FACTORS = np.linspace(0.7, 2.3, len(PHENOTYPES)) / 3
+
+
+def test_factors_survive_the_disk_to_the_last_digit(tmp_path):
+    for factors in (FACTORS, 1 / FACTORS):
+        write_calibration(tmp_path, factors)
+        np.testing.assert_array_equal(read_calibration(tmp_path), factors)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_pipeline_that_was_never_calibrated_has_none(tmp_path):
+    assert read_calibration(tmp_path) is None
+
+
+def test_factors_go_by_name_and_not_by_place(tmp_path):
+    write_calibration(tmp_path, FACTORS)
+    stored = json.loads((tmp_path / NAME).read_text())
+    assert tuple(stored) == PHENOTYPES
+    (tmp_path / NAME).write_text(json.dumps(dict(reversed(stored.items())) | {"a remark": "by hand"}))
+    np.testing.assert_array_equal(read_calibration(tmp_path), FACTORS)
+
+
+def stored_without(name):
+    return json.dumps({n: f for n, f in zip(PHENOTYPES, FACTORS.tolist(), strict=True) if n != name})
+
+
+DAMAGES = {
+    "empty": b"",
+    "torn": stored_without("")[:40].encode(),
+    "no text": b"\xff\xfe\x00\x80",
+    "a phenotype missing": stored_without("LVM").encode(),
+    "a word for a number": stored_without("").replace(repr(float(FACTORS[0])), '"wide"').encode(),
+    "null": stored_without("").replace(repr(float(FACTORS[0])), "null").encode(),
+    "a list": json.dumps(FACTORS.tolist()).encode(),
+    "a number": b"2.0",
+}
+
+
+@pytest.mark.parametrize("content", DAMAGES.values(), ids=DAMAGES.keys())
+def test_a_damaged_calibration_is_refused_and_not_left_out(tmp_path, content):
+    assert content != stored_without("").encode()
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(InputError, match="--calibrate") as refusal:
+        read_calibration(tmp_path)
+    assert NAME in str(refusal.value) and "is damaged" in str(refusal.value)
