@@ -20,18 +20,18 @@ install: .venv/installed
 demo: install
 	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 1700 --seed 1
 	$(BIN)/python make_phantom.py --output demo/unseen --subjects 32 --seed 2
-	$(LAUNCH) train_segmenter.py --data demo/UKBB --output runs/demo-segmenter --steps 220
 	$(LAUNCH) train_diffusion.py --data demo/UKBB --output runs/demo --autoencoder runs/demo-autoencoder \
-	    --preset nano --autoencoder-steps 450 --condition-steps 400 --steps 750
+	    --segmenter runs/demo-segmenter --preset nano --steps 700 --stage-steps.autoencoder 450 \
+	    --stage-steps.segmenter 300 --stage-steps.ceiling 400 --stage-steps.condition 300 --stage-steps.prior 600
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline runs/demo/pipeline \
 	    --output demo/samples --samples 2
-	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --hearts demo/samples \
-	    --pipeline runs/demo/pipeline --segmenter runs/demo-segmenter/model --output demo/report
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/UKBB --samples 2 \
+	    --pipeline runs/demo/pipeline --output demo/report
 	@echo
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"
 	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa_ED.nii.gz, sa_ES.nii.gz"
-	@echo "Figures:                                     demo/report/report.json, agreement.png"
+	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
 
 test: install
 	$(BIN)/python -m pytest

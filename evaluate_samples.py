@@ -25,6 +25,11 @@ CONTROLS = {  # whose ECG ("own", "other" or none), whose person tokens
     "population": (None, None),
 }
 CONTROL_SAMPLES = 2  # hearts per person of each control
+CURVES = {  # other settings, one changed at a time (--curves)
+    "guidance_scale": (1.0, 1.5, 2.0, 3.0),
+    "steps": (4, 6, 10, 15),
+}
+CURVE_PEOPLE, CURVE_SAMPLES = 40, 4
 TRAINING_HEARTS = 1000  # of the training people whose hearts the mean heart is made of, and whose losses are compared
 
 
@@ -60,6 +65,8 @@ class Config:
     steps: int = 10
     scheduler: str | None = None
     batch_size: int = 8
+    curves: bool = False
+    """Also try other guidance scales and numbers of steps, on fewer people."""
     calibrate: bool = False
     """Fit the calibration of the intervals on these people and store it in the pipeline (with --split validation)."""
     seed: int = 0
@@ -84,17 +91,22 @@ def main() -> None:
     patients = prepared_patients(cohort, rows)
     record = record_of(config, folder, cohort, rows)
     work = config.output / f"measured-{fingerprint(record)}"
-    seconds = {}
+    seconds, arms = {}, {}
     for arm in ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS)):
         begun = time.monotonic()
         measure_arm(arm, config, pipeline, segmenter, cohort, rows, patients, work / arm, state)
         seconds[arm] = time.monotonic() - begun
-    state.wait_for_everyone()
+        arms[arm] = load_measured([work / arm / f"{p.name}.npz" for p in patients])
+    curves = {}
+    if config.curves:
+        begun = time.monotonic()
+        curves = measure_curves(config, pipeline, segmenter, cohort, rows, patients, work, state)
+        seconds["curves"] = time.monotonic() - begun
     if not state.is_main_process:
         return
-    arms = {arm: load_measured([work / arm / f"{p.name}.npz" for p in patients]) for arm in seconds}
     begun = time.monotonic()
     report, pictures = build_report(config, pipeline, folder, segmenter, cohort, rows, patients, arms)
+    report |= {"curves": curve_report(config, folder, pipeline, curves, arms, cohort, rows, patients)} if curves else {}
     seconds["figures"] = time.monotonic() - begun
     report = record | report | {"seconds": seconds | {"all": time.monotonic() - started}}
     write_report(config, folder, report, pictures)
@@ -205,6 +217,22 @@ def measure_arm(arm: str, config: Config, pipeline, segmenter, cohort, rows, pat
     state.wait_for_everyone()
 
 
+def measure_curves(config: Config, pipeline, segmenter, cohort, rows, patients, work: Path, state) -> dict:
+    """The first few people under each setting of CURVES: (option, value) -> Measured."""
+    from dataclasses import replace
+
+    from evaluation.measuring import load_measured
+
+    some, found = patients[:CURVE_PEOPLE], {}
+    for option, values in CURVES.items():
+        for value in values:
+            folder = work / f"{option}_{value}"
+            setting = replace(config, samples=CURVE_SAMPLES, **{option: value})
+            measure_arm("generated", setting, pipeline, segmenter, cohort, rows, some, folder, state)
+            found[option, value] = load_measured([folder / f"{p.name}.npz" for p in some])
+    return found
+
+
 def hearts_of(arm: str, config: Config, pipeline, cohort, rows, patients, mine):
     """Hearts (m, slices, phases, height, width), and label maps where given, of the patients numbered `mine`."""
     from dataclasses import replace
@@ -308,6 +336,29 @@ def ceiling_report(pipeline, folder: Path, patients, generated, truth) -> dict:
     report = ceiling_figures(generated, predict_phenotypes(folder / "ceiling", patients, pipeline.device), truth)
     curve = folder / "ceiling" / "learning_curve.json"
     return report | ({"ceiling_curve": json.loads(curve.read_text())} if curve.exists() else {})
+
+
+def curve_report(config: Config, folder: Path, pipeline, curves: dict, arms: dict, cohort, rows, patients) -> list:
+    """Information kept, coverage and FID under each setting, and of fewer samples, for the same people."""
+    import numpy as np
+
+    from evaluation.report import setting_figures
+    from sampling.ceiling import predict_phenotypes
+
+    n = min(CURVE_PEOPLE, len(patients))
+    people = rows[:n]
+    truth, mask = np.asarray(cohort.phenotypes[people], dtype=float), np.asarray(cohort.mask[people])
+    has_ceiling = (folder / "ceiling").exists()
+    ceiling = predict_phenotypes(folder / "ceiling", patients[:n], pipeline.device) if has_ceiling else None
+    known = (arms["real"].first(n), truth, ceiling, mask)
+    scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
+    usual = {"guidance_scale": scale, "steps": config.steps, "samples": CURVE_SAMPLES}
+    found = [usual | {option: value} | setting_figures(made, *known) for (option, value), made in curves.items()]
+    for samples in (2, 4, 8, 16):
+        if samples <= config.samples:
+            made = arms["generated"].first(n, samples)
+            found.append(usual | {"samples": samples} | setting_figures(made, *known))
+    return found
 
 
 def control_report(

@@ -36,6 +36,11 @@ class Measured:
     hearts: np.ndarray
     spread: np.ndarray
 
+    def first(self, people: int, samples: int | None = None) -> "Measured":
+        """The first `people`, and of the numbers of each heart the first `samples`; spread stays that of all."""
+        kept = {f.name: getattr(self, f.name)[:people] for f in fields(self)}
+        return Measured(**{name: a if name == "spread" else a[:, :samples] for name, a in kept.items()})
+
 
 def measured(
     segmenter: SliceSegmenter,

@@ -21,6 +21,7 @@ from .realism import (
 )
 from .retrieval import masked_distances, rank_percentiles, retrieval
 
+SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # by which settings are compared
 SHAPE_SHRINK = 4  # 7 mm cells: grain and sharpness are gone, the heart's shape is not
 
 
@@ -196,6 +197,22 @@ def reconstruction_figures(
     slices = [rearrange(part, "n s p h w -> n (s p) h w") for part in hearts]
     floor = {"fid": distribution_distances(*features, flat)["fid"]} | _told_apart(slices, flat)
     return by_phenotype(agreement, reconstructed.phenotypes[:, 0], truth), floor
+
+
+def setting_figures(
+    generated: Measured, real: Measured, truth: np.ndarray, ceiling: np.ndarray | None, mask: np.ndarray
+) -> dict[str, float]:
+    """What guidance, steps or samples do: R2, information kept and coverage of SETTING_PHENOTYPES, and FID."""
+    found, figures = mean_of_samples(generated.phenotypes), {}
+    for name in SETTING_PHENOTYPES:
+        k = PHENOTYPES.index(name)
+        figures[f"{name}_r2"] = agreement(found[:, k], truth[:, k])["r2"]
+        if ceiling is not None:
+            kept = information_kept(found[:, k], ceiling[:, k], truth[:, k])
+            figures[f"{name}_kept"] = kept["information_kept"]
+        figures[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
+    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
+    return figures | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
 
 
 def _told_apart(slices: list[np.ndarray], mask: np.ndarray) -> dict[str, float]:

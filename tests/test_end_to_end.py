@@ -14,7 +14,7 @@ from PIL import Image
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import PHENOTYPES
-from phantom.cohort_writer import FIRST_EID, ecg_path
+from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
 ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
@@ -98,13 +98,19 @@ def test_the_picture_has_the_true_heart_above_the_generated_ones(sampled):
         assert image.size[0] >= 3 * 32 and image.size[1] >= 3 * 2 * 32
 
 
-EVALUATE = ("--split", "validation", "--samples", 2, "--steps", 1)
+@pytest.fixture(scope="module")
+def unseen_data(tmp_path_factory):
+    """Four people of another cohort."""
+    folder = tmp_path_factory.mktemp("unseen") / "UKBB"
+    write_cohort(folder, CohortPlan(seed=5, subjects=4), processes=1)
+    return folder
 
 
-def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, trained, phantom_data):
-    shell("evaluate_samples", "--data", phantom_data, *EVALUATE, "--subjects", 3)
+def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, trained, phantom_data, unseen_data):
+    evaluate = ("--data", unseen_data, "--training-data", phantom_data, "--split", "all", "--samples", 2, "--steps", 1)
+    shell("evaluate_samples", *evaluate, "--subjects", 4)
     report = json.loads((trained / "report" / "report.json").read_text())
-    assert report["n_subjects"] == 3 and report["n_samples"] == 2
+    assert report["n_subjects"] == 4 and report["n_samples"] == 2
     for table in ("agreement", "ceiling", "coverage", "measured_on_true_hearts"):
         assert set(report[table]) == set(PHENOTYPES), table
     assert set(report["information_kept"]) == set(PHENOTYPES)
@@ -118,18 +124,17 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
     card = (trained / "runs" / "diffusion" / "pipeline" / "README.md").read_text()
     assert "None has been measured yet" not in card
     kept = {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
-    shell("evaluate_samples", "--data", phantom_data, *EVALUATE, "--subjects", 3)
+    shell("evaluate_samples", *evaluate, "--subjects", 4)
     assert kept == {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
 
 
-def test_hearts_already_sampled_are_measured_without_controls(shell, trained, phantom_data):
-    eids = [FIRST_EID + k for k in range(len(list((phantom_data / "ecg").glob("*.xml"))))]
-    shell("sample", "--ecg", phantom_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
-    options = ("--hearts", "hearts", "--split", "validation", "--samples", 1, "--output", "report_of_hearts")
-    shell("evaluate_samples", "--data", phantom_data, *options)
+def test_hearts_already_sampled_are_measured_without_controls(shell, trained, phantom_data, unseen_data):
+    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
+    options = ("--hearts", "hearts", "--split", "all", "--samples", 1, "--output", "report_of_hearts")
+    shell("evaluate_samples", "--data", unseen_data, "--training-data", phantom_data, *options)
     report = json.loads((trained / "report_of_hearts" / "report.json").read_text())
     assert "shuffled_ecg" not in report["controls"] and "mean_heart" in report["controls"]
-    assert not any(str(eid) in (trained / "report_of_hearts" / "report.html").read_text() for eid in eids)
+    assert str(FIRST_EID) not in (trained / "report_of_hearts" / "report.html").read_text()
 
 
 def test_people_the_pipeline_was_trained_on_are_not_measured(trained, phantom_data, monkeypatch, capsys):
