@@ -62,7 +62,7 @@ class Config:
     samples: int = 8
     """Hearts per person."""
     guidance_scale: float | None = None
-    steps: int = 10
+    steps: int = 8
     scheduler: str | None = None
     batch_size: int = 8
     curves: bool = False

@@ -36,7 +36,7 @@ class Config:
     """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
-    steps: int = 10
+    steps: int = 8
     """Evaluations of the denoiser."""
     scheduler: str | None = None
     """Name of a diffusers scheduler; the pipeline's own if not given."""

@@ -114,7 +114,7 @@ def generate(
     samples: int,
     seed: int,
     batch_size: int,
-    steps: int = 10,
+    steps: int = 8,
     guidance_scale: float | None = None,
     ecg: bool = True,
     person: bool = True,

@@ -101,7 +101,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         self,
         condition: Condition,
         generators: list[Generator],
-        steps: int = 10,
+        steps: int = 8,
         guidance_scale: float | None = None,
     ) -> Tensor:
         """Denoise one heart per entry of the condition.

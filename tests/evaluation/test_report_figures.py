@@ -356,7 +356,7 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
 def test_an_autoencoder_that_loses_nothing_costs_nothing(no_classifier):
     rng, truth = np.random.default_rng(7), drawn(n=12)
     features, mask = rng.normal(size=(12, 1, 3, 2, 4)).astype(np.float16), np.ones((12, 3, 2), bool)
-    real = found(truth[:, None], hearts=rng.integers(0, 256, (12, 1, 3, 2, 8, 8)).astype(np.uint8), features=features)
+    real = found(truth[:, None], hearts=rng.integers(0, 256, (12, 1, 3, 2, 24, 24)).astype(np.uint8), features=features)
     figures, floor = reconstruction_figures(real, real, mask, truth)
     np.testing.assert_allclose(every(figures, "r2"), 1)
     assert floor["classifier_auc"] == 0

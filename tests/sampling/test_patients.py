@@ -124,7 +124,7 @@ def test_a_pooled_ecg_is_the_encoders_own_whatever_the_batch(tiny_pipeline, pati
     together = pooled_ecgs(tiny_pipeline, patients)
     assert together.shape == (3, tiny_pipeline.ecg_encoder.config.width)
     for k, patient in enumerate(patients):
-        signal, lead_mask = torch.from_numpy(patient.signal)[None], torch.from_numpy(patient.lead_mask)[None]
+        signal, lead_mask = torch.tensor(patient.signal)[None], torch.tensor(patient.lead_mask)[None]
         np.testing.assert_allclose(together[k], tiny_pipeline.ecg_encoder(signal, lead_mask)[1][0], atol=1e-5)
     np.testing.assert_allclose(pooled_ecgs(tiny_pipeline, patients, batch=2), together, atol=1e-5)
     stranger = [replace(patient, person=patient.person + 5, name="another") for patient in patients[::-1]]
