@@ -76,13 +76,13 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     if config.calibrate and config.split != "validation":
         raise InputError("--calibrate", "is for validation people only", "add --split validation")
-    from accelerate import PartialState
+    from accelerate import Accelerator
 
     from evaluation.measuring import load_measured
     from sampling.patients import prepared_patients
     from training.threads import share_cores
 
-    state = PartialState()
+    state = Accelerator().state  # unlike PartialState, it heeds ACCELERATE_USE_CPU
     share_cores(state.num_processes)
     started = time.monotonic()
     pipeline, folder, segmenter = open_pipeline(config, state.device)

@@ -58,7 +58,7 @@ def main() -> None:
 
     files = ecg_files(config.ecg)
 
-    from accelerate import PartialState
+    from accelerate import Accelerator
     from tqdm import tqdm
 
     from cohort.person import read_persons
@@ -67,7 +67,7 @@ def main() -> None:
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
     from training.threads import share_cores
 
-    state = PartialState()
+    state = Accelerator().state  # unlike PartialState, it heeds ACCELERATE_USE_CPU
     share_cores(state.num_processes)
     folder = config.pipeline or newest_pipeline(Path("runs"))
     pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
