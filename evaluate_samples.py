@@ -91,22 +91,22 @@ def main() -> None:
     patients = prepared_patients(cohort, rows)
     record = record_of(config, folder, cohort, rows)
     work = config.output / f"measured-{fingerprint(record)}"
-    seconds, arms = {}, {}
+    seconds = {}
     for arm in ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS)):
         begun = time.monotonic()
         measure_arm(arm, config, pipeline, segmenter, cohort, rows, patients, work / arm, state)
         seconds[arm] = time.monotonic() - begun
-        arms[arm] = load_measured([work / arm / f"{p.name}.npz" for p in patients])
-    curves = {}
     if config.curves:
         begun = time.monotonic()
-        curves = measure_curves(config, pipeline, segmenter, cohort, rows, patients, work, state)
+        measure_curves(config, pipeline, segmenter, cohort, rows, patients, work, state)
         seconds["curves"] = time.monotonic() - begun
     if not state.is_main_process:
         return
     begun = time.monotonic()
+    arms = {arm: load_measured([work / arm / f"{p.name}.npz" for p in patients]) for arm in seconds if arm != "curves"}
     report, pictures = build_report(config, pipeline, folder, segmenter, cohort, rows, patients, arms)
-    report |= {"curves": curve_report(config, folder, pipeline, curves, arms, cohort, rows, patients)} if curves else {}
+    if config.curves:
+        report["curves"] = curve_report(config, folder, pipeline, arms, cohort, rows, patients, work)
     seconds["figures"] = time.monotonic() - begun
     report = record | report | {"seconds": seconds | {"all": time.monotonic() - started}}
     write_report(config, folder, report, pictures)
@@ -207,8 +207,8 @@ def measure_arm(arm: str, config: Config, pipeline, segmenter, cohort, rows, pat
     from evaluation.measuring import measured, save_measured
 
     folder.mkdir(parents=True, exist_ok=True)
-    todo = [k for k, patient in enumerate(patients) if not (folder / f"{patient.name}.npz").exists()]
-    with state.split_between_processes(todo) as mine:
+    with state.split_between_processes(list(range(len(patients)))) as share:  # split first: others are writing already
+        mine = [k for k in share if not (folder / f"{patients[k].name}.npz").exists()]
         made = hearts_of(arm, config, pipeline, cohort, rows, patients, mine)
         bar = tqdm(made, total=len(mine), desc=arm, disable=not state.is_main_process)
         for k, (hearts, labels) in zip(mine, bar, strict=True):
@@ -217,20 +217,17 @@ def measure_arm(arm: str, config: Config, pipeline, segmenter, cohort, rows, pat
     state.wait_for_everyone()
 
 
-def measure_curves(config: Config, pipeline, segmenter, cohort, rows, patients, work: Path, state) -> dict:
-    """The first few people under each setting of CURVES: (option, value) -> Measured."""
+def measure_curves(config: Config, pipeline, segmenter, cohort, rows, patients, work: Path, state) -> None:
+    """The first few people under each setting of CURVES, each in a folder of its own."""
     from dataclasses import replace
 
-    from evaluation.measuring import load_measured
-
-    some, found = patients[:CURVE_PEOPLE], {}
     for option, values in CURVES.items():
         for value in values:
-            folder = work / f"{option}_{value}"
             setting = replace(config, samples=CURVE_SAMPLES, **{option: value})
-            measure_arm("generated", setting, pipeline, segmenter, cohort, rows, some, folder, state)
-            found[option, value] = load_measured([folder / f"{p.name}.npz" for p in some])
-    return found
+            some = patients[:CURVE_PEOPLE]
+            measure_arm(
+                "generated", setting, pipeline, segmenter, cohort, rows, some, work / f"{option}_{value}", state
+            )
 
 
 def hearts_of(arm: str, config: Config, pipeline, cohort, rows, patients, mine):
@@ -338,10 +335,11 @@ def ceiling_report(pipeline, folder: Path, patients, generated, truth) -> dict:
     return report | ({"ceiling_curve": json.loads(curve.read_text())} if curve.exists() else {})
 
 
-def curve_report(config: Config, folder: Path, pipeline, curves: dict, arms: dict, cohort, rows, patients) -> list:
+def curve_report(config: Config, folder: Path, pipeline, arms: dict, cohort, rows, patients, work: Path) -> list:
     """Information kept, coverage and FID under each setting, and of fewer samples, for the same people."""
     import numpy as np
 
+    from evaluation.measuring import load_measured
     from evaluation.report import setting_figures
     from sampling.ceiling import predict_phenotypes
 
@@ -353,7 +351,11 @@ def curve_report(config: Config, folder: Path, pipeline, curves: dict, arms: dic
     known = (arms["real"].first(n), truth, ceiling, mask)
     scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
     usual = {"guidance_scale": scale, "steps": config.steps, "samples": CURVE_SAMPLES}
-    found = [usual | {option: value} | setting_figures(made, *known) for (option, value), made in curves.items()]
+    found = []
+    for option, values in CURVES.items():
+        for value in values:
+            made = load_measured([work / f"{option}_{value}" / f"{p.name}.npz" for p in patients[:n]])
+            found.append(usual | {option: value} | setting_figures(made, *known))
     for samples in (2, 4, 8, 16):
         if samples <= config.samples:
             made = arms["generated"].first(n, samples)
