@@ -303,7 +303,7 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     report["realism"], spectra = realism_figures(generated, real, mask, training and training["mean_heart"])
     report["measured_on_reconstructions"], floor = reconstruction_figures(arms["reconstructed"], real, mask, truth)
     report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
-    if training is not None:
+    if training is not None and not cohort.too_few_to_split:
         report["memorisation"] = memorisation_report(config, pipeline, generated, cohort, rows, training)
     found = mean_of_samples(generated.phenotypes)
     pictures = {

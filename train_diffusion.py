@@ -23,7 +23,7 @@ LENGTHS = {  #  steps, patients per process and step, learning rate
     "base": (60_000, 64, 3e-4),
     "large": (150_000, 64, 2e-4),
 }
-PLACES = ("data", "output", "autoencoder", "segmenter", "prepared", "more_ecgs")  # may change when a run goes on
+PLACES = ("data", "output", "autoencoder", "segmenter", "prepared")  # may change when a run goes on
 PRIOR_PEOPLE = 256
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
 SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
@@ -182,6 +182,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     with accelerator.main_process_first():
         latents = cohort_latents(autoencoder, cohort, accelerator.device, accelerator.is_main_process)
     settings = {key: value for key, value in asdict(config).items() if key not in PLACES}
+    settings["more_ecgs"] = config.more_ecgs and config.more_ecgs.name
     settings |= {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}
 
     def run_of(stage: str) -> Run:

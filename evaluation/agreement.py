@@ -35,7 +35,7 @@ def agreement(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's correlation; NaN when either does not vary."""
-    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and a.std() > 0 and b.std() > 0 else float("nan")
+    return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
 
 
 def r_squared(found: np.ndarray, truth: np.ndarray) -> float:

@@ -23,6 +23,8 @@ def read_calibration(pipeline: Path) -> np.ndarray | None:
     try:
         stored = json.loads(path.read_text())
         factors = np.array([float(stored[name]) for name in PHENOTYPES])
+        if not np.isfinite(factors).all():
+            raise ValueError("a factor is not finite")
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             path, "is damaged", "fit it again: evaluate_samples.py --split validation --calibrate"

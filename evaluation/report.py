@@ -98,7 +98,7 @@ def group_figures(
         group: {"n": len(rows)} | by_phenotype(agreement, found[rows], truth[rows], draws=200)
         for group, rows in groups.items()
     }
-    if "infarct" in figures and "normal" in groups:
+    if "infarct" in figures and "normal" in groups and scars:
         figures["infarct"]["territory"] = territory_figures(generated, real, groups["normal"], scars)
     return figures
 
@@ -112,7 +112,7 @@ def territory_figures(generated: Measured, real: Measured, healthy: np.ndarray, 
         healthy: rows of people without disease. scars: territory -> rows of the people whose scar lies there.
     """
     names = list(TERRITORIES)
-    figures = {"chance": 1 / len(names), "n": sum(map(len, scars.values()))}
+    figures: dict = {"chance": 1 / len(names)}
     for key, found in (("thinnest_in_territory", generated), ("thinnest_in_territory_real", real)):
         thickness = np.nanmean(found.territories, axis=1)  # (n, 3)
         relative = thickness / np.nanmean(thickness[healthy], axis=0)
@@ -120,7 +120,10 @@ def territory_figures(generated: Measured, real: Measured, healthy: np.ndarray, 
             relative[rows][np.isfinite(relative[rows]).all(axis=1)].argmin(axis=1) == names.index(name)
             for name, rows in scars.items()
         ]
-        figures |= with_intervals(lambda hit, name=key: {name: float(hit.mean())}, np.concatenate(hits).astype(float))
+        hit = np.concatenate(hits).astype(float)
+        figures["n" if found is generated else "n_real"] = len(hit)
+        if len(hit):
+            figures |= with_intervals(lambda hit, name=key: {name: float(hit.mean())}, hit)
     return figures
 
 

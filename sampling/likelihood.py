@@ -30,18 +30,23 @@ def denoising_losses(
     losses = []
     level_mm, phase = (place.to(pipeline.device) for place in slice_places(pipeline.grid))
     for patient, heart, mask in zip(patients, hearts, masks, strict=True):
+        there = torch.from_numpy(np.flatnonzero(mask)).to(pipeline.device)
+        if not len(there):
+            losses.append(np.nan)
+            continue
         tokens, summary = pipeline.encode(condition_of([patient]), guided=False)
         code = pipeline.conditioner.predicted(summary)
         told = pipeline.conditioner.told(summary, code, torch.ones(1, dtype=torch.bool, device=pipeline.device))
         pixels = torch.from_numpy(np.asarray(heart)).to(pipeline.device).float() / 255
         latents = pipeline.autoencoder.encode(rearrange(pixels, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
-        latents = repeat(latents, "s c h w -> b s c h w", b=len(SIGMAS))
+        latents = repeat(latents, "s c h w -> b s c h w", b=len(SIGMAS))  # of all slices, for the same noise
         generators = [sample_generator(seed, "membership", k) for k in range(len(SIGMAS))]  # the same for everybody
         noise = heart_noise(tuple(latents.shape), pipeline.config.shared_noise, generators).to(pipeline.device)
         sigma = torch.tensor(SIGMAS, device=pipeline.device)
         share = sigma.view(-1, 1, 1, 1, 1)
-        given = (part.expand(len(SIGMAS), *part.shape[1:]) for part in (level_mm, phase, tokens, told))
+        latents, noise = latents[:, there], noise[:, there]
+        places = (level_mm[:, there], phase[:, there], tokens, told)
+        given = (part.expand(len(SIGMAS), *part.shape[1:]) for part in places)
         found = denoise_heart(pipeline.unet, (1 - share) * latents + share * noise, sigma * 1000, *given)
-        error = (found - (noise - latents)).square().mean(dim=(0, 2, 3, 4)).cpu().numpy()  # (S*P,)
-        losses.append(error[mask.reshape(-1)].mean() if mask.any() else np.nan)
+        losses.append(float((found - (noise - latents)).square().mean()))
     return np.array(losses)

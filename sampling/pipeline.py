@@ -252,6 +252,7 @@ def load_part(part: type, folder: Path):
     wrong = {kind: names for kind, names in info.items() if names}
     if wrong:
         raise InputError(folder, f"weights do not fit the configuration: {wrong}", "train again or copy it again")
+    loaded.register_to_config(_name_or_path="")  # where it lay on this machine is nobody's business
     return loaded.eval()
 
 

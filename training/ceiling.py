@@ -7,6 +7,7 @@ import torch
 from accelerate import Accelerator
 
 from cohort.prepared import PreparedCohort
+from cohort.subjects import split_of
 from models.unet import Preset
 
 from .condition import Recordings, learn_reading, predict_codes, recordings
@@ -28,17 +29,19 @@ class Readings:
 
 
 def readings(cohort: PreparedCohort, more, conditioner, size: int | None = None) -> Readings:
-    """Everybody whose phenotypes are known.
+    """Everybody who may be learned from.
 
     Args:
-        more: a cohort.ecg_cohort.ECGCohort of further people, or None.
+        more: a cohort.ecg_cohort.ECGCohort of further people, or None. Of these only the training split is taken: a
+            study's folder of ECGs holds its validation and test people too.
         conditioner: whose phenotypes and statistics are meant.
         size: at most so many people to learn from; None for all.
     """
     codes = standardised_phenotypes(cohort.phenotypes, conditioner)
     sources = [(cohort, cohort.rows("train"), codes[cohort.rows("train")])]
     if more is not None:
-        sources.append((more, np.arange(len(more.eid)), standardised_phenotypes(more.phenotypes, conditioner)))
+        rows = np.flatnonzero([split_of(int(eid)) == "train" for eid in more.eid])
+        sources.append((more, rows, standardised_phenotypes(more.phenotypes, conditioner)[rows]))
     everyone = recordings(*sources)
     held_out = cohort.rows("validation")
     return Readings(everyone.first(size or len(everyone)), recordings((cohort, held_out, codes[held_out])))

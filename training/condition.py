@@ -6,6 +6,8 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 
+from cohort.errors import InputError
+
 from .augmentation import augment_ecg
 from .fit import Recipe, fit
 from .objectives import ConditionReader, dropped, interpolated, stratified_sigma, target_loss
@@ -73,9 +75,16 @@ def learn_reading(
     Args:
         people: per process and step.
         dropout: probability with which ECG and person are withheld; 0 for a regressor that always has both.
+
+    Raises:
+        InputError: nothing is known of the held-out people, so nothing could tell when to stop.
     """
     device = accelerator.device
     everyone = torch.arange(len(train))
+    if held_out.codes.isnan().all():
+        raise InputError(
+            "--data", "no phenotype of a validation person is known", "complete phenotypes.csv, or omit it"
+        )
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         rank, ranks = accelerator.process_index, accelerator.num_processes

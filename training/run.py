@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import math
 import os
 import platform
 import shutil
@@ -132,6 +133,8 @@ class Run:
         A best that a later, since forgotten, part of an interrupted run has left is no rival.
         """
         path = self.folder / "best.safetensors"
+        if not math.isfinite(score):
+            return
         if path.exists():
             with safe_open(path, framework="pt") as file:
                 before = file.metadata()

@@ -112,7 +112,6 @@ def test_the_loss_is_the_mean_square_over_noise_levels_and_acquired_slices(tiny_
     assert denoising_losses(tiny_pipeline, patients[:1], hearts[:1], masks[:1]) == pytest.approx([0], abs=1e-8)
 
 
-@pytest.mark.xfail(strict=True, reason="the denoiser's attention sees them: it should be given the acquired ones only")
 def test_slices_that_were_not_acquired_have_no_say(tiny_pipeline, people):
     patients, hearts, masks = people
     masks[:, 2, :] = False
