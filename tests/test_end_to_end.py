@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cohort.cine import CineStack, write_nifti
 from cohort.errors import exit_code_of
-from cohort.heart_grid import GridGeometry
+from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phenotypes import PHENOTYPES
+from cohort.prepared import Preparation, prepare_cohort
 from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
@@ -135,6 +137,25 @@ def test_hearts_already_sampled_are_measured_without_controls(shell, trained, ph
     report = json.loads((trained / "report_of_hearts" / "report.json").read_text())
     assert "shuffled_ecg" not in report["controls"] and "mean_heart" in report["controls"]
     assert str(FIRST_EID) not in (trained / "report_of_hearts" / "report.html").read_text()
+
+
+def test_another_segmenters_label_maps_take_the_place_of_our_own(shell, trained, unseen_data, phantom_data, tmp_path):
+    """Label maps of the TRUE hearts in place of the generated ones', in ACDC's numbering: the truth scores as truth."""
+    cohort = prepare_cohort(unseen_data, trained / "runs" / "prepared", Preparation(GEOMETRY), quiet=True)
+    affine = canonical_affine(GEOMETRY)
+    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
+    for row, eid in enumerate(cohort.eid):
+        folder = tmp_path / f"{eid}_20205_2_0"
+        folder.mkdir()
+        acdc = np.array([0, 3, 2, 1], np.int16)[cohort.labels[row]]
+        for phase, name in enumerate(("ED", "ES")):
+            voxels = acdc[:, phase : phase + 1].transpose(3, 2, 0, 1)
+            write_nifti(folder / f"seg_sa_{name}.nii.gz", CineStack(voxels, affine, None))
+    options = ("--hearts", "hearts", "--labels", tmp_path, "--split", "all", "--samples", 1, "--output", "by_labels")
+    shell("evaluate_samples", "--data", unseen_data, "--training-data", phantom_data, *options)
+    report = json.loads((trained / "by_labels" / "report.json").read_text())
+    assert report["agreement"]["wall_septal"]["mae"] < 1e-3  # known from the same label maps
+    assert report["agreement"]["LVEDV"]["r"] > 0.8  # drawn numbers, on a grid of three slices
 
 
 def test_people_the_pipeline_was_trained_on_are_not_measured(trained, phantom_data, monkeypatch, capsys):
