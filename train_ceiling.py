@@ -15,7 +15,7 @@ import tyro
 
 from cohort.errors import InputError, exit_code_of
 
-STEPS_FLOOR, EPOCHS = 400, 10  # few people are seen more often, and stopped early all the same
+STEPS_FLOOR, EPOCHS = 400, 8  # few people are seen more often, and stopped early all the same
 
 
 @dataclass(frozen=True)
