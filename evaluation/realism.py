@@ -37,7 +37,8 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
         return float("nan")
     as_they_are = nn.Identity()
     as_they_are.num_features = real.shape[1]
-    distance = FrechetInceptionDistance(feature=as_they_are)
+    # one process looks at everybody; the others have left and would be waited for
+    distance = FrechetInceptionDistance(feature=as_they_are, sync_on_compute=False)
     for features, is_real in ((real, True), (generated, False)):
         distance.update(torch.as_tensor(features, dtype=torch.float64), real=is_real)
     return float(distance.compute())
