@@ -303,7 +303,7 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     report["realism"], spectra = realism_figures(generated, real, mask, training and training["mean_heart"])
     report["measured_on_reconstructions"], floor = reconstruction_figures(arms["reconstructed"], real, mask, truth)
     report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
-    if training is not None and not cohort.too_few_to_split:
+    if training is not None and not is_taught(cohort, rows, training):
         report["memorisation"] = memorisation_report(config, pipeline, generated, cohort, rows, training)
     found = mean_of_samples(generated.phenotypes)
     pictures = {
@@ -395,6 +395,11 @@ def training_people(config: Config, pipeline, folder: Path, cohort) -> dict | No
         )
         return None
     return {"cohort": cohort, "rows": cohort.rows("train")}
+
+
+def is_taught(cohort, rows, training: dict) -> bool:
+    """Whether the people measured taught the pipeline (a cohort too small to split): then copies cannot be told."""
+    return training["cohort"].folder == cohort.folder and bool(set(rows.tolist()) & set(training["rows"].tolist()))
 
 
 def training_controls(pipeline, segmenter, patients, training: dict) -> dict:

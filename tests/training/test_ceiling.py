@@ -10,6 +10,7 @@ from torch import nn
 
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation
+from cohort.subjects import split_of
 from models.conditioning import HeartConditioner
 from training.ceiling import explained, learn_ceiling, readings
 from training.condition import recordings
@@ -62,8 +63,25 @@ def test_it_learns_from_the_training_people_and_stops_by_those_of_validation(coh
     phenotypes_of(found.train), phenotypes_of(found.held_out)
 
 
+TRAIN_EIDS = [eid for eid in range(100) if split_of(eid) == "train"]
+
+
+def further(count):
+    """People of another cohort, all of the training split."""
+    people = people_of(count, 1)
+    people.eid = np.array(TRAIN_EIDS[:count])
+    return people
+
+
+def test_further_people_of_later_splits_teach_nobody(cohort):
+    more = people_of(30, 1)  # eids 0 to 29, of all three splits
+    allowed = [eid for eid in TRAIN_EIDS if eid < 30]
+    found = readings(cohort, more, conditioner())
+    assert 0 < len(allowed) < 30 and found.train.places[16:, 1].tolist() == allowed
+
+
 def test_further_people_are_learned_from_and_not_stopped_by(cohort):
-    more = people_of(9, 1)
+    more = further(9)
     found = readings(cohort, more, conditioner())
     assert len(found.train) == 16 + 9 and len(found.held_out) == 4
     assert found.train.places[:, 0].tolist() == [0] * 16 + [1] * 9
@@ -73,7 +91,7 @@ def test_further_people_are_learned_from_and_not_stopped_by(cohort):
 
 @pytest.mark.parametrize(("size", "people"), [(1, 1), (16, 16), (20, 20), (1000, 25), (None, 25)])
 def test_of_many_so_many_are_learned_from_and_the_larger_hold_the_smaller(cohort, size, people):
-    more = people_of(9, 1)
+    more = further(9)
     found, everybody = (readings(cohort, more, conditioner(), s).train for s in (size, None))
     assert len(found) == people and torch.equal(found.places, everybody.places[:people])
     assert len(readings(cohort, more, conditioner(), size).held_out) == 4
