@@ -135,16 +135,12 @@ def people_of(config: Config, pipeline, folder: Path) -> tuple:
     Raises:
         InputError: too few people, no truth, or people the pipeline was trained on.
     """
-    import json
-
     import numpy as np
 
     from cohort.prepared import prepare_cohort
 
     cohort = prepare_cohort(config.data, config.prepared, preparation_of(pipeline))
-    card = folder / "training.json"
-    trained_on = json.loads(card.read_text())["cohort"] if card.exists() else None
-    if config.split == "all" and trained_on == cohort.folder.name:
+    if config.split == "all" and taught_by(folder) == cohort.folder.name:
         raise InputError(
             config.data, "is the cohort this pipeline was trained on", "leave --split at test, or give other people"
         )
@@ -155,6 +151,14 @@ def people_of(config: Config, pipeline, folder: Path) -> tuple:
     if not np.isfinite(cohort.phenotypes[rows]).any():
         raise InputError(config.data, "has no truth to compare with", "give label maps, or phenotypes.csv")
     return cohort, rows
+
+
+def taught_by(folder: Path) -> str | None:
+    """The prepared cohort a pipeline was trained on; None if its folder does not say."""
+    import json
+
+    card = folder / "training.json"
+    return json.loads(card.read_text())["cohort"] if card.exists() else None
 
 
 def preparation_of(pipeline):
@@ -380,15 +384,11 @@ def control_report(
 
 def training_people(config: Config, pipeline, folder: Path, cohort) -> dict | None:
     """The cohort the pipeline was trained on and its training rows; None, and a word why, if it is not at hand."""
-    import json
-
     from cohort.prepared import prepare_cohort
 
-    card = folder / "training.json"
-    trained_on = json.loads(card.read_text())["cohort"] if card.exists() else None
     if config.training_data:
         cohort = prepare_cohort(config.training_data, config.prepared, preparation_of(pipeline))
-    if trained_on != cohort.folder.name:
+    if taught_by(folder) != cohort.folder.name:
         print(
             "note: the training people are not at hand (--training-data names their folder): "
             "no mean heart, no nearest ECG, no memorisation"
