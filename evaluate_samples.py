@@ -30,7 +30,7 @@ CURVES = {  # other settings, one changed at a time (--curves)
     "steps": (4, 6, 10, 15),
 }
 CURVE_PEOPLE, CURVE_SAMPLES = 40, 4
-TRAINING_HEARTS = 1000  # of the training people whose hearts the mean heart is made of, and whose losses are compared
+TRAINING_HEARTS = 1000  # of the training people, of whose hearts the mean heart is made
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ def people_of(config: Config, pipeline, folder: Path) -> tuple:
 
     from cohort.prepared import prepare_cohort
 
-    cohort = prepare_cohort(config.data, config.prepared, preparation_of(pipeline))
+    cohort = prepare_cohort(config.data, config.prepared, pipeline.preparation)
     if config.split == "all" and taught_by(folder) == cohort.folder.name:
         raise InputError(
             config.data, "is the cohort this pipeline was trained on", "leave --split at test, or give other people"
@@ -159,14 +159,6 @@ def taught_by(folder: Path) -> str | None:
 
     card = folder / "training.json"
     return json.loads(card.read_text())["cohort"] if card.exists() else None
-
-
-def preparation_of(pipeline):
-    """How the pipeline's cohort was laid down."""
-    from cohort.prepared import Preparation
-
-    encoder = pipeline.ecg_encoder.config
-    return Preparation(pipeline.grid, encoder.sampling_rate, encoder.duration_s)
 
 
 def record_of(config: Config, folder: Path, cohort, rows) -> dict:
@@ -387,7 +379,7 @@ def training_people(config: Config, pipeline, folder: Path, cohort) -> dict | No
     from cohort.prepared import prepare_cohort
 
     if config.training_data:
-        cohort = prepare_cohort(config.training_data, config.prepared, preparation_of(pipeline))
+        cohort = prepare_cohort(config.training_data, config.prepared, pipeline.preparation)
     if taught_by(folder) != cohort.folder.name:
         print(
             "note: the training people are not at hand (--training-data names their folder): "
@@ -479,7 +471,7 @@ def memorisation_report(config: Config, pipeline, generated, cohort, rows, train
 
 
 def hearts_picture(cohort, rows, generated, people: int = 3) -> bytes:
-    """A few true hearts, above each a generated one and the SD map, as PNG."""
+    """A few true hearts, below each a generated one and the SD map, as PNG."""
     import io
 
     from sampling.grid import draw_grid

@@ -45,7 +45,7 @@ def main() -> None:
     from accelerate.utils import InitProcessGroupKwargs
 
     from cohort.ecg_cohort import prepare_ecgs
-    from cohort.prepared import Preparation, prepare_cohort
+    from cohort.prepared import prepare_cohort
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
     from training.run import save_model, write_json
     from training.threads import share_cores
@@ -56,10 +56,10 @@ def main() -> None:
     pipeline = ECGToMRIPipeline.load(folder)
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
-    rate, seconds = pipeline.ecg_encoder.config.sampling_rate, pipeline.ecg_encoder.config.duration_s
+    laid = pipeline.preparation
     with accelerator.main_process_first():
-        cohort = prepare_cohort(config.data, config.prepared, Preparation(pipeline.grid, rate, seconds))
-        more = config.more_ecgs and prepare_ecgs(config.more_ecgs, config.prepared, rate, seconds)
+        cohort = prepare_cohort(config.data, config.prepared, laid)
+        more = config.more_ecgs and prepare_ecgs(config.more_ecgs, config.prepared, laid.sampling_rate, laid.duration_s)
     points = [point(config, cohort, more, size, accelerator) for size in config.sizes]
     if accelerator.is_main_process:
         reader, _ = max(points, key=lambda found: sum(found[1]["r2"].values()))

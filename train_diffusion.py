@@ -352,20 +352,12 @@ def build_pipeline(config: Config, cohort, reader, prior, unet, autoencoder):
 
 def sample_grid_drawer(config: Config, cohort, pipeline):
     """A function of the step that draws the same held-out patients with the same noise each time."""
-    import torch
-
     from sampling.grid import write_grid
-    from sampling.pipeline import Condition, sample_generator
+    from sampling.patients import condition_of, prepared_patients
+    from sampling.pipeline import sample_generator
 
     rows = cohort.rows("validation")[:GRID_PATIENTS]
-    present = torch.ones(len(rows), dtype=torch.bool)
-    condition = Condition(
-        torch.from_numpy(cohort.ecg[rows]).float(),
-        torch.from_numpy(cohort.lead_mask[rows]),
-        torch.from_numpy(cohort.person[rows]),
-        present,
-        present,
-    )
+    condition = condition_of(prepared_patients(cohort, rows))
     pipeline.set_progress_bar_config(disable=True)
 
     def draw(step: int) -> None:

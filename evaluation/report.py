@@ -163,6 +163,16 @@ def segmenter_figures(real: Measured, true_labels: np.ndarray, found_labels: np.
     }
 
 
+def slice_features(found: Measured) -> np.ndarray:
+    """Features of the slices of each patient's first heart: (n, slices * phases, F)."""
+    return rearrange(found.features[:, 0].astype(np.float32), "n s p f -> n (s p) f")
+
+
+def first_heart(found: Measured) -> np.ndarray:
+    """Pixels of each patient's first heart: (n, slices, phases, height, width) in [0, 1]."""
+    return found.hearts[:, 0].astype(np.float32) / 255
+
+
 def realism_figures(
     generated: Measured, real: Measured, mask: np.ndarray, mean_heart: np.ndarray | None
 ) -> tuple[dict, tuple[np.ndarray, np.ndarray]]:
@@ -172,9 +182,9 @@ def realism_figures(
         mask: (n, slices, phases) acquired slices of the real hearts; only these are compared.
         mean_heart: (slices, phases, height, width) in [0, 1] of the training people, the yardstick of SSIM.
     """
-    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
+    features = [slice_features(m) for m in (real, generated)]
     flat = rearrange(mask, "n s p -> n (s p)")
-    true, made = (m.hearts[:, 0].astype(np.float32) / 255 for m in (real, generated))
+    true, made = (first_heart(m) for m in (real, generated))
     slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
     figures = distribution_distances(*features, flat)
     others = {"": made}
@@ -194,10 +204,9 @@ def reconstruction_figures(
 
     What is lost here no generator can give back.
     """
-    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, reconstructed)]
+    features = [slice_features(m) for m in (real, reconstructed)]
     flat = rearrange(mask, "n s p -> n (s p)")
-    hearts = (m.hearts[:, 0].astype(np.float32) / 255 for m in (real, reconstructed))
-    slices = [rearrange(part, "n s p h w -> n (s p) h w") for part in hearts]
+    slices = [rearrange(first_heart(m), "n s p h w -> n (s p) h w") for m in (real, reconstructed)]
     floor = {"fid": distribution_distances(*features, flat)["fid"]} | _told_apart(slices, flat)
     return by_phenotype(agreement, reconstructed.phenotypes[:, 0], truth), floor
 
@@ -214,7 +223,7 @@ def setting_figures(
             kept = information_kept(found[:, k], ceiling[:, k], truth[:, k])
             figures[f"{name}_kept"] = kept["information_kept"]
         figures[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
-    features = [rearrange(m.features[:, 0].astype(np.float32), "n s p f -> n (s p) f") for m in (real, generated)]
+    features = [slice_features(m) for m in (real, generated)]
     return figures | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
 
 

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
+from cohort.prepared import Preparation
 from models.autoencoder import SliceAutoencoder
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
@@ -95,6 +96,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
     def grid(self) -> GridGeometry:
         """Size and spacing of the hearts it makes."""
         return GridGeometry(**(self.config.geometry or {}))
+
+    @property
+    def preparation(self) -> Preparation:
+        """How the cohort it was trained on was laid down; another cohort has to be laid down alike."""
+        encoder = self.ecg_encoder.config
+        return Preparation(self.grid, encoder.sampling_rate, encoder.duration_s)
 
     @torch.no_grad()
     def __call__(

@@ -41,6 +41,10 @@ class Recordings:
         ecg, lead_mask, person = (torch.stack(part) for part in zip(*parts, strict=True))
         return ecg.float(), lead_mask, person, self.codes[which]
 
+    def persons(self) -> Tensor:
+        """person (n, 4) of everybody, without touching an ECG."""
+        return torch.stack([torch.tensor(self.cohorts[number].person[row]) for number, row in self.places.tolist()])
+
     def first(self, count: int) -> "Recordings":
         """The first `count` of them."""
         return replace(self, places=self.places[:count], codes=self.codes[:count])
@@ -130,9 +134,8 @@ def learn_prior(
     """Teach the prior which heart codes go with what the reader, no longer learning, says of a person."""
     device = accelerator.device
     pooled = [_pooled(reader, train, copy, seed, device) for copy in range(AUGMENTED_COPIES)]
-    train_people = train.take(torch.arange(len(train)))[2:]
+    persons, held_persons = train.persons(), held_out.persons()
     held_pooled = _pooled(reader, held_out, None, seed, device)
-    held_people = held_out.take(torch.arange(len(held_out)))[2:]
     everyone = torch.arange(len(train))
 
     def loss_with(wrapped, ecg: Tensor, person: Tensor, codes: Tensor, present, generator) -> Tensor:
@@ -152,13 +155,14 @@ def learn_prior(
         rows = rows_of_step(everyone, people, step, seed, rank, ranks)
         copy = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))]
         present = dropped(people, dropout, generator)
-        loss = loss_with(wrapped, copy[rows], train_people[0][rows], train_people[1][rows], present, generator)
+        loss = loss_with(wrapped, copy[rows], persons[rows], train.codes[rows], present, generator)
         return loss, {"prior_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
         generator = keyed_generator(seed, "prior validation")
         present = torch.ones(2, len(held_pooled), dtype=torch.bool)
-        losses = [float(loss_with(trained, held_pooled, *held_people, present, generator)) for _ in range(8)]
+        held = (held_pooled, held_persons, held_out.codes, present, generator)
+        losses = [float(loss_with(trained, *held)) for _ in range(8)]
         return {"validation_prior_loss": sum(losses) / len(losses)}
 
     fit(prior, loss_of, run, recipe, accelerator, evaluate, "prior", best="validation_prior_loss")

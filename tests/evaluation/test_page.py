@@ -319,6 +319,8 @@ def test_whatever_one_key_holds_the_page_is_written(tmp_path):
     for path in removals(report):
         for value in (None, 3.0, "text", [1.0], {"key": 1.0}) if len(path) == 1 else ():
             write_page(tmp_path / "page.html", changed(report, path, value), {})
+            assert (tmp_path / "page.html").read_text(encoding="utf-8").endswith("</html>\n"), (path, value)
+            (tmp_path / "page.html").unlink()
 
 
 def test_text_of_the_report_is_text_on_the_page(tmp_path):
