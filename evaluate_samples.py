@@ -416,7 +416,7 @@ def training_controls(pipeline, segmenter, patients, training: dict) -> dict:
 
 
 def stored_calibration(config: Config, folder: Path, generated, truth):
-    """Factors (10,) of the intervals' widths kept with the pipeline; fitted on these people with --calibrate."""
+    """Factors (12,) of the intervals' widths kept with the pipeline; fitted on these people with --calibrate."""
     from evaluation.calibration import read_calibration, write_calibration
     from evaluation.certainty import fit_spread
 

@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def measuring_parts(folder: Path, state) -> tuple:
-    """The pipeline's segmenter and its calibration (10,) of intervals; None each where the pipeline has none."""
+    """The pipeline's segmenter and its calibration (12,) of intervals; None each where the pipeline has none."""
     from evaluation.calibration import read_calibration
     from models.segmenter import Segmenter
     from sampling.pipeline import load_part
@@ -126,7 +126,7 @@ def measure(hearts, pipeline, segmenter, calibration) -> dict:
 
     if segmenter is None:
         return {}
-    found = np.stack([measured_phenotypes(segment(segmenter, heart)[0], pipeline.grid) for heart in hearts])  # (m, 10)
+    found = np.stack([measured_phenotypes(segment(segmenter, heart)[0], pipeline.grid) for heart in hearts])  # (m, 12)
     found = found if calibration is None else calibrated(found, calibration)
     return {name: summary_of(found[:, k]) for k, name in enumerate(PHENOTYPES)}
 

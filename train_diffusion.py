@@ -170,6 +170,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     from accelerate.utils import set_seed
 
     from models.unet import PRESETS, denoise_heart
+    from training.ceiling import readings
     from training.condition import recordings
     from training.diffusion import Diet, Lesson, learn_diffusion
     from training.fit import Recipe
@@ -192,10 +193,12 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     reader = fresh_reader(cohort, PRESETS[preset], HEART_COMPONENTS)
     prior, unet = fresh_generator(reader.conditioner, PRESETS[preset], latents.shape[-3:])
     codes = heart_codes(cohort, latents, reader.conditioner)
-    people = {s: recordings((cohort, cohort.rows(s), codes[cohort.rows(s)])) for s in ("train", "validation")}
-    ceiling = learn_to_read(config, cohort, reader, people, PRESETS[preset], run_of, accelerator)
+    more = further_people(config, cohort, accelerator)
+    people = readings(cohort, codes, more, reader.conditioner)
+    ceiling = learn_to_read(config, cohort, more, reader, people, PRESETS[preset], run_of, accelerator)
     pipeline = build_pipeline(config, cohort, reader, prior, unet, autoencoder)
-    learn_codes(config, pipeline, reader, people, run_of, accelerator)
+    imaged = recordings((cohort, cohort.rows("train"), codes[cohort.rows("train")]))  # only theirs are whole codes
+    learn_codes(config, pipeline, reader, imaged, people.held_out, run_of, accelerator)
     diet = Diet(
         config.hearts_per_batch, config.slices_per_heart, config.condition_dropout, config.shared_noise, config.seed
     )
@@ -241,8 +244,11 @@ def describe(folder: Path, config: Config, cohort) -> None:
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {config.preset}", "data": data, "recipe": recipe})
 
 
-def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, accelerator):
-    """The ceiling's regression where phenotypes are known, and the reader of the condition, which begins from it."""
+def learn_to_read(config: Config, cohort, more, reader, people, preset, run_of, accelerator):
+    """The ceiling's regression where phenotypes are known, and the reader of the condition, which begins from it.
+
+    Both learn from the further people too: an encoder that has seen the cohort alone trusts what it has seen too much.
+    """
     from training.ceiling import PEOPLE, learn_ceiling
     from training.condition import learn_reading
     from training.fit import Recipe
@@ -255,15 +261,14 @@ def learn_to_read(config: Config, cohort, reader, people: dict, preset, run_of, 
 
     rate = config.learning_rate
     if reader.conditioner.config.phenotypes:
-        more = further_people(config, cohort, accelerator)
         first = recipe(config.stage_steps.ceiling, rate)
         ceiling, _ = learn_ceiling(cohort, more, preset, run_of("ceiling"), first, accelerator, config.seed)
         begin_from(reader, ceiling)
         rate = rate / 2
     learn_reading(
         reader,
-        people["train"],
-        people["validation"],
+        people.train,
+        people.held_out,
         run_of("condition"),
         recipe(config.stage_steps.condition, rate),
         accelerator,
@@ -286,13 +291,12 @@ def further_people(config: Config, cohort, accelerator):
         return prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
 
 
-def learn_codes(config: Config, pipeline, reader, people: dict, run_of, accelerator) -> None:
+def learn_codes(config: Config, pipeline, reader, train, held_out, run_of, accelerator) -> None:
     """The prior over heart codes, and how widely held-out people spread about what is predicted for them."""
     from training.condition import learn_prior
     from training.fit import Recipe
 
     recipe = Recipe(config.stage_steps.prior, 1e-3, weight_decay=0.01, ema_decay=0.995, evaluate_every=100)
-    train, held_out, dropout = people["train"], people["validation"], config.condition_dropout
     learn_prior(
         pipeline.prior,
         reader,
@@ -302,7 +306,7 @@ def learn_codes(config: Config, pipeline, reader, people: dict, run_of, accelera
         recipe,
         accelerator,
         PRIOR_PEOPLE,
-        dropout,
+        config.condition_dropout,
         config.seed,
     )
     pipeline.prior.register_to_config(spread=measured_spread(config, pipeline, held_out))

@@ -5,10 +5,10 @@ import numpy as np
 from .cine import Label
 
 VOLUMETRIC = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVM", "RVEDV", "RVESV", "RVEF")
-WALLS = ("wall_septal", "wall_lateral")
-PHENOTYPES = VOLUMETRIC + WALLS
+WALLS = {"wall_septal": 180.0, "wall_lateral": 0.0, "wall_anterior": 90.0, "wall_inferior": 270.0}  # direction, degrees
+PHENOTYPES = (*VOLUMETRIC, *WALLS)
 UNITS = dict.fromkeys(PHENOTYPES, "mL") | {"LVEF": "%", "RVEF": "%", "LVM": "g"} | dict.fromkeys(WALLS, "mm")
-WALL_SECTOR = np.pi / 2  # radians of the wall, facing the RV or away from it, whose thickness is averaged
+WALL_SECTOR = np.pi / 2  # radians of the wall whose thickness is averaged: four quarters
 MYOCARDIAL_DENSITY_G_ML = 1.05
 
 
@@ -38,17 +38,8 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
     es = int(lv.argmin())  # of one NaN: the NaN
     mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
     volumes = with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
-    return volumes | dict(zip(WALLS, wall_thickness_mm(labels[:, 0], pixel_mm), strict=True))
-
-
-def wall_thickness_mm(labels: np.ndarray, pixel_mm: float) -> tuple[float, float]:
-    """Mean thickness of the septal and of the lateral wall over the middle third of the LV's slices, in mm.
-
-    Args:
-        labels: (slices, height, width) label map of one phase.
-    """
-    septal, lateral = sector_thickness_mm(labels, pixel_mm, (180, 0))
-    return septal, lateral
+    walls = sector_thickness_mm(labels[:, 0], pixel_mm, tuple(WALLS.values()))
+    return volumes | dict(zip(WALLS, walls, strict=True))
 
 
 def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:

@@ -12,7 +12,7 @@ NAME = "calibration.json"
 
 
 def read_calibration(pipeline: Path) -> np.ndarray | None:
-    """Factors (10,) in the order of PHENOTYPES (evaluation.certainty.fit_spread); None if none was fitted.
+    """Factors (12,) in the order of PHENOTYPES (evaluation.certainty.fit_spread); None if none was fitted.
 
     Raises:
         InputError: the file is damaged.
@@ -33,7 +33,7 @@ def read_calibration(pipeline: Path) -> np.ndarray | None:
 
 
 def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
-    """Keep factors (10,) in a pipeline's folder."""
+    """Keep factors (12,) in a pipeline's folder."""
     partial = pipeline / f".{NAME}.partial"
     partial.write_text(json.dumps(dict(zip(PHENOTYPES, factors.tolist(), strict=True)), indent=2) + "\n")
     partial.replace(pipeline / NAME)

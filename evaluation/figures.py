@@ -177,8 +177,8 @@ def _new_figure(width: float, height: float):
 
 
 def _panels(xlabel: str, ylabel: str, height: float = 6.2, **shared: bool) -> tuple:
-    """A figure of 2 x 5 panels; {phenotype: axes}, labelled on the outside only."""
-    figure = _new_figure(15, height)
+    """A figure of 2 rows of panels; {phenotype: axes}, labelled on the outside only."""
+    figure = _new_figure(18, height)
     grid = figure.subplots(2, len(PHENOTYPES) // 2, **shared)
     for axes in grid.flat:
         axes.spines[["top", "right"]].set_visible(False)

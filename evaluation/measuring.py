@@ -21,7 +21,7 @@ class Measured:
     """n patients, m hearts each.
 
     Attributes:
-        phenotypes: (n, m, 10) PHENOTYPES. territories: (n, m, 3) mm of ED wall in TERRITORIES.
+        phenotypes: (n, m, 12) PHENOTYPES. territories: (n, m, 3) mm of ED wall in TERRITORIES.
         features: (n, m, slices, phases, F) float16 of the segmenter. coherence: (n, m, 5) of evaluation.coherence.
         faulty: (n, m) bool, the segmentation fails the quality rule (evaluation.labels.quality_faults).
         hearts: (n, at most KEPT_HEARTS, slices, phases, height, width) uint8, 255 for intensity 1.
@@ -71,7 +71,7 @@ def measured(
 
 
 def measured_phenotypes(labels: np.ndarray, geometry: GridGeometry) -> np.ndarray:
-    """(10,) PHENOTYPES of a label map (slices, phases, height, width) on the grid."""
+    """(12,) PHENOTYPES of a label map (slices, phases, height, width) on the grid."""
     found = phenotypes_of(labels, geometry.pixel_mm, geometry.slice_step_mm)
     return np.array([found[name] for name in PHENOTYPES])
 

@@ -20,6 +20,8 @@ NAMES = {
     "RVEF": "RV ejection fraction",
     "wall_septal": "thickness of the septum",
     "wall_lateral": "thickness of the lateral wall",
+    "wall_anterior": "thickness of the anterior wall",
+    "wall_inferior": "thickness of the inferior wall",
 }
 SHUFFLED = ("controls", "shuffled_ecg")
 SAME_R2 = 0.1  # two R2 closer than this are called equal

@@ -15,7 +15,7 @@ from .pipeline import load_part
 
 @torch.no_grad()
 def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.device, batch: int = 64) -> np.ndarray:
-    """(n, 10) PHENOTYPES in their own units, NaN for those the ceiling was not taught.
+    """(n, 12) PHENOTYPES in their own units, NaN for those the ceiling was not taught.
 
     Args:
         folder: the pipeline's ceiling/, with an ECG encoder and a conditioner.

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from accelerate import Accelerator
+from torch import Tensor
+from torch.nn import functional
 
 from cohort.prepared import PreparedCohort
 from cohort.subjects import split_of
@@ -28,20 +30,21 @@ class Readings:
     held_out: Recordings
 
 
-def readings(cohort: PreparedCohort, more, conditioner, size: int | None = None) -> Readings:
+def readings(cohort: PreparedCohort, codes: Tensor, more, conditioner, size: int | None = None) -> Readings:
     """Everybody who may be learned from.
 
     Args:
+        codes: (N, K) of the cohort: the conditioner's phenotypes first (training.targets).
         more: a cohort.ecg_cohort.ECGCohort of further people, or None. Of these only the training split is taken: a
             study's folder of ECGs holds its validation and test people too.
-        conditioner: whose phenotypes and statistics are meant.
+        conditioner: whose phenotypes and statistics are meant; of further people nothing but these is known.
         size: at most so many people to learn from; None for all.
     """
-    codes = standardised_phenotypes(cohort.phenotypes, conditioner)
     sources = [(cohort, cohort.rows("train"), codes[cohort.rows("train")])]
     if more is not None:
         rows = np.flatnonzero([split_of(int(eid)) == "train" for eid in more.eid])
-        sources.append((more, rows, standardised_phenotypes(more.phenotypes, conditioner)[rows]))
+        known = standardised_phenotypes(more.phenotypes, conditioner)[rows]
+        sources.append((more, rows, functional.pad(known, (0, codes.shape[1] - known.shape[1]), value=torch.nan)))
     everyone = recordings(*sources)
     held_out = cohort.rows("validation")
     return Readings(everyone.first(size or len(everyone)), recordings((cohort, held_out, codes[held_out])))
@@ -63,7 +66,8 @@ def learn_ceiling(
         the reader, whose conditioner predicts phenotypes and nothing else, and whom it learned from.
     """
     reader = fresh_reader(cohort, preset, components=0)
-    people = readings(cohort, more, reader.conditioner, size)
+    codes = standardised_phenotypes(cohort.phenotypes, reader.conditioner)
+    people = readings(cohort, codes, more, reader.conditioner, size)
     learn_reading(reader, people.train, people.held_out, run, recipe, accelerator, PEOPLE, 0.0, seed, "ceiling")
     return reader, people
 

@@ -10,7 +10,6 @@ from cohort.phenotypes import (
     phenotypes_of,
     sector_thickness_mm,
     volume_ml,
-    wall_thickness_mm,
     with_derived,
 )
 
@@ -101,15 +100,16 @@ def ring(inner_mm=22.0, septal_mm=12.0, lateral_mm=8.0, turn_deg=0.0, size=121):
 
 @pytest.mark.parametrize("turn_deg", [0, 50, 145, 270])
 def test_the_thickness_of_a_ring_is_its_own_wherever_the_right_ventricle_lies(turn_deg):
-    assert wall_thickness_mm(ring(turn_deg=turn_deg), 1.0) == pytest.approx((12, 8), abs=0.3)
-    assert wall_thickness_mm(ring(turn_deg=turn_deg), 1.8) == pytest.approx((21.6, 14.4), abs=0.6)
+    assert sector_thickness_mm(ring(turn_deg=turn_deg), 1.0, (180, 0)) == pytest.approx((12, 8), abs=0.3)
+    assert sector_thickness_mm(ring(turn_deg=turn_deg), 1.8, (180, 0)) == pytest.approx((21.6, 14.4), abs=0.6)
 
 
 def test_a_wall_is_read_in_the_middle_third_and_is_nan_without_a_right_ventricle():
     thin, thick = ring(septal_mm=6), ring(septal_mm=12)
-    assert wall_thickness_mm(np.concatenate([thin, thick, thin]), 1.0)[0] == pytest.approx(12, abs=0.3)
+    (septal,) = sector_thickness_mm(np.concatenate([thin, thick, thin]), 1.0, (180,))
+    assert septal == pytest.approx(12, abs=0.3)
     alone = np.where(thick == Label.RV_CAVITY, 0, thick)
-    assert np.isnan(wall_thickness_mm(alone, 1.0)).all()
+    assert np.isnan(sector_thickness_mm(alone, 1.0, tuple(WALLS.values()))).all()
 
 
 @pytest.mark.parametrize("turn_deg", [0, 30])

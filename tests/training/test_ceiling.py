@@ -16,6 +16,7 @@ from training.ceiling import explained, learn_ceiling, readings
 from training.condition import recordings
 from training.fit import Recipe
 from training.run import Run
+from training.targets import standardised_phenotypes
 
 CPU = torch.device("cpu")
 
@@ -47,6 +48,10 @@ def conditioner(names=PHENOTYPES):
     return HeartConditioner(width=8, phenotypes=names, phenotype_mean=mean, phenotype_std=std)
 
 
+def read(cohort, more, conditioner, size=None):
+    return readings(cohort, standardised_phenotypes(cohort.phenotypes, conditioner), more, conditioner, size)
+
+
 def phenotypes_of(people, names=PHENOTYPES):
     """The phenotypes of recordings, in their own units."""
     columns = [PHENOTYPES.index(name) for name in names]
@@ -56,7 +61,7 @@ def phenotypes_of(people, names=PHENOTYPES):
 
 
 def test_it_learns_from_the_training_people_and_stops_by_those_of_validation(cohort):
-    found = readings(cohort, None, conditioner())
+    found = read(cohort, None, conditioner())
     assert found.train.places[:, 1].tolist() == cohort.rows("train").tolist()
     assert found.held_out.places[:, 1].tolist() == cohort.rows("validation").tolist()
     assert (len(found.train), len(found.held_out)) == (16, 4)
@@ -76,30 +81,37 @@ def further(count):
 def test_further_people_of_later_splits_teach_nobody(cohort):
     more = people_of(30, 1)  # eids 0 to 29, of all three splits
     allowed = [eid for eid in TRAIN_EIDS if eid < 30]
-    found = readings(cohort, more, conditioner())
+    found = read(cohort, more, conditioner())
     assert 0 < len(allowed) < 30 and found.train.places[16:, 1].tolist() == allowed
 
 
 def test_further_people_are_learned_from_and_not_stopped_by(cohort):
     more = further(9)
-    found = readings(cohort, more, conditioner())
+    found = read(cohort, more, conditioner())
     assert len(found.train) == 16 + 9 and len(found.held_out) == 4
     assert found.train.places[:, 0].tolist() == [0] * 16 + [1] * 9
     phenotypes_of(found.train)
     np.testing.assert_array_equal(found.train.take(torch.tensor([24]))[0][0], more.ecg[8])
 
 
+def test_of_further_people_the_phenotypes_are_known_and_not_the_pictures(cohort):
+    codes = torch.cat([standardised_phenotypes(cohort.phenotypes, conditioner()), torch.ones(24, 3)], dim=1)
+    found = readings(cohort, codes, further(9), conditioner()).train.codes
+    assert found.shape == (25, len(PHENOTYPES) + 3) and not found[:, : len(PHENOTYPES)].isnan().any()
+    assert (found[:16, -3:] == 1).all() and found[16:, -3:].isnan().all()
+
+
 @pytest.mark.parametrize(("size", "people"), [(1, 1), (16, 16), (20, 20), (1000, 25), (None, 25)])
 def test_of_many_so_many_are_learned_from_and_the_larger_hold_the_smaller(cohort, size, people):
     more = further(9)
-    found, everybody = (readings(cohort, more, conditioner(), s).train for s in (size, None))
+    found, everybody = (read(cohort, more, conditioner(), s).train for s in (size, None))
     assert len(found) == people and torch.equal(found.places, everybody.places[:people])
-    assert len(readings(cohort, more, conditioner(), size).held_out) == 4
+    assert len(read(cohort, more, conditioner(), size).held_out) == 4
 
 
 def test_only_the_phenotypes_meant_are_taught_and_unknown_ones_stay_unknown(cohort):
     cohort.phenotypes[0, PHENOTYPES.index("LVM")] = np.nan
-    found = readings(cohort, None, conditioner(("LVM", "RVEF")))
+    found = read(cohort, None, conditioner(("LVM", "RVEF")))
     assert found.train.codes.shape == (16, 2)
     assert found.train.codes.isnan().nonzero().tolist() == [[0, 0]]
     phenotypes_of(found.train, ("LVM", "RVEF"))
