@@ -526,12 +526,13 @@ def print_table(report: dict) -> None:
     columns |= {key: report[key] for key in ("ceiling",) if key in report}
     columns["true heart"] = report["measured_on_true_hearts"]
     print(f"R2, {report['n_subjects']} people, {report['n_samples']} hearts each")
-    print(f"{'':12s} " + " ".join(f"{name:>12s}" for name in columns) + f" {'kept':>6s} {'90 %':>6s}")
+    print(f"{'':12s} " + " ".join(f"{name:>12s}" for name in columns) + f" {'kept':>6s} {'many':>6s} {'90 %':>6s}")
     for name in PHENOTYPES:
         cells = " ".join(f"{table[name]['r2']:12.2f}" for table in columns.values())
         kept = report.get("information_kept", {}).get(name, float("nan"))
+        many = report.get("information_kept_of_many", {}).get(name, float("nan"))
         covered = report.get("coverage", {}).get(name, {}).get("90", float("nan"))
-        print(f"{name:12s} {cells} {kept:6.2f} {covered:6.0f}")
+        print(f"{name:12s} {cells} {kept:6.2f} {many:6.2f} {covered:6.0f}")
 
 
 if __name__ == "__main__":

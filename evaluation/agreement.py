@@ -57,3 +57,19 @@ def information_kept(found: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) 
     most = r_squared(ceiling[known], truth[known])
     kept = r_squared(found[known], truth[known]) / most if most > NOTHING_TO_KEEP else float("nan")
     return {"information_kept": kept, "n": int(known.sum())}
+
+
+def information_kept_of_many(samples: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """`information_kept` of the mean of as many samples as one likes, estimated from m of them: (n, m), (n,), (n,).
+
+    The mean of m samples errs by 1/m of their variance more than the mean of them all, and the samples' own spread
+    tells that variance without bias. NaN of one sample.
+    """
+    known = np.isfinite(samples).all(axis=1) & np.isfinite(ceiling) & np.isfinite(truth)
+    m, spread = samples.shape[1], ((truth[known] - truth[known].mean()) ** 2).sum() if known.any() else 0.0
+    most = r_squared(ceiling[known], truth[known])
+    if m < 2 or not spread > 0 or not most > NOTHING_TO_KEEP:
+        return {"information_kept": float("nan"), "n": int(known.sum())}
+    excess = samples[known].var(axis=1, ddof=1).sum() / m / spread
+    kept = (r_squared(samples[known].mean(axis=1), truth[known]) + excess) / most
+    return {"information_kept": float(kept), "n": int(known.sum())}

@@ -128,13 +128,15 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     return (
         "How much of what ECG and person tell reaches the picture. The ceiling predicts each phenotype straight from "
         "the same ECG and person, without drawing a heart. Information kept is R2 of the generated hearts divided by "
-        "R2 of the ceiling. The last column is the segmenter's own error: the same measurement on true hearts.",
+        "R2 of the ceiling; the mean of a few samples errs more than that of many, which the second column estimates. "
+        "The last columns are the segmenter's own error: the same measurement on true hearts.",
         "80 % and more kept; on true hearts R2 above 0.9; a ceiling that no longer rises with more people.",
         "0 % keeps nothing; a ceiling near 0 means that this ECG says nothing of the phenotype, whoever draws it.",
         _phenotype_table(
             "R2, and its share of the ceiling",
             {
                 "kept": (information_kept_of(report), "kept", as_share),
+                "by the mean of many": (information_kept_of(report, "information_kept_of_many"), "kept", as_share),
                 "generated": (report.get("agreement"), "r2", as_ratio),
                 "one sample": (report.get("agreement_of_one_sample"), "r2", as_ratio),
                 "ceiling": (report.get("ceiling"), "r2", as_ratio),

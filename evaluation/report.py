@@ -8,7 +8,7 @@ from einops import rearrange
 from cohort.cine import Label
 from cohort.phenotypes import PHENOTYPES, dice
 
-from .agreement import agreement, information_kept
+from .agreement import agreement, information_kept, information_kept_of_many
 from .bootstrap import with_intervals
 from .certainty import calibrated, certainty, rank_histogram
 from .measuring import TERRITORIES, Measured
@@ -57,12 +57,13 @@ def control_figures(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
 
 def ceiling_figures(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
     """The regression's own agreement, and the share of it that is left in the hearts."""
-    kept = by_phenotype(information_kept, mean_of_samples(generated.phenotypes), ceiling, truth)
-    return {
-        "ceiling": by_phenotype(agreement, ceiling, truth),
-        "information_kept": {name: figures["information_kept"] for name, figures in kept.items()},
-        "information_kept_ci": {name: figures["information_kept_ci"] for name, figures in kept.items()},
-    }
+    figures = {"ceiling": by_phenotype(agreement, ceiling, truth)}
+    of_mean = by_phenotype(information_kept, mean_of_samples(generated.phenotypes), ceiling, truth)
+    of_many = by_phenotype(information_kept_of_many, generated.phenotypes, ceiling, truth)
+    for key, kept in {"information_kept": of_mean, "information_kept_of_many": of_many}.items():
+        figures[key] = {name: found["information_kept"] for name, found in kept.items()}
+        figures[f"{key}_ci"] = {name: found["information_kept_ci"] for name, found in kept.items()}
+    return figures
 
 
 def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarray | None, groups: dict) -> dict:

@@ -19,9 +19,9 @@ def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
     return (low, high) if math.isfinite(low - high) else None
 
 
-def information_kept_of(report: dict) -> dict[str, dict]:
+def information_kept_of(report: dict, key: str = "information_kept") -> dict[str, dict]:
     """{phenotype: {kept, kept_ci}}, as every other table has its intervals."""
-    values, intervals = report.get("information_kept"), report.get("information_kept_ci")
+    values, intervals = report.get(key), report.get(f"{key}_ci")
     return {name: {"kept": value_at(values, name), "kept_ci": found_at(intervals, name)} for name in PHENOTYPES}
 
 

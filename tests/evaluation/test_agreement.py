@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.agreement import agreement, information_kept, pearson, r_squared
+from evaluation.agreement import agreement, information_kept, information_kept_of_many, pearson, r_squared
 from evaluation.controls import derangement
 
 
@@ -125,3 +125,14 @@ def test_pearson_is_numpys_and_nan_where_it_means_nothing(truth):
     other = np.random.default_rng(2).normal(size=400)
     assert pearson(truth, other) == pytest.approx(np.corrcoef(truth, other)[0, 1])
     assert np.isnan(pearson(np.ones(5), np.arange(5.0))) and np.isnan(pearson(np.arange(2.0), np.arange(2.0)))
+
+
+def test_what_many_samples_would_keep_is_told_by_a_few(truth):
+    rng = np.random.default_rng(7)
+    known = truth + rng.normal(0, 12, 400)  # what the ECG tells
+    samples = known[:, None] + rng.normal(0, 20, (400, 500))
+    of_all = information_kept(samples.mean(axis=1), known, truth)["information_kept"]
+    few = information_kept(samples[:, :3].mean(axis=1), known, truth)["information_kept"]
+    told = information_kept_of_many(samples[:, :3], known, truth)["information_kept"]
+    assert few < of_all - 0.05 and told == pytest.approx(of_all, abs=0.03)
+    assert np.isnan(information_kept_of_many(samples[:, :1], known, truth)["information_kept"])

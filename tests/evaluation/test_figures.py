@@ -68,7 +68,7 @@ def test_a_number_is_found_and_whatever_is_none_is_nan():
     assert math.isnan(value_at(None, "a"))
 
 
-def test_ten_panels_one_a_phenotype_and_the_identity_from_corner_to_corner(monkeypatch):
+def test_a_panel_for_every_phenotype_and_the_identity_from_corner_to_corner(monkeypatch):
     found, truth = patients()
     figure = drawn(monkeypatch, figures.scatter, found, truth)
     assert [axes.get_title().split(",")[0] for axes in figure.axes] == list(PHENOTYPES)
@@ -84,7 +84,7 @@ def test_scatter_shows_the_patients_known_on_both_sides_and_says_how_many(monkey
     found[0, 3], truth[1, 3], truth[:, 5] = np.nan, np.inf, np.nan
     figure = drawn(monkeypatch, figures.scatter, found, truth)
     shown = [len(axes.collections[0].get_offsets()) for axes in figure.axes]
-    assert shown == [9, 9, 9, 7, 9, 0, 9, 9, 9, 9]
+    assert shown == [{3: 7, 5: 0}.get(k, 9) for k in range(len(PHENOTYPES))]
     assert "n 7" in figure.axes[3].texts[0].get_text()
     np.testing.assert_allclose(figure.axes[3].collections[0].get_offsets(), np.c_[truth[2:, 3], found[2:, 3]])
 
@@ -156,7 +156,7 @@ def test_the_learning_curve_says_what_lies_below_its_axis(monkeypatch):
 @pytest.mark.parametrize("figure", FIGURES_OF_A_REPORT)
 def test_a_figure_of_an_empty_report_is_a_picture(figure):
     empty = pixels(figure({}))
-    assert empty.shape[1] == 15 * figures.DPI and empty.min() < 200
+    assert empty.shape[1] >= 15 * figures.DPI and empty.min() < 200
 
 
 @pytest.mark.parametrize("figure", [figures.scatter, figures.bland_altman])

@@ -143,7 +143,7 @@ def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):
     assert tuple(figures["information_kept"]) == tuple(figures["information_kept_ci"]) == PHENOTYPES
     assert list(figures["information_kept"].values()) == pytest.approx([1] * K)
     assert np.array(list(figures["information_kept_ci"].values())) == pytest.approx(np.ones((K, 2)))
-    assert every(figures["ceiling"], "r2") == pytest.approx(np.full(K, 0.51), abs=0.12)
+    assert every(figures["ceiling"], "r2") == pytest.approx(np.full(K, 0.51), abs=0.15)
 
 
 def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):

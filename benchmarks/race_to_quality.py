@@ -1,0 +1,214 @@
+"""Minutes from scratch until the hearts keep half of what the ECG tells: this project against the field's defaults.
+
+    python benchmarks/race_to_quality.py --data UKBB --segmenter runs/segmenter/model --ceiling PIPELINE/ceiling
+
+Both arms learn on the same prepared cohort in one run, one after the other, and are judged alike on the same validation
+people, by the same segmenter, against the same ceiling; judging stops the clock. The second arm is given
+`--patience` times the minutes the first one took. Minutes are of CPU time over cores, so that a busy machine hurts both
+alike; wall minutes stand beside them. Writes benchmarks/results/race_to_quality.json.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
+
+from cohort.errors import exit_code_of
+
+RACED = ("LVEDV", "LVM")
+KEPT_GOAL = 0.5
+RESULTS = Path(__file__).parent / "results"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Race to information kept 0.5 of LVEDV and of LV mass."""
+
+    data: Path = Path("UKBB")
+    """Folder with ecg/ and NIFTI/."""
+    segmenter: Path = Path("runs/segmenter/model")
+    """That measures both arms' hearts."""
+    ceiling: Path = Path("pretrained/phantom/ceiling")
+    """What ECG and person tell at all; R2 of hearts / its R2 is the information kept."""
+    output: Path = Path("runs/race")
+    prepared: Path = Path("runs/prepared")
+    people: int = 64
+    """Validation people who judge."""
+    samples: int = 2
+    """Hearts of each, at each judgement."""
+    patience: float = 5.0
+    """The baseline gets so many times the minutes ours needed."""
+    steps: int = 700
+    """Of our denoiser's schedule; judged every 100."""
+
+
+class Clock:
+    """CPU minutes per core and wall minutes of learning; judging is not counted."""
+
+    def __init__(self) -> None:
+        self.cpu_s = self.wall_s = 0.0
+        self.resume()
+
+    def resume(self) -> None:
+        self._from = time.process_time(), time.monotonic()
+
+    def stop(self) -> None:
+        cpu, wall = self._from
+        self.cpu_s += time.process_time() - cpu
+        self.wall_s += time.monotonic() - wall
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self.stop()
+        try:
+            yield
+        finally:
+            self.resume()
+
+    def minutes(self) -> dict[str, float]:
+        """So far, while stopped."""
+        from cohort.cores import available_cores
+
+        return {"minutes": self.cpu_s / 60 / available_cores(), "wall_minutes": self.wall_s / 60}
+
+
+class Reached(Exception):
+    """The goal is reached: an arm need not learn on."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Measures what an arm generates for the judging people.
+
+    Attributes:
+        patients: sampling.patients.Patient of each. truth, ceiling: (n, 12) PHENOTYPES, and as regressed from ECG and person.
+    """
+
+    patients: list
+    truth: np.ndarray
+    ceiling: np.ndarray
+    segmenter: object
+    geometry: object
+    samples: int
+
+    def kept(self, generate: Callable[[list, int], np.ndarray]) -> dict[str, float]:
+        """Information kept of RACED.
+
+        Args:
+            generate: (patients, samples) -> hearts (n, m, slices, phases, height, width) in [0, 1].
+        """
+        from cohort.phenotypes import PHENOTYPES
+        from evaluation.agreement import information_kept_of_many
+        from evaluation.measuring import measured_phenotypes
+        from evaluation.segmentation import segment
+
+        hearts = generate(self.patients, self.samples)
+        found = np.array(
+            [[measured_phenotypes(segment(self.segmenter, h)[0], self.geometry) for h in m] for m in hearts]
+        )
+        found = np.where(np.isfinite(found), found, np.nanmean(self.truth, axis=0))  # no heart to be seen: no news
+        kept = {}
+        for name in RACED:
+            k = PHENOTYPES.index(name)
+            kept[name] = information_kept_of_many(found[..., k], self.ceiling[:, k], self.truth[:, k])
+        return {name: about["information_kept"] for name, about in kept.items()}
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    from accelerate import Accelerator
+    from race_arms import learn_baseline, learn_ours
+
+    from cohort.prepared import Preparation, prepare_cohort
+    from training.run import write_json
+    from training.threads import share_cores
+
+    share_cores(1)
+    accelerator = Accelerator()
+    cohort = prepare_cohort(config.data, config.prepared, Preparation())
+    judge = judge_of(config, cohort)
+    ours = raced(
+        "ours", lambda seen: learn_ours(cohort, config.output / "ours", config.steps, accelerator, seen), judge
+    )
+    limit = config.patience * ours[-1]["minutes"]
+    baseline = raced("baseline", lambda seen: learn_baseline(cohort, limit, seen), judge)
+    RESULTS.mkdir(exist_ok=True)
+    write_json(RESULTS / "race_to_quality.json", summary(config, cohort, judge, ours, baseline))
+    print(f"written: {RESULTS / 'race_to_quality.json'}")
+
+
+def judge_of(config: Config, cohort) -> Judge:
+    """The judging people and how much the ceiling knows of them."""
+    import torch
+
+    from models.segmenter import Segmenter
+    from sampling.ceiling import predict_phenotypes
+    from sampling.patients import prepared_patients
+    from sampling.pipeline import load_part
+
+    rows = cohort.rows("validation")[: config.people]
+    patients = prepared_patients(cohort, rows)
+    truth = np.asarray(cohort.phenotypes[rows], dtype=np.float64)
+    ceiling = predict_phenotypes(config.ceiling, patients, torch.device("cpu"))
+    segmenter = load_part(Segmenter, config.segmenter)
+    return Judge(patients, truth, ceiling, segmenter, cohort.preparation.geometry, config.samples)
+
+
+def raced(name: str, learn: Callable[[Callable], None], judge: Judge) -> list[dict]:
+    """Learn until the goal is reached or the arm gives up; every judgement with its minutes.
+
+    Args:
+        learn: called with seen(generate, step), which judges, and raises Reached at the goal; seen.minutes().
+    """
+    clock, found = Clock(), []
+
+    def seen(generate: Callable, step: int) -> None:
+        with clock.paused():
+            found.append({"step": step, **clock.minutes(), "kept": judge.kept(generate)})
+            kept = ", ".join(f"{k} {v:.2f}" for k, v in found[-1]["kept"].items())
+            print(f"{name}: step {step}, {found[-1]['minutes']:.1f} min: kept {kept}", flush=True)
+        if min(found[-1]["kept"].values()) >= KEPT_GOAL:
+            raise Reached
+
+    def minutes() -> float:
+        with clock.paused():
+            return clock.minutes()["minutes"]
+
+    seen.minutes = minutes
+    with suppress(Reached):
+        learn(seen)
+    return found
+
+
+def summary(config: Config, cohort, judge: Judge, ours: list, baseline: list) -> dict:
+    """What is kept of the race."""
+    import platform
+    from datetime import date
+
+    from cohort.cores import available_cores
+
+    reached = {
+        name: min(arm[-1]["kept"].values()) >= KEPT_GOAL for name, arm in {"ours": ours, "baseline": baseline}.items()
+    }
+    return {
+        "date": date.today().isoformat(),
+        "machine": f"{platform.processor() or platform.machine()}, {available_cores()} cores",
+        "people": {"train": len(cohort.rows("train")), "judging": len(judge.patients)},
+        "samples": config.samples,
+        "ours": ours,
+        "baseline": baseline,
+        "reached": reached,
+        "times_sooner": baseline[-1]["minutes"] / ours[-1]["minutes"],
+        "times_sooner_is_a_lower_bound": not reached["baseline"],
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
