@@ -40,7 +40,7 @@ class Config:
     data: Path = Path("UKBB")
     """Folder with ecg/ and NIFTI/."""
     pipeline: Path | None = None
-    """A pipeline folder; the newest trained one under runs/ if not given."""
+    """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path = Path("report")
     """report.json, report.html and what they are made from."""
     training_data: Path | None = None
@@ -62,13 +62,14 @@ class Config:
     samples: int = 8
     """Hearts per person."""
     guidance_scale: float | None = None
-    steps: int = 8
+    steps: int | None = None
+    """Evaluations of the denoiser; the pipeline's own number if not given."""
     scheduler: str | None = None
     batch_size: int = 8
     curves: bool = False
     """Also try other guidance scales and numbers of steps, on fewer people."""
     calibrate: bool = False
-    """Fit the calibration of the intervals on these people and store it in the pipeline (with --split validation)."""
+    """Only fit the calibration of the intervals on these people, and store it in the pipeline (--split validation)."""
     seed: int = 0
 
 
@@ -89,10 +90,10 @@ def main() -> None:
     with state.main_process_first():
         cohort, rows = people_of(config, pipeline, folder)
     patients = prepared_patients(cohort, rows)
-    record = record_of(config, folder, cohort, rows)
+    record = record_of(config, pipeline, folder, cohort, rows)
     work = config.output / f"measured-{fingerprint(record)}"
     seconds = {}
-    for arm in ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS)):
+    for arm in arms_of(config):
         begun = time.monotonic()
         measure_arm(arm, config, pipeline, segmenter, cohort, rows, patients, work / arm, state)
         seconds[arm] = time.monotonic() - begun
@@ -103,7 +104,9 @@ def main() -> None:
     if not state.is_main_process:
         return
     begun = time.monotonic()
-    arms = {arm: load_measured([work / arm / f"{p.name}.npz" for p in patients]) for arm in seconds if arm != "curves"}
+    arms = {arm: load_measured([work / arm / f"{p.name}.npz" for p in patients]) for arm in arms_of(config)}
+    if config.calibrate:
+        return calibrate(folder, arms["generated"], cohort.phenotypes[rows])
     report, pictures = build_report(config, pipeline, folder, segmenter, cohort, rows, patients, arms)
     if config.curves:
         report["curves"] = curve_report(config, folder, pipeline, arms, cohort, rows, patients, work)
@@ -115,12 +118,20 @@ def main() -> None:
 # ---- What is measured, and by what ----
 
 
+def arms_of(config: Config) -> tuple[str, ...]:
+    """The kinds of hearts to measure."""
+    if config.calibrate:
+        return ("generated",)
+    return ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS))
+
+
 def open_pipeline(config: Config, device) -> tuple:
     """The pipeline, its folder, and the segmenter that measures."""
     from models.segmenter import Segmenter
-    from sampling.pipeline import ECGToMRIPipeline, load_part, newest_pipeline
+    from sampling.pipeline import ECGToMRIPipeline, load_part
+    from sampling.release import pipeline_to_use
 
-    folder = config.pipeline or newest_pipeline(Path("runs"))
+    folder = config.pipeline or pipeline_to_use(Path("runs"))
     pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(device)
     pipeline.set_progress_bar_config(disable=True)
     source = config.segmenter or folder / "segmenter"
@@ -161,9 +172,10 @@ def taught_by(folder: Path) -> str | None:
     return json.loads(card.read_text())["cohort"] if card.exists() else None
 
 
-def record_of(config: Config, folder: Path, cohort, rows) -> dict:
+def record_of(config: Config, pipeline, folder: Path, cohort, rows) -> dict:
     """What the measurements depend on; other options, other measurements."""
     from sampling.pipeline import weights_sha256
+    from sampling.release import pipeline_name
     from training.run import code_version
 
     return {
@@ -171,10 +183,10 @@ def record_of(config: Config, folder: Path, cohort, rows) -> dict:
         "split": config.split,
         "n_subjects": len(rows),
         "n_samples": config.samples,
-        "pipeline": folder.resolve().parent.name,
+        "pipeline": pipeline_name(folder),
         "weights_sha256": weights_sha256(folder),
         "guidance_scale": config.guidance_scale,
-        "steps": config.steps,
+        "steps": config.steps or pipeline.config.steps,
         "scheduler": config.scheduler,
         "hearts": config.hearts and config.hearts.name,
         "labels": config.labels and config.labels.name,
@@ -271,6 +283,7 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     import numpy as np
 
     from evaluation import figures
+    from evaluation.calibration import read_calibration
     from evaluation.coherence import coherence
     from evaluation.groups import disease_groups
     from evaluation.report import (
@@ -290,7 +303,7 @@ def build_report(config: Config, pipeline, folder: Path, segmenter, cohort, rows
     report |= ceiling_report(pipeline, folder, patients, generated, truth)
     controls, training = control_report(config, pipeline, segmenter, folder, cohort, rows, patients, arms, truth)
     report["controls"] = controls
-    report |= certainty_figures(generated, truth, stored_calibration(config, folder, generated, truth), groups)
+    report |= certainty_figures(generated, truth, read_calibration(folder), groups)
     report["groups"] = group_figures(generated, real, truth, groups, scars)
     if "shuffled_ecg" in arms:
         report |= retrieval_figures(generated, arms["shuffled_ecg"], real, mask)
@@ -346,7 +359,7 @@ def curve_report(config: Config, folder: Path, pipeline, arms: dict, cohort, row
     ceiling = predict_phenotypes(folder / "ceiling", patients[:n], pipeline.device) if has_ceiling else None
     known = (arms["real"].first(n), truth, ceiling, mask)
     scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
-    usual = {"guidance_scale": scale, "steps": config.steps, "samples": CURVE_SAMPLES}
+    usual = {"guidance_scale": scale, "steps": config.steps or pipeline.config.steps, "samples": CURVE_SAMPLES}
     found = []
     for option, values in CURVES.items():
         for value in values:
@@ -415,14 +428,18 @@ def training_controls(pipeline, segmenter, patients, training: dict) -> dict:
     return {"mean_heart": mean_heart, "retrieval": np.asarray(cohort.phenotypes[closest], dtype=float)}
 
 
-def stored_calibration(config: Config, folder: Path, generated, truth):
-    """Factors (12,) of the intervals' widths kept with the pipeline; fitted on these people with --calibrate."""
-    from evaluation.calibration import read_calibration, write_calibration
+def calibrate(folder: Path, generated, truth) -> None:
+    """Fit the factors (12,) of the intervals' widths, and keep them with the pipeline."""
+    import numpy as np
+
+    from cohort.phenotypes import PHENOTYPES
+    from evaluation.calibration import write_calibration
     from evaluation.certainty import fit_spread
 
-    if config.calibrate:
-        write_calibration(folder, fit_spread(generated.phenotypes, truth))
-    return read_calibration(folder)
+    factors = fit_spread(generated.phenotypes, np.asarray(truth, dtype=float))
+    write_calibration(folder, factors)
+    found = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
+    print(f"intervals of {len(truth)} validation people are to be wider by these factors: {found}")
 
 
 def segmenter_report(segmenter, cohort, rows, generated, real) -> dict:

@@ -25,9 +25,11 @@ class Config:
     ecg: Path
     """An ECG file, or a folder of them."""
     pipeline: Path | None = None
-    """A pipeline folder; the newest trained one under runs/ if not given."""
+    """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path = Path("out")
     """One folder a patient is written here."""
+    pseudonymise: Path | None = None
+    """A key file: folders, captions, heart.json and screen call patients by a keyed hash (see cohort/pseudonym.py)."""
     samples: int = 4
     """Hearts per ECG."""
     mri: Path | None = None
@@ -36,8 +38,8 @@ class Config:
     """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
-    steps: int = 8
-    """Evaluations of the denoiser."""
+    steps: int | None = None
+    """Evaluations of the denoiser; the pipeline's own number if not given."""
     scheduler: str | None = None
     """Name of a diffusers scheduler; the pipeline's own if not given."""
     seed: int = 0
@@ -52,34 +54,32 @@ class Config:
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    if min(config.samples, config.steps, config.batch_size) < 1:
+    if min(config.samples, config.batch_size) < 1 or (config.steps is not None and config.steps < 1):
         raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")
+    from cohort.pseudonym import Naming, read_key
+    from sampling.compiler import without_compiler
     from sampling.inputs import ecg_files
 
+    shown = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     files = ecg_files(config.ecg)
+    with without_compiler():
+        state, folder, pipeline, segmenter, calibration = open_pipeline(config)
 
-    from accelerate import Accelerator
     from tqdm import tqdm
 
     from cohort.person import read_persons
     from sampling.grid import write_overview
+    from sampling.model_card import knows_phantoms_only
     from sampling.patients import generate
-    from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
-    from training.threads import share_cores
 
-    state = Accelerator().state  # unlike PartialState, it heeds ACCELERATE_USE_CPU
-    share_cores(state.num_processes)
-    folder = config.pipeline or newest_pipeline(Path("runs"))
-    pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
-    pipeline.set_progress_bar_config(disable=True)
-    if state.is_main_process:
-        print(f"pipeline: {folder} on {state.device}")
-    segmenter, calibration = measuring_parts(folder, state)
     persons = read_persons(config.persons) if config.persons else {}
     record = record_of(config, pipeline, folder)
+    simulated_only = knows_phantoms_only(folder)
     with state.split_between_processes(files) as mine:
-        patients, refused = read_patients(mine, config, pipeline, persons, alone=len(files) == 1)
-        waiting = [p for p in patients if not is_done(config.output / p.name, record | {"input_sha256": p.sha256})]
+        patients, refused = read_patients(mine, config, pipeline, persons, simulated_only, shown, alone=len(files) == 1)
+        own = [{"subject": shown(p.name), "input_sha256": shown(p.sha256)} for p in patients]
+        done = [is_done(config.output / about["subject"], record | about) for about in own]
+        waiting = [patient for patient, finished in zip(patients, done, strict=True) if not finished]
         hearts = generate(
             pipeline, waiting, config.samples, config.seed, config.batch_size, config.steps, config.guidance_scale
         )
@@ -87,10 +87,10 @@ def main() -> None:
         overview = []  # of the first few only: a folder may hold thousands
         for patient, made in bar:
             measured = measure(made, pipeline, segmenter, calibration)
-            print_phenotypes(patient.name, measured, bar)
-            real, first = write(config, pipeline, patient, made, record | {"phenotypes": measured})
+            print_phenotypes(shown(patient.name), measured, bar)
+            real, first = write(config, pipeline, patient, made, record | {"phenotypes": measured}, shown)
             if len(overview) < OVERVIEW_PATIENTS:
-                overview.append((patient.name, real, first))
+                overview.append((shown(patient.name), real, first))
     state.wait_for_everyone()  # a refusal here must not end the others' work
     if state.is_main_process:
         if len(overview) > 1:
@@ -100,6 +100,24 @@ def main() -> None:
             print(f"{len(patients) - len(waiting)} patients were finished by an earlier run and left as they are")
     if refused:
         raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
+
+
+def open_pipeline(config: Config) -> tuple:
+    """Accelerate's state, the pipeline's folder, the pipeline, and what measures its hearts (`measuring_parts`)."""
+    from accelerate import Accelerator
+
+    from sampling.pipeline import ECGToMRIPipeline
+    from sampling.release import pipeline_to_use
+    from training.threads import share_cores
+
+    state = Accelerator().state  # unlike PartialState, it heeds ACCELERATE_USE_CPU
+    share_cores(state.num_processes)
+    folder = config.pipeline or pipeline_to_use(Path("runs"))
+    pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
+    pipeline.set_progress_bar_config(disable=True)
+    if state.is_main_process:
+        print(f"pipeline: {folder} on {state.device}")
+    return state, folder, pipeline, *measuring_parts(folder, state)
 
 
 def measuring_parts(folder: Path, state) -> tuple:
@@ -153,10 +171,13 @@ def is_done(folder: Path, record: dict) -> bool:
     return path.exists() and record.items() <= json.loads(path.read_text()).items()
 
 
-def read_patients(files: list[Path], config: Config, pipeline, persons: dict, alone: bool) -> tuple[list, int]:
+def read_patients(
+    files: list[Path], config: Config, pipeline, persons: dict, simulated_only: bool, shown, alone: bool
+) -> tuple[list, int]:
     """The readable patients, and how many files were refused; a file alone is refused by its own InputError."""
     from cohort.person import Person
     from cohort.subjects import BULK_NAME
+    from sampling.inputs import subject_name
     from sampling.patients import read_patient
 
     patients, refused = [], 0
@@ -168,38 +189,46 @@ def read_patients(files: list[Path], config: Config, pipeline, persons: dict, al
                 path,
                 pipeline,
                 known,
+                simulated_only,
                 allow_missing_leads=config.allow_missing_leads,
                 sampling_rate=config.sampling_rate,
             )
             true_heart(config, pipeline, patient)  # a bad MRI is found before any heart is made
         except InputError as error:
+            told = shown.of_fault(error, path, subject_name(path))
             if alone:
-                raise
-            print(f"error: {error}", file=sys.stderr)
+                raise told from None
+            print(f"error: {told}", file=sys.stderr)
             refused += 1
             continue
         for warning in patient.warnings:
-            print(f"warning: {path}: {warning}", file=sys.stderr)
+            print(f"warning: {shown.of_file(path, patient.name)}: {warning}", file=sys.stderr)
         patients.append(patient)
     return patients, refused
 
 
 def record_of(config: Config, pipeline, folder: Path) -> dict:
     """What heart.json says of how the hearts were made."""
+    from sampling.model_folder import configuration_sha256
     from sampling.pipeline import weights_sha256
+    from sampling.release import pipeline_name
     from training.run import code_version
 
     scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
-    return {
-        "pipeline": folder.resolve().parent.name,
-        "weights_sha256": weights_sha256(folder),
-        "code_version": code_version(),
+    options = {
         "seed": config.seed,
         "samples": config.samples,
-        "steps": config.steps,
+        "steps": config.steps or pipeline.config.steps,
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
         "beside_true_heart": config.mri is not None,
+    }
+    return {
+        "pipeline": pipeline_name(folder),
+        "weights_sha256": weights_sha256(folder),
+        "configuration_sha256": configuration_sha256(folder, options),
+        "code_version": code_version(),
+        **options,
     }
 
 
@@ -210,13 +239,18 @@ def true_heart(config: Config, pipeline, patient):
     return find_true_heart(config.mri, patient.name, pipeline.grid) if config.mri else None
 
 
-def write(config: Config, pipeline, patient, hearts, record: dict) -> tuple:
+def write(config: Config, pipeline, patient, hearts, record: dict, shown) -> tuple:
     """One patient's folder; returns the true heart, if there is one, and the first generated one."""
     from sampling.outputs import write_patient
 
     real = true_heart(config, pipeline, patient)
-    own = {"subject": patient.name, "input_sha256": patient.sha256, **record, "warnings": list(patient.warnings)}
-    write_patient(config.output / patient.name, hearts, pipeline.grid, own, real)
+    own = {
+        "subject": shown(patient.name),
+        "input_sha256": shown(patient.sha256),
+        **record,
+        "warnings": list(patient.warnings),
+    }
+    write_patient(config.output / own["subject"], hearts, pipeline.grid, own, real)
     return real, hearts[0]
 
 

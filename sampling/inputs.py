@@ -7,8 +7,14 @@ import numpy as np
 
 from cohort.ecg import LEADS
 from cohort.errors import InputError
+from cohort.subjects import BULK_NAME
 
 SUFFIXES = (".xml", ".hea", ".npy", ".csv")
+FIRST_SIMULATED_EID = 9_000_001  # of the phantoms; participants have smaller numbers
+SIMULATED_ONLY = (
+    "the weights know simulated patients only, and by its name this ECG is of none: "
+    "the heart drawn is a simulation's and says nothing about this person"
+)
 
 
 def ecg_files(path: Path) -> list[Path]:
@@ -34,6 +40,12 @@ def ecg_files(path: Path) -> list[Path]:
 def subject_name(path: Path) -> str:
     """The folder name for a file's outputs, which also keys its noise: its stem, with unusual characters as "_"."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip(".-")[:100] or "subject"
+
+
+def is_simulated(path: Path) -> bool:
+    """Whether a file's name is that of a phantom's ECG; nothing inside such a file tells it from a real one."""
+    name = BULK_NAME.fullmatch(path.stem)
+    return name is not None and int(name[1]) >= FIRST_SIMULATED_EID
 
 
 def ecg_limits(ecg: np.ndarray, lead_mask: np.ndarray) -> list[list[float]]:

@@ -79,8 +79,9 @@ ABOUT = """\
 A latent diffusion pipeline that draws the heart (short-axis cardiac MRI at end-diastole and end-systole) of the patient
 whose 12-lead ECG it is given. **Generated images, for research. NOT FOR DIAGNOSIS.**
 """
-SIMULATED = """\
-Simulated patients (phantoms): no person's data were used, and **figures on them say nothing about patients**.
+SIMULATED_PATIENTS = "Simulated patients (phantoms)"
+SIMULATED = f"""\
+{SIMULATED_PATIENTS}: no person's data were used, and **figures on them say nothing about patients**.
 """
 REAL = """\
 Data of real people. Weights can hold traces of those they were trained on: the agreement under which the data were
@@ -151,6 +152,20 @@ def add_figures(folder: Path, report: dict) -> None:
         raise InputError(path, "is no model card with a place for figures", "train again, or restore the card")
     before, after = text[: text.index(BEGIN)], text[text.index(END) :]
     _replace(path, f"{before}{BEGIN}\n{_figures(report)}\n{after}")
+
+
+def renew_size(folder: Path) -> None:
+    """Count parameters and MB of a card anew, after the weights were written otherwise; without a card, nothing."""
+    path = folder / "README.md"
+    if path.is_file():
+        text = path.read_text(encoding="utf-8")
+        _replace(path, f"{text[: text.index('## Size')]}{_size(folder)}\n{text[text.index('## Recipe') :]}")
+
+
+def knows_phantoms_only(folder: Path) -> bool:
+    """Whether the card says that the cohort was simulated; a folder without a card says nothing."""
+    path = folder / "README.md"
+    return path.is_file() and SIMULATED_PATIENTS in path.read_text(encoding="utf-8")
 
 
 def _data(data: dict) -> str:

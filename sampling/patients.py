@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cohort.ecg import quality_flags, read_ecg
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.prepared import PreparedCohort
 from cohort.preprocessing import ecg_input
+from cohort.quality import quality_flags
 
-from .inputs import out_of_range, subject_name
+from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
 from .pipeline import Condition, ECGToMRIPipeline, sample_generator
 
 
@@ -43,11 +44,14 @@ class Patient:
         return digest.hexdigest()
 
 
-def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **reading) -> Patient:
+def read_patient(
+    path: Path, pipeline: ECGToMRIPipeline, known: Person, simulated_only: bool = False, **reading
+) -> Patient:
     """Read an ECG file as the pipeline's encoder wants it.
 
     Args:
         known: what other sources say of the person; the file's own statements give way to it.
+        simulated_only: the pipeline knows phantoms only; anybody else's ECG is warned of.
         reading: options of `cohort.ecg.read_ecg`.
 
     Raises:
@@ -70,6 +74,8 @@ def read_patient(path: Path, pipeline: ECGToMRIPipeline, known: Person, **readin
     ]
     if unknown:
         warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
+    if simulated_only and not is_simulated(path):
+        warnings.append(SIMULATED_ONLY)
     return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings))
 
 
@@ -114,7 +120,7 @@ def generate(
     samples: int,
     seed: int,
     batch_size: int,
-    steps: int = 8,
+    steps: int | None = None,
     guidance_scale: float | None = None,
     ecg: bool = True,
     person: bool = True,

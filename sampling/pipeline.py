@@ -2,16 +2,16 @@
 
 import hashlib
 import inspect
-import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from diffusers import DiffusionPipeline, ModelMixin, UNet2DConditionModel
+from diffusers.utils import logging as diffusers_logging
 from einops import rearrange
-from safetensors import SafetensorError
 from torch import Generator, Tensor
 
 from cohort.errors import InputError
@@ -24,6 +24,7 @@ from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.unet import denoise_heart, join_slices
 
+from .model_folder import read_index, require_config_of, require_plain
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
 PARTS = {
@@ -62,7 +63,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         geometry: fields of the GridGeometry the parts were trained on.
         ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
         shared_noise: fraction of the starting noise common to the slices of a heart, as in training.
-        guidance_scale: default of `__call__`.
+        guidance_scale, steps: defaults of `__call__`.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         ecg_limits: list[list[float]] | None = None,
         shared_noise: float = 0.0,
         guidance_scale: float = 1.0,
+        steps: int = 8,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -88,7 +90,11 @@ class ECGToMRIPipeline(DiffusionPipeline):
             scheduler=scheduler,
         )
         self.register_to_config(
-            geometry=geometry, ecg_limits=ecg_limits, shared_noise=shared_noise, guidance_scale=guidance_scale
+            geometry=geometry,
+            ecg_limits=ecg_limits,
+            shared_noise=shared_noise,
+            guidance_scale=guidance_scale,
+            steps=steps,
         )
         join_slices(unet)
 
@@ -108,16 +114,19 @@ class ECGToMRIPipeline(DiffusionPipeline):
         self,
         condition: Condition,
         generators: list[Generator],
-        steps: int = 8,
+        steps: int | None = None,
         guidance_scale: float | None = None,
+        guided_between: tuple[float, float] = (0.0, 1.0),
     ) -> Tensor:
         """Denoise one heart per entry of the condition.
 
         Args:
             condition: of B patients.
             generators: B CPU generators, one per heart: a heart depends on its own alone, at any batch size.
-            steps: evaluations of the denoiser.
+            steps: evaluations of the denoiser; the pipeline's own number if not given.
             guidance_scale: 1 follows the condition (no second pass); above 1 exaggerates it (Ho & Salimans 2022).
+            guided_between: noise levels (0 to 1) at which it does; at others one pass follows the condition
+                (Kynkäänniemi 2024, "Applying Guidance in a Limited Interval", section 3).
 
         Returns:
             (B, slices, phases, height, width) intensities in [0, 1] on the CPU.
@@ -128,11 +137,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         present = torch.arange(len(summary), device=self.device) < len(codes)  # nobody's heart has no code
         given_codes = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
         told = self.conditioner.told(summary, given_codes, present)
-        latents = self._denoise(tokens, told, generators, steps, scale)  # (B, S*P, C, h, w)
-        flat = rearrange(latents, "b s c h w -> (b s) c h w")
-        pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
-        g = self.grid
-        return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
+        return self.decode(self._denoise(tokens, told, generators, steps or self.config.steps, scale, guided_between))
 
     def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
         """Tokens (B, M, D) and summary (B, D + K); for guidance those of the empty condition follow, so 2 B."""
@@ -163,6 +168,13 @@ class ECGToMRIPipeline(DiffusionPipeline):
             codes = scheduler.step(_guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
         return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]))
 
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents of hearts (B, S*P, C, h, w) -> (B, slices, phases, height, width) in [0, 1] on the CPU."""
+        flat = rearrange(latents, "b s c h w -> (b s) c h w")
+        pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
+        g = self.grid
+        return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
+
     @torch.no_grad()
     def reconstruct(self, heart: Tensor) -> Tensor:
         """A true heart (slices, phases, height, width) in [0, 1] through the autoencoder alone, on the CPU."""
@@ -170,7 +182,15 @@ class ECGToMRIPipeline(DiffusionPipeline):
         made = self.autoencoder.decode(self.autoencoder.encode(pixels))  # (S*P, 1, H, W)
         return rearrange(made, "(s p) 1 h w -> s p h w", p=heart.shape[1]).cpu()
 
-    def _denoise(self, tokens: Tensor, told: Tensor, generators: list[Generator], steps: int, scale: float) -> Tensor:
+    def _denoise(
+        self,
+        tokens: Tensor,
+        told: Tensor,
+        generators: list[Generator],
+        steps: int,
+        scale: float,
+        guided_between: tuple[float, float] = (0.0, 1.0),
+    ) -> Tensor:
         g, f = self.grid, self.autoencoder.downsampling
         batch, slices = len(generators), g.slices * g.phases
         shape = (batch, slices, self.unet.config.out_channels, g.height // f, g.width // f)
@@ -180,9 +200,11 @@ class ECGToMRIPipeline(DiffusionPipeline):
         latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
         for timestep in self.progress_bar(self.scheduler.timesteps):
             on_path, sigma = to_flow(self.scheduler, latents, timestep)
-            doubled = torch.cat([on_path] * (len(told) // batch))  # (B or 2 B, S, C, h, w)
-            times = torch.full((len(doubled),), float(sigma) * 1000, device=self.device)
-            velocity = _guided(denoise_heart(self.unet, doubled, times, level_mm, phase, tokens, told), batch, scale)
+            rows = len(told) if guided_between[0] <= sigma <= guided_between[1] else batch
+            given = (part[:rows] for part in (level_mm, phase, tokens, told))
+            doubled = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
+            times = torch.full((rows,), float(sigma) * 1000, device=self.device)
+            velocity = _guided(denoise_heart(self.unet, doubled, times, *given), batch, scale)
             prediction = from_flow(self.scheduler, on_path, velocity, sigma)
             latents = self._step(prediction, timestep, latents, generators)
         return latents
@@ -216,7 +238,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
 
     @classmethod
     def load(cls, folder: Path, scheduler: str | None = None) -> "ECGToMRIPipeline":
-        """Open a pipeline folder; refuses one with missing, unexpected or misshapen weights.
+        """Open a pipeline folder; refuses one with missing, unexpected or misshapen weights, or that carries code.
 
         Args:
             scheduler: name of a diffusers scheduler that replaces the stored one.
@@ -228,14 +250,10 @@ class ECGToMRIPipeline(DiffusionPipeline):
                 "is not a trained pipeline",
                 "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
             )
-        try:
-            about = json.loads(index.read_text())
-            settings = {name: about[name] for name in ("geometry", "ecg_limits", "shared_noise", "guidance_scale")}
-            scheduler = scheduler or about["scheduler"][1]
-        except (ValueError, LookupError, TypeError) as error:
-            raise InputError(index, "is damaged", "train again or copy it again") from error
+        require_plain(folder)
+        settings, stored = read_index(folder, cls.__name__, PARTS)
         parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
-        return cls(**parts, scheduler=make_scheduler(scheduler), **settings)
+        return cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
 
 
 def _guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
@@ -247,20 +265,41 @@ def _guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
 
 
 def load_part(part: type, folder: Path):
-    """A trained part in eval mode; diffusers only warns about missing tensors, so the lists are checked here."""
+    """A trained part in float32 and eval mode; diffusers only warns of missing tensors, so the lists are checked here.
+
+    Raises:
+        InputError: the folder is not exactly what `save_pretrained` of this part writes, or a weight is not finite.
+    """
+    require_plain(folder)
+    require_config_of(part, folder)
     try:
-        loaded, info = part.from_pretrained(
-            folder, output_loading_info=True, use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
-        )
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        with _unwarned():
+            loaded, info = part.from_pretrained(
+                folder, output_loading_info=True, use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
+            )
+    except Exception as error:  # a constructor answers a damaged configuration with whatever it stumbles over
         raise InputError(
             folder, f"cannot be loaded ({type(error).__name__})", "train again or copy it again"
         ) from error
-    wrong = {kind: names for kind, names in info.items() if names}
+    wrong = [f"{len(names)} {kind}, {min(map(str, names))} among them" for kind, names in info.items() if names]
     if wrong:
-        raise InputError(folder, f"weights do not fit the configuration: {wrong}", "train again or copy it again")
+        fault = f"weights do not fit the configuration: {'; '.join(wrong)}"
+        raise InputError(folder, fault, "train again or copy it again")
+    if not all(value.isfinite().all() for value in loaded.state_dict().values()):
+        raise InputError(folder, "holds weights that are not finite numbers", "train again or copy it again")
     loaded.register_to_config(_name_or_path="")  # where it lay on this machine is nobody's business
-    return loaded.eval()
+    return loaded.float().eval()  # weights may lie in half precision; the autoencoder above all is not run in it
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Of what `load_part` refuses in one line, diffusers would also warn, in a line that lists every tensor."""
+    before = diffusers_logging.get_verbosity()
+    diffusers_logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        diffusers_logging.set_verbosity(before)
 
 
 def weights_sha256(folder: Path) -> str:

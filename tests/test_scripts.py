@@ -2,6 +2,7 @@
 
 import gzip
 import importlib
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 
 from cohort.errors import exit_code_of
 from phantom.cohort_writer import FIRST_EID, ecg_path
+from sampling.inputs import SIMULATED_ONLY
+from sampling.model_card import REAL, SIMULATED
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = [
@@ -23,6 +26,16 @@ SCRIPTS = [
     "sample",
     "evaluate_samples",
 ]
+HEAVY = ("torch", "diffusers", "accelerate", "scipy.signal", "matplotlib")
+HELP = """
+import runpy, sys
+sys.path.insert(0, sys.argv[1])
+script, sys.argv[1:] = sys.argv[2], ["--help"]
+try:
+    runpy.run_path(script, run_name="__main__")
+except SystemExit:
+    print(*sorted(sys.modules), file=sys.stderr)
+"""
 
 
 @pytest.fixture
@@ -61,6 +74,16 @@ def test_help_says_what_the_script_is_for(run, script):
     code, out, _ = run(script, "--help")
     assert code == 0 and "--output" in out
     assert len(out) > 300
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_imports_nothing_heavy(script):
+    """It answers within a second because it waits for none of these; time itself is not tested."""
+    command = [sys.executable, "-c", HELP, str(ROOT), str(ROOT / f"{script}.py")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    imported = done.stderr.split()
+    assert "tyro" in imported and "--output" in done.stdout
+    assert not set(HEAVY) & set(imported)
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
@@ -114,9 +137,35 @@ def exercise(path):
     return path.read_text(encoding="latin-1").replace("CardiologyXML", "CardiologyExerciseXML").encode("latin-1")
 
 
-def test_without_a_pipeline_it_says_how_to_train_one(run, phantom_data):
+@pytest.fixture
+def released(tmp_path, monkeypatch):
+    """Where the weights that come with the code would lie; nothing is there yet."""
+    monkeypatch.setattr("sampling.release.RELEASED", tmp_path / "elsewhere" / "pretrained" / "phantom")
+    return tmp_path / "elsewhere" / "pretrained" / "phantom"
+
+
+def test_without_a_pipeline_it_says_how_to_train_one(run, phantom_data, released):
     refused(run("sample", "--ecg", ecg_path(phantom_data, 0)), "runs", "train_diffusion.py")
     refused(run("sample", "--ecg", ecg_path(phantom_data, 0), "--pipeline", "elsewhere"), "elsewhere", "--pipeline")
+
+
+def test_released_weights_are_used_and_warn_of_whoever_is_not_simulated(run, tiny_pipeline, phantom_data, released):
+    tiny_pipeline.save(released, describe=lambda folder: (folder / "README.md").write_text(SIMULATED))
+    simulated = ecg_path(phantom_data, 0)
+    shutil.copy(simulated, "somebody.xml")
+    for path, warned in ((simulated, False), ("somebody.xml", True)):
+        code, out, error = run("sample", "--ecg", path, "--samples", 1, "--steps", 1)
+        assert code == 0 and f"pipeline: {released}" in out
+        record = json.loads((Path("out") / Path(path).stem / "heart.json").read_text())
+        assert (SIMULATED_ONLY in error) is (SIMULATED_ONLY in record["warnings"]) is warned
+        assert record["pipeline"] == "phantom"
+
+
+def test_a_pipeline_taught_by_real_people_warns_of_none(run, saved_pipeline, phantom_data):
+    Path("runs/diffusion/pipeline/README.md").write_text(REAL)
+    shutil.copy(ecg_path(phantom_data, 0), "somebody.xml")
+    code, _, error = run("sample", "--ecg", "somebody.xml", "--samples", 1, "--steps", 1)
+    assert code == 0 and SIMULATED_ONLY not in error
 
 
 @pytest.mark.parametrize(
@@ -189,7 +238,7 @@ def test_an_ecg_with_a_hostile_name_stays_inside_the_output(run, saved_pipeline,
 # ---- evaluation ----
 
 
-def test_evaluation_asks_for_what_it_lacks(run, tiny_pipeline, phantom_data, tmp_path):
+def test_evaluation_asks_for_what_it_lacks(run, tiny_pipeline, phantom_data, tmp_path, released):
     refused(run("evaluate_samples", "--data", phantom_data), "train_diffusion.py")
     tiny_pipeline.save(tmp_path / "runs" / "diffusion" / "pipeline")
     refused(run("evaluate_samples", "--data", phantom_data), "train_segmenter.py")

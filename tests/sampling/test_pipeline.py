@@ -73,6 +73,36 @@ def test_guidance_1_makes_no_second_pass(tiny_pipeline):
     assert sizes == [2 * slices] * 4
 
 
+@pytest.mark.parametrize("between", [(0.0, 0.6), (0.6, 1.0), (0.3, 0.8), (2.0, 2.0)])
+def test_guidance_at_some_noise_levels_makes_its_second_pass_there_only(tiny_pipeline, between):
+    levels, sizes = [], []
+
+    def look(module, given):
+        sizes.append(len(given[0]))
+        levels.append(float(given[1][0]) / 1000)
+
+    tiny_pipeline.unet.register_forward_pre_hook(look)
+    tiny_pipeline(condition(), generators(1, 2, 3), steps=5, guidance_scale=1.5, guided_between=between)
+    assert len(levels) == 5 and levels[0] > 0.99
+    slices = 3 * 6  # hearts x (slices x phases)
+    assert sizes == [slices * (2 if between[0] <= level <= between[1] else 1) for level in levels]
+
+
+def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(tiny_pipeline):
+    tokens, summary = tiny_pipeline.encode(condition(), guided=True)
+    told = tiny_pipeline.conditioner.told(summary, torch.zeros(6, 3), torch.ones(6, dtype=torch.bool))
+
+    def denoised(rows, scale, *between):
+        given = (tokens[:rows], told[:rows], generators(1, 2, 3), 3, scale, *between)
+        with torch.no_grad():
+            return tiny_pipeline._denoise(*given)
+
+    everywhere = denoised(6, 1.5)
+    assert torch.equal(denoised(6, 1.5, (0.0, 1.0)), everywhere)
+    assert (denoised(6, 1.5, (0.0, 0.5)) - everywhere).abs().max() > 1e-4
+    torch.testing.assert_close(denoised(6, 1.5, (2.0, 2.0)), denoised(3, 1.0), atol=1e-5, rtol=0)
+
+
 def test_guidance_0_follows_nobody_and_1_is_the_condition_itself(tiny_pipeline):
     given, others = condition(), condition(seed=1)
     ignored = [tiny_pipeline(c, generators(1, 2, 3), steps=2, guidance_scale=0.0) for c in (given, others)]
@@ -204,14 +234,14 @@ def test_a_damaged_folder_is_refused_in_one_line(saved, file, damage):
     assert "\n" not in str(refusal.value)
 
 
-def test_an_index_that_names_code_runs_none(saved):
-    """Only the four parts and a scheduler of diffusers are ever built, whatever the index says."""
+@pytest.mark.parametrize(("entry", "named"), [("unet", ["os", "system"]), ("scheduler", ["os", "system"])])
+def test_an_index_that_names_code_is_refused_and_runs_none(saved, entry, named):
+    """Only the five parts and a scheduler of diffusers are ever built, whatever the index says."""
     index = json.loads((saved / "model_index.json").read_text())
-    index["unet"] = ["os", "system"]
-    (saved / "model_index.json").write_text(json.dumps(index))
-    assert type(ECGToMRIPipeline.load(saved).unet) is PARTS["unet"]
-    index["scheduler"] = ["os", "system"]
-    (saved / "model_index.json").write_text(json.dumps(index))
+    (saved / "model_index.json").write_text(json.dumps(index | {entry: named}))
+    with pytest.raises(InputError, match="entry unet|no scheduler"):
+        ECGToMRIPipeline.load(saved)
+    (saved / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", "AutoencoderKL"]}))
     with pytest.raises(InputError, match="no scheduler"):
         ECGToMRIPipeline.load(saved)
 

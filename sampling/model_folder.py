@@ -1,0 +1,133 @@
+"""What a folder of trained weights may hold, looked at before any of it is opened.
+
+Weights come from strangers. Nothing here opens a pickle or imports what a file names, and diffusers is asked for
+safetensors only; still, a folder that carries code, or leads out of itself, is not the one that was saved.
+"""
+
+import hashlib
+import inspect
+import json
+import math
+from dataclasses import astuple
+from pathlib import Path
+
+import numpy as np
+
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry
+from cohort.leads import LEADS
+
+KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
+SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps")
+TRUST = "get the folder again from whoever trained it, or train one"
+
+
+def require_plain(folder: Path) -> None:
+    """Refuse a folder with files that can carry code, shards, or links; hidden names are passed over, and never read.
+
+    A list of shards (`*.index.json`) names further files, which diffusers would open by their ending, pickles included.
+
+    Raises:
+        InputError: naming the file.
+    """
+    for path in sorted(folder.rglob("*")):
+        if any(part.startswith(".") for part in path.relative_to(folder).parts):
+            continue
+        if path.is_symlink():
+            raise InputError(path, "is a link, and may lead anywhere", "copy the files themselves (cp -rL)")
+        if path.is_dir():
+            continue
+        if not path.is_file() or path.suffix.lower() not in KINDS or path.name.endswith(".index.json"):
+            raise InputError(path, "has no place in a model's folder and may carry code", f"delete it; better, {TRUST}")
+
+
+def require_config_of(part: type, folder: Path) -> None:
+    """Refuse a config.json of another class, or with keys this class does not know (`auto_map`, quantisation, ...).
+
+    Raises:
+        InputError: also where there is no readable config.json.
+    """
+    path = folder / "config.json"
+    about = _read_table(path)
+    known = inspect.signature(part.__init__).parameters
+    strange = [key for key in about if not key.startswith("_") and key not in known]
+    if about.get("_class_name") != part.__name__:
+        raise InputError(path, f"is no configuration of {part.__name__}: it is of another class", TRUST)
+    if strange:
+        raise InputError(path, f"is no configuration of {part.__name__}: it sets {strange[0]!r}", TRUST)
+
+
+def read_index(folder: Path, own: str, parts: dict[str, type]) -> tuple[dict, str]:
+    """The settings of a pipeline's model_index.json, and the name of its scheduler.
+
+    Args:
+        own: name of the pipeline's class. parts: the class of every part; the index may name no other.
+
+    Raises:
+        InputError: damaged, or it names a class or a module that is not the pipeline's.
+    """
+    path = folder / "model_index.json"
+    about = _read_table(path)
+    named = {key: value for key, value in about.items() if isinstance(value, list) and key not in SETTINGS}
+    scheduler = named.pop("scheduler", None)
+    foreign = sorted(
+        key for key in named.keys() | parts.keys() if key not in parts or not _names(named.get(key), parts[key])
+    )
+    if foreign or about.get("_class_name") != own:
+        raise InputError(path, f"its entry {foreign[0] if foreign else '_class_name'} is not of a {own}", TRUST)
+    if not (isinstance(scheduler, list) and len(scheduler) == 2 and scheduler[0] == "diffusers"):
+        raise InputError(path, "names no scheduler of diffusers", TRUST)
+    try:
+        return _settings(about), str(scheduler[1])
+    except (LookupError, TypeError, ValueError) as error:
+        raise InputError(path, "is damaged: a setting is missing or out of range", TRUST) from error
+
+
+def configuration_sha256(folder: Path, options: dict) -> str:
+    """One hash of what, beside weights and code, decides an output: options, and a pipeline's own configuration.
+
+    That is its index, each part's config.json (measured statistics of latents, people and codes stand there), and the
+    calibration of its intervals.
+
+    Args:
+        folder: of a pipeline. options: of the run, as JSON can hold them.
+    """
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True).encode())
+    for path in sorted([folder / "model_index.json", folder / "calibration.json", *folder.glob("*/config.json")]):
+        if path.exists():
+            about = {key: value for key, value in _read_table(path).items() if not key.startswith("_")}
+            digest.update(path.relative_to(folder).as_posix().encode() + json.dumps(about, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _names(entry: object, part: type) -> bool:
+    """Whether an entry of the index, [module, class], means this class."""
+    library = part.__module__.split(".")[0]
+    return entry in ([part.__module__, part.__name__], [library, part.__name__])
+
+
+def _settings(about: dict) -> dict:
+    found = {name: about[name] for name in SETTINGS}
+    geometry, limits = found["geometry"], found["ecg_limits"]
+    sizes = astuple(GridGeometry(**(geometry or {})))
+    sound = (
+        all(isinstance(size, int | float) and 0 < size < math.inf for size in sizes)
+        and (limits is None or np.asarray(limits, dtype=float).shape == (len(LEADS), 2))
+        and 0 <= found["shared_noise"] <= 1
+        and math.isfinite(found["guidance_scale"])
+        and isinstance(found["steps"], int)
+        and found["steps"] >= 1
+    )
+    if not sound:
+        raise ValueError("a setting is out of range")
+    return found
+
+
+def _read_table(path: Path) -> dict:
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(path, f"cannot be read ({type(error).__name__})", TRUST) from error
+    if not isinstance(about, dict):
+        raise InputError(path, "is damaged", TRUST)
+    return about
