@@ -90,10 +90,12 @@ def learn_reading(
             "--data", "no phenotype of a validation person is known", "complete phenotypes.csv, or omit it"
         )
 
+    def which(step: int) -> Tensor:
+        return rows_of_step(everyone, people, step, seed, accelerator.process_index, accelerator.num_processes)
+
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        rank, ranks = accelerator.process_index, accelerator.num_processes
-        generator = keyed_generator(seed, title, step, rank)
-        ecg, lead_mask, person, codes = train.take(rows_of_step(everyone, people, step, seed, rank, ranks))
+        generator = keyed_generator(seed, title, step, accelerator.process_index)
+        ecg, lead_mask, person, codes = train.take(which(step))
         recording = augment_ecg(ecg, lead_mask, generator)
         present = dropped(people, dropout, generator)
         _, summary = wrapped(*(value.to(device) for value in (*recording, person, *present)))
@@ -104,7 +106,8 @@ def learn_reading(
         predicted = predict_codes(trained, held_out, torch.arange(min(len(held_out), HELD_OUT_PEOPLE)), device)
         return {"validation_code_loss": float(target_loss(predicted, held_out.codes[: len(predicted)]))}
 
-    fit(reader, loss_of, run, recipe, accelerator, evaluate, title, best="validation_code_loss")
+    watched = {"best": "validation_code_loss", "people_of": lambda step: train.places[which(step)].tolist()}
+    fit(reader, loss_of, run, recipe, accelerator, evaluate, title, **watched)
 
 
 @torch.no_grad()
@@ -149,10 +152,12 @@ def learn_prior(
         found = wrapped(noisy.to(device), sigma.to(device), summary)
         return target_loss(found, torch.where(known, velocity, torch.nan).to(device))
 
+    def which(step: int) -> Tensor:
+        return rows_of_step(everyone, people, step, seed, accelerator.process_index, accelerator.num_processes)
+
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        rank, ranks = accelerator.process_index, accelerator.num_processes
-        generator = keyed_generator(seed, "prior", step, rank)
-        rows = rows_of_step(everyone, people, step, seed, rank, ranks)
+        generator = keyed_generator(seed, "prior", step, accelerator.process_index)
+        rows = which(step)
         copy = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))]
         present = dropped(people, dropout, generator)
         loss = loss_with(wrapped, copy[rows], persons[rows], train.codes[rows], present, generator)
@@ -165,7 +170,8 @@ def learn_prior(
         losses = [float(loss_with(trained, *held)) for _ in range(8)]
         return {"validation_prior_loss": sum(losses) / len(losses)}
 
-    fit(prior, loss_of, run, recipe, accelerator, evaluate, "prior", best="validation_prior_loss")
+    watched = {"best": "validation_prior_loss", "people_of": lambda step: train.places[which(step)].tolist()}
+    fit(prior, loss_of, run, recipe, accelerator, evaluate, "prior", **watched)
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """The loop: accumulate, clip, step, average, log, check in. Everything else is handed in."""
 
-import math
+import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,14 @@ from tqdm import tqdm
 
 from cohort.errors import InputError
 
+from .checkpoint import Tensors, bytes_of
 from .objectives import learning_rate
 from .order import keyed_generator
 from .run import Run
 
 LOG_EVERY = 20
+PARENT = os.getppid()  # of this process as it started: the launcher, where there is one
+LAUNCHED = bool({"TORCHELASTIC_RUN_ID", "ACCELERATE_DYNAMO_BACKEND"} & os.environ.keys())  # torchrun's, accelerate's
 
 
 @dataclass(frozen=True)
@@ -35,18 +38,41 @@ class Recipe:
 
 
 class StopRequest:
-    """SIGTERM or Ctrl-C asks for a checkpoint and a clean end instead of a torn one."""
+    """SIGTERM, Ctrl-C or the end of our launcher asks for a checkpoint and a clean end instead of a torn one.
+
+    A launcher that is killed, or `accelerate launch` of one process that gets SIGTERM, says nothing to its children:
+    they would go on as orphans, and keep the next start out of the run's folder.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self._signalled = False
         self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
 
     def _ask(self, *_: object) -> None:
-        self.asked = True
+        self._signalled = True
+
+    @property
+    def asked(self) -> bool:
+        return self._signalled or (LAUNCHED and os.getppid() != PARENT)
 
     def restore(self) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+
+class LossWatch:
+    """Which micro-step's loss was the first that is not finite, noted on the device so that no step waits for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._first = torch.full((), -1, device=device)
+
+    def see(self, loss: Tensor, micro: int) -> None:
+        self._first = torch.where(loss.detach().isfinite() | (self._first >= 0), self._first, micro)
+
+    def first(self) -> int | None:
+        """The micro-step, or None if all were finite; waits for the device."""
+        micro = int(self._first)
+        return None if micro < 0 else micro
 
 
 def fit(
@@ -58,6 +84,7 @@ def fit(
     evaluate: Callable[[nn.Module, int], dict[str, float]],
     title: str,
     best: str | None = None,
+    people_of: Callable[[int], object] | None = None,
 ) -> nn.Module:
     """Train `module` and leave the averaged (EMA) weights in it.
 
@@ -67,44 +94,47 @@ def fit(
             `evaluate_every` steps and at the end.
         title: of the progress bar.
         best: a metric of `evaluate`; the averaged weights of the step where it was smallest are left, not the last.
+        people_of: micro-step -> rows of the prepared cohort, or (cohort, row) where there are several, that this
+            process saw at it; told where the loss is not finite.
 
     Raises:
-        InputError: the loss is not finite. KeyboardInterrupt: SIGTERM or Ctrl-C, after a checkpoint.
+        InputError: the loss is not finite, or the disk cannot hold the checkpoints.
+        KeyboardInterrupt: SIGTERM, Ctrl-C or the end of our launcher, after a checkpoint.
     """
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True
     )
     ema = EMAModel(module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
-    first = _resume(run, module, ema, optimizer)
+    first = _resume(run, module, ema, optimizer, accelerator)
+    if first < recipe.steps:  # of a finished run nothing can change any more
+        run.agree("launch.json", _launch(accelerator))
+        run.require_space(checkpoint_bytes(module))
     ema.to(accelerator.device)
     wrapped, optimizer = accelerator.prepare(module, optimizer)
-    stop = StopRequest()
-    progress = tqdm(
-        range(first, recipe.steps),
-        desc=title,
-        initial=first,
-        total=recipe.steps,
-        disable=not accelerator.is_main_process,
-        smoothing=0.05,
-    )
+    stop, watch = StopRequest(), LossWatch(accelerator.device)
+    options = {"desc": title, "initial": first, "total": recipe.steps, "smoothing": 0.05}
+    progress = tqdm(range(first, recipe.steps), disable=not accelerator.is_main_process, **options)
     try:
         for step in progress:
-            metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator)
+            metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator, watch)
             ema.step(module.parameters())
             done = step + 1
             asked, last = _any_process(stop.asked, accelerator), done == recipe.steps
             saves = done % recipe.checkpoint_every == 0 or last or asked
-            if step % LOG_EVERY == 0 or saves:
-                metrics = {name: float(value) for name, value in metrics.items()}  # waits for the device
-                _check_finite(metrics, module, step)
-            if step % LOG_EVERY == 0 or last:
+            logs, evaluates = step % LOG_EVERY == 0 or last, done % recipe.evaluate_every == 0 or last
+            if logs or evaluates or saves:
+                parts = _parts(module, ema, optimizer, accelerator)
+                _check_finite(watch, parts, done, accelerator, people_of)
+            if logs:
+                metrics = {name: float(value) for name, value in metrics.items()}
                 run.log(done, **metrics)
                 progress.set_postfix({k: f"{v:.3f}" for k, v in metrics.items() if k.endswith("loss")}, refresh=False)
-            if (done % recipe.evaluate_every == 0 or last) and accelerator.is_main_process:
+            if evaluates and accelerator.is_main_process:
                 run.log(done, **_with_average(module, ema, lambda m, at=done: _judged(evaluate, m, at, run, best)))
             if saves:
-                run.save(done, _parts(module, ema, optimizer))
+                run.save(done, parts)
             if asked and not last:
+                accelerator.wait_for_everyone()  # a process that leaves first has the launcher end the one that saves
                 raise KeyboardInterrupt
     finally:
         stop.restore()
@@ -114,6 +144,20 @@ def fit(
         module.load_state_dict(run.best())
     accelerator.free_memory()  # a second stage on the same weights must not meet this stage's gradient hooks
     return module.eval()
+
+
+def _launch(accelerator: Accelerator) -> dict:
+    """Launcher's options that decide what a step sees."""
+    return {
+        "processes": accelerator.num_processes,
+        "gradient_accumulation_steps": accelerator.gradient_accumulation_steps,
+        "mixed_precision": accelerator.mixed_precision,
+    }
+
+
+def checkpoint_bytes(module: nn.Module) -> int:
+    """What a checkpoint of it takes on the disk: weights, their average, and AdamW's two moments."""
+    return bytes_of({"module": module.state_dict()}) + 3 * sum(p.nbytes for p in module.parameters())
 
 
 def _judged(evaluate: Callable, module: nn.Module, step: int, run: Run, best: str | None) -> dict[str, float]:
@@ -131,7 +175,9 @@ def _any_process(asked: bool, accelerator: Accelerator) -> bool:
     return bool(accelerator.reduce(torch.tensor(float(asked), device=accelerator.device)) > 0)
 
 
-def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerator: Accelerator) -> dict:
+def _optimise(
+    wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerator: Accelerator, watch: LossWatch
+) -> dict:
     """One optimiser step of `gradient_accumulation_steps` micro-steps; returns the last one's metrics."""
     rate = learning_rate(step, recipe.steps, recipe.learning_rate, recipe.warmup)
     for group in optimizer.param_groups:
@@ -145,6 +191,7 @@ def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerato
             # dropout masks come from the global generator, whose state no checkpoint holds
             torch.manual_seed(keyed_generator("dropout", number, accelerator.process_index).initial_seed())
             loss, metrics = loss_of(wrapped, number)
+            watch.see(loss, number)
             accelerator.backward(loss)
             if accelerator.sync_gradients:
                 norm = accelerator.clip_grad_norm_(wrapped.parameters(), recipe.clip)
@@ -153,16 +200,29 @@ def _optimise(wrapped, loss_of, optimizer, step: int, recipe: Recipe, accelerato
     return {"learning_rate": rate, "gradient_norm": norm, **metrics}
 
 
-def _check_finite(metrics: dict[str, float], module: nn.Module, step: int) -> None:
-    wrong = [name for name, value in metrics.items() if name.endswith("loss") and not math.isfinite(value)]
-    if not torch.stack([p.detach().sum() for p in module.parameters()]).isfinite().all():  # the same on every process
-        wrong.append("a weight")
-    if wrong:
-        raise InputError(
-            "training",
-            f"{wrong[0]} is not finite at step {step}",
-            "delete the run's folder and choose a lower --learning-rate",
-        )
+def _check_finite(
+    watch: LossWatch,
+    parts: dict[str, Tensors],
+    done: int,
+    accelerator: Accelerator,
+    people_of: Callable[[int], object] | None,
+) -> None:
+    """Stop before anything that is not finite is kept.
+
+    Weights are the same on every process, so all stop together; a loss is a process's own, so one of them names it.
+    """
+    micro = watch.first()
+    floats = [v.detach() for tensors in parts.values() for v in tensors.values() if v.is_floating_point()]
+    if micro is not None:
+        step = micro // accelerator.gradient_accumulation_steps + 1
+        fault = f"the loss is not finite at step {step}, process {accelerator.process_index}"
+        if people_of:
+            fault += f", of the people in rows {people_of(micro)} of the prepared cohort"
+    elif not nn.utils.get_total_norm(floats).isfinite():
+        fault = f"a weight is not finite at step {done} (where a loss was not, its process says so)"
+    else:
+        return
+    raise InputError("training", fault, "check the data, or delete the run's folder and choose a lower --learning-rate")
 
 
 def _with_average(module: nn.Module, ema: EMAModel, use: Callable[[nn.Module], dict]) -> dict:
@@ -178,7 +238,7 @@ def _with_average(module: nn.Module, ema: EMAModel, use: Callable[[nn.Module], d
         module.train()
 
 
-def _parts(module: nn.Module, ema: EMAModel, optimizer) -> dict[str, dict[str, Tensor]]:
+def _parts(module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator) -> dict[str, Tensors]:
     """Everything a run needs to go on, as tensors by name."""
     state = {
         f"{index}.{name}": value
@@ -186,20 +246,27 @@ def _parts(module: nn.Module, ema: EMAModel, optimizer) -> dict[str, dict[str, T
         for name, value in slot.items()
     }
     shadow = {str(i): p for i, p in enumerate(ema.shadow_params)}
-    return {
+    parts = {
         "module": dict(module.state_dict()),
         "ema": {**shadow, "optimization_step": torch.tensor(ema.optimization_step)},
         "optimizer": state,
     }
+    if accelerator.scaler is not None:  # of fp16: how far losses are scaled up now
+        parts["scaler"] = {name: torch.tensor(value) for name, value in accelerator.scaler.state_dict().items()}
+    return parts
 
 
-def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer) -> int:
+def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator) -> int:
     """Put the newest checkpoint back, if there is one; returns the step to go on with."""
     found = run.load()
     if found is None:
         return 0
     step, parts = found
-    module.load_state_dict(parts["module"])
+    try:
+        module.load_state_dict(parts["module"])
+    except RuntimeError:
+        fault, remedy = "its checkpoint is of another network", "choose another --output, or delete that folder"
+        raise InputError(run.folder, fault, remedy) from None
     average = parts["ema"]
     ema.optimization_step = int(average.pop("optimization_step"))
     ema.shadow_params = [average[str(i)] for i in range(len(average))]
@@ -208,4 +275,6 @@ def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer) -> int:
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+    if accelerator.scaler is not None:
+        accelerator.scaler.load_state_dict({name: value.item() for name, value in parts["scaler"].items()})
     return step

@@ -9,17 +9,21 @@ from einops import rearrange
 from torch import nn
 from tqdm import tqdm
 
+from cohort.lock import locked
 from cohort.prepared import PreparedCohort
 
 
 def cohort_latents(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device, main: bool) -> np.ndarray:
     """Standardised latents (N, slices, phases, C, h, w) float16, memory-mapped.
 
-    The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file.
+    The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file. Of
+    several trainings that want it at once, one writes it and the others wait.
     """
     path = cohort.folder / f"latents-{autoencoder_fingerprint(autoencoder)}.npy"
     if main and not path.exists():
-        _encode(autoencoder, cohort, device, path)
+        with locked(path):
+            if not path.exists():
+                _encode(autoencoder, cohort, device, path)
     return np.load(path, mmap_mode="r")
 
 

@@ -2,10 +2,8 @@
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import math
-import os
 import platform
 import shutil
 import subprocess
@@ -13,47 +11,83 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
 
 from cohort.errors import InputError
 
+from .checkpoint import (
+    START_ANEW,
+    Tensors,
+    bytes_of,
+    damaged,
+    read_best,
+    read_checkpoint,
+    step_of,
+    write_best,
+    write_checkpoint,
+)
+from .disk import free_bytes, sync, write_json, write_text, writing
+
 KEPT_CHECKPOINTS = 2
-Tensors = dict[str, torch.Tensor]
 
 
 class Run:
     """A run's folder. Opening it again with the same configuration continues it; with another one is refused.
 
-    Layout: config.json, environment.json, metrics.jsonl, samples/, checkpoints/step_00000500/.
+    Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, samples/,
+    checkpoints/step_00000500/.
 
     Args:
         folder: made if absent.
         config: JSON-able; what must not change between the start of a run and its continuation.
         main: whether this process writes (one per run does).
+
+    Raises:
+        InputError: another configuration; another training in this folder; nobody may write there.
     """
 
     def __init__(self, folder: Path, config: dict, main: bool = True) -> None:
         self.folder, self.main = folder, main
         self.checkpoints = folder / "checkpoints"
-        config = json.loads(json.dumps(config))
-        self._refuse_other(config)
         if main:
-            self.checkpoints.mkdir(parents=True, exist_ok=True)
-            self._lock()
-            write_json(folder / "config.json", config)
+            with writing(folder):
+                self.checkpoints.mkdir(parents=True, exist_ok=True)
+                self._lock()
+                for place in (folder, self.checkpoints):
+                    for partial in place.glob(".partial_*"):  # of a save that was killed
+                        shutil.rmtree(partial)
+        self.agree("config.json", config)
+        if main:
             write_json(folder / "environment.json", environment())
         self._tensorboard = self._open_tensorboard() if main else None
 
-    def _refuse_other(self, config: dict) -> None:
-        path = self.folder / "config.json"
-        if not path.exists():
+    def _lock(self) -> None:
+        self._lock_file = (self.folder / ".lock").open("w")
+        try:
+            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                self.folder, "another training is writing here", "wait, or choose another --output"
+            ) from None
+
+    def agree(self, name: str, settings: dict) -> None:
+        """Record settings when the run starts; refuse others, showing the difference, when it goes on.
+
+        Args:
+            name: of the JSON file in the run's folder.
+        """
+        path, settings = self.folder / name, json.loads(json.dumps(settings))
+        if not path.exists() and not self._saved():
+            if self.main:
+                write_json(path, settings)
             return
-        before = json.loads(path.read_text())
+        try:
+            before = json.loads(path.read_text())
+        except (OSError, ValueError):
+            raise InputError(path, "is missing or damaged, but there are checkpoints", START_ANEW) from None
         changed = [
-            f"{key} was {before.get(key)!r}, is {config.get(key)!r}"
-            for key in sorted({*before, *config})
-            if before.get(key) != config.get(key)
+            f"{key} was {before.get(key)!r}, is {settings.get(key)!r}"
+            for key in sorted({*before, *settings})
+            if before.get(key) != settings.get(key)
         ]
         if changed:
             raise InputError(
@@ -62,14 +96,16 @@ class Run:
                 "continue with the old options, choose another --output, or delete that folder",
             )
 
-    def _lock(self) -> None:
-        self._lock_file = (self.folder / ".lock").open("w")
-        try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(
-                self.folder, "another training is writing here", "wait, or choose another --output"
-            ) from None
+    def require_space(self, size: int) -> None:
+        """Refuse to start where the disk would be full hours later.
+
+        Args:
+            size: bytes of a checkpoint. Room is asked for those kept, the one being written, and the best weights.
+        """
+        needed = size * max(1, KEPT_CHECKPOINTS + 2 - len(self._saved()))
+        if self.main and (free := free_bytes(self.folder)) < needed:
+            fault = f"the checkpoints to come need {needed:_} bytes and {free:_} are free"
+            raise InputError(self.folder, fault, "make room, or choose another --output")
 
     def _open_tensorboard(self):
         with contextlib.suppress(ImportError):
@@ -82,31 +118,28 @@ class Run:
         """Append one line of metrics; each is also a TensorBoard scalar where TensorBoard is installed."""
         if not self.main:
             return
-        with (self.folder / "metrics.jsonl").open("a") as file:
-            file.write(json.dumps({"step": step, **metrics}) + "\n")
+        line = json.dumps({"step": step, **metrics}) + "\n"
+        with writing(self.folder, len(line)), (self.folder / "metrics.jsonl").open("a") as file:
+            file.write(line)
         if self._tensorboard is not None:
             for name, value in metrics.items():
                 self._tensorboard.add_scalar(name, value, step)
 
     def save(self, step: int, parts: dict[str, Tensors]) -> None:
-        """Commit a checkpoint: temporary folder, sha256 manifest, fsync, rename; older ones go only after that."""
+        """Commit a checkpoint; older ones go only after that.
+
+        Raises:
+            InputError: the disk is full or nobody may write there; the checkpoints before are as they were.
+        """
         if not self.main:
             return
-        final = self.checkpoints / f"step_{step:08d}"
-        partial = self.checkpoints / f".partial_{step:08d}"
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        for name, tensors in parts.items():
-            save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial / f"{name}.safetensors")
-        sums = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
-        write_json(partial / "manifest.json", {"step": step, "sha256": sums})
-        for path in [*partial.iterdir(), partial]:
-            _sync(path)
-        shutil.rmtree(final, ignore_errors=True)
-        partial.rename(final)
-        _sync(self.checkpoints)
-        for old in self._saved()[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        metrics = self.folder / "metrics.jsonl"
+        if metrics.exists():
+            sync(metrics)  # no later start writes the lines up to this step again
+        write_checkpoint(self.checkpoints / f"step_{step:08d}", parts)
+        with writing(self.checkpoints):
+            for old in self._saved()[:-KEPT_CHECKPOINTS]:
+                shutil.rmtree(old)
 
     def load(self) -> tuple[int, dict[str, Tensors]] | None:
         """The newest intact checkpoint as (step, parts); None for a run that has none yet.
@@ -114,18 +147,29 @@ class Run:
         Raises:
             InputError: checkpoints exist and every one of them is damaged (never a silent restart).
         """
-        saved = self._saved()
-        for folder in reversed(saved):
-            if not damaged(folder):
-                parts = {path.stem: load_file(path) for path in sorted(folder.glob("*.safetensors"))}
-                step = json.loads((folder / "manifest.json").read_text())["step"]
-                self._forget_metrics_after(step)
-                return step, parts
-            print(f"warning: {folder} is damaged ({damaged(folder)}); trying the one before it")
-        if saved:
-            raise InputError(self.checkpoints, "every checkpoint is damaged", "delete the run's folder to start anew")
+        useless = []
+        for folder in reversed(self._saved()):
+            fault = damaged(folder)
+            if fault is None:
+                parts = read_checkpoint(folder)
+                self._put_aside(useless)
+                self._forget_metrics_after(step_of(folder))
+                return step_of(folder), parts
+            useless.append(folder)
+            if self.main:
+                print(f"warning: {folder} is damaged ({fault}); trying the one before it")
+        if useless:
+            raise InputError(self.checkpoints, "every checkpoint is damaged", START_ANEW)
         self._forget_metrics_after(-1)
         return None
+
+    def _put_aside(self, useless: list[Path]) -> None:
+        """Damaged checkpoints take no place among those that are kept, but may still be looked at."""
+        if self.main:
+            for folder in useless:
+                aside = folder.with_name(f"damaged_{folder.name}")
+                shutil.rmtree(aside, ignore_errors=True)
+                folder.rename(aside)
 
     def keep_best(self, score: float, step: int, tensors: Tensors) -> None:
         """Keep these weights in best.safetensors if their score is the lowest of the steps up to this one.
@@ -136,40 +180,33 @@ class Run:
         if not math.isfinite(score):
             return
         if path.exists():
-            with safe_open(path, framework="pt") as file:
-                before = file.metadata()
-            if int(before["step"]) < step and float(before["score"]) <= score:
+            _, lowest, at = read_best(path)
+            if at < step and lowest <= score:
                 return
-        partial = path.with_name(f".{path.name}.partial")
-        about = {"score": repr(score), "step": str(step)}
-        save_file({k: v.detach().cpu().contiguous() for k, v in tensors.items()}, partial, about)
-        partial.replace(path)
+        write_best(path, tensors, score, step)
 
     def best(self) -> Tensors:
-        """The weights `keep_best` kept."""
-        return load_file(self.folder / "best.safetensors")
+        """The weights `keep_best` kept.
+
+        Raises:
+            InputError: they are damaged, or no score was ever finite.
+        """
+        path = self.folder / "best.safetensors"
+        if not path.exists():
+            raise InputError(self.folder, "no validation loss was finite", f"see metrics.jsonl; {START_ANEW}")
+        return read_best(path)[0]
 
     def _forget_metrics_after(self, step: int) -> None:
         path = self.folder / "metrics.jsonl"
         if self.main and path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+            kept = [line for line in path.read_text().splitlines() if _step_of_line(line) <= step]
             write_text(path, "".join(line + "\n" for line in kept))
 
     def _saved(self) -> list[Path]:
-        return sorted(self.checkpoints.glob("step_*"))
+        return sorted(path for path in self.checkpoints.glob("step_*") if path.name[5:].isdigit())
 
 
-def damaged(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint's folder, or None if it is whole."""
-    try:
-        expected = json.loads((checkpoint / "manifest.json").read_text())["sha256"]
-        wrong = [name for name, digest in expected.items() if sha256_of(checkpoint / name) != digest]
-    except (OSError, ValueError, KeyError) as error:
-        return f"manifest or file unreadable: {type(error).__name__}"
-    return f"{wrong[0]} has another sha256" if wrong else None
-
-
-def _step_of(line: str) -> float:
+def _step_of_line(line: str) -> float:
     """The step of a line of metrics; infinite for one that a kill has torn."""
     try:
         return json.loads(line)["step"]
@@ -196,32 +233,7 @@ def save_model(model: torch.nn.Module, folder: Path) -> None:
     """`save_pretrained` under a temporary name, then rename."""
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    model.save_pretrained(partial, safe_serialization=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-
-
-def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
-
-
-def write_json(path: Path, content: object) -> None:
-    """Indented JSON, written whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    with writing(folder.parent, bytes_of({"model": model.state_dict()})):
+        model.save_pretrained(partial, safe_serialization=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)

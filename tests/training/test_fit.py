@@ -7,8 +7,11 @@ import signal
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from torch import nn
 
+import training.fit
+import training.run
 from cohort.errors import InputError
 from training.fit import Recipe, fit
 from training.order import keyed_generator
@@ -38,9 +41,10 @@ def evaluate(module, step):
     return {"validation_error": float((module(x) - 3).abs())}
 
 
-def train(folder, loss=loss_of, module=None, recipe=RECIPE):
+def train(folder, loss=loss_of, module=None, recipe=RECIPE, accelerator=None, **options):
     run = Run(folder, {"recipe": "same"})
-    return fit(module or network(), loss, run, recipe, Accelerator(cpu=True), evaluate, "test")
+    accelerator = accelerator or Accelerator(cpu=True)
+    return fit(module or network(), loss, run, recipe, accelerator, evaluate, "test", **options)
 
 
 def last_checkpoint(folder):
@@ -142,17 +146,37 @@ def test_dropout_is_a_function_of_the_step_too(tmp_path):
 
 
 @pytest.mark.parametrize("at", [25, 39, 40])
-def test_a_loss_that_is_not_finite_stops_before_the_next_checkpoint(tmp_path, at):
+def test_a_loss_that_is_not_finite_stops_with_its_step_and_people_before_anything_is_saved(tmp_path, at):
+    """Steps are counted from 1, as in metrics and checkpoints: the loss of step `at` + 1 is NaN."""
+
     def broken(module, step):
         loss, _ = loss_of(module, step)
         loss = loss * float("nan") if step == at else loss
         return loss, {"loss": loss.detach()}
 
-    with pytest.raises(InputError, match="not finite at step"):
-        train(tmp_path, broken)
+    told = rf"the loss is not finite at step {at + 1}, process 0, of the people in rows \[{at}, 7\]"
+    with pytest.raises(InputError, match=told):
+        train(tmp_path, broken, people_of=lambda step: [step, 7])
     step, parts = last_checkpoint(tmp_path)
     assert step <= at
     assert all(value.isfinite().all() for tensors in parts.values() for value in tensors.values())
+    best = tmp_path / "best.safetensors"
+    assert not best.exists()
+    assert max(line["step"] for line in metrics(tmp_path)) <= at
+
+
+@pytest.mark.parametrize("at", [39, 52])
+def test_a_weight_that_is_not_finite_is_never_saved_though_every_loss_is(tmp_path, at):
+    def overflowing(module, step):
+        if step == at:
+            with torch.no_grad():
+                module[0].bias[3] = float("inf")
+        loss, told = loss_of(module, step)
+        return loss.nan_to_num(1.0, 1.0, 1.0).clamp(max=1.0), told
+
+    with pytest.raises(InputError, match="a weight is not finite at step"):
+        train(tmp_path, overflowing)
+    assert last_checkpoint(tmp_path)[0] <= at
 
 
 def test_a_damaged_newest_checkpoint_costs_time_and_not_the_result(uninterrupted, tmp_path, capsys):
@@ -219,13 +243,99 @@ def test_the_average_that_did_best_is_left_and_not_the_last(uninterrupted, tmp_p
     assert not left.training and not (uninterrupted[0] / "best.safetensors").exists()
 
 
-@pytest.mark.parametrize("how", [crash, terminate])
-@pytest.mark.parametrize("at", [15, 33, 55])
-def test_the_best_of_an_interrupted_run_is_that_of_a_whole_one(tmp_path, how, at):
-    whole, shown = train_for_the_best(tmp_path / "whole")
+@pytest.fixture(scope="module")
+def best_of_a_whole_run(tmp_path_factory):
+    return train_for_the_best(tmp_path_factory.mktemp("best"))
+
+
+@pytest.mark.parametrize(("how", "at"), [(crash, 15), (terminate, 33), (crash, 55)])
+def test_the_best_of_an_interrupted_run_is_that_of_a_whole_one(best_of_a_whole_run, tmp_path, how, at):
+    whole, shown = best_of_a_whole_run
     with pytest.raises((Stopped, KeyboardInterrupt)):
-        train_for_the_best(tmp_path / "torn", interrupted_at(at, how))
-    again, _ = train_for_the_best(tmp_path / "torn")
+        train_for_the_best(tmp_path, interrupted_at(at, how))
+    again, _ = train_for_the_best(tmp_path)
     assert all(map(torch.equal, again.parameters(), shown[30]))
-    finished, _ = train_for_the_best(tmp_path / "torn")
+    finished, _ = train_for_the_best(tmp_path)
     assert all(map(torch.equal, finished.parameters(), whole.parameters()))
+
+
+# ---- How it is launched ----
+
+
+def test_a_launcher_that_is_gone_asks_for_a_checkpoint_and_an_end(tmp_path, monkeypatch):
+    """Its children would go on as orphans, and keep the next start out of the run's folder."""
+    monkeypatch.setattr(training.fit, "PARENT", -1)
+    monkeypatch.setattr(training.fit, "LAUNCHED", True)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path)
+    assert last_checkpoint(tmp_path)[0] == 1
+    monkeypatch.setattr(training.fit, "LAUNCHED", False)  # of a shell that is gone we know nothing: nohup
+    assert train(tmp_path, recipe=Recipe(steps=3, learning_rate=1e-2)) is not None
+
+
+def test_an_unfinished_run_is_not_continued_by_another_launch(tmp_path):
+    with pytest.raises(Stopped):
+        train(tmp_path, interrupted_at(33, crash))
+    accumulating = Accelerator(cpu=True, gradient_accumulation_steps=2)
+    with pytest.raises(InputError, match="gradient_accumulation_steps was 1, is 2"):
+        train(tmp_path, accelerator=accumulating)
+
+
+def test_a_finished_run_may_be_looked_at_by_any_launch(uninterrupted):
+    again = train(uninterrupted[0], accelerator=Accelerator(cpu=True, gradient_accumulation_steps=2))
+    assert all(map(torch.equal, again.parameters(), uninterrupted[1].parameters()))
+
+
+def test_a_disk_too_small_is_told_before_the_first_step(tmp_path, monkeypatch):
+    monkeypatch.setattr(training.run, "free_bytes", lambda folder: 4)
+
+    def never(module, step):
+        raise AssertionError("hours of work would end at the first checkpoint")
+
+    weights = sum(p.nbytes for p in network().parameters())
+    need = 4 * 4 * weights  # weights, average and AdamW's two moments; two kept, one being written, the best
+    with pytest.raises(InputError, match=f"need {need:_} bytes and 4 are free"):
+        train(tmp_path, never)
+
+
+def test_a_checkpoint_of_another_network_is_refused(uninterrupted):
+    with pytest.raises(InputError, match="another network"):
+        train(uninterrupted[0], module=nn.Linear(3, 1))
+
+
+# ---- Mixed precision ----
+
+
+def test_the_scale_of_fp16_losses_survives_an_interruption(tmp_path):
+    """It doubles every 7 steps here; a resumed run that began at the first scale again would end elsewhere."""
+
+    def scaled():
+        accelerator = Accelerator(cpu=True)
+        accelerator.scaler = torch.amp.GradScaler("cpu", init_scale=4.0, growth_interval=7)
+        return accelerator
+
+    recipe = Recipe(steps=40, learning_rate=1e-2, warmup=5, ema_decay=0.9, checkpoint_every=10, evaluate_every=40)
+    train(tmp_path / "whole", recipe=recipe, accelerator=scaled())
+    with pytest.raises(Stopped):
+        train(tmp_path / "torn", interrupted_at(33, crash), recipe=recipe, accelerator=scaled())
+    assert last_checkpoint(tmp_path / "torn")[1]["scaler"]["scale"] == 4 * 2 ** (30 // 7)
+    train(tmp_path / "torn", recipe=recipe, accelerator=scaled())
+    whole = last_checkpoint(tmp_path / "whole")[1]
+    assert "scaler" in whole and same_bits(last_checkpoint(tmp_path / "torn")[1], whole)
+
+
+@pytest.fixture
+def bf16():
+    """An Accelerator of bfloat16; what the others of this process agreed on is put back afterwards."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    yield lambda: Accelerator(cpu=True, mixed_precision="bf16")
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+def test_weights_and_average_stay_in_float32_under_bfloat16(tmp_path, bf16):
+    """In bfloat16 an average of decay 0.998 hardly moves."""
+    recipe = Recipe(steps=12, learning_rate=1e-2, warmup=2, checkpoint_every=5)
+    train(tmp_path, recipe=recipe, accelerator=bf16())
+    _, parts = last_checkpoint(tmp_path)
+    kinds = {value.dtype for part in ("module", "ema", "optimizer") for value in parts[part].values()}
+    assert kinds == {torch.float32, torch.int64}  # the integer: how many steps the average has seen

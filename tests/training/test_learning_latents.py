@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -119,3 +121,13 @@ def test_another_autoencoder_has_another_file_and_the_same_one_is_read_back(prep
     measured.set_latent_statistics(torch.zeros(4), torch.full((4,), 3.0))
     rescaled = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
     assert rescaled.filename != first.filename and not np.allclose(rescaled, first)
+
+
+def test_what_a_killed_process_left_is_not_read(prepared, measured):
+    whole = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
+    path = Path(whole.filename)
+    path.replace(path.with_name(f".partial-{path.name}"))
+    with path.with_name(f".partial-{path.name}").open("r+b") as file:
+        file.truncate(1000)
+    again = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
+    assert again.filename == whole.filename and np.isfinite(again).all() and again.any(axis=(1, 2, 3, 4, 5)).all()

@@ -40,3 +40,12 @@ def test_generators_differ_by_any_part_of_their_key():
     assert draw(0, "step", 1, 2) == draw(0, "step", 1, 2)
     keys = [(0, "step", 1, 2), (1, "step", 1, 2), (0, "order", 1, 2), (0, "step", 2, 2), (0, "step", 1, 3), (0, "step")]
     assert len({draw(*key) for key in keys}) == len(keys)
+
+
+def test_neither_order_nor_noise_depends_on_what_was_drawn_before():
+    """A resumed run has drawn nothing yet."""
+    first = seen([3], batch=5), torch.rand(3, generator=keyed_generator(0, "noise", 3, 0))
+    torch.manual_seed(99)
+    torch.rand(7)
+    again = seen([3], batch=5), torch.rand(3, generator=keyed_generator(0, "noise", 3, 0))
+    assert again[0] == first[0] and torch.equal(again[1], first[1])

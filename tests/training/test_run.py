@@ -1,12 +1,15 @@
+import contextlib
 import json
 import os
+import resource
 import shutil
 
 import pytest
 import torch
 
 from cohort.errors import InputError
-from training.run import KEPT_CHECKPOINTS, Run, damaged, save_model
+from training.checkpoint import damaged
+from training.run import KEPT_CHECKPOINTS, Run, save_model
 
 CONFIG = {"steps": 10, "widths": (32, 64), "nested": {"slices": 10}}
 
@@ -59,7 +62,29 @@ def tear_the_manifest(folder):
     path.write_text(path.read_text()[:20])
 
 
-DAMAGES = [truncate, flip_a_bit, empty, lose_a_file, lose_the_manifest, tear_the_manifest]
+def add_a_file(folder):
+    shutil.copy(folder / "ema.safetensors", folder / "more.safetensors")
+
+
+def take_the_manifest_before(folder):
+    shutil.copy(folder.with_name("step_00000001") / "manifest.json", folder)
+
+
+def forget_a_sum(folder):
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["sha256"]["ema.safetensors"]
+    path.write_text(json.dumps(manifest))
+
+
+def zero(folder):
+    """A power cut before the data were written."""
+    path = folder / "module.safetensors"
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+FILES = [truncate, flip_a_bit, empty, zero, lose_a_file, add_a_file]
+DAMAGES = [*FILES, lose_the_manifest, tear_the_manifest, take_the_manifest_before, forget_a_sum]
 
 
 def test_a_checkpoint_comes_back_bit_by_bit(run):
@@ -86,6 +111,27 @@ def test_a_damaged_checkpoint_gives_way_to_the_one_before_with_a_warning(run, da
     assert "step_00000002 is damaged" in said.out + said.err
 
 
+def test_a_damaged_checkpoint_takes_no_place_among_those_that_are_kept(run):
+    """Else the good one would be rotated away when the damaged one is of a later step."""
+    flip_a_bit(checkpoint(run, 2))
+    assert run.load()[0] == 1
+    for step in (3, 4):
+        run.save(step, parts(step))
+    assert {path.name for path in run.checkpoints.iterdir()} == {
+        "damaged_step_00000002",
+        "step_00000003",
+        "step_00000004",
+    }
+
+
+def test_what_is_loaded_does_not_hang_on_the_file(run):
+    """A memory-mapped tensor would: its file is rotated away, and on NFS cannot be."""
+    _, found = run.load()
+    with (checkpoint(run, 2) / "module.safetensors").open("r+b") as file:
+        file.write(bytes(os.fstat(file.fileno()).st_size))
+    assert torch.equal(found["module"]["weight"], parts(2)["module"]["weight"])
+
+
 def test_it_never_starts_anew_in_silence(run):
     flip_a_bit(checkpoint(run, 1))
     truncate(checkpoint(run, 2))
@@ -100,6 +146,14 @@ def test_a_checkpoint_torn_while_being_written_is_not_one(run):
     assert run.load()[0] == 3
 
 
+def test_what_killed_saves_have_left_goes_at_the_next_start(tmp_path):
+    for partial in (tmp_path / "checkpoints" / ".partial_step_00000003", tmp_path / ".partial_best"):
+        partial.mkdir(parents=True)
+        (partial / ".tmpAbCd12").write_bytes(b"half")
+    Run(tmp_path, CONFIG)
+    assert not list(tmp_path.rglob("*partial*"))
+
+
 def test_old_checkpoints_go_when_newer_ones_are_there(run):
     for step in range(3, 6):
         run.save(step, parts(step))
@@ -111,9 +165,27 @@ def test_another_configuration_is_refused_with_the_difference(tmp_path):
     Run(tmp_path, CONFIG)  # nobody holds it, so its lock is free again
     with pytest.raises(InputError) as refusal:
         Run(tmp_path, CONFIG | {"steps": 20, "nested": {"slices": 12}})
-    assert "steps was 10, is 20" in str(refusal.value) and "'slices': 12" in str(refusal.value)
-    assert "widths" not in str(refusal.value)
+    said = str(refusal.value)
+    del refusal  # it holds the refused run, and that the lock
+    assert "steps was 10, is 20" in said and "'slices': 12" in said
+    assert "widths" not in said
     Run(tmp_path, CONFIG)  # the same one continues; a tuple is a list once it has been JSON
+
+
+@pytest.mark.parametrize("lose", [os.unlink, lambda path: path.write_text('{"steps": 1')])
+def test_checkpoints_whose_configuration_is_lost_are_not_continued(tmp_path, lose):
+    Run(tmp_path, CONFIG).save(1, parts(1))
+    lose(tmp_path / "config.json")
+    with pytest.raises(InputError, match="config.json: is missing or damaged"):
+        Run(tmp_path, CONFIG)
+
+
+def test_settings_agreed_on_later_are_held_to_as_well(tmp_path):
+    run = Run(tmp_path, CONFIG)
+    run.agree("launch.json", {"processes": 2})
+    run.agree("launch.json", {"processes": 2})
+    with pytest.raises(InputError, match="processes was 2, is 1"):
+        run.agree("launch.json", {"processes": 1})
 
 
 def test_a_second_run_in_one_folder_is_refused_while_the_first_lives(tmp_path):
@@ -164,6 +236,63 @@ def test_a_saved_model_replaces_the_one_before(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+# ---- Disks ----
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """A full disk, as far as one process can have one of its own."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+LARGE = {"module": {"weight": torch.ones(2000)}, "optimizer": {"moment": torch.ones(5000)}}  # 8 and 20 kB
+
+
+@pytest.mark.parametrize("size", [0, 100, 4000, 9000, 20_000])
+def test_a_full_disk_is_told_with_the_bytes_needed_and_costs_nothing_saved(run, size):
+    before = {path.name for path in run.folder.rglob("*")}
+    with (
+        files_of_at_most(size),
+        pytest.raises(InputError, match=r"cannot be written .*28_000 bytes are needed") as told,
+    ):
+        run.save(3, LARGE)
+    assert "same command continues" in str(told.value)
+    assert {path.name for path in run.folder.rglob("*")} == before
+    assert run.load()[0] == 2
+    run.save(3, LARGE)
+    assert run.load()[0] == 3
+
+
+def test_a_full_disk_leaves_the_best_weights_as_they_were(run):
+    run.keep_best(2.0, 1, LARGE["module"])
+    with files_of_at_most(4000), pytest.raises(InputError, match="8_000 bytes are needed"):
+        run.keep_best(1.0, 2, {"weight": torch.zeros(2000)})
+    assert torch.equal(run.best()["weight"], LARGE["module"]["weight"])
+    with files_of_at_most(10), pytest.raises(InputError, match="cannot be written"):
+        run.log(1, loss=1.0)
+    assert run.load()[0] == 2
+
+
+def test_a_disk_too_small_for_the_checkpoints_to_come_is_refused_at_the_start(run, tmp_path):
+    run.require_space(1000)
+    with pytest.raises(InputError, match=r"need 2_000_000_000_000_000 bytes and [0-9_]+ are free"):
+        run.require_space(10**15)  # one more checkpoint, and the best weights: the other place is taken
+    with pytest.raises(InputError, match="need 4_000_000_000_000_000 bytes"):
+        Run(tmp_path / "fresh", CONFIG).require_space(10**15)
+    Run(tmp_path / "other", CONFIG, main=False).require_space(10**15)  # it writes nothing
+
+
+def test_a_folder_nobody_may_write_to_is_refused_in_one_line(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(InputError, match="cannot be written"):
+        Run(tmp_path / "file" / "run", CONFIG)
+
+
 # ---- The best weights ----
 
 
@@ -195,3 +324,23 @@ def test_the_best_comes_back_bit_by_bit_and_leaves_nothing_temporary(run):
     found = Run.best(run)
     assert found.keys() == weights.keys()
     assert all(torch.equal(found[name], weights[name]) and found[name].dtype == weights[name].dtype for name in found)
+
+
+@pytest.mark.parametrize("damage", [truncate, flip_a_bit, empty])
+def test_damaged_best_weights_are_refused(run, damage, tmp_path):
+    run.keep_best(1.0, 1, parts(1)["module"])
+    for name in ("module", "ema"):  # the names the damages know
+        shutil.copy(run.folder / "best.safetensors", tmp_path / f"{name}.safetensors")
+    damage(tmp_path)
+    damaged_one = "ema" if damage is flip_a_bit else "module"
+    shutil.copy(tmp_path / f"{damaged_one}.safetensors", run.folder / "best.safetensors")
+    with pytest.raises(InputError, match="best.safetensors: is damaged"):
+        run.best()
+    with pytest.raises(InputError, match="is damaged"):
+        run.keep_best(0.5, 2, parts(1)["module"])
+
+
+def test_without_a_finite_score_there_is_no_best(run):
+    run.keep_best(float("nan"), 1, parts(1)["module"])
+    with pytest.raises(InputError, match="no validation loss was finite"):
+        run.best()
