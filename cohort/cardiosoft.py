@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 FULL_DISCLOSURE_S = 10  # how much of a full disclosure stands in for an absent strip
 MICROVOLTS_PER_COUNT = 5
-MOST_SAMPLES = 600_000  # of a lead: 20 min at 500 Hz. Bounds the memory that a hostile file can claim.
+MOST_SAMPLES = 300_000  # of a lead: 10 min at 500 Hz. Bounds the memory that a hostile file can claim.
 
 _STRIPS = (("StripData",), ("StripData", "Strip"), ("Strip", "StripData"))
 
@@ -68,7 +68,7 @@ def _read_strip(path: Path, nesting: list[Element], person: Person) -> Recording
             lead: _counts(path, f"lead {lead}", waveforms[position].text) * resolution
             for lead, position in positions.items()
         },
-        sampling_rate=positive_number_at(path, nesting, "SampleRate"),
+        sampling_rate=positive_number_at(path, nesting, "SampleRate", "Hz"),
         person=person,
         others=len(waveforms) - len(positions),
     )
@@ -81,12 +81,18 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
     lines = [line.strip().removesuffix(",") for line in text.splitlines() if line.strip()]
     names = text_at([disclosure], "LeadOrder").split(",")
     positions = name_channels(path, names)
-    rate = positive_number_at(path, [disclosure], "SampleRate")
+    if len(lines) % len(names):  # which lead a line is of is known by counting alone
+        raise InputError(
+            path,
+            f"its FullDisclosure of {len(names)} leads has {len(lines)} lines: some are missing",
+            "export it again",
+        )
+    rate = positive_number_at(path, [disclosure], "SampleRate", "Hz")
     resolution = _resolution(path, [disclosure])
 
     def millivolts(lead: str) -> np.ndarray:
         seconds = lines[positions[lead] :: len(names)][:FULL_DISCLOSURE_S]
-        blocks = [_counts(path, f"lead {lead}", line) for line in seconds[: len(lines) // len(names)]]
+        blocks = [_counts(path, f"lead {lead}", line) for line in seconds]
         if any(len(block) != rate for block in blocks):
             raise InputError(path, f"lead {lead}: a line of FullDisclosure is not one second", "export the ECG again")
         return np.concatenate(blocks or [np.empty(0)]) * resolution
@@ -96,7 +102,7 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
 
 def _resolution(path: Path, nesting: list[Element]) -> float:
     """mV per count. The file says it, and it is not 1: several public readers forget this factor of 5 uV."""
-    return positive_number_at(path, nesting, "Resolution") / 1000
+    return positive_number_at(path, nesting, "Resolution", "uVperLsb") / 1000
 
 
 def _counts(path: Path, what: str, text: str | None) -> np.ndarray:
@@ -298,7 +304,9 @@ def _replace(path: Path, content: bytes) -> None:
     """All of the file or none of it, also when the process dies half way."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(content)
+        temporary.unlink(missing_ok=True)
+        with temporary.open("xb") as file:  # x: not through a link that somebody has laid
+            file.write(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

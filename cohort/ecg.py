@@ -1,4 +1,4 @@
-"""The 12-lead ECG: one type, one reader for every format, and what a careful eye would object to in a signal."""
+"""The 12-lead ECG: one type, and one reader for every format."""
 
 import io
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from cohort.muse import read_muse
 from cohort.person import Person
 from cohort.wfdb_record import read_wfdb
 
-__all__ = ["ECG", "LEADS", "quality_flags", "read_ecg", "write_cardiosoft"]
+__all__ = ["ECG", "LEADS", "read_ecg", "write_cardiosoft"]
 
 FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
 
@@ -77,7 +77,10 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         raise InputError(
             path, f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz", "leave out the sampling rate"
         )
-    return ECG(twelve_leads(path, recording, allow_missing_leads), float(recording.sampling_rate), recording.person)
+    ecg = ECG(twelve_leads(path, recording, allow_missing_leads), float(recording.sampling_rate), recording.person)
+    if (ecg.flat | ecg.absent).all():
+        raise InputError(path, "every lead is flat", "record the ECG again")
+    return ecg
 
 
 def _read_xml(path: Path) -> Recording:
@@ -125,58 +128,3 @@ def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
         return np.loadtxt(rows, delimiter=",", comments=None, ndmin=2), list(LEADS)
     except ValueError:
         raise InputError(path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV") from None
-
-
-# --- quality --------------------------------------------------------------------------------------------------------
-
-# Thresholds: no lead of the real ECGs looked at (18 records of 5 sources) comes near them, except the flat ones.
-FLAT_FOR_S = 1.0  # the longest constant run seen is 0.17 s
-CLIPPED_FOR_S = 0.02  # the longest run at an extreme seen is 6 ms (10 ms, one sample, at 100 Hz)
-CLIPPED_BEYOND_MV = 0.5  # a lower plateau may be a rounded T wave
-NOISE_MV = 0.05  # robust standard deviation above 35 Hz; the largest seen is 0.036
-EINTHOVEN_MV = 0.05  # standard deviation of III - (II - I); below 0.001 in every real ECG
-
-
-def quality_flags(ecg: ECG) -> list[str]:
-    """What is wrong with the signal, one sentence each, lead by lead; an empty list when nothing is."""
-    flags = []
-    noise = _noise(ecg)
-    for lead, values, absent, flat, noise_mv in zip(LEADS, ecg.signal, ecg.absent, ecg.flat, noise, strict=True):
-        if absent:
-            flags.append(f"lead {lead} is absent")
-        elif flat:
-            flags.append(f"lead {lead} is flat")
-        else:
-            if (flat_s := _longest_run(np.diff(values) == 0) / ecg.sampling_rate) > FLAT_FOR_S:
-                flags.append(f"lead {lead} is flat for {flat_s:.1f} s")
-            if _is_clipped(values, ecg.sampling_rate):
-                flags.append(f"lead {lead} is clipped")
-            if noise_mv > NOISE_MV:
-                flags.append(f"lead {lead} is noisy")
-    one, two, three = ecg.signal[:3]
-    if np.std(three - (two - one)) > EINTHOVEN_MV:  # False when one of them is NaN
-        flags.append("lead III is not II - I")
-    return flags
-
-
-def _is_clipped(values: np.ndarray, sampling_rate: float) -> bool:
-    shortest = max(4, CLIPPED_FOR_S * sampling_rate)
-    middle = np.median(values)
-    return any(
-        abs(extreme - middle) > CLIPPED_BEYOND_MV and _longest_run(values == extreme) >= shortest
-        for extreme in (values.min(), values.max())
-    )
-
-
-def _noise(ecg: ECG) -> np.ndarray:
-    """(12,) mV: 1.4826 x the median magnitude above 35 Hz, which QRS complexes are too brief to sway."""
-    from scipy.signal import butter, sosfiltfilt
-
-    highpass = butter(4, 35, "highpass", fs=ecg.sampling_rate, output="sos")
-    return 1.4826 * np.median(np.abs(sosfiltfilt(highpass, np.nan_to_num(ecg.signal), axis=1)), axis=1)
-
-
-def _longest_run(truth: np.ndarray) -> int:
-    """The length of the longest run of True in a (T,) bool array."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([False], truth, [False]))))
-    return int((edges[1::2] - edges[::2]).max(initial=0))

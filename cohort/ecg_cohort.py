@@ -12,6 +12,8 @@ from tqdm import tqdm
 
 from .ecg import LEADS, read_ecg
 from .errors import InputError
+from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
+from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
 from .prepared import fingerprint, in_processes, read_tables
@@ -44,7 +46,7 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
 
     The table knows no visit: of a person's ECGs, the one of the first instance is taken. The arrays go to a folder of
     `folder` named by a hash of the settings and of the files' names, sizes and times; it appears when whole. ECGs that
-    cannot be read are left out, and their number is printed.
+    cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
@@ -67,7 +69,9 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
     final = Path(folder) / f"{data.resolve().name}-ecg-{name}"
     if not final.exists():
         jobs = [(subject, persons.get(subject.eid, Person()), phenotypes[subject.eid]) for subject in subjects]
-        _write(data, final, jobs, sampling_rate, duration_s, quiet)
+        with locked(final):
+            if not final.exists():
+                _write(data, final, jobs, sampling_rate, duration_s, quiet)
     modes = {field.name: "r" if field.name == "ecg" else None for field in fields(ECGCohort)}
     return ECGCohort(**{name: np.load(final / f"{name}.npy", mmap_mode=mode) for name, mode in modes.items()})
 
@@ -78,18 +82,20 @@ def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, durat
     draft.mkdir(parents=True, exist_ok=True)
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
     strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
-    people, faults = [], []
+    people, excluded = [], []
     read = in_processes(partial(_person, sampling_rate, duration_s), jobs, CHUNK)
     for found in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
-        if isinstance(found, str):
-            faults.append(found)
+        if isinstance(found, Exclusion):
+            excluded.append(found)
         else:
             strips[len(people)] = found.pop("ecg")
             people.append(found)
     if not people:
-        raise InputError(data / "ecg", f"none of {len(jobs)} ECGs can be read", f"the first: {faults[0]}")
-    if faults:
-        print(f"{len(faults)} of {len(jobs)} ECGs cannot be read and are left out; the first: {faults[0]}")
+        raise InputError(data / "ecg", f"none of {len(jobs)} ECGs can be read", f"the first: {excluded[0].remark}")
+    write_excluded(draft, excluded)
+    if excluded:
+        said = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
+        print(f"{said}; {final / EXCLUDED} says why")
         np.save(draft / ".ecg.npy", strips[: len(people)])
         (draft / ".ecg.npy").replace(draft / "ecg.npy")
     strips.flush()
@@ -98,13 +104,13 @@ def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, durat
     draft.rename(final)
 
 
-def _person(sampling_rate: int, duration_s: float, job: tuple[Subject, Person, dict[str, float]]) -> dict | str:
+def _person(sampling_rate: int, duration_s: float, job: tuple[Subject, Person, dict[str, float]]) -> dict | Exclusion:
     """One person's row of every array, or why the ECG cannot be read."""
     subject, person, known = job
     try:
         ecg = read_ecg(subject.ecg)
-    except InputError as error:
-        return str(error)
+    except InputError as refusal:
+        return Exclusion(subject.eid, subject.instance, reason_code("ecg", refusal), str(refusal))
     signal, lead_mask = ecg_input(ecg, sampling_rate, duration_s)
     return {
         "ecg": signal.astype(np.float16),

@@ -13,7 +13,9 @@ class InputError(Exception):
 
     def __init__(self, source: object, fault: str, remedy: str) -> None:
         self.source, self.fault, self.remedy = str(source), fault, remedy
-        super().__init__(" ".join(f"{source}: {fault}; {remedy}".split()))
+        told = " ".join(f"{source}: {fault}; {remedy}".split())
+        # A file's name may hold anything: what a terminal would obey or refuse to show is not passed on.
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in told))
 
 
 def exit_code_of(main: Callable[[], None]) -> int:

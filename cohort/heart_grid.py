@@ -5,7 +5,9 @@ projected onto the slice; rows run along x cross s, towards posterior and inferi
 left of the picture and the anterior wall on top, whatever the order in which the file stores its axes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from scipy import ndimage
@@ -76,23 +78,46 @@ class HeartGrid:
 def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:
     """Read a subject's short-axis MRI, in either layout, onto the grid.
 
-    ED and ES files are preferred for one or two phases (no need to inflate the whole cine). Otherwise ED is frame 0 of
-    the cine and ES the frame of smallest LV cavity in its label map, else `estimate_es_frame`.
+    Otherwise than with ED and ES files, ED is frame 0 of the cine and ES the frame of smallest LV cavity in its label
+    map, else `estimate_es_frame`.
 
     Raises:
         InputError: no MRI, a file that `read_nifti` refuses, or files that do not share one geometry.
     """
     geometry = geometry or GridGeometry()
-    images = subject.images
     source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
-    if images.ed and images.es and geometry.phases <= 2:
-        stills = [read_nifti(path) for path in (images.ed, images.es)]
-        maps = [path and read_nifti(path, labels=True) for path in (images.labels_ed, images.labels_es)]
-        return heart_grid(*stills, *maps, geometry, source)
+    return stacks_grid(*read_stacks(subject, geometry.phases), geometry, source)
+
+
+Stacks = tuple[CineStack, ...]
+
+
+def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineStack | None, ...]]:
+    """A subject's images as stored, (ED, ES) or (cine,), and the label map of each.
+
+    ED and ES files are preferred for one or two phases (no need to inflate the whole cine).
+
+    Raises:
+        InputError: no MRI, or a file that `read_nifti` refuses.
+    """
+    images = subject.images
+    if images.ed and images.es and phases <= 2:
+        stills = tuple(read_nifti(path) for path in (images.ed, images.es))
+        return stills, tuple(path and read_nifti(path, labels=True) for path in (images.labels_ed, images.labels_es))
     if images.cine is None:
+        source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
         raise InputError(source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder")
     labels = images.labels_cine and read_nifti(images.labels_cine, labels=True)
-    return cine_grid(read_nifti(images.cine), labels, geometry, source)
+    return (read_nifti(images.cine),), (labels,)
+
+
+def stacks_grid(
+    images: Stacks, maps: tuple[CineStack | None, ...], geometry: GridGeometry, source: str = "short-axis MRI"
+) -> HeartGrid:
+    """What `read_stacks` read, onto the grid; raises as `cine_grid` and `heart_grid` do."""
+    if len(images) == 2:
+        return heart_grid(*images, *maps, geometry, source)
+    return cine_grid(*images, *maps, geometry, source)
 
 
 def cine_grid(
@@ -109,6 +134,7 @@ def cine_grid(
     geometry = geometry or GridGeometry()
     _require_same_geometry(source, cine, labels)
     frames, notes = cine.voxels.shape[3], ()
+    motion = cache(lambda: _motion_centre(cine))  # looked for once, and only where there is no label map
     if labels is not None and labels.voxels.shape[3] != frames:
         raise InputError(source, "the label map has another number of frames", "give one for every frame, or none")
     if geometry.phases != 2 or frames == 2:
@@ -118,13 +144,13 @@ def cine_grid(
     elif labels is not None and (smallest := _smallest_cavity(labels.voxels)):
         moments = np.array([0, smallest])
     else:
-        moments = np.array([0, estimate_es_frame(cine)])
+        moments = np.array([0, estimate_es_frame(cine, motion()[0])])
         notes = (f"ES estimated from the cine (frame {moments[1]}), no label map",)
     chosen = CineStack(_at_moments(cine.voxels, moments), cine.affine)
     maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % frames]
     if maps is not None and not maps.any(axis=(0, 1, 2)).all():
         maps, notes = None, (*notes, "the label map is empty at a phase: it is not used")
-    return _grid(chosen, maps, cine.voxels, geometry, notes, source)
+    return _grid(chosen, maps, motion, geometry, notes, source)
 
 
 def heart_grid(
@@ -173,11 +199,15 @@ def canonical_affine(geometry: GridGeometry | None = None) -> np.ndarray:
     return _affine_about(np.zeros(3), _canonical_axes(normal)[0], geometry, geometry.slice_step_mm)
 
 
-def estimate_es_frame(cine: CineStack) -> int:
-    """The frame least like ED (mean absolute difference near the heart's centre) within SYSTOLE of the cycle."""
+def estimate_es_frame(cine: CineStack, centre: np.ndarray | None = None) -> int:
+    """The frame least like ED (mean absolute difference near the heart's centre) within SYSTOLE of the cycle.
+
+    Args:
+        centre: voxel index (3,) of the heart's centre; None looks for what moves.
+    """
     frames = cine.voxels.shape[3]
     through = _slice_axis(cine)
-    centre, _ = _motion_centre(cine, cine.voxels, through)
+    centre = _motion_centre(cine)[0] if centre is None else centre
     within = [axis for axis in range(3) if axis != through]
     away = [(np.arange(cine.voxels.shape[axis]) - centre[axis]) * cine.spacing_mm[axis] for axis in within]
     near = np.add.outer(away[0] ** 2, away[1] ** 2) < HEART_RADIUS_MM**2
@@ -216,12 +246,12 @@ def _at_moments(voxels: np.ndarray, moments: np.ndarray) -> np.ndarray:
 def _grid(
     chosen: CineStack,
     labels: np.ndarray | None,
-    moving: np.ndarray,
+    motion: Callable[[], tuple[np.ndarray, bool]],
     geometry: GridGeometry,
     notes: tuple[str, ...],
     source: str,
 ) -> HeartGrid:
-    """The grid of the chosen frames, about the labels' centre at ED (x, y, z), else about what moves (x, y, z, t)."""
+    """The grid of the chosen frames, about the labels' centre at ED, else about what moves (`_motion_centre`)."""
     through = _slice_axis(chosen)
     first, second = (chosen.affine[:3, axis] for axis in range(3) if axis != through)
     axes, axis_notes = _canonical_axes(np.cross(first, second))
@@ -233,7 +263,7 @@ def _grid(
         maps = None if labels is None else labels.transpose(2, 3, 1, 0)
         notes = (*notes, "was on the grid already")
         return HeartGrid(voxels, voxels.any(axis=(2, 3)), maps, chosen.affine, geometry, notes)
-    centre, how = _centre(chosen, None if labels is None else labels[..., 0], moving, through)
+    centre, how = _centre(None if labels is None else labels[..., 0], motion, through)
     affine = _grid_affine(chosen, through, axes, centre, geometry)
     sampling = _Sampling(chosen, through, affine, geometry)
     voxels = np.stack([sampling.image(frame) for frame in np.moveaxis(chosen.voxels, 3, 0)], axis=1)
@@ -305,11 +335,13 @@ def _grid_affine(
     return _affine_about(stack.affine[:3, :3] @ centre + stack.affine[:3, 3], axes, geometry, step_mm)
 
 
-def _centre(stack: CineStack, labels_ed: np.ndarray | None, moving: np.ndarray, through: int) -> tuple[np.ndarray, str]:
+def _centre(
+    labels_ed: np.ndarray | None, motion: Callable[[], tuple[np.ndarray, bool]], through: int
+) -> tuple[np.ndarray, str]:
     """Voxel index (3,) of the heart's centre, and how it was found, in words."""
     if labels_ed is not None and labels_ed.any():
         return _middle(labels_ed > 0, through), "centred on the label map at ED"
-    centre, moves = _motion_centre(stack, moving, through)
+    centre, moves = motion()
     return centre, "centred on temporal variation" if moves else "centred on the image: no label map, no motion"
 
 
@@ -322,14 +354,19 @@ def _middle(heart: np.ndarray, through: int) -> np.ndarray:
     return middle
 
 
-def _motion_centre(stack: CineStack, moving: np.ndarray, through: int) -> tuple[np.ndarray, bool]:
+def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
     """Voxel index (3,) of the middle of what moves, (x, y, z, t); the image's centre and False where nothing does.
 
     Standard deviation over time, smoothed, each slice against its own largest value (the base would outshine the
     apex), the largest connected part.
     """
-    variation = moving.std(axis=3, dtype=np.float32)
-    sigma = [0 if axis == through else MOTION_SMOOTHING_MM / stack.spacing_mm[axis] for axis in range(3)]
+    through, moving = _slice_axis(cine), cine.voxels
+    variation = np.empty(moving.shape[:3], np.float32, order="F")
+    for row in range(moving.shape[1]):  # a row at a time stays in the cache: a third of the time of one std()
+        frames = moving[:, row].astype(np.result_type(moving, np.float32))  # (x, z, t)
+        frames -= frames.mean(axis=2, dtype=np.float32, keepdims=True)
+        variation[:, row] = np.sqrt(np.square(frames, out=frames).mean(axis=2, dtype=np.float32))
+    sigma = [0 if axis == through else MOTION_SMOOTHING_MM / cine.spacing_mm[axis] for axis in range(3)]
     variation = ndimage.gaussian_filter(variation, sigma, truncate=2.5)
     largest = variation.max(axis=tuple(axis for axis in range(3) if axis != through), keepdims=True)
     heart = variation > MOTION_THRESHOLD * np.maximum(largest, STILL_SLICE * largest.max())

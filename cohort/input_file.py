@@ -7,20 +7,20 @@ from cohort.errors import InputError
 LARGEST_FILE = 64 * 2**20  # bytes; a resting ECG has half a megabyte, a long full disclosure a few
 
 
-def check_file(path: Path) -> None:
-    """Refuse (InputError) what is absent, not a regular file, or larger than LARGEST_FILE."""
+def check_file(path: Path, largest: int = LARGEST_FILE) -> None:
+    """Refuse (InputError) what is absent, not a regular file, or larger than `largest` bytes."""
     try:
         if not path.is_file():
             raise InputError(path, "there is no such file", "check the path")
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError(path, f"larger than {LARGEST_FILE >> 20} MB", "give the file of a single ECG")
+        if path.stat().st_size > largest:
+            raise InputError(path, f"larger than {largest >> 20} MB", "give the file of a single ECG")
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
 
 
-def read_limited(path: Path) -> bytes:
-    """The bytes of a regular file of at most LARGEST_FILE."""
-    check_file(path)
+def read_limited(path: Path, largest: int = LARGEST_FILE) -> bytes:
+    """The bytes of a regular file of at most `largest` bytes."""
+    check_file(path, largest)
     try:
         return path.read_bytes()
     except OSError as error:

@@ -1,14 +1,17 @@
 """A cohort read once and laid down as arrays: what training reads, memory-mapped, in any order."""
 
+import contextlib
 import csv
 import hashlib
 import json
 import multiprocessing
+import os
 import re
+import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
@@ -18,7 +21,9 @@ from tqdm import tqdm
 from .cores import available_cores
 from .ecg import read_ecg
 from .errors import InputError
+from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .heart_grid import GridGeometry, read_heart
+from .lock import locked
 from .person import Person, read_persons, read_phenotypes
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
@@ -26,6 +31,7 @@ from .subjects import Subject, find_subjects, pairs, split_of
 
 NO_LABELS = 255
 REMARKS = "remarks.jsonl"
+FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
 
 
@@ -80,8 +86,14 @@ class PreparedCohort:
 
     def rows(self, split: str) -> np.ndarray:
         """Rows of "train", "validation" or "test". Of a cohort too small to split, everybody is in each of them."""
-        everybody = np.arange(len(self.eid))
-        return everybody if self.too_few_to_split else everybody[self.split == split]
+        return self._rows[split]
+
+    @cached_property
+    def _rows(self) -> dict[str, np.ndarray]:
+        """Asked for at every step of a training: found once."""
+        everybody = np.ones(len(self.eid), bool)
+        splits = ("train", "validation", "test")
+        return {s: np.flatnonzero(everybody if self.too_few_to_split else self.split == s) for s in splits}
 
     @property
     def level_mm(self) -> np.ndarray:
@@ -97,10 +109,15 @@ class PreparedCohort:
 
 @dataclass(frozen=True)
 class Example:
-    """One subject: its row of every array (none if it cannot be read), and what is to be said of it."""
+    """One subject: its row of every array (none if it cannot be read), what is to be said of it, why it is left out.
+
+    Attributes:
+        code: of `cohort.exclusion`; empty for a good one.
+    """
 
     arrays: dict[str, np.ndarray]
     remarks: tuple[str, ...]
+    code: str = ""
 
 
 def prepare_cohort(
@@ -109,10 +126,11 @@ def prepare_cohort(
     """Read every complete subject of `data` once; continues where it was interrupted.
 
     The arrays go to a folder of `folder` named by a hash of the settings and of the files' names, sizes and times,
-    so a changed cohort is read anew. Subjects that cannot be read are listed in `excluded.csv` with the reason.
+    so a changed cohort is read anew; it appears when whole. Of several processes one reads and the others wait.
+    Subjects that cannot be read are listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
 
     Raises:
-        InputError: no complete subject, or more than `max_bad_fraction` of them unreadable.
+        InputError: no complete subject, none that can be read, or more than `max_bad_fraction` of them that cannot.
     """
     subjects = pairs(find_subjects(data))
     if not subjects:
@@ -122,10 +140,19 @@ def prepare_cohort(
             f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
             "writes a simulated cohort instead",
         )
-    final = folder / f"{data.resolve().name}-{_fingerprint(data, subjects, preparation)}"
-    if not (final / "prepared.json").exists():
-        _prepare(data, subjects, final, preparation, max_bad_fraction, quiet)
+    final = folder / f"{data.resolve().name}-{cohort_fingerprint(data, subjects, preparation)}"
+    if not final.exists():
+        with locked(final):
+            if not final.exists():
+                _prepare(data, subjects, final, preparation, quiet)
     cohort = load_prepared(final)
+    bad = len(subjects) - len(cohort.eid)
+    said = f"{bad} of {len(subjects)} subjects cannot be read"
+    if bad / len(subjects) > max_bad_fraction:
+        remedy = f"{final / EXCLUDED} says why; repair them, or allow more with --max-bad-fraction"
+        raise InputError(data, f"{said} ({counts(read_excluded(final))})", remedy)
+    if bad:
+        print(f"{said} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
     if cohort.too_few_to_split:
         print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
     return cohort
@@ -140,10 +167,10 @@ def load_prepared(folder: Path) -> PreparedCohort:
     return PreparedCohort(folder, preparation, **arrays)
 
 
-def _prepare(data, subjects, final: Path, preparation: Preparation, max_bad_fraction: float, quiet: bool) -> None:
+def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
     draft = final.with_name(f".partial-{final.name}")
     draft.mkdir(parents=True, exist_ok=True)
-    shapes = _shapes(len(subjects), preparation)
+    shapes = array_shapes(len(subjects), preparation)
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
     todo = [row for row in range(len(subjects)) if state[row] == 0]
@@ -151,25 +178,22 @@ def _prepare(data, subjects, final: Path, preparation: Preparation, max_bad_frac
     for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo):
         for name, value in example.arrays.items():
             arrays[name][row] = value
-        with (draft / REMARKS).open("a") as file:
-            file.writelines(json.dumps([row, remark]) + "\n" for remark in example.remarks)
+        if example.remarks:
+            with (draft / REMARKS).open("a") as file:
+                file.write("\n" + json.dumps([row, example.code, example.remarks]))
         state[row] = 1 if example.arrays else 2
         bar.update()
     bar.close()
     good = np.flatnonzero(np.asarray(state) == 1)
     _write_remarks(draft, subjects, set(good.tolist()))
-    bad = len(subjects) - len(good)
-    if bad > max_bad_fraction * len(subjects):
-        raise InputError(
-            data, f"{bad} of {len(subjects)} subjects cannot be read", f"{draft / 'excluded.csv'} says why"
-        )
-    if bad:
-        print(f"{bad} of {len(subjects)} subjects cannot be read; {final / 'excluded.csv'} says why")
-        for name, array in arrays.items():
-            np.save(draft / f".{name}.npy", array[good])
-            (draft / f".{name}.npy").replace(draft / f"{name}.npy")
-    for array in arrays.values():
-        array.flush()
+    if not len(good):
+        raise InputError(data, f"none of {len(subjects)} subjects can be read", f"{draft / EXCLUDED} says why")
+    for name, array in arrays.items():
+        if len(array) == len(good):  # all of them, or an earlier run got so far
+            array.flush()
+            continue
+        np.save(draft / f".{name}.npy", array[good])
+        (draft / f".{name}.npy").replace(draft / f"{name}.npy")
     (draft / "prepared.json").write_text(
         json.dumps({"people": len(good), "preparation": asdict(preparation)}, indent=2)
     )
@@ -178,24 +202,33 @@ def _prepare(data, subjects, final: Path, preparation: Preparation, max_bad_frac
 
 def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None:
     """excluded.csv (why a subject is left out) and notes.csv (what had to be estimated); a summary on screen."""
-    remarks = [json.loads(line) for line in (draft / REMARKS).read_text().splitlines()]
-    for name, kept in (
-        ("excluded.csv", [r for r in remarks if r[0] not in good]),
-        ("notes.csv", [r for r in remarks if r[0] in good]),
-    ):
-        with (draft / name).open("w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(["eid", "instance", "remark"])
-            writer.writerows([subjects[row].eid, subjects[row].instance, remark] for row, remark in kept)
-    kinds = Counter(re.sub(r"\d+", "N", remark) for row, remark in remarks if row in good)
+    said = _remarks(draft)
+    bad = [(subjects[row], code, remark) for row, (code, (remark, *_)) in said.items() if row not in good]
+    write_excluded(draft, [Exclusion(subject.eid, subject.instance, *why) for subject, *why in bad])
+    notes = [(subjects[row], remark) for row, (_, remarks) in said.items() for remark in remarks if row in good]
+    with (draft / "notes.csv").open("w", newline="") as file:
+        rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
+        csv.writer(file).writerows([("eid", "instance", "remark"), *rows])
+    kinds = Counter(re.sub(r"\d+", "N", remark) for _, remark in notes)
     for kind, count in kinds.most_common(5):
         print(f"note: {count} of {len(subjects)}: {kind}")
+
+
+def _remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
+    """Code and remarks by row, in order of the rows; of one read twice (its process was killed), the last."""
+    said = {}
+    path = draft / REMARKS
+    for line in path.read_text().splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError):  # torn when the machine stopped: its row is not marked as done
+            row, code, remarks = json.loads(line)
+            said[row] = code, remarks
+    return dict(sorted(said.items()))
 
 
 def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
     persons, phenotypes = read_tables(data)
     jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
-    yield from zip(rows, in_processes(partial(_example, preparation), jobs), strict=True)
+    yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
 
 
 def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, float]]]:
@@ -207,21 +240,36 @@ def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, floa
     )
 
 
-def in_processes(job: Callable, items: Iterable, chunksize: int = 4) -> Iterator:
-    """job(item) of every item, in their order, by one process a core."""
+def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator:
+    """job(item) of every item, in their order, by one process a core; by this one if there are FEW."""
+    if len(items) <= FEW:
+        yield from map(job, items)
+        return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    with ProcessPoolExecutor(available_cores(), spawn) as pool:
+    with ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent) as pool:
         yield from pool.map(job, items, chunksize=chunksize)
 
 
-def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:
+def _end_with_the_parent() -> None:
+    """A process of a pool whose owner was killed would wait for work for ever."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:
     """One subject's arrays, or the reason why there are none."""
     subject, person, known = job
+    part = "ecg"
     try:
         ecg = read_ecg(subject.ecg)
+        part = "mri"
         heart = read_heart(subject, preparation.geometry)
-    except InputError as error:
-        return Example({}, (str(error),))
+    except InputError as refusal:
+        return Example({}, (str(refusal),), reason_code(part, refusal))
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
     grid = preparation.geometry
     measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
@@ -240,7 +288,7 @@ def _example(preparation: Preparation, job: tuple[Subject, Person, dict[str, flo
     return Example(arrays, heart.notes)
 
 
-def _shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:
+def array_shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:
     g = preparation.geometry
     heart = (people, g.slices, g.phases, g.height, g.width)
     return {
@@ -258,23 +306,25 @@ def _shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int,
 
 
 def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """A zeroed array on disk, or the one an interrupted preparation left."""
+    """A zeroed array on disk, or the one an interrupted preparation left; under its name only when of full length."""
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    array = np.lib.format.open_memmap(path.with_name(f".{path.name}"), mode="w+", dtype=dtype, shape=shape)
+    path.with_name(f".{path.name}").replace(path)
+    return array
 
 
-def _fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
-    files = (p for s in subjects for p in (s.ecg, *astuple(s.images)))
+def cohort_fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
+    files = (path for subject in subjects for path in (subject.ecg, *subject.images.files))
     return fingerprint(asdict(preparation), (data / "persons.csv", data / "phenotypes.csv", *files))
 
 
-def fingerprint(settings: dict, files: Iterable[Path | None]) -> str:
+def fingerprint(settings: dict, files: Iterable[str | Path | None]) -> str:
     """Twelve hexadecimal digits of what decides the arrays: settings, and the files' names, sizes and times."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
-    for path in files:
-        if path is not None and path.exists():
-            about = path.stat()
-            digest.update(f"{path.name}:{about.st_size}:{about.st_mtime_ns}\n".encode())
+    for path in filter(None, files):
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            about = os.stat(path)  # noqa: PTH116 (a Path for each of 200,000 files takes a second)
+            digest.update(f"{os.path.basename(path)}:{about.st_size}:{about.st_mtime_ns}\n".encode())  # noqa: PTH119
     return digest.hexdigest()[:12]

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import butter, resample_poly, sosfiltfilt
+from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
 
 from cohort.ecg import ECG
 
@@ -12,6 +12,8 @@ from cohort.ecg import ECG
 HIGHPASS_HZ = 0.5
 LARGEST_MV = 10.0  # no heart reaches it on the chest; bounds what a loose electrode or a pacemaker spike can do
 _EDGE_S = 2.0  # mirrored at both ends, one period of the high pass
+# Anti-aliasing: scipy's own filter (half as long, beta 5) errs by 2 uV per mV in the passband, this one by 0.1.
+_HALF_LENGTH, _KAISER_BETA = 16, 8.0
 
 
 def ecg_input(ecg: ECG, sampling_rate: int = 250, duration_s: float = 10.0) -> tuple[np.ndarray, np.ndarray]:
@@ -54,4 +56,6 @@ def _resample(millivolts: np.ndarray, from_hz: float, to_hz: float) -> np.ndarra
     ratio = (Fraction(to_hz) / Fraction(from_hz)).limit_denominator(10_000)
     if ratio == 1:
         return millivolts
-    return resample_poly(millivolts, ratio.numerator, ratio.denominator, axis=1, padtype="line")
+    coarser = max(ratio.numerator, ratio.denominator)
+    lowpass = firwin(2 * _HALF_LENGTH * coarser + 1, 1 / coarser, window=("kaiser", _KAISER_BETA))
+    return resample_poly(millivolts, ratio.numerator, ratio.denominator, axis=1, padtype="line", window=lowpass)

@@ -1,7 +1,6 @@
-"""Every format says the same of one heart; every broken file is refused by name; nothing of a patient leaks."""
+"""Every format says the same of one heart, and nothing of a patient leaks. Bad files: test_bad_ecg.py."""
 
 import base64
-import gzip
 import re
 from pathlib import Path
 
@@ -9,12 +8,11 @@ import numpy as np
 import pytest
 import wfdb
 from defusedxml import ElementTree
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from cohort.ecg import ECG, LEADS, quality_flags, read_ecg, write_cardiosoft
+from cohort.ecg import ECG, LEADS, read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
+from cohort.quality import quality_flags
 
 CANARY = "Canarina"
 CANARY_PID = "9000077"
@@ -151,7 +149,7 @@ def test_full_disclosure_stands_in_for_an_absent_strip(tmp_path, good):
     disclosure = (
         "<FullDisclosure><SampleRate>500</SampleRate><Resolution>5</Resolution>"
         f"<LeadOrder>{','.join(LEADS)}</LeadOrder><FullDisclosureData><SampleCountTotal>5000</SampleCountTotal>"
-        + "\r\n".join([*lines, *lines[:5]])  # half a second cycle at the end is left out
+        + "\r\n".join(lines)
         + "</FullDisclosureData></FullDisclosure>"
     )
     again = read_bytes(tmp_path, swap(good, "<StripData>.*</StripData>", disclosure))
@@ -159,26 +157,6 @@ def test_full_disclosure_stands_in_for_an_absent_strip(tmp_path, good):
     one_sample_less = disclosure.replace(lines[7], lines[7].split(",", 1)[1])
     with pytest.raises(InputError, match="lead V2: a line of FullDisclosure is not one second"):
         read_bytes(tmp_path, swap(good, "<StripData>.*</StripData>", one_sample_less))
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "ISO8859-1", "cp1252", "utf-8", "utf-8-sig", "utf-16"])
-def test_every_honest_encoding_loads(tmp_path, good, encoding):
-    declared = {"utf-8-sig": "utf-8"}.get(encoding, encoding)
-    text = swap(good, 'encoding="ISO-8859-1"', f'encoding="{declared}"').decode("latin-1").replace(CANARY, "Müller")
-    assert read_bytes(tmp_path, text.encode(encoding)).person == PERSON
-
-
-@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-def test_utf_16_without_a_byte_order_mark_loads(tmp_path, good, encoding):
-    text = swap(good, 'encoding="ISO-8859-1"', 'encoding="UTF-16"').decode("latin-1")
-    assert read_bytes(tmp_path, text.encode(encoding)).sampling_rate == 500.0
-
-
-def test_a_plain_doctype_is_accepted_and_never_fetched(tmp_path, good):
-    with_doctype = swap(
-        good, "<CardiologyXML>", '<!DOCTYPE CardiologyXML SYSTEM "http://127.0.0.1:9/a.dtd"><CardiologyXML>'
-    )
-    assert read_bytes(tmp_path, with_doctype).sampling_rate == 500.0
 
 
 def test_resolution_and_rate_are_read_and_not_assumed(tmp_path, good):
@@ -204,14 +182,9 @@ def test_limb_leads_are_derived_from_one_and_two(tmp_path, good):
     assert np.abs(derived.signal - full.signal).max() <= 0.0026  # the device rounds half counts up
 
 
-@pytest.mark.parametrize("lead", ["I", "II", "V1", "V4", "V6"])
-def test_a_lead_that_cannot_be_derived_is_missed_by_name_unless_allowed(tmp_path, good, lead):
-    less = without_lead(good, lead)
-    with pytest.raises(InputError, match=rf"missing {lead};"):
-        read_bytes(tmp_path, less)
-    ecg = read_bytes(tmp_path, less, allow_missing_leads=True)
-    assert [LEADS[i] for i in np.flatnonzero(ecg.absent)] == [lead]
-    assert f"lead {lead} is absent" in quality_flags(ecg)
+def test_an_absent_lead_may_be_allowed_and_is_flagged(tmp_path, good):
+    ecg = read_bytes(tmp_path, without_lead(good, "V4"), allow_missing_leads=True)
+    assert [LEADS[i] for i in np.flatnonzero(ecg.absent)] == ["V4"] and "lead V4 is absent" in quality_flags(ecg)
 
 
 # --- the same signal through every format -----------------------------------------------------------------------------
@@ -244,35 +217,6 @@ def test_wfdb_and_xml_agree_on_one_signal(tmp_path, good, unit, scale):
         assert (again.sampling_rate, again.person) == (500.0, Person("female", 61.0))
 
 
-def test_a_wfdb_record_that_is_not_a_12_lead_ecg_is_refused_by_name(tmp_path, good):
-    ecg = read_bytes(tmp_path, good)
-    with pytest.raises(InputError, match="it has II, V1; missing I, III, aVR, aVL, aVF, V2"):
-        read_ecg(_write_wfdb(tmp_path, ecg, ["II", "V1"]))
-    with pytest.raises(InputError, match="lead I is in a unit other than"):
-        read_ecg(_write_wfdb(tmp_path, ecg, LEADS, unit="mmHg"))
-
-
-@pytest.mark.parametrize(
-    ("harm", "message"),
-    [
-        (lambda header: header.with_suffix(".dat").unlink(), "there is no such file"),
-        (lambda header: header.with_suffix(".dat").write_bytes(b"short"), "do not agree with its header"),
-        (lambda header: header.write_text("not a header"), "not a readable WFDB header"),
-        (lambda header: header.write_bytes(b"\0" * 100), "not a readable WFDB header"),
-        (
-            lambda header: header.write_text(header.read_text().replace("record.dat", "../x.dat")),
-            "not a readable WFDB header",
-        ),
-        (lambda header: header.unlink(), "there is no WFDB header"),
-    ],
-)
-def test_broken_wfdb_records_are_refused(tmp_path, harm, message):
-    header = _write_wfdb(tmp_path, draw_ecg(), LEADS)
-    harm(header)
-    with pytest.raises(InputError, match=message):
-        read_ecg(header)
-
-
 @pytest.mark.parametrize("transposed", [False, True])
 def test_plain_arrays_agree_with_the_xml(tmp_path, transposed):
     ecg = draw_ecg()
@@ -288,34 +232,6 @@ def test_a_csv_header_names_the_leads(tmp_path):
     header = ",".join(f'"{LEADS[i]}"' for i in order)
     np.savetxt(tmp_path / "a.csv", ecg.signal[order].T, delimiter=",", fmt="%.6f", header=header, comments="")
     assert np.allclose(read_ecg(tmp_path / "a.csv", sampling_rate=500).signal, ecg.signal, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("array", "rate", "message"),
-    [
-        (np.zeros((12, 5000)), None, "does not say its sampling rate"),
-        (np.zeros((11, 5000)), 500, "not a table of 12 leads"),
-        (np.zeros(5000), 500, "not a table of 12 leads"),
-        (np.array([["x"] * 12]), 500, "not a table of 12 leads"),
-        (np.array([{"a": 1}] * 12), 500, "not a readable .npy"),
-        (np.tile(np.arange(5000.0), (12, 1)), 500, "not millivolts"),
-        (np.where(np.arange(5000) == 7, np.nan, np.ones((12, 1))), 500, "samples that are not numbers"),
-        (np.full((12, 5000), np.nan), 500, "it has none of the twelve leads"),
-        (np.zeros((12, 5000)), 0, "sampling rate is not a number of at least 100 Hz"),
-        (np.zeros((12, 5000)), float("nan"), "sampling rate is not a number of at least 100 Hz"),
-    ],
-)
-def test_bad_arrays_are_refused(tmp_path, array, rate, message):
-    np.save(tmp_path / "a.npy", array)
-    with pytest.raises(InputError, match=message):
-        read_ecg(tmp_path / "a.npy", sampling_rate=rate)
-
-
-@pytest.mark.parametrize("content", [b"", b"a,b\n", b"1,2\n3\n", b"\xff\xfe1", b"I,II\n", b"\0\0"])
-def test_bad_csv_files_are_refused(tmp_path, content):
-    (tmp_path / "a.csv").write_bytes(content)
-    with pytest.raises(InputError):
-        read_ecg(tmp_path / "a.csv", sampling_rate=500)
 
 
 def test_a_given_rate_may_not_contradict_the_file(tmp_path, good):
@@ -349,138 +265,10 @@ def test_muse_and_cardiosoft_agree_on_one_signal(tmp_path, good):
     assert (again.sampling_rate, again.person) == (ecg.sampling_rate, ecg.person)
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"kind": "Median"}, "no Waveform of type Rhythm"),
-        ({"units": "FURLONGS"}, "lead I is neither in microvolts"),
-        ({"data": "!!!!"}, "samples of lead I cannot be decoded"),
-        ({"data": "AAAA"}, "samples of lead I cannot be decoded"),
-        ({"base": "fast"}, "SampleBase is absent or not a positive number"),
-        ({"exponent": "400"}, "SampleExponent is not a small whole number"),
-        ({"scale": "-1"}, "LeadAmplitudeUnitsPerBit is absent or not a positive number"),
-    ],
-)
-def test_bad_muse_files_are_refused(tmp_path, changes, message):
-    with pytest.raises(InputError, match=message):
-        read_bytes(tmp_path, _muse(draw_ecg(), **changes))
-
-
-# --- every bad file gives its message ---------------------------------------------------------------------------------
-
-ENTITIES = '<!DOCTYPE CardiologyXML [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]><CardiologyXML>&b;'
-EXTERNAL = '<!DOCTYPE CardiologyXML [<!ENTITY a SYSTEM "file:///etc/hostname">]><CardiologyXML>&a;'
-PARAMETER = '<!DOCTYPE CardiologyXML [<!ENTITY % a SYSTEM "http://127.0.0.1:9/"> %a;]><CardiologyXML>'
-WAVE_I = r'<WaveformData lead="I">\s*'
-
-BAD_FILES = {
-    "empty": (lambda xml: b"", "empty"),
-    "blank": (lambda xml: b" \r\n", "empty"),
-    "NUL": (lambda xml: b"\0" * 4096, "empty"),
-    "NUL inside": (lambda xml: xml[:200] + b"\0" + xml[200:], "not well-formed"),
-    "gzip inside": (gzip.compress, "gzip-compressed"),
-    "not XML": (lambda xml: b"PK\x03\x04 a zip", "not well-formed"),
-    "HTML": (lambda xml: b"<html><body>404</body></html>", "not an ECG"),
-    "another root": (lambda xml: xml.replace(b"CardiologyXML", b"Cookbook"), "not an ECG"),
-    "two roots": (lambda xml: xml + xml[xml.index(b"<CardiologyXML>") :], "junk after document element"),
-    "billion laughs": (lambda xml: swap(xml, "<CardiologyXML>", ENTITIES), "declares entities"),
-    "external entity": (lambda xml: swap(xml, "<CardiologyXML>", EXTERNAL), "declares entities"),
-    "parameter entity": (lambda xml: swap(xml, "<CardiologyXML>", PARAMETER), "declares entities"),
-    "undeclared entity": (lambda xml: swap(xml, CANARY, f"&{CANARY};"), r"\(undefined entity, line"),
-    "undeclared entity, DOCTYPE": (
-        lambda xml: swap(
-            swap(xml, CANARY, f"&{CANARY};"), "<CardiologyXML>", '<!DOCTYPE CardiologyXML SYSTEM "a"><CardiologyXML>'
-        ),
-        r"\(undefined entity, line",
-    ),
-    "unknown encoding": (lambda xml: swap(xml, "ISO-8859-1", "KLINGON-1"), "unknown encoding|cannot be read"),
-    "multi-byte encoding": (lambda xml: swap(xml, "ISO-8859-1", "shift_jis"), "encoding"),
-    "wrong encoding": (lambda xml: swap(xml, "ISO-8859-1", "UTF-8").replace(b"Can", b"\xfcan"), "not well-formed"),
-    "deep": (lambda xml: b"<a>" * 200_000, "nested deeper than 64"),
-    "wide": (lambda xml: b"<a>" + b"<b/>" * 200_000, "more than 100000 elements"),
-    "endless tag": (lambda xml: b"<a " + b"b='1' " * 100_000 + b"/>", "a tag is longer than 65536 bytes"),
-    "exercise": (lambda xml: swap(xml, ">RestECG<", ">ExerciseECG<"), "not a resting ECG"),
-    "no observation type": (lambda xml: swap(xml, "ObservationType", "Kind", 2), "not a resting ECG"),
-    "no waveform": (lambda xml: swap(xml, "<StripData>.*</StripData>", ""), "no waveform"),
-    "no leads in the strip": (lambda xml: swap(xml, "<WaveformData.*</WaveformData>", ""), "no waveform"),
-    "no rate": (lambda xml: swap(xml, "<SampleRate.*?</SampleRate>", ""), "SampleRate is absent"),
-    "rate 0": (lambda xml: swap(xml, '"Hz">500<', '"Hz">0<'), "SampleRate is absent or not a positive"),
-    "rate -500": (lambda xml: swap(xml, '"Hz">500<', '"Hz">-500<'), "SampleRate is absent or not a positive"),
-    "rate text": (lambda xml: swap(xml, '"Hz">500<', '"Hz">fast<'), "SampleRate is absent or not a positive"),
-    "rate nan": (lambda xml: swap(xml, '"Hz">500<', '"Hz">nan<'), "SampleRate is absent or not a positive"),
-    "rate inf": (lambda xml: swap(xml, '"Hz">500<', '"Hz">1e999<'), "SampleRate is absent or not a positive"),
-    "rate 1": (lambda xml: swap(xml, '"Hz">500<', '"Hz">1<'), "at least 100 Hz"),
-    "rate that leaves 2 s": (lambda xml: swap(xml, '"Hz">500<', '"Hz">2500<'), "lasts 2.00 s"),
-    "no resolution": (lambda xml: swap(xml, "<Resolution.*?</Resolution>", ""), "Resolution is absent"),
-    "resolution 0": (lambda xml: swap(xml, 'Lsb">5<', 'Lsb">0<'), "Resolution is absent or not a positive"),
-    "resolution text": (lambda xml: swap(xml, 'Lsb">5<', 'Lsb">5 uV<'), "Resolution is absent or not a positive"),
-    "lead twice": (lambda xml: swap(xml, 'lead="V2"', 'lead="v1"'), "lead V1 is given twice"),
-    "ragged": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">1,2,'), "differ in length .5000 to 5002 samples"),
-    "token NaN": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">NaN,'), "lead I has a sample that is not"),
-    "token 1.5": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">1.5,'), "lead I has a sample that is not"),
-    "token 1_0": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">1_0,'), "lead I has a sample that is not"),
-    "token missing": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">,'), "lead I has a sample that is not"),
-    "token huge": (lambda xml: swap(xml, WAVE_I, f'<WaveformData lead="I">{"9" * 5000},'), "lead I has a sample"),
-    "token 17 bits": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">65536,'), "lead I has a sample"),
-    "empty lead": (lambda xml: swap(xml, f"{WAVE_I}[^<]*<", '<WaveformData lead="I"><'), "lead I has a sample"),
-    "endless lead": (lambda xml: swap(xml, WAVE_I, '<WaveformData lead="I">' + "1," * 600_000), "more than 600000"),
-}
-BAD_FILES |= {
-    f"truncated at {percent} %": (lambda xml, percent=percent: xml[: len(xml) * percent // 100], "not well-formed")
-    for percent in range(5, 100, 5)
-}
-
-
-@pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_gives_its_message_and_nothing_of_the_patient(tmp_path, good, name):
-    spoil, message = BAD_FILES[name]
-    with pytest.raises(InputError, match=message) as refusal:
-        read_bytes(tmp_path, spoil(good))
-    told = str(refusal.value)
-    assert told.startswith(str(tmp_path)) and "\n" not in told and ";" in told
-    assert CANARY not in told and CANARY_PID not in told
-    assert refusal.value.__suppress_context__ or refusal.value.__context__ is None
-
-
-def test_two_seconds_are_too_few_and_five_are_enough(tmp_path):
-    for seconds in (2.0, 4.9):
-        write_cardiosoft(tmp_path / "a.xml", draw_ecg(seconds))
-        with pytest.raises(InputError, match=f"lasts {seconds:.2f} s and at least 5 s"):
-            read_ecg(tmp_path / "a.xml")
-    for seconds in (5.0, 60.0):
-        write_cardiosoft(tmp_path / "a.xml", draw_ecg(seconds))
-        assert read_ecg(tmp_path / "a.xml").signal.shape == (12, seconds * 500)
-
-
-def test_absent_huge_and_unreadable_files_are_refused(tmp_path):
-    with (tmp_path / "huge.xml").open("wb") as file:
-        file.truncate(120 * 2**20)  # sparse: takes no disk and must not be read
-    for name, message in (("none.xml", "no such file"), ("huge.xml", "larger than 64 MB"), (".", "no such file")):
-        with pytest.raises(InputError, match=message):
-            read_ecg(tmp_path / name)
-
-
 def test_nothing_of_the_patient_is_kept(tmp_path, good):
     ecg = read_bytes(tmp_path, good)
     kept = f"{ecg} {vars(ecg)} {ecg.person} {quality_flags(ecg)}"
     assert CANARY not in kept and CANARY_PID not in kept
-
-
-@settings(max_examples=200, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.data())
-def test_mutated_files_are_read_or_refused_and_nothing_else(tmp_path, good, data):
-    content = bytearray(good)
-    tags = [match.start() for match in re.finditer(rb"<", good)]
-    for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(st.sampled_from(tags)) + data.draw(st.integers(-3, 20))  # near markup, where it hurts
-        piece = data.draw(st.binary(max_size=6) | st.sampled_from([b"<", b">", b"&", b"-", b"1e9", b"</StripData>"]))
-        content[at : at + data.draw(st.integers(0, 8))] = piece
-    try:
-        ecg = read_bytes(tmp_path, bytes(content), allow_missing_leads=data.draw(st.booleans()))
-    except InputError as refusal:
-        assert CANARY not in str(refusal)
-    else:
-        assert ecg.signal.shape[0] == 12 and isinstance(quality_flags(ecg), list)
 
 
 # --- quality ----------------------------------------------------------------------------------------------------------

@@ -1,5 +1,8 @@
 import csv
+import os
 import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -7,7 +10,7 @@ import pytest
 from cohort.cine import Label
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
-from cohort.prepared import NO_LABELS, Preparation, load_prepared, prepare_cohort
+from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort
 from cohort.subjects import split_of
 from phantom.cohort_writer import FIRST_EID, drawn_phenotypes, ecg_path
 from phantom.heart import draw_heart
@@ -85,6 +88,7 @@ def test_a_subject_that_cannot_be_read_is_left_out_with_its_reason(copied, tmp_p
     with (cohort.folder / "excluded.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["eid"]) for row in rows] == [FIRST_EID + 2] and path.name in rows[0]["remark"]
+    assert rows[0]["code"] == "ecg_truncated" and rows[0]["instance"] == "2"
     straight = prepare(copied, tmp_path / "again", geometry)
     np.testing.assert_array_equal(straight.hearts, cohort.hearts)
 
@@ -92,9 +96,18 @@ def test_a_subject_that_cannot_be_read_is_left_out_with_its_reason(copied, tmp_p
 def test_too_many_bad_subjects_are_refused(copied, tmp_path, geometry):
     for index in (1, 3):
         ecg_path(copied, index).write_bytes(b"")
-    with pytest.raises(InputError, match="2 of 6 subjects cannot be read"):
+    with pytest.raises(InputError, match=r"2 of 6 subjects cannot be read \(2 ecg_empty\)"):
         prepare(copied, tmp_path / "out", geometry)
-    assert len(prepare(copied, tmp_path / "out", geometry, max_bad_fraction=0.5).eid) == 4
+    assert len(prepare(copied, tmp_path / "out", geometry, max_bad_fraction=2 / 6).eid) == 4
+    with pytest.raises(InputError, match="excluded.csv says why"):  # though prepared by now
+        prepare(copied, tmp_path / "out", geometry, max_bad_fraction=0.3)
+
+
+def test_a_cohort_of_nobody_is_refused_whatever_is_allowed(copied, tmp_path, geometry):
+    for index in range(6):
+        ecg_path(copied, index).write_bytes(b"")
+    with pytest.raises(InputError, match="none of 6 subjects can be read"):
+        prepare(copied, tmp_path / "out", geometry, max_bad_fraction=1.0)
 
 
 def test_half_a_subject_is_no_pair(copied, tmp_path, geometry):
@@ -137,6 +150,55 @@ def test_an_interrupted_preparation_continues(prepared, copied, tmp_path, geomet
     continued = prepare(copied, tmp_path / "b", geometry)
     np.testing.assert_array_equal(continued.hearts[1:], whole.hearts[1:])
     assert (continued.hearts[0] == 7).all()
+
+
+def test_killed_while_bad_rows_were_taken_out_it_continues(copied, tmp_path, geometry):
+    ecg_path(copied, 1).write_bytes(b"")
+    whole = prepare(copied, tmp_path / "a", geometry)
+    draft = tmp_path / "b" / f".partial-{whole.folder.name}"
+    shutil.copytree(whole.folder, draft)
+    (draft / "prepared.json").unlink()
+    for name in ("ecg", "eid"):  # of these, the bad row is still there
+        array = np.load(draft / f"{name}.npy")
+        np.save(draft / f"{name}.npy", np.insert(array, 1, np.zeros_like(array[0]), axis=0))
+    with (draft / "remarks.jsonl").open("a") as file:
+        file.write('\n[4, "ecg_em')  # torn
+    continued = prepare(copied, tmp_path / "b", geometry)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(continued, name), getattr(whole, name))
+    assert (continued.folder / "excluded.csv").read_text() == (whole.folder / "excluded.csv").read_text()
+
+
+def test_of_three_processes_at_once_one_killed_the_others_leave_a_whole_cohort(copied, tmp_path, geometry):
+    def writer():
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                code = 0 if len(prepare(copied, tmp_path / "out", geometry).eid) == 6 else 2
+            finally:
+                os._exit(code)
+        return pid
+
+    killed, *others = (writer() for _ in range(3))
+    while not list((tmp_path / "out").glob("*/state.npy")):
+        time.sleep(0.001)
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    assert [os.waitpid(pid, 0)[1] for pid in others] == [0, 0]
+    (found,) = [load_prepared(path.parent) for path in (tmp_path / "out").glob("*/prepared.json")]
+    straight = prepare(copied, tmp_path / "again", geometry)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(found, name), getattr(straight, name))
+    assert not list((tmp_path / "out").glob(".partial-*"))
+
+
+def test_by_several_processes_the_arrays_are_the_same(copied, tmp_path, geometry, monkeypatch):
+    alone = prepare(copied, tmp_path / "alone", geometry)
+    monkeypatch.setattr("cohort.prepared.FEW", 0)
+    shared = prepare(copied, tmp_path / "shared", geometry)
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(shared, name), getattr(alone, name))
 
 
 def test_an_opened_folder_is_the_prepared_cohort(prepared):

@@ -1,18 +1,30 @@
-"""The report counts, names reasons, and its exit code tells a script what to do."""
+"""The data doctor counts, names reasons and people, draws, and its exit code tells a script what to do."""
 
+import base64
+import csv
+import io
+import re
+import shutil
 import subprocess
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from cohort.cine import CineStack, read_nifti, write_nifti
+from cohort.ecg import ECG, read_ecg, write_cardiosoft
 from cohort.errors import InputError
-from cohort.report import report
+from cohort.report import FACTS, examine, main, report, write_table
+from cohort.report_page import write_page
+from cohort.subjects import find_subjects
 from tests.cohort.test_subjects import FIRST, touch
 
 
-def run(data: Path) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "cohort.report", "--data", str(data)]
+def run(data: Path, *options: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "cohort.report", "--data", str(data), *options]
     return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
 
 
@@ -22,29 +34,168 @@ def whole_cohort(root: Path, count: int) -> Path:
     return root
 
 
-def test_counts_add_up_and_reasons_come_most_frequent_first(tmp_path):
+@pytest.fixture(scope="module")
+def good(phantom_data, tmp_path_factory) -> Path:
+    """Six people, nothing wrong with them."""
+    folder = tmp_path_factory.mktemp("good") / "UKBB"
+    for eid in range(FIRST, FIRST + 6):
+        shutil.copytree(phantom_data / "NIFTI" / str(eid), folder / "NIFTI" / str(eid))
+        (folder / "ecg").mkdir(exist_ok=True)
+        shutil.copy(phantom_data / "ecg" / f"{eid}_20205_2_0.xml", folder / "ecg")
+    return folder
+
+
+@pytest.fixture
+def ill(good, tmp_path) -> Path:
+    """The same people, each but the last with a fault of its own."""
+    folder = tmp_path / "<b>UKBB</b>"
+    shutil.copytree(good, folder)
+    ecg = [folder / "ecg" / f"{FIRST + number}_20205_2_0.xml" for number in range(6)]
+    mri = [folder / "NIFTI" / str(FIRST + number) for number in range(6)]
+    ecg[0].write_bytes(ecg[0].read_bytes()[:5000])
+    (mri[1] / "sa_ED.nii.gz").write_bytes(b"<html>not found</html>")
+    shutil.rmtree(mri[2])
+    signal = read_ecg(ecg[3]).signal.copy()
+    signal[8] = 0
+    write_cardiosoft(ecg[3], ECG(signal, 500.0))
+    stack = read_nifti(mri[4] / "sa_ES.nii.gz")
+    write_nifti(mri[4] / "sa_ES.nii.gz", CineStack(np.roll(stack.voxels, 3, axis=0), stack.affine + np.eye(4, k=3)))
+    return folder
+
+
+# --- names --------------------------------------------------------------------------------------------------------
+
+
+def test_counts_add_up_and_what_leaves_most_out_comes_first(tmp_path):
     whole_cohort(tmp_path, 30)
     touch(tmp_path, *(f"ecg/{FIRST + 100 + i}_20205_2_0.xml" for i in range(7)), f"NIFTI/{FIRST + 200}/sa.nii.gz")
-    found = report(tmp_path)
-    assert (found.complete, found.people, sum(found.splits.values())) == (30, 30, 30)
-    assert {reason: len(who) for reason, who in found.missing.items()} == {
-        "no short-axis MRI": 7,
-        "no ECG at instance 2": 1,
-    }
-    assert next(iter(found.missing)) == "no short-axis MRI"
-    assert f"7  no short-axis MRI: {FIRST + 100}_2," in str(found) and ", ..." in str(found)
-    assert not found.clean
+    found = report(tmp_path, names_only=True)
+    assert len(found.usable) == 30 and len(found.subjects) == 38
+    assert {code: len(who) for code, who in found.by_code.items()} == {"visit_no_mri": 7, "visit_no_ecg": 1}
+    assert next(iter(found.by_code)) == "visit_no_mri" and not found.clean
+    assert re.search(rf"7  visit_no_mri +{FIRST + 100}_2, .*, \.\.\.: no short-axis MRI", str(found))
+
+
+def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
+    touch(tmp_path, f"ecg/{FIRST}_20205_3_0.xml", f"NIFTI/{FIRST}_2/sa.nii.gz", f"NIFTI/{FIRST + 1}/sa_ED.nii.gz")
+    found = report(tmp_path, names_only=True)
+    assert not found.usable and set(found.by_code) == {"visit_no_ecg", "visit_no_mri", "visit_half_mri"}
+    assert "no ECG at instance 2 (one at instance 3)" in str(found)
 
 
 def test_nothing_to_report_on_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="make_phantom"):
         report(tmp_path / "absent")
+    with pytest.raises(InputError, match="--pictures: is negative"):
+        main(tmp_path, pictures=-1)
 
 
-def test_exit_codes(tmp_path):
-    clean = run(whole_cohort(tmp_path / "clean", 2))
-    assert (clean.returncode, clean.stderr) == (0, "") and "2 complete subjects" in clean.stdout
-    found = run(touch(whole_cohort(tmp_path / "found", 2), "ecg/notes.txt"))
-    assert found.returncode == 1 and "1  files or folders" in found.stdout
+# --- contents -----------------------------------------------------------------------------------------------------
+
+
+def test_good_recordings_are_left_in_peace(good):
+    found = report(good)
+    assert found.clean and len(found.usable) == 6 and not any(examined.findings for examined in found.subjects)
+    assert "6 subjects complete and readable, of 6 people" in str(found) and "0 left out, 0 poor" in str(found)
+
+
+def test_each_fault_is_found_in_its_subject_and_training_would_take_the_rest(ill):
+    found = report(ill)
+    codes = [[finding.code for finding in examined.findings] for examined in found.subjects]
+    assert codes == [["ecg_truncated"], ["mri_format"], ["visit_no_mri"], ["ecg_lead_flat"], ["mri_geometry"], []]
+    assert [examined.usable for examined in found.subjects] == [False, False, False, True, False, True]
+    assert list(found.by_code)[-1] == "ecg_lead_flat"  # what is only poor comes last
+
+
+def test_a_recording_filed_under_two_people_is_found(good, tmp_path):
+    shutil.copytree(good, tmp_path / "UKBB")
+    shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg" / f"{FIRST + 1}_20205_2_0.xml")
+    found = report(tmp_path / "UKBB")
+    assert {code: [e.subject.eid for e in who] for code, who in found.by_code.items()} == {
+        "ecg_copy": [FIRST, FIRST + 1]
+    }
+
+
+def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
+    shutil.copytree(good, tmp_path / "UKBB")
+    (tmp_path / "UKBB" / "persons.csv").write_text("eid,sex\n")
+    found = report(tmp_path / "UKBB", names_only=True)
+    assert not found.clean and "persons.csv: it lacks the column age" in str(found)
+
+
+def test_the_csv_has_a_row_a_subject_and_its_facts(ill, tmp_path):
+    write_table(tmp_path / "subjects.csv", report(ill))
+    rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))
+    assert [int(row["eid"]) for row in rows] == list(range(FIRST, FIRST + 6))
+    assert rows[3]["codes"] == "ecg_lead_flat" and rows[3]["findings"] == "lead V3 is flat" and rows[3]["usable"] == "1"
+    assert rows[5]["codes"] == "" and set(FACTS) <= set(rows[5])
+    assert float(rows[5]["ecg_hz"]) == 500 and float(rows[5]["slice_step_mm"]) == 10 and int(rows[5]["frames"]) == 2
+    assert 30 < float(rows[5]["heart_rate_bpm"]) < 150
+
+
+def test_an_ecg_with_several_faults_of_one_kind_has_one_code(good):
+    subject = find_subjects(good)[0]
+    examined = examine(subject)
+    assert set(examined.facts) == set(FACTS) - {"frame_ms"}  # ED and ES files tell no interval
+    assert examined.usable and examined.labelled and set(examined.digests) == {"ecg", "mri"}
+
+
+# --- the page -----------------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.addresses = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "action", "srcset")]
+
+
+def test_the_page_is_whole_escaped_and_loads_nothing(ill, tmp_path):
+    write_page(tmp_path / "cohort.html", report(ill), pictures=200)
+    page = (tmp_path / "cohort.html").read_text()
+    tags = Tags()
+    tags.feed(page)
+    assert tags.addresses and all(address.startswith("data:image/png;base64,") for address in tags.addresses)
+    assert not {"script", "link", "iframe", "object", "b"} & set(tags.tags) and "&lt;b&gt;UKBB" in page
+    assert "default-src 'none'" in page and not list(tmp_path.glob(".*"))
+
+
+def test_findings_come_first_and_pictures_are_as_many_as_asked_for(ill, tmp_path):
+    write_page(tmp_path / "all.html", report(ill), pictures=200)
+    write_page(tmp_path / "few.html", report(ill), pictures=2)
+    page, few = ((tmp_path / name).read_text() for name in ("all.html", "few.html"))
+    named = [int(name) for name in re.findall(r"<h3>(\d+)_2", page)]
+    assert named == [FIRST + number for number in (0, 1, 2, 4, 3, 5)]  # left out, poor, nothing to object to
+    assert len(re.findall("<article>", few)) == 2 and f"{FIRST + 3}_2" in few  # the rest is listed without pictures
+
+
+def test_pictures_show_the_ecg_and_the_heart(good, tmp_path):
+    write_page(tmp_path / "cohort.html", report(good), pictures=1)
+    content = re.findall(r"base64,([^\"]+)", (tmp_path / "cohort.html").read_text())
+    strip, heart = (np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))) for png in content)
+    assert strip.shape == (132, 375) and heart.shape == (96, 192)
+    assert (strip < 50).any(axis=0).all()  # a line from the first second to the last
+    assert np.abs(heart[:, :96].astype(float) - heart[:, 96:]).mean() > 1  # ED beside ES
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+
+def test_exit_codes_and_files(good, ill, tmp_path):
+    clean = run(good, "--output", str(tmp_path / "clean"), "--quiet")
+    assert (clean.returncode, clean.stderr) == (0, "") and "0 left out, 0 poor" in clean.stdout
+    assert {path.name for path in (tmp_path / "clean").iterdir()} == {"subjects.csv", "cohort.html"}
+    found = run(ill, "--output", str(tmp_path / "found"), "--pictures", "1", "--quiet")
+    assert found.returncode == 1 and "ecg_truncated" in found.stdout and "4 left out, 1 poor" in found.stdout
+
+
+def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
+    found = run(touch(whole_cohort(tmp_path / "found", 2), "ecg/notes.txt"), "--names-only")
+    assert found.returncode == 1 and "1  files or folders" in found.stdout and "2 subjects complete" in found.stdout
+    assert [path.name for path in tmp_path.iterdir()] == ["found"]
     absent = run(tmp_path / "absent")
     assert absent.returncode == 2 and absent.stderr.startswith("error: ") and absent.stderr.count("\n") == 1
+    assert run(tmp_path / "found", "--no-such-option").returncode == 2

@@ -1,0 +1,141 @@
+"""No person, no ECG and no image in two splits: looked at before every training.
+
+People are split by eid, so nobody is in two splits under one eid. But one recording may have been filed under two
+(copied, or issued anew): then what a network is judged by, it was taught by.
+"""
+
+import csv
+import hashlib
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from cohort.ecg_cohort import ECGCohort
+from cohort.errors import InputError
+from cohort.prepared import PreparedCohort
+from cohort.subjects import split_of
+
+HASHES, FOUND = "hashes.npy", "leakage.csv"
+DIGEST_BYTES = 16  # of a row's SHA-256: by chance two rows of 100,000 agree in one cohort of 1e28
+COLUMNS = ("kind", "group", "folder", "eid", "instance", "split")
+
+
+class _Entry(NamedTuple):
+    """What of one kind (person, ECG, image) is known of n rows; `key` decides what is the same."""
+
+    kind: str
+    key: np.ndarray
+    split: np.ndarray
+    eid: np.ndarray
+    instance: np.ndarray
+    folder: np.ndarray
+
+
+def require_separate_splits(cohort: PreparedCohort, more: ECGCohort | None = None) -> None:
+    """Refuse a cohort in which a person, an ECG or an image stands in two splits.
+
+    ECGs and images are compared as they lie in the arrays, by a hash of their bytes: a copy filed under another eid is
+    found, one that was resampled or cropped differently is not. ECGs without any lead and hearts without any slice are
+    nobody's copy. Hashes are computed once and kept beside the arrays. Of a cohort too small to split, in which
+    everybody is in each split on purpose, nothing is asked.
+
+    Args:
+        more: further people, of whom the training split alone is learned from (training.ceiling.readings).
+
+    Raises:
+        InputError: how many there are, and the CSV that lists them (FOUND, beside the arrays).
+    """
+    if cohort.too_few_to_split:
+        return
+    path = cohort.folder / FOUND
+    shared = [(entry, which) for entry in _entries(cohort, more) if (which := in_two_splits(entry)).any()]
+    if not shared:
+        path.unlink(missing_ok=True)  # of a cohort corrected since
+        return
+    _write(path, shared)
+    counts = {entry.kind: len(np.unique(entry.key[which])) for entry, which in shared}
+    said = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
+    raise InputError(
+        cohort.folder,
+        f"{said} of it {'stands' if sum(counts.values()) == 1 else 'stand'} in two splits",
+        f"{path} lists whose; keep each under one eid only",
+    )
+
+
+def in_two_splits(entry: _Entry) -> np.ndarray:
+    """(n,) bool: rows whose key is found in more than one split."""
+    _, key = np.unique(entry.key, return_inverse=True)
+    _, split = np.unique(entry.split, return_inverse=True)
+    lowest = np.full(len(key), len(split))
+    highest = np.full(len(key), -1)
+    np.minimum.at(lowest, key, split)
+    np.maximum.at(highest, key, split)
+    return (lowest != highest)[key]
+
+
+def _entries(cohort: PreparedCohort, more: ECGCohort | None) -> list[_Entry]:
+    """Persons, ECGs and images of the cohort; of further people the training split's persons and ECGs."""
+    hashes, where = _hashes_beside(cohort), np.full(len(cohort.eid), cohort.folder.name)
+    about = (cohort.split, np.asarray(cohort.eid), np.asarray(cohort.instance), where)
+    person = _Entry("person", np.asarray(cohort.eid), *about)
+    ecg = _rows(_Entry("ECG", hashes["ecg"], *about), np.asarray(cohort.lead_mask).any(axis=1))
+    image = _rows(_Entry("image", hashes["heart"], *about), np.asarray(cohort.mask).any(axis=(1, 2)))
+    if more is not None:
+        taught = np.flatnonzero([split_of(int(eid)) == "train" for eid in more.eid])
+        blank = np.full(len(taught), -1), np.full(len(taught), "further people")  # no visit is known
+        about = (np.full(len(taught), "train"), np.asarray(more.eid)[taught], *blank)
+        person = _joined(person, _Entry("person", np.asarray(more.eid)[taught], *about))
+        known = np.asarray(more.lead_mask)[taught].any(axis=1)
+        ecg = _joined(ecg, _rows(_Entry("ECG", row_hashes(more.ecg, more.lead_mask)[taught], *about), known))
+    return [person, ecg, image]
+
+
+def _rows(entry: _Entry, which: np.ndarray) -> _Entry:
+    return _Entry(entry.kind, *(array[which] for array in entry[1:]))
+
+
+def _joined(one: _Entry, other: _Entry) -> _Entry:
+    return _Entry(one.kind, *(np.concatenate(pair) for pair in zip(one[1:], other[1:], strict=True)))
+
+
+def row_hashes(*arrays: np.ndarray) -> np.ndarray:
+    """One hash of the bytes of row i of all arrays: (N,) of DIGEST_BYTES bytes."""
+    digests = np.empty(len(arrays[0]), dtype=f"V{DIGEST_BYTES}")
+    for row in range(len(digests)):
+        digest = hashlib.sha256()
+        for array in arrays:
+            digest.update(np.ascontiguousarray(array[row]).data)
+        digests[row] = np.void(digest.digest()[:DIGEST_BYTES])
+    return digests
+
+
+def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
+    """(N,) with the fields ecg and heart: of every row's strip with its leads, and of its voxels with its slices."""
+    path = cohort.folder / HASHES
+    if path.exists():
+        return np.load(path)
+    pair = {"ecg": row_hashes(cohort.ecg, cohort.lead_mask), "heart": row_hashes(cohort.hearts, cohort.mask)}
+    hashes = np.empty(len(cohort.eid), dtype=[(name, array.dtype) for name, array in pair.items()])
+    for name, array in pair.items():
+        hashes[name] = array
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    np.save(partial, hashes)
+    partial.replace(path)
+    return hashes
+
+
+def _write(path: Path, shared: list[tuple[_Entry, np.ndarray]]) -> None:
+    """A line for everybody concerned; a group is what is the same."""
+    partial = path.with_name(f".{os.getpid()}.{path.name}")
+    with partial.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        for entry, which in shared:
+            found = _rows(entry, which)
+            _, group = np.unique(found.key, return_inverse=True)
+            for row in np.argsort(group, kind="stable"):
+                who = (found.folder[row], found.eid[row], found.instance[row], found.split[row])
+                writer.writerow([entry.kind, group[row] + 1, *who])
+    partial.replace(path)

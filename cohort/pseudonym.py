@@ -1,0 +1,88 @@
+"""Pseudonyms: a patient's name as a keyed hash, so that outputs name nobody to those who lack the key.
+
+HMAC-SHA256 (RFC 2104) of the name under a secret key, cut to its first 16 hexadecimal digits (64 bits: of 100,000
+names two agree with a chance of 3e-10). A hash without a key would hide nothing: an eid has seven digits, and all of
+them are tried within seconds. Whoever holds the key can do that too, so it stays where the data are.
+
+    (umask 077; openssl rand -hex 32 > key)              makes a key file
+    python -m cohort.pseudonym key 9000001_20205_2_0     says how a patient is called under it
+"""
+
+import hashlib
+import hmac
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import tyro
+
+from cohort.errors import InputError, exit_code_of
+from cohort.input_file import check_file, read_limited
+from cohort.subjects import BULK_NAME
+
+SHORTEST_KEY = 16  # bytes
+DIGITS = 16  # hexadecimal, of the 64 that HMAC-SHA256 gives
+MAKE_ONE = "make one: (umask 077; openssl rand -hex 32 > key)"
+
+
+def read_key(path: Path) -> bytes:
+    """The bytes of a key file, without a line's end behind them; they are never shown.
+
+    Raises:
+        InputError: no regular file, others than its owner may read or write it, or fewer than SHORTEST_KEY bytes.
+    """
+    path = Path(path)
+    check_file(path)
+    if path.stat().st_mode & 0o077:
+        raise InputError(path, "others than its owner may open this key", "chmod 600, if nobody has read it yet")
+    key = read_limited(path).rstrip(b"\r\n")
+    if len(key) < SHORTEST_KEY:
+        raise InputError(path, f"a key of {len(key)} bytes, and {SHORTEST_KEY} are the fewest", MAKE_ONE)
+    return key
+
+
+@dataclass(frozen=True)
+class Naming:
+    """How patients are called in what is written and said: by their own names, or, given a key, by pseudonyms."""
+
+    key: bytes | None = None
+
+    def __call__(self, name: str) -> str:
+        """The name itself, or DIGITS hexadecimal digits that stand for it under the key."""
+        if self.key is None:
+            return name
+        return hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()[:DIGITS]
+
+    def of_file(self, path: Path, name: str) -> str:
+        """The path of a patient's file; given a key, the pseudonym in its place."""
+        return str(path) if self.key is None else self(name)
+
+    def of_fault(self, fault: InputError, path: Path, name: str) -> InputError:
+        """The same fault of a patient's file; given a key, told without its path, its name or its eid."""
+        if self.key is None:
+            return fault
+        bulk = BULK_NAME.fullmatch(path.stem)
+        words = (str(path), path.name, path.stem, name, *(bulk.groups()[:1] if bulk else ()))
+
+        def without(text: str) -> str:
+            for word in words:
+                text = text.replace(word, self(name))
+            return text
+
+        return InputError(self(name), without(fault.fault), without(fault.remedy))
+
+
+def main(key: tyro.conf.Positional[Path], names: tyro.conf.Positional[tuple[str, ...]]) -> None:
+    """Say how patients are called under a key.
+
+    Args:
+        key: the key file given to `sample.py --pseudonymise`.
+        names: of the patients: their ECG files' names without the ending.
+    """
+    naming = Naming(read_key(key))
+    for name in names:
+        print(name, naming(name))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(lambda: tyro.cli(main)))

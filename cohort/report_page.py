@@ -1,0 +1,173 @@
+"""The data doctor's page: one HTML file, nothing loaded from outside, every text escaped, findings first."""
+
+import base64
+import contextlib
+import io
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from tqdm import tqdm
+
+from cohort.ecg import LEADS, read_ecg
+from cohort.errors import InputError
+from cohort.heart_grid import read_heart
+from cohort.prepared import in_processes
+from cohort.preprocessing import ecg_input
+from cohort.subjects import Subject
+
+if TYPE_CHECKING:
+    from cohort.report import CohortReport, Examined
+
+STRIP_LEADS = ("I", "II", "V2")
+STRIP_S, PIXELS_PER_S, PIXELS_PER_MV, STRIP_HEIGHT = 5, 75, 18, 44
+MEANINGS = {
+    "visit_no_ecg": "No ECG of this visit: the MRI cannot be used.",
+    "visit_no_mri": "No short-axis MRI of this visit. Where phenotypes are known, the ECG alone can train the ceiling.",
+    "visit_half_mri": "Only one of ED and ES is there.",
+    "ecg_lead_absent": "A lead was not recorded.",
+    "ecg_lead_flat": "A lead is flat, throughout (it is masked then) or for more than a second: an electrode was off.",
+    "ecg_lead_clipped": "A lead stays at its extreme: the amplifier was saturated, amplitudes are lost.",
+    "ecg_lead_noisy": "More than 0.05 mV above 35 Hz: muscle, mains or a poor contact.",
+    "ecg_limb_leads": "III is not II - I: leads of different moments, or under wrong names.",
+    "ecg_arms_swapped": "P and QRS of lead I point away from those of V6: arm electrodes swapped, or dextrocardia.",
+    "ecg_paced": "Spikes like a pacemaker's: the QRS says how the heart is paced, not how it is built.",
+    "ecg_short": "Less than ten seconds: the rest is zeros to the network.",
+    "ecg_copy": "The same recording under two people's names.",
+    "mri_few_slices": "Fewer than 6 slices.",
+    "mri_coverage": "Base or apex may lie outside the stack: volumes come out too small.",
+    "mri_spacing": "Slices or pixels wider than usual: thin walls are lost.",
+    "mri_frames": "Frames too far apart in time to catch end-systole.",
+    "mri_orientation": "No orientation, or not that of a short axis: the heart may be turned.",
+    "mri_empty_slice": "A slice holds nothing.",
+    "mri_still": "ED and ES are the same image.",
+    "mri_labels": "The label map lacks a class.",
+    "mri_label_gap": "A slice within the ventricle is not labelled.",
+    "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
+    "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
+    "mri_copy": "The same images under two people's names.",
+}
+NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222; }
+table { border-collapse: collapse; } th, td { text-align: left; padding: .2em .8em; border-bottom: 1px solid #ddd; }
+td.n { text-align: right; } article { border-top: 1px solid #ccc; padding: .6em 0; } h3 { margin: 0 0 .3em; }
+article img { vertical-align: top; margin-right: .6em; }
+.bad { color: #a11; } .poor { color: #850; }
+ul { margin: .3em 0; } small { color: #666; }
+"""
+
+
+def write_page(path: Path, found: "CohortReport", pictures: int, quiet: bool = True) -> None:
+    """Write the page, whole or not at all.
+
+    Args:
+        pictures: subjects shown with pictures: those left out first, then the poor, then the others, as far as it goes.
+    """
+    order = sorted(found.subjects, key=lambda examined: (not examined.findings, examined.usable))  # stable: by eid
+    shown = order[:pictures]
+    drawn = in_processes(draw, [examined.subject for examined in shown])
+    bar = tqdm(drawn, total=len(shown), desc="drawing", unit="subject", disable=quiet)
+    articles = [_article(examined, *images) for examined, images in zip(shown, bar, strict=True)]
+    listed = [examined for examined in order[pictures:] if examined.findings]
+    parts = [
+        f"<h1>{escape(str(found.data))}</h1>",
+        f"<p>{escape(found.headline)}</p>",
+        "<p><small>This page shows participants: it may go only where their data may.</small></p>",
+        _findings_table(found),
+        f"<h2>Subjects: {len(shown)} of {len(found.subjects)}, findings first</h2>",
+        *articles,
+        _rest(listed),
+    ]
+    head = (
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Cohort</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{NOTHING_FROM_OUTSIDE}">'
+        f"<style>{STYLE}</style></head><body>\n"
+    )
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(head + "\n".join(parts) + "\n</body></html>\n", encoding="utf-8")
+    partial.replace(path)
+
+
+def _findings_table(found: "CohortReport") -> str:
+    rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
+    rows += [(found.strays, "strays", "Files or folders whose name says nothing, or links.")] if found.strays else []
+    rows += [(1, "table", fault) for fault in found.faults]
+    if not rows:
+        return "<p>Nothing to object to.</p>"
+    body = "".join(
+        f'<tr><td class="n">{count}</td><td>{escape(code)}</td><td>{escape(words or "Cannot be read.")}</td></tr>\n'
+        for count, code, words in rows
+    )
+    return f"<table><tr><th>subjects</th><th>finding</th><th>what it means</th></tr>\n{body}</table>"
+
+
+def _article(examined: "Examined", strip: bytes, heart: bytes) -> str:
+    pictures = "".join(
+        f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+        for name, png in ((f"leads {', '.join(STRIP_LEADS)}", strip), ("middle slice, ED and ES", heart))
+        if png
+    )
+    words = "".join(f"<li>{escape(finding.words)}</li>" for finding in examined.findings)
+    kind, state = ("bad", "left out") if not examined.usable else ("poor", "poor") if words else ("", "")
+    facts = ", ".join(f"{name} {value:g}" for name, value in examined.facts.items())
+    return (
+        f'<article><h3>{escape(examined.name)} <span class="{kind}">{state}</span></h3>{pictures}'
+        f"{f'<ul>{words}</ul>' if words else ''}<small>{escape(facts)}</small></article>"
+    )
+
+
+def _rest(listed: Iterable["Examined"]) -> str:
+    rows = "".join(
+        f"<tr><td>{escape(examined.name)}</td><td>{escape('; '.join(f.words for f in examined.findings))}</td></tr>\n"
+        for examined in listed
+    )
+    return f"<h2>Further findings, without pictures</h2>\n<table>{rows}</table>" if rows else ""
+
+
+def draw(subject: Subject) -> tuple[bytes, bytes]:
+    """PNG of the ECG strip and of the middle slice; empty bytes for what is not there or cannot be read."""
+    strip = heart = b""
+    with contextlib.suppress(InputError):  # the findings say why
+        strip = draw_strip(read_ecg(subject.ecg)) if subject.ecg else b""
+    with contextlib.suppress(InputError):
+        heart = draw_heart(read_heart(subject)) if subject.has_mri else b""
+    return strip, heart
+
+
+def draw_strip(ecg) -> bytes:
+    """PNG of STRIP_S seconds of STRIP_LEADS under one another, without baseline wander, a line a second."""
+    from PIL import Image, ImageDraw
+
+    signal, _ = ecg_input(ecg, 4 * PIXELS_PER_S, STRIP_S)
+    width = STRIP_S * PIXELS_PER_S
+    image = Image.new("L", (width, STRIP_HEIGHT * len(STRIP_LEADS)), 255)
+    draw = ImageDraw.Draw(image)
+    for second in range(STRIP_S):
+        draw.line([(second * PIXELS_PER_S, 0), (second * PIXELS_PER_S, image.height)], fill=215)
+    for row, lead in enumerate(STRIP_LEADS):
+        middle = (row + 0.6) * STRIP_HEIGHT
+        heights = middle - PIXELS_PER_MV * signal[LEADS.index(lead)].astype(float)
+        draw.line([(x / 4, y) for x, y in enumerate(heights)], fill=0)
+        draw.text((2, row * STRIP_HEIGHT), lead, fill=110)
+    return _png(image)
+
+
+def draw_heart(grid) -> bytes:
+    """PNG of ED and ES side by side: the slice of the largest left ventricle, else the middle one acquired."""
+    from PIL import Image
+
+    if grid.labels is not None:
+        chosen = int(np.argmax((grid.labels[:, 0] > 0).sum(axis=(1, 2))))
+    else:
+        chosen = int(np.median(np.flatnonzero(grid.mask[:, 0]))) if grid.mask[:, 0].any() else 0
+    pixels = np.concatenate(list(grid.voxels[chosen]), axis=1)
+    return _png(Image.fromarray(np.round(255 * pixels).astype(np.uint8)))
+
+
+def _png(image) -> bytes:
+    content = io.BytesIO()
+    image.save(content, format="PNG", optimize=True)
+    return content.getvalue()

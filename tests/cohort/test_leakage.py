@@ -1,0 +1,117 @@
+"""One recording filed under two people is found before it can be taught by and judged by."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import cohort.leakage
+from cohort.ecg_cohort import ECGCohort
+from cohort.errors import InputError
+from cohort.leakage import COLUMNS, FOUND, require_separate_splits, row_hashes
+from cohort.subjects import split_of
+
+
+@pytest.fixture
+def people(prepared, tmp_path):
+    """The prepared cohort with writable copies of its arrays, in a folder of its own."""
+    arrays = {name: np.array(getattr(prepared, name)) for name in ("ecg", "lead_mask", "hearts", "mask", "eid")}
+    return replace(prepared, folder=tmp_path, **arrays)
+
+
+def row_of(people, split, place=0):
+    return np.flatnonzero(people.split == split)[place]
+
+
+def listed(folder):
+    with (folder / FOUND).open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def further_people(people, rows, split="train"):
+    """An ECGCohort of the same strips under other eids, all of them of one split."""
+    eids = [eid for eid in range(9_100_000, 9_101_000) if split_of(eid) == split][: len(rows)]
+    arrays = {name: np.array(getattr(people, name)[rows]) for name in ("ecg", "lead_mask", "person", "phenotypes")}
+    return ECGCohort(**arrays, eid=np.array(eids))
+
+
+def test_a_cohort_of_different_people_passes_and_writes_no_list(people):
+    require_separate_splits(people)
+    require_separate_splits(people, further_people(people, [row_of(people, "train")]))
+    assert not (people.folder / FOUND).exists()
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_an_ecg_filed_under_two_people_is_refused_and_listed(people, split):
+    taught, judged = row_of(people, "train"), row_of(people, split)
+    people.ecg[judged], people.lead_mask[judged] = people.ecg[taught], people.lead_mask[taught]
+    with pytest.raises(InputError) as refusal:
+        require_separate_splits(people)
+    assert "1 ECG of it stands in two splits" in str(refusal.value) and FOUND in str(refusal.value)
+    rows = listed(people.folder)
+    assert tuple(rows[0]) == COLUMNS and {row["kind"] for row in rows} == {"ECG"}
+    assert {int(row["eid"]) for row in rows} == set(people.eid[[taught, judged]].tolist())
+    assert {row["split"] for row in rows} == {"train", split}
+
+
+def test_an_image_filed_under_three_people_is_one_image(people):
+    rows = [row_of(people, "train"), row_of(people, "validation"), row_of(people, "test")]
+    people.hearts[rows], people.mask[rows] = people.hearts[rows[0]], people.mask[rows[0]]
+    with pytest.raises(InputError, match="1 image of it stands"):
+        require_separate_splits(people)
+    assert len(listed(people.folder)) == 3
+
+
+def test_a_copy_within_one_split_is_no_leak(people):
+    one, other = row_of(people, "train", 0), row_of(people, "train", 1)
+    people.ecg[one], people.hearts[one] = people.ecg[other], people.hearts[other]
+    require_separate_splits(people)
+
+
+def test_a_person_in_two_splits_is_refused(people):
+    """Which the split by eid cannot do: the check does not trust it."""
+    one, other = row_of(people, "train"), row_of(people, "test")  # the splits are settled now, as if read from a list
+    people.eid[one] = people.eid[other]
+    with pytest.raises(InputError, match="1 person of it stands"):
+        require_separate_splits(people)
+
+
+def test_further_people_must_not_bring_the_ecg_of_a_person_held_out(people):
+    held_out = row_of(people, "validation")
+    with pytest.raises(InputError, match="1 ECG"):
+        require_separate_splits(people, further_people(people, [held_out]))
+    assert {row["folder"] for row in listed(people.folder)} == {people.folder.name, "further people"}
+    require_separate_splits(people, further_people(people, [held_out], "test"))  # nobody learns from those
+    assert not (people.folder / FOUND).exists()  # of a check that passed, no list is left
+
+
+def test_what_holds_nothing_is_nobodys_copy(people):
+    rows = [row_of(people, "train"), row_of(people, "test")]
+    people.ecg[rows], people.lead_mask[rows] = 0, False
+    people.hearts[rows], people.mask[rows] = 0, False
+    require_separate_splits(people)
+
+
+def test_one_bit_makes_another_row(people):
+    before = row_hashes(people.ecg, people.lead_mask)
+    assert len(np.unique(before)) == len(people.eid)
+    people.ecg[3, 11, -1] = np.nextafter(people.ecg[3, 11, -1], np.float16(9))
+    people.lead_mask[5, 2] ^= True
+    assert np.flatnonzero(row_hashes(people.ecg, people.lead_mask) != before).tolist() == [3, 5]
+
+
+def test_hashes_are_computed_once(people, monkeypatch):
+    require_separate_splits(people)
+    monkeypatch.setattr(cohort.leakage, "row_hashes", lambda *_: pytest.fail("hashed again"))
+    require_separate_splits(people)
+
+
+def test_of_a_cohort_too_small_to_split_nothing_is_asked(people):
+    few = row_of(people, "train", 0), row_of(people, "train", 1)
+    small = replace(
+        people, **{name: getattr(people, name)[list(few)] for name in ("ecg", "lead_mask", "hearts", "eid")}
+    )
+    assert small.too_few_to_split
+    small.ecg[1] = small.ecg[0]
+    require_separate_splits(small)

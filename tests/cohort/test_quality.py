@@ -1,0 +1,193 @@
+"""Every planted fault is named, on its lead or slice alone; a good recording is left in peace."""
+
+import numpy as np
+import pytest
+
+from cohort.cine import CineStack, Label, read_nifti
+from cohort.ecg import ECG, read_ecg
+from cohort.quality import (
+    Finding,
+    arms_swapped,
+    ecg_findings,
+    heart_rate_bpm,
+    mri_findings,
+    pacing_spikes,
+    quality_flags,
+)
+from tests.corpora.faults import ECG_FAULTS, paced, swapped_arms
+from tests.corpora.orientations import acquisition, stored
+
+RATE = 500.0
+
+
+@pytest.fixture(scope="module")
+def phantoms() -> list[ECG]:
+    from phantom.electrical import render_ecg
+    from phantom.heart import draw_heart
+
+    return [render_ecg(draw_heart(6, number)).ecg for number in range(4)]
+
+
+def codes(findings: list[Finding]) -> list[str]:
+    return list(dict.fromkeys(finding.code for finding in findings))
+
+
+# --- ECG ------------------------------------------------------------------------------------------------------------
+
+
+def test_good_ecgs_have_no_finding(phantoms):
+    assert [ecg_findings(ecg) for ecg in phantoms] == [[]] * len(phantoms)
+
+
+@pytest.mark.parametrize("code", ECG_FAULTS)
+def test_a_planted_fault_is_found_and_nothing_else(phantoms, code):
+    """Swapped arms are missed where the heart lies across lead I, and a clipped lead, amplified, may be noisy as well.
+
+    tests/torture/input_quality.py counts.
+    """
+    planted = [ECG_FAULTS[code](ecg, np.random.default_rng(number)) for number, ecg in enumerate(phantoms)]
+    found = [codes(ecg_findings(ecg)) for ecg in planted]
+    also = {code, "ecg_lead_noisy"} if code == "ecg_lead_clipped" else {code}
+    assert sum(code in said for said in found) >= 3 and set().union(*found) <= also, found
+
+
+def test_swapping_the_arms_twice_is_no_swap(phantoms):
+    assert arms_swapped(swapped_arms(phantoms[0])) and not arms_swapped(swapped_arms(swapped_arms(phantoms[0])))
+
+
+def test_every_spike_of_a_pacemaker_is_counted_and_none_where_pulses_fall_between_samples(phantoms):
+    ecg = paced(phantoms[0], np.random.default_rng(3))
+    assert abs(pacing_spikes(ecg) - 10 / 0.9) < 1.2 and pacing_spikes(phantoms[0]) == 0
+    assert pacing_spikes(ECG(ecg.signal[:, ::2], RATE / 2)) == 0
+
+
+def test_the_rate_is_that_of_the_beats():
+    beats = np.zeros((12, 5000), np.float32)
+    time = np.arange(5000) / RATE
+    for moment in np.arange(0.4, 10, 0.75):
+        beats += np.exp(-(((time - moment) / 0.015) ** 2)).astype(np.float32)
+    assert heart_rate_bpm(ECG(beats, RATE)) == pytest.approx(80, rel=0.01)
+    assert np.isnan(heart_rate_bpm(ECG(np.zeros((12, 5000)), RATE)))
+
+
+def test_a_short_recording_is_told_of_and_flags_are_the_words_of_the_findings(phantoms):
+    ecg = ECG(phantoms[0].signal[:, :3000], RATE)
+    assert quality_flags(ecg) == ["it lasts 6.0 s, not 10 s"] == [finding.words for finding in ecg_findings(ecg)]
+
+
+@pytest.mark.real
+def test_of_real_ecgs_only_the_flat_leads_are_objected_to(real_files):
+    paths = [*real_files.glob("ecg_*/*.xml"), *(real_files / "ecg_wfdb").glob("*.hea")]
+    flags = {path.stem: quality_flags(read_ecg(path)) for path in paths if path.stem != "a103l"}
+    assert len(flags) >= 15
+    assert {stem: found for stem, found in flags.items() if found} == {
+        "JS20004": [f"lead {lead} is flat" for lead in ("V2", "V4", "V6")]
+    }
+
+
+# --- MRI ------------------------------------------------------------------------------------------------------------
+
+
+def heart() -> tuple[tuple[CineStack], tuple[CineStack]]:
+    """A beating ellipsoid with all three classes on 9 slices of 10 mm, none of them at an end of the stack."""
+    (cine, labels), voxels = acquisition(0), None
+    pad = [(0, 0), (0, 0), (2, 2), (0, 0)]
+    affine = cine.affine.copy()
+    affine[:3, 3] -= 2 * affine[:3, 2]
+    voxels = np.pad(labels.voxels, pad)
+    voxels[30:36, 15:20, 3:8] = Label.RV_CAVITY
+    images = np.pad(cine.voxels, pad, mode="reflect")
+    return (CineStack(images, affine, 0.03),), (CineStack(voxels, affine, 0.03),)
+
+
+def changed(images, maps, voxels=lambda v: v, labels=lambda v: v, affine=lambda a: a):
+    (image,), (label,) = images, maps
+    place = affine(image.affine.copy())
+    return (CineStack(voxels(image.voxels.copy()), place, image.frame_interval_s),), (
+        CineStack(labels(label.voxels.copy()), place, label.frame_interval_s),
+    )
+
+
+def stepped(voxels: np.ndarray) -> np.ndarray:
+    """Every second slice moved by 8 pixels."""
+    return np.concatenate([np.roll(voxels[:, :, [z]], 4 * (-1) ** z, axis=0) for z in range(voxels.shape[2])], axis=2)
+
+
+def emptied(voxels: np.ndarray, number: int) -> np.ndarray:
+    voxels[:, :, number] = 0
+    return voxels
+
+
+def without(voxels: np.ndarray, label: Label) -> np.ndarray:
+    return np.where(voxels == label, 0, voxels).astype(np.uint8)
+
+
+def identity(affine: np.ndarray) -> np.ndarray:
+    return np.diag([*np.linalg.norm(affine[:3, :3], axis=0), 1.0])
+
+
+def turned(affine: np.ndarray) -> np.ndarray:
+    return np.diag([*np.linalg.norm(affine[:3, :3], axis=0), 1.0])[[2, 0, 1, 3]] + np.eye(4, k=3)
+
+
+FAULTS = {
+    "mri_coverage": [{"voxels": lambda v: v[:, :, 4:], "labels": lambda v: v[:, :, 4:]}],
+    "mri_empty_slice": [{"voxels": lambda v: emptied(v, 3)}],
+    "mri_label_gap": [{"labels": lambda v: emptied(v, 5)}],
+    "mri_labels": [{"labels": lambda v: without(v, Label.RV_CAVITY)}],
+    "mri_slice_shift": [{"voxels": stepped, "labels": stepped}],
+    "mri_phases": [{"voxels": lambda v: v[..., ::-1], "labels": lambda v: v[..., ::-1]}],
+    "mri_still": [{"voxels": lambda v: np.repeat(v[..., :1], 2, axis=3)}],
+    "mri_orientation": [{"affine": identity}, {"affine": turned}],
+    "mri_spacing": [
+        {"affine": lambda a: a @ np.diag([1, 1, 1.4, 1])},
+        {"affine": lambda a: a @ np.diag([1.3, 1.3, 1, 1])},
+    ],
+    "mri_few_slices": [{"voxels": lambda v: v[:, :, 2:7], "labels": lambda v: v[:, :, 2:7]}],
+}
+
+
+def test_a_good_stack_has_no_finding():
+    assert mri_findings(*heart()) == []
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_fault_of_a_stack_is_found_however_its_axes_are_stored(code):
+    for change in FAULTS[code]:
+        images, maps = changed(*heart(), **change)
+        assert code in codes(mri_findings(images, maps))
+        if "affine" not in change:  # without an orientation, another order of the axes is another stack
+            order = ((2, 0, 1), (1, -1, 1))
+            again = mri_findings((stored(images[0], *order),), (stored(maps[0], *order),))
+            assert codes(again) == codes(mri_findings(images, maps))
+
+
+def test_ed_and_es_in_files_of_their_own_are_seen_as_in_a_cine():
+    (cine,), (labels,) = heart()
+    split = [tuple(CineStack(s.voxels[..., [t]], s.affine) for t in (0, 1)) for s in (cine, labels)]
+    assert mri_findings(*split) == []
+    assert codes(mri_findings((split[0][0],) * 2, tuple(split[1]))) == ["mri_still"]
+    assert codes(mri_findings(tuple(split[0][::-1]), tuple(split[1][::-1]))) == ["mri_phases"]
+
+
+def test_without_labels_the_length_of_the_stack_is_judged():
+    (cine,), _ = heart()
+    short = CineStack(cine.voxels[:, :, :6], cine.affine, 0.03)
+    assert mri_findings((cine,), (None,)) == [] and codes(mri_findings((short,), (None,))) == ["mri_coverage"]
+
+
+@pytest.mark.parametrize(("frames", "interval_s", "fine"), [(25, 0.033, True), (25, 0.06, False), (9, None, False)])
+def test_frames_must_follow_one_another_closely(frames, interval_s, fine):
+    (cine,), _ = heart()
+    many = CineStack(np.concatenate([cine.voxels] * frames, axis=3)[..., :frames], cine.affine, interval_s)
+    assert ("mri_frames" in codes(mri_findings((many,), (None,)))) is not fine
+
+
+@pytest.mark.real
+def test_the_real_cine_is_told_its_wide_slices_and_that_its_labels_reach_the_ends(real_files):
+    cine, labels = (read_nifti(real_files / "mri" / f"{name}.nii.gz", name == "seg_sa") for name in ("sa", "seg_sa"))
+    found = mri_findings((cine,), (labels,))
+    assert [finding.words for finding in found] == [
+        "slices 17.7 mm apart",
+        "the left ventricle reaches the end of the stack",
+    ]
