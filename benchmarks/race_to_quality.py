@@ -88,7 +88,8 @@ class Judge:
     """Measures what an arm generates for the judging people.
 
     Attributes:
-        patients: sampling.patients.Patient of each. truth, ceiling: (n, 12) PHENOTYPES, and as regressed from ECG and person.
+        patients: sampling.patients.Patient of each.
+        truth, ceiling: (n, 12) PHENOTYPES, and as regressed from ECG and person.
     """
 
     patients: list

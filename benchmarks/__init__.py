@@ -1,0 +1,1 @@
+"""What things cost, measured beside what others do: scripts that anybody can run again (see README.md)."""

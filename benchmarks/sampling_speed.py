@@ -1,0 +1,253 @@
+"""How long sampling takes: one patient from XML to NIfTI and PNG, many patients at once, memory, and each stage.
+
+    python benchmarks/sampling_speed.py
+
+What is timed is sample.py itself, always in a fresh process, so that nothing is warm that would be cold for a user. CPU
+seconds stand beside the wall's: a busy machine multiplies the one and hardly touches the other. The ECGs are phantoms
+made on the fly. With a GPU everything is measured on both. Writes results/sampling_speed.md and .json.
+"""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
+
+from cohort.errors import exit_code_of
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = (*sorted(path.name for path in ROOT.glob("*.py")), "-m cohort.report")
+PER_HEART = ("encode", "prior", "denoise", "decode")  # stages that make a heart; "segment" measures it
+OTHER = "other (git, hashes, tables)"
+
+
+@dataclass(frozen=True)
+class Config:
+    """Measure the speed of sampling."""
+
+    pipeline: Path | None = None
+    """A pipeline folder; what sample.py would take if not given."""
+    patients: int = 8
+    """Of the throughput."""
+    repeats: int = 3
+    """Runs of everything else; the median is shown."""
+    seed: int = 4
+    """Of the phantoms."""
+    sample_arguments: tuple[str, ...] = ()
+    """Handed to sample.py, last: --sample-arguments --steps 6"""
+    output: Path = ROOT / "benchmarks" / "results"
+
+
+class Cost(NamedTuple):
+    wall_s: float
+    cpu_s: float
+    peak_mb: float = float("nan")
+
+
+class Stopwatch:
+    """Wall and CPU seconds of named stages; repeated ones add up."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
+        self.wait: Callable[[], None] = lambda: None  # until the device has done all it was told
+
+    @contextlib.contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        self.wait()
+        wall, cpu = time.perf_counter(), time.process_time()
+        yield
+        self.wait()
+        before = self.seconds[stage]
+        self.seconds[stage] = (before[0] + time.perf_counter() - wall, before[1] + time.process_time() - cpu)
+
+    def times(self, owner: object, name: str, stage: str) -> None:
+        """From now on every call of owner.name counts as this stage."""
+        inner = getattr(owner, name)
+
+        def timed(*given, **named):
+            with self.timing(stage):
+                return inner(*given, **named)
+
+        setattr(owner, name, timed)
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    given = ["--pipeline", str(config.pipeline.resolve())] if config.pipeline else []
+    given += config.sample_arguments
+    with TemporaryDirectory() as folder:
+        ecgs = in_fresh_process(write_phantoms, Path(folder) / "phantoms", config.patients, config.seed)
+        tables = {}
+        for device in in_fresh_process(devices):
+            os.environ["ACCELERATE_USE_CPU"] = str(device == "cpu").lower()
+            tables[f"one patient, 4 hearts of 20 slices ({device})"] = one_patient(ecgs[0], given, folder, config)
+            tables[f"{config.patients} patients, 4 hearts each ({device})"] = many_patients(
+                ecgs[0].parent, given, folder
+            )
+        tables["--help"] = [
+            {"script": script} | shown(median_of([*script.split(), "--help"], config.repeats)) for script in SCRIPTS
+        ]
+    from torch import device as torch_device
+
+    from benchmarks.machine import described
+    from benchmarks.table import markdown, write_tables
+
+    for title, rows in tables.items():
+        print(f"{title}\n{markdown(rows)}")
+    machine = described(torch_device("cpu")) | {
+        "arguments": " ".join(given[2:] if config.pipeline else given) or "none"
+    }
+    write_tables(config.output, "sampling_speed", machine, tables)
+
+
+def one_patient(ecg: Path, given: list[str], folder: str, config: Config) -> list[dict]:
+    """The whole command, what of it is not imports, and every stage."""
+    number = iter(range(2 * config.repeats))  # another output folder each time: a finished patient is not done again
+
+    def arguments() -> list[str]:
+        return ["--ecg", str(ecg), "--output", f"{folder}/one{os.environ['ACCELERATE_USE_CPU']}{next(number)}", *given]
+
+    whole = median_cost([cost_of(["sample.py", *arguments()]) for _ in range(config.repeats)])
+    runs = [in_fresh_process(stages_of, arguments()) for _ in range(config.repeats)]
+    stages = {name: median_cost([Cost(*run[name]) for run in runs]) for name in runs[0]}
+    working = median_cost([Cost(*(sum(run[s][k] for s in run if s != "imports") for k in (0, 1))) for run in runs])
+    rows = {"the whole command": whole, "without the imports": working, **stages}
+    return [{"what": name} | shown(cost) for name, cost in rows.items()]
+
+
+def many_patients(ecgs: Path, given: list[str], folder: str) -> list[dict]:
+    """Hearts a second of one process that has imported and loaded everything, by what is counted."""
+    output = Path(folder) / f"many{os.environ['ACCELERATE_USE_CPU']}"
+    run = in_fresh_process(stages_of, ["--ecg", str(ecgs), "--output", str(output), *given])
+    hearts = 4 * len(list(output.glob("*/heart.json")))
+    counted = {
+        "generated": PER_HEART,
+        "generated and measured": (*PER_HEART, "segment"),
+        "generated, measured and written": tuple(stage for stage in run if stage not in ("imports", "load")),
+    }
+    found = []
+    for what, stages in counted.items():
+        wall, cpu = (sum(run[stage][k] for stage in stages) for k in (0, 1))
+        found.append({"what": what, "hearts/s": hearts / wall, "CPU s a heart": cpu / hearts})
+    return found
+
+
+# ---- Costs of other processes ----
+
+
+def in_fresh_process(function: Callable, *given: object) -> object:
+    """What the function answers in a new interpreter, which has imported nothing yet but this file."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(function, *given).result()
+
+
+def cost_of(arguments: list[str]) -> Cost:
+    """Of `python *arguments` in the repository; this process stays small, for a child's peak begins at its parent's."""
+    started = time.perf_counter()
+    process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
+    return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, kilobytes / 1e3)
+
+
+def median_of(arguments: list[str], repeats: int) -> Cost:
+    return median_cost([cost_of(arguments) for _ in range(repeats)])
+
+
+def median_cost(costs: list[Cost]) -> Cost:
+    return Cost(*(median(column) for column in zip(*costs, strict=True)))
+
+
+def shown(cost: Cost) -> dict:
+    peak = None if cost.peak_mb != cost.peak_mb else cost.peak_mb
+    return {"wall s": cost.wall_s, "CPU s": cost.cpu_s, "peak MB": peak}
+
+
+# ---- In a fresh process ----
+
+
+def write_phantoms(folder: Path, subjects: int, seed: int) -> list[Path]:
+    """ECGs of simulated patients."""
+    from phantom.cohort_writer import CohortPlan, ecg_path, write_cohort
+
+    write_cohort(folder, CohortPlan(seed, subjects, ecg_only=True), processes=1)
+    return [ecg_path(folder, index) for index in range(subjects)]
+
+
+def devices() -> list[str]:
+    import torch
+
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
+    """Wall and CPU seconds of the stages of sample.py with these arguments."""
+    watch = Stopwatch()
+    os.chdir(ROOT)
+    with watch.timing("imports"):
+        sample, pipeline_room, outputs = import_all()
+    import torch
+
+    watch.wait = torch.cuda.synchronize if torch.cuda.is_available() else watch.wait
+    pipeline = pipeline_room.ECGToMRIPipeline
+    for stage, owner, name in (
+        ("load", sample, "open_pipeline"),
+        ("read", sample, "read_patients"),
+        ("encode", pipeline, "encode"),
+        ("prior", pipeline, "draw_codes"),
+        ("denoise", pipeline, "_denoise"),
+        ("decode", pipeline, "decode"),
+        ("segment", sample, "measure"),
+        ("write NIfTI", outputs, "_write_stacks"),
+        ("write PNG", outputs, "write_grid"),
+    ):
+        watch.times(owner, name, stage)
+    sys.argv = ["sample.py", *arguments]
+    with contextlib.redirect_stdout(None), watch.timing(OTHER):
+        sample.main()
+    found = dict(watch.seconds)
+    timed = [cost for stage, cost in found.items() if stage not in ("imports", OTHER)]
+    found[OTHER] = tuple(found[OTHER][k] - sum(cost[k] for cost in timed) for k in (0, 1))
+    return found
+
+
+def import_all() -> tuple:
+    """Everything that sample.py imports as it goes along."""
+    from sampling.compiler import without_compiler
+
+    with without_compiler():
+        import accelerate  # noqa: F401
+
+        import evaluation.calibration
+        import evaluation.certainty
+        import evaluation.measuring  # noqa: F401
+        import models.segmenter  # noqa: F401
+        import sample
+        import sampling.grid
+        import sampling.outputs
+        import sampling.patients
+        import sampling.pipeline
+        import sampling.release
+        import training.run
+        import training.threads  # noqa: F401
+    return sample, sampling.pipeline, sampling.outputs
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
