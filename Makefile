@@ -1,11 +1,11 @@
-# make install | demo | test | lint
+# make install | demo | train-demo | pretrained | benchmarks | torture | test | lint
 PYTHON ?= python3.11
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_OFFLINE := 1
 LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: install demo test lint
+.PHONY: install demo train-demo test lint
 
 install: .venv/installed
 
@@ -16,22 +16,37 @@ install: .venv/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# Simulated patients, every training, pseudo-MRIs of patients never seen, and the figures. Run again, it continues.
+# The released weights on simulated patients they never saw: hearts beside the true ones, and the proof's page.
 demo: install
-	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 1700 --seed 1
-	$(BIN)/python make_phantom.py --output demo/unseen --subjects 32 --seed 2
-	$(LAUNCH) train_diffusion.py --data demo/UKBB --output runs/demo --autoencoder runs/demo-autoencoder \
-	    --segmenter runs/demo-segmenter --preset nano --steps 700 --stage-steps.autoencoder 450 \
-	    --stage-steps.segmenter 300 --stage-steps.ceiling 400 --stage-steps.condition 300 --stage-steps.prior 600
-	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline runs/demo/pipeline \
-	    --output demo/samples --samples 2
-	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/UKBB --samples 2 \
-	    --pipeline runs/demo/pipeline --output demo/report
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 8 --seed 2
+	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --pipeline pretrained/phantom --output demo/report
 	@echo
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"
 	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa_ED.nii.gz, sa_ES.nii.gz"
 	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
+
+# The same from scratch: simulated patients, every training, hearts of patients never seen. Run again, it continues.
+train-demo: install
+	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 1700 --seed 1
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 8 --seed 2
+	$(LAUNCH) train_diffusion.py --data demo/UKBB --output runs/demo --autoencoder runs/demo-autoencoder \
+	    --segmenter runs/demo-segmenter --preset nano --steps 600 --stage-steps.autoencoder 450 \
+	    --stage-steps.segmenter 300 --stage-steps.ceiling 400 --stage-steps.condition 300 --stage-steps.prior 600
+	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline runs/demo/pipeline \
+	    --output demo/trained-samples --samples 2
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/UKBB --samples 2 \
+	    --pipeline runs/demo/pipeline --output demo/trained-report
+	@echo "Grids: demo/trained-samples/; the proof: demo/trained-report/report.html"
+
+# What the world does to a training, done on purpose; the table goes to tests/torture/results.md.
+.PHONY: torture torture-quick
+torture: install
+	$(BIN)/python tests/torture/run_all.py
+
+torture-quick: install
+	$(BIN)/python tests/torture/run_all.py --quick
 
 test: install
 	$(BIN)/python -m pytest

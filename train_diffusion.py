@@ -173,7 +173,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     from training.ceiling import readings
     from training.condition import recordings
     from training.diffusion import Diet, Lesson, learn_diffusion
-    from training.fit import Recipe
+    from training.fit import Recipe, checkpoint_bytes
     from training.latents import autoencoder_fingerprint, cohort_latents
     from training.networks import fresh_generator, fresh_reader
     from training.objectives import HeartDenoiser
@@ -192,6 +192,8 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     set_seed(config.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     reader = fresh_reader(cohort, PRESETS[preset], HEART_COMPONENTS)
     prior, unet = fresh_generator(reader.conditioner, PRESETS[preset], latents.shape[-3:])
+    run = run_of(".")  # locked, and its disk looked at, before the stages that come first
+    run.require_space(checkpoint_bytes(unet))
     codes = heart_codes(cohort, latents, reader.conditioner)
     more = further_people(config, cohort, accelerator)
     people = readings(cohort, codes, more, reader.conditioner)
@@ -210,7 +212,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     )
     draw = sample_grid_drawer(config, cohort, pipeline)
     denoiser, lesson = HeartDenoiser(unet, denoise_heart), Lesson(cohort, latents, codes, diet)
-    learn_diffusion(denoiser, reader, lesson, run_of("."), recipe, accelerator, draw)
+    learn_diffusion(denoiser, reader, lesson, run, recipe, accelerator, draw)
     if accelerator.is_main_process:
         parts = {"segmenter": segmenter} if segmenter else {}
         if ceiling:

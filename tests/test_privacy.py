@@ -1,0 +1,217 @@
+"""What files say of a patient's identity goes nowhere; with a key, not even the file's own name does.
+
+The long form, through every command and failure: tests/torture/privacy_canaries.py.
+"""
+
+import importlib
+import json
+import shutil
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cohort.cine import read_nifti
+from cohort.ecg import LEADS, read_ecg
+from cohort.errors import InputError, exit_code_of
+from cohort.person import read_persons
+from cohort.prepared import Preparation, prepare_cohort
+from cohort.pseudonym import Naming, read_key
+from phantom.cohort_writer import FIRST_EID, ecg_path
+from tests.torture import canaries, damaged
+
+EIDS = {str(FIRST_EID + k).encode(): str(FIRST_EID + k) for k in range(18)}
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory, phantom_data):
+    """Three of the phantoms, named in every field of their files that can hold a name."""
+    folder = tmp_path_factory.mktemp("planted") / "UKBB"
+    (folder / "ecg").mkdir(parents=True)
+    for index in range(3):
+        shutil.copy(ecg_path(phantom_data, index), folder / "ecg")
+        eid = str(FIRST_EID + index)
+        shutil.copytree(phantom_data / "NIFTI" / eid, folder / "NIFTI" / eid)
+    shutil.copy(phantom_data / "persons.csv", folder)
+    canaries.plant_cohort(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planted_ecg(planted):
+    return next((planted / "ecg").iterdir())
+
+
+@pytest.fixture
+def sample(monkeypatch, tmp_path, capsys, tiny_pipeline):
+    """Run sample.py in an empty folder with the tiny pipeline: (exit code, all it said)."""
+    monkeypatch.chdir(tmp_path)
+    tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
+    main = importlib.import_module("sample").main
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["sample.py", *map(str, arguments), "--samples", "2", "--steps", "1"])
+        code = exit_code_of(main)
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    return run
+
+
+@pytest.fixture
+def key(tmp_path):
+    path = tmp_path / "key"
+    path.write_bytes(b"a key that nobody knows")
+    path.chmod(0o600)
+    return path
+
+
+def files(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_the_search_finds_what_was_planted_in_every_kind_of_file(tmp_path):
+    assert all(canaries.search_works(tmp_path / "kinds").values())
+    assert canaries.hits(b"nothing of the kind") == set() and len(canaries.CANARIES) >= 20
+
+
+def test_planting_changes_names_alone(planted, phantom_data):
+    for path in (planted / "ecg").iterdir():
+        assert canaries.hits(path.read_bytes()) > {"CardioSoft PID", "CardioSoft family name", "XML comment"}
+        np.testing.assert_array_equal(read_ecg(path).signal, read_ecg(phantom_data / "ecg" / path.name).signal)
+    for path in planted.rglob("*.nii.gz"):
+        assert len(canaries.hits(path.read_bytes())) >= 5
+        before = phantom_data / path.relative_to(planted)
+        np.testing.assert_array_equal(read_nifti(path).voxels, read_nifti(before).voxels)
+
+
+def test_nothing_that_names_a_patient_is_read_into_memory(planted, planted_ecg, tmp_path):
+    """Not even kept: what a traceback, a log or a debugger could show is not there."""
+    ecg = read_ecg(planted_ecg)
+    canaries.write_planted_wfdb(tmp_path, "record", ecg.signal, 500, LEADS)
+    (tmp_path / "muse.xml").write_bytes(canaries.planted_muse(ecg.signal, 500))
+    for found in (ecg, read_ecg(tmp_path / "record.hea"), read_ecg(tmp_path / "muse.xml")):
+        assert not canaries.hits(repr(found.__dict__).encode())
+    assert not canaries.hits(repr(read_persons(planted / "persons.csv")).encode())
+    assert not canaries.hits(repr(read_nifti(next(planted.rglob("*.nii.gz"))).__dict__).encode())
+
+
+def test_a_damaged_ecg_is_refused_without_quoting_it(planted_ecg, tmp_path):
+    good = read_ecg(planted_ecg)
+    refused = 0
+    for name, content in damaged.damaged_ecgs(planted_ecg.read_bytes(), good.signal, 500):
+        (tmp_path / name).write_bytes(content)
+        try:
+            read_ecg(tmp_path / name, sampling_rate=500)
+        except InputError as error:
+            refused += 1
+            assert not canaries.hits(str(error).encode()), name
+    assert refused >= 40
+
+
+def test_a_damaged_mri_is_refused_without_quoting_it(planted, tmp_path):
+    refused = []
+    for what, content in damaged.damaged_niftis(next(planted.rglob("sa_ED.nii.gz")).read_bytes()):
+        path = tmp_path / f"{what}.nii.gz"
+        path.write_bytes(content)
+        with pytest.raises(InputError) as refusal:
+            read_nifti(path)
+        refused.append(what)
+        assert not canaries.hits(str(refusal.value).encode()), what
+    assert len(refused) >= 15
+
+
+def test_a_damaged_table_is_refused_without_quoting_it(planted, tmp_path):
+    for what, content in damaged.damaged_persons((planted / "persons.csv").read_text(encoding="utf-8")):
+        (tmp_path / what).write_bytes(content)
+        with pytest.raises(InputError) as refusal:
+            read_persons(tmp_path / what)
+        assert not canaries.hits(str(refusal.value).encode()), what
+        assert not canaries.hits(str(refusal.value).encode(), EIDS), what
+
+
+def test_a_prepared_cohort_holds_no_name(planted, geometry, tmp_path, capfd):
+    prepare_cohort(planted, tmp_path / "prepared", Preparation(geometry))
+    said = capfd.readouterr()
+    assert not canaries.hits((said.out + said.err).encode())
+    assert files(tmp_path / "prepared") and not canaries.found_in(files(tmp_path / "prepared"), tmp_path)
+
+
+def test_a_pseudo_mri_names_nobody_but_by_its_folder(sample, planted, tmp_path):
+    code, said = sample("--ecg", planted / "ecg", "--mri", planted, "--persons", planted / "persons.csv")
+    assert code == 0 and len(files(tmp_path / "out")) > 20
+    assert not canaries.hits(said.encode())
+    assert not canaries.found_in(files(tmp_path / "out"), tmp_path)
+
+
+# ---- Pseudonyms ----
+
+
+def test_with_a_key_the_name_of_the_file_goes_nowhere_either(sample, planted, key, tmp_path, monkeypatch):
+    captions = []
+    monkeypatch.setattr("sampling.grid.write_grid", lambda path, rows, *_: captions.extend(name for name, _ in rows))
+    (tmp_path / "ecgs").mkdir()
+    for path in (planted / "ecg").iterdir():
+        shutil.copy(path, tmp_path / "ecgs")
+    bad = tmp_path / "ecgs" / f"{FIRST_EID + 9}_20205_2_0.xml"
+    bad.write_bytes(next((tmp_path / "ecgs").iterdir()).read_bytes()[:999])
+    code, said = sample("--ecg", "ecgs", "--pseudonymise", key, "--mri", planted)
+    assert code == 2 and "1 of 4" in said and "Traceback" not in said
+    naming = Naming(read_key(key))
+    names = {naming(f"{FIRST_EID + k}_20205_2_0") for k in range(3)}
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == names
+    for path in (tmp_path / "out").glob("*/heart.json"):
+        assert json.loads(path.read_text())["subject"] == path.parent.name
+    assert naming(bad.stem) in said
+    assert {caption.split(":")[0] for caption in captions if ":" in caption} == names
+    assert not canaries.hits(said.encode(), EIDS) and not canaries.hits(" ".join(captions).encode(), EIDS)
+    assert not canaries.found_in(files(tmp_path / "out"), tmp_path, EIDS)
+
+
+def test_a_pseudonym_changes_the_name_and_not_the_heart(sample, planted_ecg, key, tmp_path):
+    assert sample("--ecg", planted_ecg)[0] == 0
+    assert sample("--ecg", planted_ecg, "--pseudonymise", key, "--output", "hidden")[0] == 0
+    named, hidden = tmp_path / "out" / planted_ecg.stem, tmp_path / "hidden" / Naming(read_key(key))(planted_ecg.stem)
+    for name in ("sa_ED.nii.gz", "sa_ES.nii.gz", "grid.png", "sample_2/sa_ED.nii.gz"):
+        assert (named / name).read_bytes() == (hidden / name).read_bytes()
+    told, hushed = (json.loads((folder / "heart.json").read_text()) for folder in (named, hidden))
+    assert {key for key in told if told[key] != hushed[key]} == {"subject", "input_sha256"}
+    assert hushed["input_sha256"] == Naming(read_key(key))(told["input_sha256"])  # or the ECG's hash would tell
+
+
+def test_a_finished_patient_is_known_again_by_the_pseudonym(sample, planted_ecg, key, tmp_path):
+    command = ("--ecg", planted_ecg, "--pseudonymise", key)
+    sample(*command)
+    before = {path: path.stat().st_mtime_ns for path in files(tmp_path / "out")}
+    assert "left as they are" in sample(*command)[1]
+    assert before == {path: path.stat().st_mtime_ns for path in files(tmp_path / "out")}
+
+
+@pytest.mark.parametrize("fault", ["readable", "short", "absent"])
+def test_an_unfit_key_is_refused_before_anything_is_written(sample, planted_ecg, key, tmp_path, fault):
+    if fault == "readable":
+        key.chmod(0o644)
+    elif fault == "short":
+        key.write_bytes(b"short")
+    else:
+        key.unlink()
+    code, said = sample("--ecg", planted_ecg, "--pseudonymise", key)
+    assert code == 2 and said.startswith("error: ") and said.count("\n") == 1 and str(key) in said
+    assert not (tmp_path / "out").exists()
+
+
+# ---- One person in two splits ----
+
+
+def test_leaks_between_splits_are_named_by_a_table_and_not_on_screen(prepared, tmp_path):
+    from cohort.leakage import FOUND, require_separate_splits
+
+    hearts = np.array(prepared.hearts)
+    one, other = (np.flatnonzero(prepared.split == split)[0] for split in ("train", "test"))
+    hearts[one] = hearts[other]
+    leaky = replace(prepared, folder=tmp_path, hearts=hearts, mask=np.ones_like(prepared.mask))
+    with pytest.raises(InputError, match="1 image") as refusal:
+        require_separate_splits(leaky)
+    assert not canaries.hits(str(refusal.value).encode(), EIDS)
+    assert str(prepared.eid[one]) in (tmp_path / FOUND).read_text()

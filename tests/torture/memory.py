@@ -1,0 +1,114 @@
+"""Rows C3 and C4: sample.py's peak of memory on a CPU; a long training's memory does not grow.
+
+python tests/torture/memory.py            # 5,000 steps; 1 ECG and a folder of 4
+python tests/torture/memory.py --quick    # 400 steps; 1 ECG
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from _tiny_training import ROOT, fork, row
+
+MOST_MEGABYTES, MOST_PERCENT = 2000, 3.0
+LOOK_EVERY = 50  # steps
+
+
+def untrained_pipeline(folder: Path) -> None:
+    """A nano pipeline of full size, segmenter included: training changes no tensor's size."""
+    import torch
+
+    from cohort.heart_grid import GridGeometry
+    from cohort.phenotypes import PHENOTYPES
+    from models.autoencoder import SliceAutoencoder
+    from models.conditioning import HeartConditioner
+    from models.ecg_encoder import ECGEncoder
+    from models.heart_prior import HeartPrior
+    from models.segmenter import Segmenter
+    from models.unet import PRESETS, build_unet
+    from sampling.pipeline import ECGToMRIPipeline
+    from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+
+    nano, geometry, count = PRESETS["nano"], GridGeometry(), len(PHENOTYPES)
+    statistics = {"phenotype_mean": (0.0,) * count, "phenotype_std": (1.0,) * count}
+    conditioner = HeartConditioner(nano.ecg_width, tuple(PHENOTYPES), components=24, **statistics)
+    autoencoder = SliceAutoencoder(nano.autoencoder_width)
+    channels, side = autoencoder.config.latent_channels, autoencoder.downsampling
+    autoencoder.set_latent_statistics(torch.zeros(channels), torch.ones(channels))
+    size = (geometry.height // side, geometry.width // side)
+    pipeline = ECGToMRIPipeline(
+        ECGEncoder(width=nano.ecg_width, layers=nano.ecg_layers, heads=nano.ecg_heads),
+        conditioner,
+        HeartPrior(conditioner.code_length, conditioner.summary_length),
+        build_unet(nano, channels, size, conditioner.told_length),
+        autoencoder,
+        make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(geometry),
+        ecg_limits=[[0.0, 20.0]] * 12,
+    )
+    pipeline.save(folder, {"segmenter": Segmenter()})
+
+
+def sampling_peak(place: Path, ecg: Path) -> float:
+    """Peak memory in MB of sample.py with its default options."""
+    out = place / f"out_{ecg.name}"
+    command = [ROOT / "sample.py", "--ecg", ecg, "--pipeline", place / "pipeline", "--output", out]
+    environment = {**os.environ, "ACCELERATE_USE_CPU": "1", "HF_HUB_OFFLINE": "1"}
+    with out.with_suffix(".log").open("w") as log:
+        says = [(os.POSIX_SPAWN_DUP2, log.fileno(), number) for number in (1, 2)]
+        pid = os.posix_spawn(sys.executable, [sys.executable, *map(str, command)], environment, file_actions=says)
+    _, status, usage = os.wait4(pid, 0)  # never less than this script's own memory, which is a third of it
+    assert os.waitstatus_to_exitcode(status) == 0, out.with_suffix(".log").read_text()
+    return usage.ru_maxrss * 1024 / 1e6
+
+
+def sampled(place: Path, quick: bool) -> bool:
+    from phantom.cohort_writer import CohortPlan, write_cohort
+
+    untrained_pipeline(place / "pipeline")
+    write_cohort(place / "UKBB", CohortPlan(seed=3, subjects=4), processes=1)
+    one = sorted((place / "UKBB" / "ecg").glob("*.xml"))[0]
+    met = True
+    for name, ecg in (("1 ECG", one), *([] if quick else [("a folder of 4 ECGs", place / "UKBB" / "ecg")])):
+        peak = sampling_peak(place, ecg)
+        what = f"sample.py on a CPU, nano, {name}, 4 samples each"
+        met &= row("C3", what, f"under {MOST_MEGABYTES} MB", f"{peak:.0f} MB at its peak", peak < MOST_MEGABYTES)
+    return met
+
+
+def growth_percent(folder: Path, steps: int, warm: int) -> tuple[float, float]:
+    """Growth of a training's resident memory after `warm` steps, in %, and what it was then, in MB."""
+    seen = folder.with_name("memory.txt")
+
+    def look(step: int, rank: int) -> None:
+        if step % LOOK_EVERY == 0:
+            pages = int(Path("/proc/self/statm").read_text().split()[1])
+            with seen.open("a") as file:
+                file.write(f"{step} {pages * os.sysconf('SC_PAGE_SIZE') / 1e6}\n")
+
+    started = fork(folder, steps=steps, checkpoint_every=steps // 10, evaluate_every=steps // 20, at_step=look)
+    assert started.code(3600) == 0, started.said()
+    megabytes = [float(line.split()[1]) for line in seen.read_text().splitlines()]
+    before, after = megabytes[warm // LOOK_EVERY], max(megabytes[warm // LOOK_EVERY :])
+    return 100 * (after / before - 1), before
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    steps, warm = (400, 200) if options.quick else (5000, 1000)
+    with tempfile.TemporaryDirectory() as name:
+        percent, megabytes = growth_percent(Path(name) / "long", steps, warm)
+        what = f"{steps} steps of training, from step {warm} on ({megabytes:.0f} MB)"
+        target = f"growth of resident memory at most {MOST_PERCENT:g} %"
+        met = row("C4", what, target, f"{percent:.2f} %", percent <= MOST_PERCENT)
+        met &= sampled(Path(name), options.quick)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

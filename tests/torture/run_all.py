@@ -1,0 +1,62 @@
+"""Every torture script of this folder, and one table of what was reached.
+
+    python tests/torture/run_all.py            # up to an hour of two cores
+    python tests/torture/run_all.py --quick    # minutes
+
+A script prints Markdown rows `| id | what | target | reached |`, takes --quick, and exits with 0 if every target was
+met. A file with no `__main__`, or whose name begins with an underscore, is none. The table goes to results.md (of the
+quick form: to results_quick.md).
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from datetime import date
+from pathlib import Path
+
+HERE = Path(__file__).parent
+HEAD = ["| id | what | target | reached |", "|---|---|---|---|"]
+
+
+def scripts() -> list[Path]:
+    found = (path for path in HERE.glob("[!_]*.py") if path.name != Path(__file__).name)
+    return sorted(path for path in found if "__main__" in path.read_text())
+
+
+def run(script: Path, quick: bool) -> tuple[list[str], bool, float]:
+    """A script's rows, whether it met its targets, and its seconds."""
+    command = [sys.executable, str(script), *(["--quick"] if quick else [])]
+    environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parents[1]), environment.get("PYTHONPATH", "")])
+    begun = time.monotonic()
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[1])
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and line.count(" | ") >= 3]
+    if done.returncode != 0 or not rows:
+        rows.append(f"| - | {script.name} | exit code 0, at least one row | code {done.returncode} **missed** |")
+    return rows, done.returncode == 0 and bool(rows), time.monotonic() - begun
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    table, times, met = [*HEAD], [], True
+    for script in scripts():
+        print(f"{script.name} ...", file=sys.stderr, flush=True)
+        rows, good, seconds = run(script, options.quick)
+        table += rows
+        times.append(f"{script.name} {seconds:.0f} s{'' if good else ' (missed)'}")
+        met &= good
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    command = f"python tests/torture/run_all.py{' --quick' if options.quick else ''}"
+    about = f"`{command}`, {date.today().isoformat()}, {os.cpu_count()} cores, load averages at the end {load}."
+    text = "\n".join([about, "", *table, "", "Time: " + ", ".join(times) + ".", ""])
+    (HERE / ("results_quick.md" if options.quick else "results.md")).write_text(text)
+    print(text)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

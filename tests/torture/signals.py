@@ -1,0 +1,199 @@
+"""Rows B3 and B4: asked to stop, a training leaves a checkpoint; losing a process, it ends. Neither leaves an orphan.
+
+python tests/torture/signals.py            # python, accelerate launch, torchrun, and train_diffusion.py itself
+python tests/torture/signals.py --quick    # processes forked from this warm one only
+"""
+
+import argparse
+import math
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from _tiny_training import ROOT, Started, damaged, fork, half_written, launch, launch_script, row, saved, wait_for
+
+LONG = 100_000  # steps: no training here ends by itself, and no checkpoint is due
+OPTIONS = ["--steps", LONG, "--checkpoint-every", LONG, "--pause", 0.02]
+STOP_SECONDS, GONE_SECONDS = 20, 60
+
+
+@dataclass
+class Ending:
+    """How a training that was hit came to its end."""
+
+    name: str
+    code: int | None
+    saved_after: float  # seconds until a whole checkpoint was there; infinite if none ever was
+    gone_after: float  # seconds until no process was left; infinite if one had to be killed
+    said: str
+
+    def told(self, number: str, target: str, good: bool) -> bool:
+        """Print its row; what was said, too, where it was not good."""
+        left = "orphans" if math.isinf(self.gone_after) else f"all gone after {self.gone_after:.1f} s"
+        reached = f"{left}, code {self.code}"
+        if number == "B3":
+            reached = f"checkpoint after {self.saved_after:.1f} s, {reached}"
+        if not good:
+            print(self.name, self.said, sep="\n", file=sys.stderr)
+        return row(number, self.name, target, reached, good)
+
+
+def slow(step: int, rank: int) -> float:
+    time.sleep(0.02)
+    return 1.0
+
+
+def fails(step: int, rank: int) -> float:
+    if rank == 1 and step == 10:
+        raise RuntimeError("this process fails on purpose")
+    return slow(step, rank)
+
+
+def nan(step: int, rank: int) -> float:
+    return float("nan") if rank == 1 and step == 10 else slow(step, rank)
+
+
+def hit_training(name: str, start: Callable, folder: Path, hit: Callable, running: Callable | None = None) -> Ending:
+    """Start a training, hit it while it runs, and look at how it ends.
+
+    Args:
+        hit: called with what was started.
+        running: whether the moment has come; by default when the first metrics are there.
+    """
+    started = start(folder)
+    running = running or (lambda: (folder / "metrics.jsonl").exists())
+    wait_for(lambda: running() or started.code(0) is not None, 900)
+    members = started.ranks()
+    begun = time.monotonic()
+    hit(started, members)
+    saved_after = math.inf
+    while time.monotonic() - begun < 2 * GONE_SECONDS:
+        if math.isinf(saved_after) and saved(folder):
+            saved_after = time.monotonic() - begun
+        if not started.alive():
+            break
+        time.sleep(0.02)
+    gone_after = math.inf if started.alive() else time.monotonic() - begun
+    code = started.code(1)
+    started.kill()
+    whole = saved(folder) and damaged(saved(folder)[-1]) is None
+    if whole and math.isinf(saved_after):  # in the same look at which the last process was gone
+        saved_after = gone_after
+    return Ending(name, code, saved_after if whole else math.inf, gone_after, started.said()[-2000:])
+
+
+def sends(number: signal.Signals, rank: int | None = None) -> Callable:
+    """A hit: this signal, to what was started or to one of its processes."""
+
+    def hit(started: Started, members: list[int]) -> None:
+        os.kill(started.pids[0] if rank is None else members[rank], number)
+
+    return hit
+
+
+def nothing(started: Started, members: list[int]) -> None:
+    """It falls by itself."""
+
+
+def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
+    """Every way to be asked to stop, with the exit codes that are right."""
+    forked = {"steps": LONG, "checkpoint_every": LONG, "at_step": slow}
+
+    def one(folder: Path) -> Started:
+        return fork(folder, **forked)
+
+    def two(folder: Path) -> Started:
+        return fork(folder, 2, **forked)
+
+    def often(folder: Path) -> Started:
+        return fork(folder, steps=LONG)
+
+    cases = [
+        ("SIGTERM", one, sends(signal.SIGTERM), {130}),
+        ("SIGINT", one, sends(signal.SIGINT), {130}),
+        ("SIGTERM inside a save", often, sends(signal.SIGTERM), {130}),
+        ("SIGTERM to one of two processes", two, sends(signal.SIGTERM, 1), {130}),
+    ]
+    if not quick:
+        accelerate, torchrun = (lambda folder, n=n: launch(folder, n, *OPTIONS) for n in (0, 2))
+        cases += [
+            ("SIGTERM to accelerate launch", accelerate, sends(signal.SIGTERM), {-signal.SIGTERM}),
+            ("SIGINT to accelerate launch", accelerate, sends(signal.SIGINT), {1, 130, -signal.SIGINT}),
+            ("kill -9 of accelerate launch", accelerate, sends(signal.SIGKILL), {-signal.SIGKILL}),
+            ("SIGTERM to torchrun", torchrun, sends(signal.SIGTERM), {1}),
+            ("SIGINT to torchrun", torchrun, sends(signal.SIGINT), {1}),
+            ("SIGUSR1 to torchrun", torchrun, sends(signal.SIGUSR1), {-signal.SIGUSR1}),
+            ("kill -9 of torchrun", torchrun, sends(signal.SIGKILL), {-signal.SIGKILL}),
+            ("SIGTERM to one process of torchrun", torchrun, sends(signal.SIGTERM, 1), {1}),
+        ]
+    for number, (name, start, hit, codes) in enumerate(cases):
+        folder = place / f"stop_{number}"
+        running = (lambda folder=folder: half_written(folder)) if "save" in name else None
+        yield hit_training(name, start, folder, hit, running), codes
+
+
+def losses(place: Path, quick: bool) -> Iterator[Ending]:
+    """Every way to lose a process."""
+    forked = {"steps": LONG, "checkpoint_every": LONG}
+    cases = [
+        ("one of two killed", lambda folder: fork(folder, 2, at_step=slow, **forked), sends(signal.SIGKILL, 1)),
+        ("one of two raises", lambda folder: fork(folder, 2, at_step=fails, **forked), nothing),
+        ("the loss of one of two is NaN", lambda folder: fork(folder, 2, at_step=nan, **forked), nothing),
+    ]
+    if not quick:
+        for rank in (0, 1):
+            cases.append(
+                (f"torchrun, process {rank} killed", lambda f: launch(f, 2, *OPTIONS), sends(signal.SIGKILL, rank))
+            )
+        cases += [
+            ("torchrun, process 1 raises", lambda f: launch(f, 2, *OPTIONS, "--raise-at", 10), nothing),
+            ("torchrun, NaN in process 1", lambda f: launch(f, 2, *OPTIONS, "--nan-at", 10), nothing),
+        ]
+    for number, (name, start, hit) in enumerate(cases):
+        yield hit_training(name, start, place / f"loss_{number}", hit)
+
+
+def diffusion_stops(place: Path) -> Iterator[tuple[Ending, set]]:
+    """train_diffusion.py, nano at full size: SIGTERM between evaluations, and into an evaluation."""
+    data = place / "UKBB"
+    phantom = launch_script(place / "phantom", 1, ROOT / "make_phantom.py", "--output", data, "--subjects", 24)
+    assert phantom.code() == 0, phantom.said()
+    stages = [f"--stage-steps.{stage}=2" for stage in ("autoencoder", "segmenter", "ceiling", "condition", "prior")]
+    places = [word for name in ("autoencoder", "segmenter", "prepared") for word in (f"--{name}", place / name)]
+    for name, every in (("between evaluations", LONG), ("into an evaluation", 1)):
+        output = place / f"every_{every}"
+
+        def start(folder: Path, every: int = every) -> Started:
+            options = ["--data", data, "--output", folder, *places, *stages, "--preset", "nano", "--steps", LONG]
+            options += ["--evaluate-every", every, "--checkpoint-every", LONG]
+            return launch_script(folder, 1, ROOT / "train_diffusion.py", *options)
+
+        yield hit_training(f"SIGTERM to train_diffusion.py, {name}", start, output, sends(signal.SIGTERM)), {130}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    options = parser.parse_args()
+    met = True
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        for e, codes in chain(stops(place, options.quick), () if options.quick else diffusion_stops(place)):
+            code = " or ".join(map(str, sorted(codes)))
+            target = f"checkpoint within {STOP_SECONDS} s, exit code {code}, no orphan"
+            good = e.saved_after <= STOP_SECONDS and math.isfinite(e.gone_after) and e.code in codes
+            met &= e.told("B3", target, good)
+        for e in losses(place, options.quick):
+            good = e.gone_after <= GONE_SECONDS and e.code not in (0, None)
+            met &= e.told("B4", f"all gone within {GONE_SECONDS} s, exit code not 0", good)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
