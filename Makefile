@@ -5,7 +5,7 @@ export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_OFFLINE := 1
 LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: install demo train-demo test lint
+.PHONY: install demo train-demo pretrained benchmarks test lint
 
 install: .venv/installed
 
@@ -39,6 +39,39 @@ train-demo: install
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/UKBB --samples 2 \
 	    --pipeline runs/demo/pipeline --output demo/trained-report
 	@echo "Grids: demo/trained-samples/; the proof: demo/trained-report/report.html"
+
+# The released weights again, from nothing: some 100 minutes on 2 cores. Then they are read in runs/pretrained/phantom.
+pretrained: install
+	$(BIN)/python make_phantom.py --output demo/phantom6000 --subjects 6000 --seed 1
+	$(BIN)/python make_phantom.py --output demo/ecgs --subjects 20000 --seed 3 --ecg-only
+	$(BIN)/python make_phantom.py --output demo/unseen300 --subjects 300 --seed 2
+	$(LAUNCH) train_diffusion.py --data demo/phantom6000 --more-ecgs demo/ecgs --output runs/pretrained \
+	    --autoencoder runs/pretrained-autoencoder --segmenter runs/pretrained-segmenter --preset nano --steps 4500 \
+	    --stage-steps.autoencoder 1500 --stage-steps.segmenter 1200 --stage-steps.ceiling 3000 \
+	    --stage-steps.condition 1500 --stage-steps.prior 1500 --seed 0
+	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/pipeline --data demo/phantom6000 --split validation \
+	    --calibrate --subjects 100 --samples 8 --output runs/pretrained/calibration
+	$(BIN)/python -m sampling.release runs/pretrained/pipeline runs/pretrained/phantom
+	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen300 --split all \
+	    --subjects 300 --samples 8 --training-data demo/phantom6000 --output runs/pretrained/report
+
+# Everything in benchmarks/results/; the peers go into an environment of their own.
+benchmarks: .venv-benchmarks/installed
+	.venv-benchmarks/bin/python benchmarks/training_step.py
+	.venv-benchmarks/bin/python benchmarks/switches.py
+	.venv-benchmarks/bin/python benchmarks/growth.py
+	.venv-benchmarks/bin/python benchmarks/data_loader.py
+	.venv-benchmarks/bin/python benchmarks/data_preparation.py
+	.venv-benchmarks/bin/python benchmarks/data_index.py
+	.venv-benchmarks/bin/python benchmarks/sampling_speed.py --pipeline pretrained/phantom
+	.venv-benchmarks/bin/python benchmarks/sampling_steps.py --pipeline pretrained/phantom
+
+.venv-benchmarks/installed: requirements.txt benchmarks/requirements.txt
+	$(PYTHON) -m venv .venv-benchmarks
+	.venv-benchmarks/bin/pip install --quiet "$$(grep '^torch==' requirements.txt)"
+	.venv-benchmarks/bin/pip install --quiet -r requirements.txt
+	.venv-benchmarks/bin/pip install --quiet --no-deps -r benchmarks/requirements.txt
+	touch $@
 
 # What the world does to a training, done on purpose; the table goes to tests/torture/results.md.
 .PHONY: torture torture-quick

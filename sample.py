@@ -209,10 +209,10 @@ def read_patients(
 
 def record_of(config: Config, pipeline, folder: Path) -> dict:
     """What heart.json says of how the hearts were made."""
+    from cohort.code_version import code_version
     from sampling.model_folder import configuration_sha256
     from sampling.pipeline import weights_sha256
     from sampling.release import pipeline_name
-    from training.run import code_version
 
     scale = pipeline.config.guidance_scale if config.guidance_scale is None else config.guidance_scale
     options = {

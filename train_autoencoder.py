@@ -25,6 +25,8 @@ class Config:
     """The run's folder; the autoencoder itself is its model/."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is nano without a GPU and base with one."""
     steps: int = 1500
@@ -45,6 +47,7 @@ def main() -> None:
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs, set_seed
 
+    from cohort.leakage import require_separate_splits
     from cohort.prepared import Preparation, prepare_cohort
     from models.autoencoder import SliceAutoencoder
     from models.unet import PRESETS, preset_for
@@ -57,7 +60,9 @@ def main() -> None:
     share_cores(accelerator.num_processes)
     set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
-        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
+        laid = Preparation(config.geometry, config.sampling_rate)
+        cohort = prepare_cohort(config.data, config.prepared, laid, config.max_bad_fraction)
+        require_separate_splits(cohort)
     recipe = Recipe(config.steps, config.learning_rate, checkpoint_every=config.checkpoint_every)
     width = PRESETS[preset_for(config.preset, accelerator.device.type)].autoencoder_width
     learn_autoencoder(

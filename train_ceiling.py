@@ -45,6 +45,7 @@ def main() -> None:
     from accelerate.utils import InitProcessGroupKwargs
 
     from cohort.ecg_cohort import prepare_ecgs
+    from cohort.leakage import require_separate_splits
     from cohort.prepared import prepare_cohort
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
     from training.run import save_model, write_json
@@ -60,6 +61,7 @@ def main() -> None:
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, laid)
         more = config.more_ecgs and prepare_ecgs(config.more_ecgs, config.prepared, laid.sampling_rate, laid.duration_s)
+        require_separate_splits(cohort, more)
     points = [point(config, cohort, more, size, accelerator) for size in config.sizes]
     if accelerator.is_main_process:
         reader, _ = max(points, key=lambda found: sum(found[1]["r2"].values()))

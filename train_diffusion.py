@@ -23,7 +23,7 @@ LENGTHS = {  #  steps, patients per process and step, learning rate
     "base": (60_000, 64, 3e-4),
     "large": (150_000, 64, 2e-4),
 }
-PLACES = ("data", "output", "autoencoder", "segmenter", "prepared")  # may change when a run goes on
+PLACES = ("data", "output", "autoencoder", "segmenter", "prepared", "max_bad_fraction")  # may change in a run
 PRIOR_PEOPLE = 256
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
 SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
@@ -62,6 +62,8 @@ class Config:
     """Folder with ECGs and phenotypes.csv of further people, with no MRI: they teach the ECG's reading only."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is nano without a GPU and base with one."""
     steps: int | None = None
@@ -78,8 +80,6 @@ class Config:
     """Probability with which ECG and person are dropped, independently."""
     shared_noise: float = 0.5
     """Fraction of the noise common to the slices of a heart."""
-    guidance_scale: float = 1.0
-    """Default of the pipeline."""
     checkpoint_every: int = 500
     evaluate_every: int = 250
     """Steps between validation losses and sample grids."""
@@ -95,6 +95,7 @@ def main() -> None:
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs, set_seed
 
+    from cohort.leakage import require_separate_splits
     from cohort.prepared import Preparation, prepare_cohort
     from models.unet import preset_for
     from training.threads import share_cores
@@ -106,7 +107,9 @@ def main() -> None:
     preset = preset_for(config.preset, accelerator.device.type)
     config = with_lengths(config, preset)
     with accelerator.main_process_first():
-        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
+        laid = Preparation(config.geometry, config.sampling_rate)
+        cohort = prepare_cohort(config.data, config.prepared, laid, config.max_bad_fraction)
+        require_separate_splits(cohort, further_people(config, cohort))
     autoencoder = trained_autoencoder(config, cohort, preset, accelerator)
     segmenter = trained_segmenter(config, cohort, accelerator)
     train(config, cohort, autoencoder, segmenter, preset, accelerator)
@@ -195,7 +198,7 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
     run = run_of(".")  # locked, and its disk looked at, before the stages that come first
     run.require_space(checkpoint_bytes(unet))
     codes = heart_codes(cohort, latents, reader.conditioner)
-    more = further_people(config, cohort, accelerator)
+    more = further_people(config, cohort)
     people = readings(cohort, codes, more, reader.conditioner)
     ceiling = learn_to_read(config, cohort, more, reader, people, PRESETS[preset], run_of, accelerator)
     pipeline = build_pipeline(config, cohort, reader, prior, unet, autoencoder)
@@ -282,15 +285,14 @@ def learn_to_read(config: Config, cohort, more, reader, people, preset, run_of, 
     return ceiling
 
 
-def further_people(config: Config, cohort, accelerator):
+def further_people(config: Config, cohort):
     """The people of `--more-ecgs`, or None."""
     if config.more_ecgs is None:
         return None
     from cohort.ecg_cohort import prepare_ecgs
 
     p = cohort.preparation
-    with accelerator.main_process_first():
-        return prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
+    return prepare_ecgs(config.more_ecgs, config.prepared, p.sampling_rate, p.duration_s)
 
 
 def learn_codes(config: Config, pipeline, reader, train, held_out, run_of, accelerator) -> None:
@@ -352,7 +354,6 @@ def build_pipeline(config: Config, cohort, reader, prior, unet, autoencoder):
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=config.shared_noise,
-        guidance_scale=config.guidance_scale,
     )
 
 

@@ -24,6 +24,8 @@ class Config:
     """The run's folder; the segmenter itself is its model/."""
     prepared: Path = Path("runs/prepared")
     """Where the cohort is laid down as arrays, once."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
     steps: int = 1200
     """Optimiser steps."""
     batch_size: int = 32
@@ -41,6 +43,7 @@ def main() -> None:
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs, set_seed
 
+    from cohort.leakage import require_separate_splits
     from cohort.prepared import Preparation, prepare_cohort
     from training.fit import Recipe
     from training.segmenter import learn_segmenter
@@ -51,9 +54,11 @@ def main() -> None:
     share_cores(accelerator.num_processes)
     set_seed(config.seed)  # of the fresh weights
     with accelerator.main_process_first():
-        cohort = prepare_cohort(config.data, config.prepared, Preparation(config.geometry, config.sampling_rate))
+        laid = Preparation(config.geometry, config.sampling_rate)
+        cohort = prepare_cohort(config.data, config.prepared, laid, config.max_bad_fraction)
+        require_separate_splits(cohort)
     recipe = Recipe(config.steps, config.learning_rate, ema_decay=0.99, evaluate_every=100)
-    settings = {k: v for k, v in asdict(config).items() if k not in ("data", "output", "prepared")}
+    settings = {k: v for k, v in asdict(config).items() if k not in ("data", "output", "prepared", "max_bad_fraction")}
     learn_segmenter(cohort, config.output, recipe, accelerator, config.batch_size, settings)
     accelerator.end_training()
 

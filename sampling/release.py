@@ -1,16 +1,21 @@
-"""Weights that come with the code: where they lie, and in half the size where that changes no figure."""
+"""Weights that come with the code: where they lie, and in half the size where that changes no figure.
+
+python -m sampling.release runs/diffusion/pipeline runs/released
+"""
 
 import shutil
+import sys
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from cohort.errors import InputError
+from cohort.errors import InputError, exit_code_of
 
 from .model_card import renew_size
 from .pipeline import newest_pipeline
 
+IN_FULL = ("autoencoder",)  # half precision is not for it, and the stored latents are named by its weights
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
 
 
@@ -59,3 +64,14 @@ def _halved(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tens
     if not all(value.isfinite().all() for value in found.values()):
         raise InputError(part, "holds a weight too large for half precision", "name it in `full`")
     return found
+
+
+def main() -> None:
+    """Halve the folder named first into the one named second."""
+    if len(sys.argv) != 3 or not (Path(sys.argv[1]) / "model_index.json").exists():
+        raise InputError(" ".join(sys.argv[1:]), "is not a pipeline's folder and a new one", "name these two")
+    halve(Path(sys.argv[1]), Path(sys.argv[2]), IN_FULL)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

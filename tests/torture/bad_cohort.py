@@ -42,7 +42,8 @@ def main() -> int:
     people = 100 if parser.parse_args().quick else 1000
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        write_cohort(place / "phantoms", CohortPlan(seed=3, subjects=PHANTOMS), processes=1)
+        with contextlib.redirect_stderr(io.StringIO()):
+            write_cohort(place / "phantoms", CohortPlan(seed=3, subjects=PHANTOMS), processes=1)
         truth, _ = prepared(place / "phantoms", place / "truth", ALLOWED)
         reached, faults = [], []
         for share in SHARES:

@@ -48,8 +48,9 @@ def main() -> int:
         write_cohort(place / "UKBB", CohortPlan(seed=3, subjects=PEOPLE), processes=1)
         for index in DAMAGED:
             ecg_path(place / "UKBB", index).write_bytes(b"")
-        begun = time.monotonic()
         truth = write(place / "UKBB", place / "undisturbed")
+        begun = time.monotonic()
+        write(place / "UKBB", place / "again")  # warm, as the writers are
         lasts_s = time.monotonic() - begun
         chance = random.Random(0)
         found = [one_round(place / "UKBB", place / f"round_{k}", truth, lasts_s, k, chance) for k in range(rounds)]
@@ -84,12 +85,13 @@ def look(cohort: PreparedCohort) -> str:
 
 def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int, chance: random.Random) -> tuple:
     """Kills, kills of the process that was writing, looks, torn looks, survivors that failed, drafts left behind."""
+    begun = time.monotonic()
     writers = {fork(lambda: int(write(data, folder) != truth)) for _ in range(WRITERS)}
     moments = sorted(chance.uniform(0, 0.9 * lasts_s) for _ in range(KILLS[number % len(KILLS)]))
-    killed, holders, looks, failed, begun = set(), 0, 0, 0, time.monotonic()
-    torn, waiting = 0, set(writers)
+    killed, waiting = set(), set(writers)
+    holders = looks = torn = failed = 0
     while waiting and time.monotonic() - begun < LONGEST_S:
-        if moments and time.monotonic() - begun > moments[0]:
+        if moments and (time.monotonic() - begun > moments[0] or len(waiting) <= len(moments)):
             writing = sorted(waiting & holding_a_lock())
             pick_writing = bool(writing) and len(moments) % 2 == 1
             victim = writing[0] if pick_writing else chance.choice(sorted(waiting))
