@@ -5,7 +5,7 @@
 Writes two empty files a person into a temporary folder, and sparse arrays beside them. Then it looks, as every training
 does when it starts, at the folder (who is complete), at whether it still is the cohort that was prepared (names, sizes,
 times), and at the prepared cohort's own index (eid, visit, split). Memory is what stays, and the peak on the way, above
-a process that has only imported the code. Writes results/data_index.md and .json.
+a process that has only imported the code (Linux). Writes results/data_index.md and .json.
 """
 
 import sys
@@ -106,19 +106,18 @@ def in_fresh_process(job: Callable[[Path], object], place: Path) -> dict:
 
 def _weighed(job: Callable[[Path], object], place: Path) -> tuple[float, float, float]:
     """Seconds of processor, MB that stay and MB at the peak, of this process."""
-    import resource
     import time
 
     import cohort.prepared  # noqa: F401  (what the code itself weighs does not count)
 
-    def resident_mb() -> float:
-        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+    def megabytes(field: str) -> float:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
-    before, begun = resident_mb(), time.process_time()
+    before, begun = megabytes("VmRSS"), time.process_time()
     kept = job(place)
     spent = time.process_time() - begun
-    stays = resident_mb() - before
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+    stays, peak = megabytes("VmRSS") - before, megabytes("VmHWM") - before
     del kept
     return spent, stays, peak
 

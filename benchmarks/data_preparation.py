@@ -25,7 +25,7 @@ from cohort.errors import exit_code_of
 
 TARGET_MS = 120.0
 SHAPE = (208, 210, 10, 50)
-NOISE = 40.0  # of the real and of the imaginary channel, in stored units
+NOISE = 34.0  # of the real and of the imaginary channel, in stored units
 EID = 9_000_001
 
 

@@ -10,6 +10,7 @@ them are tried within seconds. Whoever holds the key can do that too, so it stay
 
 import hashlib
 import hmac
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,12 +63,11 @@ class Naming:
         if self.key is None:
             return fault
         bulk = BULK_NAME.fullmatch(path.stem)
-        words = (str(path), path.name, path.stem, name, *(bulk.groups()[:1] if bulk else ()))
+        words = "|".join(re.escape(word) for word in (str(path), path.name, path.stem, name))
+        eid = rf"|(?<!\d){bulk[1]}(?!\d)" if bulk else ""
 
         def without(text: str) -> str:
-            for word in words:
-                text = text.replace(word, self(name))
-            return text
+            return re.sub(rf"(?<!\w)(?:{words})(?!\w){eid}", self(name), text)
 
         return InputError(self(name), without(fault.fault), without(fault.remedy))
 

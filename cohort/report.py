@@ -28,7 +28,7 @@ from cohort.quality import Finding, duration_s, ecg_findings, heart_rate_bpm, mr
 from cohort.subjects import Subject, complete, scan, split_of
 
 SHOWN = 3  # subjects named per finding on screen
-POOR = ("ecg_", "mri_")
+WHOLE_S = 9.95  # of an ECG; what is shorter is followed by zeros
 FACTS = (
     "ecg_hz",
     "ecg_s",
@@ -196,7 +196,10 @@ def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
         "heart_rate_bpm": round(heart_rate_bpm(ecg), 1),
         "ecg_noise_uv": round(1000 * float(noise_mv(ecg).max()), 1),
     }
-    return ecg_findings(ecg), facts, hashlib.sha256(ecg.signal.tobytes()).digest()
+    findings = ecg_findings(ecg)
+    if duration_s(ecg) < WHOLE_S:
+        findings.append(Finding("ecg_short", f"it lasts {duration_s(ecg):.1f} s, not 10 s"))
+    return findings, facts, hashlib.sha256(ecg.signal.tobytes()).digest()
 
 
 def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:

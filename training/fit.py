@@ -38,15 +38,17 @@ class Recipe:
 
 
 class StopRequest:
-    """SIGTERM, Ctrl-C or the end of our launcher asks for a checkpoint and a clean end instead of a torn one.
+    """SIGTERM, SIGHUP, Ctrl-C or the end of our launcher asks for a checkpoint and a clean end instead of a torn one.
 
+    What whoever started us has us ignore (nohup: SIGHUP; `&` in a script: Ctrl-C) is still ignored.
     A launcher that is killed, or `accelerate launch` of one process that gets SIGTERM, says nothing to its children:
     they would go on as orphans, and keep the next start out of the run's folder.
     """
 
     def __init__(self) -> None:
         self._signalled = False
-        self._before = {s: signal.signal(s, self._ask) for s in (signal.SIGTERM, signal.SIGINT)}
+        heeded = [s for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
+        self._before = {s: signal.signal(s, self._ask) for s in heeded}
 
     def _ask(self, *_: object) -> None:
         self._signalled = True
@@ -99,7 +101,7 @@ def fit(
 
     Raises:
         InputError: the loss is not finite, or the disk cannot hold the checkpoints.
-        KeyboardInterrupt: SIGTERM, Ctrl-C or the end of our launcher, after a checkpoint.
+        KeyboardInterrupt: SIGTERM, SIGHUP, Ctrl-C or the end of our launcher, after a checkpoint.
     """
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True

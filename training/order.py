@@ -1,6 +1,7 @@
 """Stateless randomness: what a step sees depends on (seed, step, rank) alone, so that resuming needs only the step."""
 
 import hashlib
+from functools import lru_cache
 
 import torch
 from torch import Generator, Tensor
@@ -27,7 +28,11 @@ def rows_of_step(rows: Tensor, batch: int, step: int, seed: int, rank: int = 0, 
     epochs = places // len(rows)
     drawn = torch.empty_like(places)
     for epoch in epochs.unique().tolist():
-        order = torch.randperm(len(rows), generator=keyed_generator(seed, "order", epoch))
         here = epochs == epoch
-        drawn[here] = order[places[here] % len(rows)]
+        drawn[here] = _order(len(rows), seed, epoch)[places[here] % len(rows)]
     return rows[drawn]
+
+
+@lru_cache(maxsize=4)  # asked for at every step of an epoch; of 100,000 people it takes longer than their hearts
+def _order(people: int, seed: int, epoch: int) -> Tensor:
+    return torch.randperm(people, generator=keyed_generator(seed, "order", epoch))

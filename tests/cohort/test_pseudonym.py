@@ -72,12 +72,18 @@ def test_an_editors_line_end_changes_nothing(key_file):
 
 def test_a_fault_is_told_without_name_path_or_eid(tmp_path):
     path = tmp_path / f"{NAME}.xml"
-    fault = InputError(path, f"there is no {NAME}.dat of 9000001 in {path}", f"look into {path}")
+    fault = InputError(path, f"no {NAME}.dat of 9000001, NIFTI/9000001_2/sa.nii there is no {path}", f"see {path}")
     naming = Naming(b"k" * 16)
     told = str(naming.of_fault(fault, path, NAME))
     assert naming(NAME) in told and "there is no" in told
     for word in ("9000001", "20205", str(tmp_path)):
         assert word not in told
+
+
+def test_a_name_of_one_letter_is_hidden_and_the_words_around_it_are_not(tmp_path):
+    path = tmp_path / "a.npy"
+    told = Naming(b"k" * 16).of_fault(InputError(path, "a.npy has a flat lead aVR", "mend a"), path, "a")
+    assert told.fault.endswith("flat lead aVR") and "a.npy" not in str(told) and str(tmp_path) not in str(told)
 
 
 def test_who_holds_the_key_finds_the_pseudonym(key_file, capsys):

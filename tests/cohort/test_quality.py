@@ -70,9 +70,11 @@ def test_the_rate_is_that_of_the_beats():
     assert np.isnan(heart_rate_bpm(ECG(np.zeros((12, 5000)), RATE)))
 
 
-def test_a_short_recording_is_told_of_and_flags_are_the_words_of_the_findings(phantoms):
-    ecg = ECG(phantoms[0].signal[:, :3000], RATE)
-    assert quality_flags(ecg) == ["it lasts 6.0 s, not 10 s"] == [finding.words for finding in ecg_findings(ecg)]
+def test_flags_are_the_words_of_the_findings(phantoms):
+    signal = phantoms[0].signal.copy()
+    signal[8] = 0
+    ecg = ECG(signal, RATE)
+    assert quality_flags(ecg) == ["lead V3 is flat"] == [finding.words for finding in ecg_findings(ecg)]
 
 
 @pytest.mark.real

@@ -17,9 +17,8 @@ from PIL import Image
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.ecg import ECG, read_ecg, write_cardiosoft
 from cohort.errors import InputError
-from cohort.report import FACTS, examine, main, report, write_table
+from cohort.report import FACTS, CohortReport, main, report, write_table
 from cohort.report_page import write_page
-from cohort.subjects import find_subjects
 from tests.cohort.test_subjects import FIRST, touch
 
 
@@ -45,10 +44,10 @@ def good(phantom_data, tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.fixture
-def ill(good, tmp_path) -> Path:
-    """The same people, each but the last with a fault of its own."""
-    folder = tmp_path / "<b>UKBB</b>"
+@pytest.fixture(scope="module")
+def ill(good, tmp_path_factory) -> Path:
+    """The same people, each but the last with a fault of its own; not to be written to."""
+    folder = tmp_path_factory.mktemp("ill") / "<b>UKBB</b>"
     shutil.copytree(good, folder)
     ecg = [folder / "ecg" / f"{FIRST + number}_20205_2_0.xml" for number in range(6)]
     mri = [folder / "NIFTI" / str(FIRST + number) for number in range(6)]
@@ -61,6 +60,16 @@ def ill(good, tmp_path) -> Path:
     stack = read_nifti(mri[4] / "sa_ES.nii.gz")
     write_nifti(mri[4] / "sa_ES.nii.gz", CineStack(np.roll(stack.voxels, 3, axis=0), stack.affine + np.eye(4, k=3)))
     return folder
+
+
+@pytest.fixture(scope="module")
+def good_found(good) -> CohortReport:
+    return report(good)
+
+
+@pytest.fixture(scope="module")
+def ill_found(ill) -> CohortReport:
+    return report(ill)
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -93,14 +102,14 @@ def test_nothing_to_report_on_is_an_input_error(tmp_path):
 # --- contents -----------------------------------------------------------------------------------------------------
 
 
-def test_good_recordings_are_left_in_peace(good):
-    found = report(good)
+def test_good_recordings_are_left_in_peace(good_found):
+    found = good_found
     assert found.clean and len(found.usable) == 6 and not any(examined.findings for examined in found.subjects)
     assert "6 subjects complete and readable, of 6 people" in str(found) and "0 left out, 0 poor" in str(found)
 
 
-def test_each_fault_is_found_in_its_subject_and_training_would_take_the_rest(ill):
-    found = report(ill)
+def test_each_fault_is_found_in_its_subject_and_training_would_take_the_rest(ill_found):
+    found = ill_found
     codes = [[finding.code for finding in examined.findings] for examined in found.subjects]
     assert codes == [["ecg_truncated"], ["mri_format"], ["visit_no_mri"], ["ecg_lead_flat"], ["mri_geometry"], []]
     assert [examined.usable for examined in found.subjects] == [False, False, False, True, False, True]
@@ -108,8 +117,10 @@ def test_each_fault_is_found_in_its_subject_and_training_would_take_the_rest(ill
 
 
 def test_a_recording_filed_under_two_people_is_found(good, tmp_path):
-    shutil.copytree(good, tmp_path / "UKBB")
-    shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg" / f"{FIRST + 1}_20205_2_0.xml")
+    (tmp_path / "UKBB" / "ecg").mkdir(parents=True)
+    for eid in (FIRST, FIRST + 1):
+        shutil.copytree(good / "NIFTI" / str(eid), tmp_path / "UKBB" / "NIFTI" / str(eid))
+        shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg" / f"{eid}_20205_2_0.xml")
     found = report(tmp_path / "UKBB")
     assert {code: [e.subject.eid for e in who] for code, who in found.by_code.items()} == {
         "ecg_copy": [FIRST, FIRST + 1]
@@ -123,8 +134,8 @@ def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
     assert not found.clean and "persons.csv: it lacks the column age" in str(found)
 
 
-def test_the_csv_has_a_row_a_subject_and_its_facts(ill, tmp_path):
-    write_table(tmp_path / "subjects.csv", report(ill))
+def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
+    write_table(tmp_path / "subjects.csv", ill_found)
     rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))
     assert [int(row["eid"]) for row in rows] == list(range(FIRST, FIRST + 6))
     assert rows[3]["codes"] == "ecg_lead_flat" and rows[3]["findings"] == "lead V3 is flat" and rows[3]["usable"] == "1"
@@ -133,9 +144,20 @@ def test_the_csv_has_a_row_a_subject_and_its_facts(ill, tmp_path):
     assert 30 < float(rows[5]["heart_rate_bpm"]) < 150
 
 
-def test_an_ecg_with_several_faults_of_one_kind_has_one_code(good):
-    subject = find_subjects(good)[0]
-    examined = examine(subject)
+def test_a_short_ecg_with_several_flat_leads_has_each_code_once(good, tmp_path):
+    (tmp_path / "UKBB" / "ecg").mkdir(parents=True)
+    shutil.copytree(good / "NIFTI" / str(FIRST), tmp_path / "UKBB" / "NIFTI" / str(FIRST))
+    path = shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg")
+    signal = read_ecg(path).signal[:, :3000].copy()
+    signal[[7, 9]] = 0
+    write_cardiosoft(path, ECG(signal, 500.0))
+    found = report(tmp_path / "UKBB")
+    assert {code: len(who) for code, who in found.by_code.items()} == {"ecg_lead_flat": 1, "ecg_short": 1}
+    assert [finding.words for finding in found.subjects[0].findings][-1] == "it lasts 6.0 s, not 10 s"
+
+
+def test_facts_and_digests_are_those_of_what_was_read(good_found):
+    examined = good_found.subjects[0]
     assert set(examined.facts) == set(FACTS) - {"frame_ms"}  # ED and ES files tell no interval
     assert examined.usable and examined.labelled and set(examined.digests) == {"ecg", "mri"}
 
@@ -153,8 +175,8 @@ class Tags(HTMLParser):
         self.addresses += [value for name, value in attributes if name in ("src", "href", "action", "srcset")]
 
 
-def test_the_page_is_whole_escaped_and_loads_nothing(ill, tmp_path):
-    write_page(tmp_path / "cohort.html", report(ill), pictures=200)
+def test_the_page_is_whole_escaped_and_loads_nothing(ill_found, tmp_path):
+    write_page(tmp_path / "cohort.html", ill_found, pictures=200)
     page = (tmp_path / "cohort.html").read_text()
     tags = Tags()
     tags.feed(page)
@@ -163,17 +185,17 @@ def test_the_page_is_whole_escaped_and_loads_nothing(ill, tmp_path):
     assert "default-src 'none'" in page and not list(tmp_path.glob(".*"))
 
 
-def test_findings_come_first_and_pictures_are_as_many_as_asked_for(ill, tmp_path):
-    write_page(tmp_path / "all.html", report(ill), pictures=200)
-    write_page(tmp_path / "few.html", report(ill), pictures=2)
+def test_findings_come_first_and_pictures_are_as_many_as_asked_for(ill_found, tmp_path):
+    write_page(tmp_path / "all.html", ill_found, pictures=200)
+    write_page(tmp_path / "few.html", ill_found, pictures=2)
     page, few = ((tmp_path / name).read_text() for name in ("all.html", "few.html"))
     named = [int(name) for name in re.findall(r"<h3>(\d+)_2", page)]
     assert named == [FIRST + number for number in (0, 1, 2, 4, 3, 5)]  # left out, poor, nothing to object to
     assert len(re.findall("<article>", few)) == 2 and f"{FIRST + 3}_2" in few  # the rest is listed without pictures
 
 
-def test_pictures_show_the_ecg_and_the_heart(good, tmp_path):
-    write_page(tmp_path / "cohort.html", report(good), pictures=1)
+def test_pictures_show_the_ecg_and_the_heart(good_found, tmp_path):
+    write_page(tmp_path / "cohort.html", good_found, pictures=1)
     content = re.findall(r"base64,([^\"]+)", (tmp_path / "cohort.html").read_text())
     strip, heart = (np.asarray(Image.open(io.BytesIO(base64.b64decode(png)))) for png in content)
     assert strip.shape == (132, 375) and heart.shape == (96, 192)

@@ -195,6 +195,7 @@ def fork(folder: Path, processes: int = 1, log: Path | None = None, job=train, *
 
 def _become_rank(rank: int, processes: int, port: int, log: Path) -> None:
     os.setsid()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by whatever a script has started with `&`
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -226,6 +227,7 @@ def launch_script(folder: Path, processes: int, *arguments: object) -> Started:
             command,
             environment,
             setsid=True,
+            setsigdef=[signal.SIGINT],  # ignored by whatever a script has started with `&`
             file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, out.fileno(), 2)],
         )
     return Started([pid], log, mark)

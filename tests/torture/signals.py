@@ -117,6 +117,7 @@ def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
     cases = [
         ("SIGTERM", one, sends(signal.SIGTERM), {130}),
         ("SIGINT", one, sends(signal.SIGINT), {130}),
+        ("SIGHUP", one, sends(signal.SIGHUP), {130}),
         ("SIGTERM inside a save", often, sends(signal.SIGTERM), {130}),
         ("SIGTERM to one of two processes", two, sends(signal.SIGTERM, 1), {130}),
     ]

@@ -273,6 +273,17 @@ def test_a_launcher_that_is_gone_asks_for_a_checkpoint_and_an_end(tmp_path, monk
     assert train(tmp_path, recipe=Recipe(steps=3, learning_rate=1e-2)) is not None
 
 
+def test_a_signal_we_were_started_to_ignore_is_ignored(tmp_path):
+    """As nohup has us ignore SIGHUP."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        hung_up = interrupted_at(1, lambda: os.kill(os.getpid(), signal.SIGHUP))
+        train(tmp_path, hung_up, recipe=Recipe(steps=4, learning_rate=1e-2))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert last_checkpoint(tmp_path)[0] == 4
+
+
 def test_an_unfinished_run_is_not_continued_by_another_launch(tmp_path):
     with pytest.raises(Stopped):
         train(tmp_path, interrupted_at(33, crash))
