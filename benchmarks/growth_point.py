@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever t
 
 from cohort.errors import exit_code_of
 
-WARMUP = 2
 STRIP_S = 5.0  # half an ECG: 100,000 whole ones would fill 6 GB
 
 
@@ -53,9 +52,9 @@ def main() -> None:
 
 
 def measured(config: Config, accelerator) -> dict[str, float]:
-    """Medians of a step's CPU and wall time, and MB: before there was a cohort, and at most."""
+    """Medians of a step's time (CPU time on one thread) and wall time, and MB: before there was a cohort, and at most."""
     from benchmarks.contenders import Load, OurTraining
-    from benchmarks.machine import Clock
+    from benchmarks.machine import WARMUP, Clock, seconds_of
     from benchmarks.synthetic_cohort import CHANNELS, CohortSize, synthetic_cohort
     from models.unet import PRESETS
 
@@ -72,7 +71,7 @@ def measured(config: Config, accelerator) -> dict[str, float]:
 
     OurTraining(cohort, latents, load, PRESETS["nano"], accelerator).run(WARMUP + config.steps, begins)
     return {
-        "cpu_ms": 1e3 * median(lap.cpu_s for lap in laps),
+        "ms": 1e3 * median(seconds_of(lap, accelerator.device) for lap in laps),
         "wall_ms": 1e3 * median(lap.wall_s for lap in laps),
         "imports_mb": before,
         "peak_mb": peak_mb(),

@@ -15,6 +15,8 @@ from cohort.cores import available_cores
 
 PRODUCTS = {"cpu": (1024, 8, torch.float32), "cuda": (8192, 20, torch.bfloat16)}  # side, how many, type
 
+WARMUP = 2
+
 
 class Lap(NamedTuple):
     wall_s: float
@@ -40,6 +42,29 @@ class Clock:
     def _wait(self) -> None:
         if self._device.type == "cuda":
             torch.cuda.synchronize(self._device)
+
+
+def seconds_of(lap: Lap, device: torch.device) -> float:
+    """CPU time where one thread works, for a busy machine hardly changes it; else the wall's."""
+    return lap.cpu_s if device.type == "cpu" and torch.get_num_threads() == 1 else lap.wall_s
+
+
+def alternated(
+    steps: dict[str, Callable[[], object]], rounds: int, times: int, device: torch.device
+) -> dict[str, list[float]]:
+    """Seconds a step by name, one value a round; every round runs each step `times` times, one after the other."""
+    clock = Clock(device)
+    for step in steps.values():
+        for _ in range(WARMUP):
+            step()
+    seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for _ in range(rounds):
+        for name, step in steps.items():
+            clock.start()
+            for _ in range(times):
+                step()
+            seconds[name].append(seconds_of(clock.lap(), device) / times)
+    return seconds
 
 
 def matrix_products(device: torch.device) -> tuple[Callable[[], None], float]:

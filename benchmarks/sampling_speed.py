@@ -16,6 +16,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -30,6 +31,11 @@ from cohort.errors import exit_code_of
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = (*sorted(path.name for path in ROOT.glob("*.py")), "-m cohort.report")
+IMPORTED = (
+    *("accelerate", "sample", "cohort.code_version", "cohort.pseudonym", "models.segmenter", "training.threads"),
+    *("evaluation.calibration", "evaluation.certainty", "evaluation.measuring"),
+    *("sampling.grid", "sampling.outputs", "sampling.patients", "sampling.release"),
+)
 PER_HEART = ("encode", "prior", "denoise", "decode")  # stages that make a heart; "segment" measures it
 OTHER = "other (git, hashes, tables)"
 
@@ -201,11 +207,14 @@ def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
     watch = Stopwatch()
     os.chdir(ROOT)
     with watch.timing("imports"):
-        sample, pipeline_room, outputs = import_all()
+        import_all()
     import torch
 
+    import sample
+    from sampling import outputs
+    from sampling.pipeline import ECGToMRIPipeline as pipeline
+
     watch.wait = torch.cuda.synchronize if torch.cuda.is_available() else watch.wait
-    pipeline = pipeline_room.ECGToMRIPipeline
     for stage, owner, name in (
         ("load", sample, "open_pipeline"),
         ("read", sample, "read_patients"),
@@ -227,26 +236,13 @@ def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
     return found
 
 
-def import_all() -> tuple:
+def import_all() -> None:
     """Everything that sample.py imports as it goes along."""
     from sampling.compiler import without_compiler
 
     with without_compiler():
-        import accelerate  # noqa: F401
-
-        import evaluation.calibration
-        import evaluation.certainty
-        import evaluation.measuring  # noqa: F401
-        import models.segmenter  # noqa: F401
-        import sample
-        import sampling.grid
-        import sampling.outputs
-        import sampling.patients
-        import sampling.pipeline
-        import sampling.release
-        import training.run
-        import training.threads  # noqa: F401
-    return sample, sampling.pipeline, sampling.outputs
+        for name in IMPORTED:
+            import_module(name)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever t
 from cohort.errors import exit_code_of
 
 PLAIN = "as training has it"
-WARMUP = 2
 TOLD = 165  # numbers a heart's slices are told alike: about what training tells
 
 
@@ -43,13 +42,13 @@ def main() -> None:
     import torch
     from accelerate import Accelerator
 
-    from benchmarks.machine import described, load_average
+    from benchmarks.machine import alternated, described, load_average
     from benchmarks.table import markdown, write_tables
 
     torch.set_num_threads(config.threads)
     accelerator = Accelerator(cpu=not torch.cuda.is_available(), mixed_precision="no")
     machine = described(accelerator.device)
-    seconds = alternated(steps_of(config, accelerator), config, accelerator.device)
+    seconds = alternated(steps_of(config, accelerator), config.rounds, config.steps, accelerator.device)
     rows = [_row(name, seconds) for name in seconds]
     machine["load_at_end"] = load_average()
     print(markdown(rows))
@@ -92,26 +91,6 @@ def steps_of(config: Config, accelerator) -> dict[str, Callable[[], object]]:
         loops["torch.compile"] = loop()
         loops["torch.compile"].module.compile()
     return {name: loop.step for name, loop in loops.items()}
-
-
-def alternated(steps: dict[str, Callable], config: Config, device) -> dict[str, list[float]]:
-    """Seconds a step by name, one value a round: CPU time where one thread works, else the wall's."""
-    from benchmarks.machine import Clock
-
-    clock = Clock(device)
-    for step in steps.values():
-        for _ in range(WARMUP):
-            step()
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for _ in range(config.rounds):
-        for name, step in steps.items():
-            clock.start()
-            for _ in range(config.steps):
-                step()
-            lap = clock.lap()
-            on_one_core = device.type == "cpu" and config.threads == 1
-            seconds[name].append((lap.cpu_s if on_one_core else lap.wall_s) / config.steps)
-    return seconds
 
 
 def _row(name: str, seconds: dict[str, list[float]]) -> dict:

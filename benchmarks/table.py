@@ -12,15 +12,23 @@ def markdown(rows: list[dict]) -> str:
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write_tables(folder: Path, name: str, machine: dict, tables: dict[str, list[dict]], note: str = "") -> None:
+def write_tables(
+    folder: Path,
+    name: str,
+    machine: dict,
+    tables: dict[str, list[dict]],
+    note: str = "",
+    more: dict | None = None,
+) -> None:
     """`name`.md and `name`.json.
 
     Args:
         tables: rows by title.
         note: in words, above the tables.
+        more: for the JSON alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / f"{name}.json", {"machine": machine, "tables": tables})
+    write_json(folder / f"{name}.json", {"machine": machine, "tables": tables, **(more or {})})
     about = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in machine.items() if key != "packages")
     packages = ", ".join(f"{key} {value}" for key, value in machine["packages"].items())
     parts = [f"Machine: {about}; {packages}.\n", *([note + "\n"] if note else [])]

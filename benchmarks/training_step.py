@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever t
 from cohort.errors import exit_code_of
 
 WHOLE_HEART = 20  # slices: 10 levels, ED and ES
-WARMUP = 2
 OURS, FLOOR = "ours, the whole step", "matrix products"
 BARE = "(a) bare diffusers loop, same UNet"
 PEOPLE = 1000  # of the synthetic cohort
@@ -76,6 +75,7 @@ def main() -> None:
 def compare(load, config: Config, accelerator) -> list[dict]:
     """One table."""
     from benchmarks.contenders import OurTraining, diffusers_loop, lucidrains_loop, monai_loop
+    from benchmarks.machine import WARMUP
     from benchmarks.synthetic_cohort import CohortSize, synthetic_cohort, write_noise
     from models.unet import PRESETS
 
@@ -140,7 +140,7 @@ def _counting(stack: ExitStack):
 
 def measured(ours, bare: dict, config: Config, device) -> tuple[dict[str, list], float]:
     """Laps of `config.steps` steps of every contender and of the matrix products, and the GFLOP of a lap of those."""
-    from benchmarks.machine import Clock, matrix_products
+    from benchmarks.machine import WARMUP, Clock, matrix_products
 
     multiply, gflop = matrix_products(device)
     clock, laps = Clock(device), defaultdict(list)
@@ -168,16 +168,13 @@ def measured(ours, bare: dict, config: Config, device) -> tuple[dict[str, list],
 
 
 def _row(name: str, module, gflop: dict[str, float], laps: dict[str, list], load, config: Config) -> dict:
-    """A contender's line: medians over rounds, ratios taken within each round.
-
-    Its time is the process's CPU time where one thread works (a busy machine doubles the wall's), else the wall's.
-    """
+    """A contender's line: medians over rounds, ratios taken within each round."""
     from benchmarks.contenders import parameters
+    from benchmarks.machine import seconds_of
 
-    clock = "cpu_s" if next(module.parameters()).device.type == "cpu" and config.threads == 1 else "wall_s"
-    seconds = [getattr(lap, clock) / config.steps for lap in laps[name]]
-    bare = [getattr(lap, clock) / config.steps for lap in laps[BARE]]
-    floor = [gflop[FLOOR] / getattr(lap, clock) for lap in laps[FLOOR]]  # GF/s
+    device = next(module.parameters()).device
+    seconds, bare = ([seconds_of(lap, device) / config.steps for lap in laps[which]] for which in (name, BARE))
+    floor = [gflop[FLOOR] / seconds_of(lap, device) for lap in laps[FLOOR]]  # GF/s
     ratios = sorted(mine / theirs for mine, theirs in zip(seconds, bare, strict=True))
     step = median(seconds)
     return {

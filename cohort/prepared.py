@@ -324,7 +324,9 @@ def fingerprint(settings: dict, files: Iterable[str | Path | None]) -> str:
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
     for path in filter(None, files):
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
             about = os.stat(path)  # noqa: PTH116 (a Path for each of 200,000 files takes a second)
-            digest.update(f"{os.path.basename(path)}:{about.st_size}:{about.st_mtime_ns}\n".encode())  # noqa: PTH119
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        digest.update(f"{os.path.basename(path)}:{about.st_size}:{about.st_mtime_ns}\n".encode())  # noqa: PTH119
     return digest.hexdigest()[:12]

@@ -23,7 +23,11 @@ def ecg_files(path: Path) -> list[Path]:
     Raises:
         InputError: no such path, or a folder without an ECG.
     """
-    if path.is_dir():
+    try:
+        is_folder, is_there = path.is_dir(), path.exists() or path.with_suffix(".hea").exists()
+    except (OSError, ValueError):  # too long for a name, no name at all
+        is_folder = is_there = False
+    if is_folder:
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
         if not found:
             raise InputError(path, "holds no ECG", f"put files ending in {', '.join(SUFFIXES)} there")
@@ -32,7 +36,7 @@ def ecg_files(path: Path) -> list[Path]:
         if twice:
             raise InputError(path, f"several files would be called {twice[0]}", "rename one of them")
         return found
-    if not path.exists() and not path.with_suffix(".hea").exists():
+    if not is_there:
         raise InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")
     return [path]
 

@@ -30,7 +30,11 @@ def write_patient(
         hearts: (samples, slices, phases, height, width) in [0, 1].
         record: what heart.json says beside the constant parts.
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
+
+    Raises:
+        InputError: a link lies there; what is written through it would lie elsewhere.
     """
+    _refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / "heart.json").exists():  # an earlier run's, perhaps with more samples or other phases
         (folder / "heart.json").unlink()
@@ -47,6 +51,12 @@ def write_patient(
     partial = folder / ".heart.json.partial"
     partial.write_text(json.dumps({"note": NOT_FOR_DIAGNOSIS, **record}, indent=2) + "\n")
     partial.replace(folder / "heart.json")
+
+
+def _refuse_links(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        if path.is_symlink():
+            raise InputError(path, "is a link and may lead out of the output folder", "delete it")
 
 
 def read_hearts(folder: Path) -> np.ndarray:

@@ -117,7 +117,6 @@ def learn_strides(
     accelerator: Accelerator,
     hearts: int,
     seed: int,
-    slices: int | None = None,
 ) -> None:
     """Teach a student, which begins with its teacher's weights, to end its walk where the teacher's ended.
 

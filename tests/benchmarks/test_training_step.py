@@ -107,7 +107,7 @@ def test_the_fit_recovers_a_planted_exponent(planted):
 
 def test_a_curve_is_summed_up_by_its_ends_and_exponents():
     points = [
-        {"value": n, "cpu_ms": 10.0 * n, "wall_ms": 1.0, "imports_mb": 100.0, "peak_mb": 150.0} for n in (5, 1, 10, 20)
+        {"value": n, "ms": 10.0 * n, "wall_ms": 1.0, "imports_mb": 100.0, "peak_mb": 150.0} for n in (5, 1, 10, 20)
     ]
     row = summary("slices", points)
     assert (row["from"], row["to"], row["ms a step, from"], row["ms a step, to"]) == (1, 20, 10.0, 200.0)

@@ -122,6 +122,11 @@ def _exact() -> list[Case]:
         _file("3D", nifti(still), right=right_stack(still, frame_interval_s=None)),
         _file("one slice", nifti(slab), right=right_stack(slab)),
         _file("scaled by 0.5 and -3", nifti(scl_slope=0.5, scl_inter=-3), right=right_stack(scaled.astype(np.float32))),
+        _file(
+            "NIfTI-2, big end first, scaled",
+            nifti(kind=nib.Nifti2Image, order=">", scl_slope=0.5, scl_inter=-3),
+            right=right_stack(scaled.astype(np.float32)),
+        ),
         _file("a slope of 0, that is, none", nifti(scl_slope=0, scl_inter=7)),
         _file("a slope of 1", nifti(scl_slope=1)),
         _file("a negative slope", nifti(scl_slope=-2), right=right_stack(-2.0 * true_voxels())),

@@ -80,7 +80,7 @@ def hit_training(name: str, start: Callable, folder: Path, hit: Callable, runnin
             break
         time.sleep(0.02)
     gone_after = math.inf if started.alive() else time.monotonic() - begun
-    code = started.code(1)
+    code = started.code(30)
     started.kill()
     whole = saved(folder) and damaged(saved(folder)[-1]) is None
     if whole and math.isinf(saved_after):  # in the same look at which the last process was gone
