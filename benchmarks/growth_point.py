@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def measured(config: Config, accelerator) -> dict[str, float]:
-    """Medians of a step's time (CPU time on one thread) and wall time, and MB: before there was a cohort, and at most."""
+    """Medians of a step's time (CPU time on one thread) and wall time; MB before there was a cohort, and at most."""
     from benchmarks.contenders import Load, OurTraining
     from benchmarks.machine import WARMUP, Clock, seconds_of
     from benchmarks.synthetic_cohort import CHANNELS, CohortSize, synthetic_cohort

@@ -8,6 +8,7 @@ made on the fly. With a GPU everything is measured on both. Writes results/sampl
 """
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -138,7 +139,7 @@ def many_patients(ecgs: Path, given: list[str], folder: str) -> list[dict]:
     """Hearts a second of one process that has imported and loaded everything, by what is counted."""
     output = Path(folder) / f"many{os.environ['ACCELERATE_USE_CPU']}"
     run = in_fresh_process(stages_of, ["--ecg", str(ecgs), "--output", str(output), *given])
-    hearts = 4 * len(list(output.glob("*/heart.json")))
+    hearts = sum(json.loads(record.read_text())["samples"] for record in output.glob("*/heart.json"))
     counted = {
         "generated": PER_HEART,
         "generated and measured": (*PER_HEART, "segment"),
@@ -168,8 +169,8 @@ def cost_of(arguments: list[str]) -> Cost:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, arguments)
-    kilobytes = usage.ru_maxrss / (1024 if sys.platform == "darwin" else 1)
-    return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, kilobytes / 1e3)
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)  # bytes there, kilobytes elsewhere
+    return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, peak / 1e6)
 
 
 def median_of(arguments: list[str], repeats: int) -> Cost:
