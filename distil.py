@@ -87,7 +87,7 @@ def with_teacher_steps(config: Config, teacher) -> Config:
     Raises:
         InputError: the student would not be faster.
     """
-    steps = config.teacher_steps or teacher.config.get("steps", 8)
+    steps = config.teacher_steps or teacher.config.steps
     if config.steps >= steps:
         raise InputError(
             f"--steps {config.steps}", f"is no fewer than the teacher's {steps}", "give fewer, or more --teacher-steps"

@@ -57,12 +57,12 @@ def main() -> None:
     if min(config.samples, config.batch_size) < 1 or (config.steps is not None and config.steps < 1):
         raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")
     from cohort.pseudonym import Naming, read_key
-    from sampling.compiler import without_compiler
+    from sampling.imports import lean_imports
     from sampling.inputs import ecg_files
 
     shown = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     files = ecg_files(config.ecg)
-    with without_compiler():
+    with lean_imports():
         state, folder, pipeline, segmenter, calibration = open_pipeline(config)
 
     from tqdm import tqdm

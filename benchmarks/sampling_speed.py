@@ -239,9 +239,9 @@ def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
 
 def import_all() -> None:
     """Everything that sample.py imports as it goes along."""
-    from sampling.compiler import without_compiler
+    from sampling.imports import lean_imports
 
-    with without_compiler():
+    with lean_imports():
         for name in IMPORTED:
             import_module(name)
 

@@ -93,7 +93,7 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
                 affine = _affine(path, header)
                 _check_claim(path, header, on_disk, zipped)
                 voxels = _read_voxels(path, stream, header)
-    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
+    except (EOFError, OverflowError, gzip.BadGzipFile, isal_zlib.error) as error:  # overflow: a name of megabytes
         raise InputError(path, f"damaged gzip ({error})", COPY_AGAIN) from error
     except OSError as error:
         raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error

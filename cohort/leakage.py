@@ -64,6 +64,25 @@ def require_separate_splits(cohort: PreparedCohort, more: ECGCohort | None = Non
     )
 
 
+def people_sha256(cohort: PreparedCohort) -> str:
+    """One hash of who is in a cohort: the same wherever its files lie and whenever they were copied.
+
+    It is of all (eid, instance) together, so of a cohort of more than a few people it tells nobody who they are.
+    """
+    who = sorted(zip(cohort.eid.tolist(), cohort.instance.tolist(), strict=True))
+    return hashlib.sha256(repr(who).encode()).hexdigest()
+
+
+def shared_people(cohort: PreparedCohort, rows: np.ndarray, other: PreparedCohort, others: np.ndarray) -> int:
+    """How many of these rows are of a person, an ECG or an image that also stands in those rows of the other cohort."""
+    found = np.zeros(len(rows), dtype=bool)
+    for mine, theirs in zip(_entries(cohort, None), _entries(other, None), strict=True):
+        known = np.isin(theirs.eid, np.asarray(other.eid)[others])
+        keys = mine.key[np.isin(mine.key, theirs.key[known])]
+        found |= np.isin(np.asarray(cohort.eid)[rows], mine.eid[np.isin(mine.key, keys)])
+    return int(found.sum())
+
+
 def in_two_splits(entry: _Entry) -> np.ndarray:
     """(n,) bool: rows whose key is found in more than one split."""
     _, key = np.unique(entry.key, return_inverse=True)

@@ -18,6 +18,7 @@ from cohort.heart_grid import GridGeometry
 from cohort.leads import LEADS
 
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
+WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
 SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps")
 TRUST = "get the folder again from whoever trained it, or train one"
 
@@ -45,8 +46,10 @@ def require_config_of(part: type, folder: Path) -> None:
     """Refuse a config.json of another class, or with keys this class does not know (`auto_map`, quantisation, ...).
 
     Raises:
-        InputError: also where there is no readable config.json.
+        InputError: also where there is no readable config.json, or there are no weights beside it.
     """
+    if not (folder / WEIGHTS).is_file():
+        raise InputError(folder, f"holds no {WEIGHTS}", TRUST)
     path = folder / "config.json"
     about = _read_table(path)
     known = inspect.signature(part.__init__).parameters

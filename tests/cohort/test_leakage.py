@@ -9,7 +9,7 @@ import pytest
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
-from cohort.leakage import COLUMNS, FOUND, require_separate_splits, row_hashes
+from cohort.leakage import COLUMNS, FOUND, HASHES, people_sha256, require_separate_splits, row_hashes, shared_people
 from cohort.subjects import split_of
 
 
@@ -115,3 +115,27 @@ def test_of_a_cohort_too_small_to_split_nothing_is_asked(people):
     assert small.too_few_to_split
     small.ecg[1] = small.ecg[0]
     require_separate_splits(small)
+
+
+def test_who_is_in_a_cohort_has_a_hash_that_neither_order_nor_voltages_change(people):
+    backwards = np.arange(len(people.eid))[::-1]
+    shuffled = replace(people, eid=people.eid[backwards], instance=people.instance[backwards], ecg=people.ecg + 1)
+    assert people_sha256(shuffled) == people_sha256(people)
+    fewer = replace(people, eid=people.eid[1:], instance=people.instance[1:])
+    assert people_sha256(fewer) != people_sha256(people)
+
+
+def test_people_measured_who_also_taught_are_counted(people, tmp_path):
+    """By eid, by ECG or by image, each person once, and only against those rows that taught."""
+    (tmp_path / "other").mkdir()
+    others = replace(
+        people, folder=tmp_path / "other", eid=people.eid + 1_000_000, ecg=people.ecg + 1, hearts=255 - people.hearts
+    )
+    rows, taught = np.arange(6), np.arange(12)
+    assert shared_people(people, rows, others, taught) == 0
+    (others.folder / HASHES).unlink()
+    others.eid[3] = people.eid[3]  # the same person
+    others.hearts[4], others.ecg[4] = people.hearts[5], people.ecg[5]  # another eid, the same recordings
+    others.ecg[15] = people.ecg[0]  # is not among the rows that taught
+    assert shared_people(people, rows, others, taught) == 2
+    assert shared_people(people, rows, people, taught) == 6

@@ -421,7 +421,7 @@ def bomb_cases() -> list[Case]:
         _file("gzip in gzip, 4 GB", lambda: gzip.compress(_inflating(b"", 4096 * MB)), "not a NIfTI file"),
         _file("1 GB of extensions", lambda: _inflating(nifti(vox_offset=1e9), 1000 * MB), "would inflate from"),
         _file("1 MB of empty members", lambda: gzip.compress(b"", mtime=0) * 50_000, "is empty"),
-        _file("2 MB of name", lambda: _named(small, 2 * MB)),
+        _file("2 MB of name", lambda: _named(small, 2 * MB), "damaged gzip"),
         bomb("4 GB announced and delivered", "claims 4.3 GB", 2048),
         bomb("1 GB announced and delivered", "would inflate from", 500),
         bomb("0.2 GB announced and delivered", "would inflate from", 100),

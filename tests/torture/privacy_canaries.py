@@ -253,18 +253,19 @@ def fail_to_train(stage: Stage, pipeline: Path) -> None:
         path.write_bytes(path.read_bytes()[:5000])
     worse = ("--data", stage.given / "worse", *FEW_STEPS, "--output", "worse")
     stage.fork("a cohort of damaged ECGs", "train_segmenter", *worse, fails=True)
+    evaluate = ("evaluate_samples", "--data", data, "--split", "all", "--training-data", data, *FEW_DRAWS)
+    stage.fork("evaluation of those who taught", *evaluate, fails=True)
     table = data / "phenotypes.csv"
     whole = table.read_text()
     table.write_text(whole.replace("\n", f",note\n{canaries.CANARIES['CSV column']}", 1))
     stage.fork("a damaged phenotypes.csv", *segmenter, "--output", "other", fails=True)
     table.write_text(whole)
+    stage.fork("evaluation of those who taught, copied since", *evaluate, fails=True)
     stage.fork("another configuration", *segmenter, "--seed", 1, fails=True)
     stage.fork("a loss that is not finite", *segmenter, "--learning-rate", 1e38, "--output", "nan", fails=True)
     for path in files_of(stage.work / "runs" / "segmenter" / "checkpoints"):
         path.write_bytes(path.read_bytes()[:-7])
     stage.fork("damaged checkpoints", *segmenter, fails=True)
-    evaluate = ("--data", data, "--split", "all", "--training-data", data, *FEW_DRAWS)
-    stage.fork("evaluation of those who taught", "evaluate_samples", *evaluate, fails=True)
     weights = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     launched = ("--ecg", data / "ecg", "--pipeline", pipeline, *FEW_DRAWS)
@@ -284,9 +285,12 @@ def eids_in(paths: list[Path], base: Path, said: bytes = b"") -> dict[str, set[s
 
 
 def handed_on(stage: Stage, pipeline: Path) -> dict[str, set[str]]:
-    """eids in what leaves the house: the pipeline's folder, the report, and the notes of the trainings."""
+    """eids in what leaves the house: the pipeline's folder, the report, and the notes of the trainings.
+
+    Not in the cohort's own report, which is there to list them, nor in what measurements are kept in by patient.
+    """
     runs = [path for path in files_of(stage.work / "runs") if "prepared" not in path.parts]
-    report = [path for path in files_of(stage.work / "report") if "measured-" not in str(path)]
+    report = [path for path in (stage.work / "report").iterdir() if path.is_file()]
     return eids_in([*runs, *report, *files_of(pipeline)], stage.work)
 
 

@@ -250,9 +250,10 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     card = (folder / "README.md").read_text()
     assert weights_sha256(taught) in card and "None has been measured yet" in card and str(tmp_path) not in card
     assert not (folder / "calibration.json").exists()  # of the teacher's hearts
-    heart = ECGToMRIPipeline.load(folder)(
-        condition_of(prepared_patients(prepared, [0])), [keyed_generator("heart")], steps=2
-    )
+    student, evaluations = ECGToMRIPipeline.load(folder), []
+    student.unet.register_forward_pre_hook(lambda *_: evaluations.append(1))
+    heart = student(condition_of(prepared_patients(prepared, [0])), [keyed_generator("heart")])
+    assert len(evaluations) == 2  # the folder's own number, without being told
     assert heart.shape == (1, *prepared.hearts.shape[1:]) and heart.isfinite().all()
 
 

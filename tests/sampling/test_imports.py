@@ -1,10 +1,14 @@
-"""torch's compiler stays out of sampling, and in reach of everybody else."""
+"""torch's compiler stays out of sampling, and in reach of everybody else; the collector rests, and works again."""
 
+import gc
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
-from sampling.compiler import COMPILER, without_compiler
+import pytest
+
+from sampling.imports import COMPILER, lean_imports, without_compiler
 
 ROOT = Path(__file__).parents[2]
 SAMPLING = """
@@ -12,8 +16,8 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import torch
-from sampling.compiler import without_compiler
-with without_compiler():
+from sampling.imports import lean_imports
+with lean_imports():
     from sampling.patients import condition_of
     from sampling.pipeline import ECGToMRIPipeline, Condition, sample_generator
     pipeline = ECGToMRIPipeline.load(Path(sys.argv[2]))
@@ -56,3 +60,34 @@ def test_a_compiler_that_is_there_stays(monkeypatch):
     with without_compiler():
         assert sys.modules[COMPILER] is there
     assert sys.modules[COMPILER] is there
+
+
+@pytest.fixture
+def collector():
+    """Leaves it as it was found."""
+    collected = gc.isenabled()
+    yield
+    gc.unfreeze()
+    (gc.enable if collected else gc.disable)()
+
+
+@pytest.mark.parametrize("collected", [True, False])
+def test_the_collector_rests_within_and_is_afterwards_as_before(collector, collected):
+    (gc.enable if collected else gc.disable)()
+    with pytest.raises(ZeroDivisionError), lean_imports():
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert gc.isenabled() is collected
+
+
+def test_what_was_loaded_within_is_not_looked_at_again_and_later_rubbish_is(collector):
+    class Cycle:
+        def __init__(self):
+            self.own = self
+
+    with lean_imports():
+        stays = weakref.ref(Cycle())
+    assert gc.get_freeze_count() > 1000
+    goes = weakref.ref(Cycle())
+    gc.collect()
+    assert stays() is not None and goes() is None
