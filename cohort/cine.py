@@ -3,7 +3,6 @@
 import gzip
 import math
 import os
-import zlib
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -11,13 +10,9 @@ from typing import BinaryIO
 
 import nibabel as nib
 import numpy as np
+from isal import igzip, isal_zlib  # Intel's inflate: the same bytes and CRC check in a third of the time
 
 from cohort.errors import InputError
-
-try:  # Intel's inflate: the same bytes and the same CRC check in a third of the time
-    from isal import igzip, isal_zlib
-except ImportError:
-    igzip, isal_zlib = gzip, zlib
 
 LARGEST_FILE_BYTES = 1 << 30  # of the inflated file; a UK Biobank cine is about 40 MB
 DEFLATE_LIMIT = 1040  # no deflate stream inflates further than 1032 times
