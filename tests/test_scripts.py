@@ -76,13 +76,12 @@ def test_help_says_what_the_script_is_for(run, script):
     assert len(out) > 300
 
 
-@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("*.py")))
 def test_help_imports_nothing_heavy(script):
     """It answers within a second because it waits for none of these; time itself is not tested."""
-    command = [sys.executable, "-c", HELP, str(ROOT), str(ROOT / f"{script}.py")]
-    done = subprocess.run(command, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", HELP, ROOT, ROOT / script], capture_output=True, text=True)
     imported = done.stderr.split()
-    assert "tyro" in imported and "--output" in done.stdout
+    assert "tyro" in imported and "usage: " in done.stdout
     assert not set(HEAVY) & set(imported)
 
 
