@@ -18,9 +18,10 @@ install: .venv/installed
 
 # The released weights on simulated patients they never saw: hearts beside the true ones, and the proof's page.
 demo: install
-	$(BIN)/python make_phantom.py --output demo/unseen --subjects 8 --seed 2
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 6 --seed 2
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
-	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --pipeline pretrained/phantom --output demo/report
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --controls shuffled_ecg person_only \
+	    --pipeline pretrained/phantom --output demo/report
 	@echo
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"

@@ -61,6 +61,8 @@ class Config:
     """At most so many people."""
     samples: int = 8
     """Hearts per person."""
+    controls: tuple[Literal["shuffled_ecg", "person_only", "ecg_only", "population"], ...] = (*CONTROLS,)
+    """Hearts to set beside them: of another's ECG, of the person alone, of the ECG alone, of nothing."""
     guidance_scale: float | None = None
     steps: int | None = None
     """Evaluations of the denoiser; the pipeline's own number if not given."""
@@ -122,7 +124,7 @@ def arms_of(config: Config) -> tuple[str, ...]:
     """The kinds of hearts to measure."""
     if config.calibrate:
         return ("generated",)
-    return ("real", "reconstructed", "generated", *(() if config.hearts else CONTROLS))
+    return ("real", "reconstructed", "generated", *(() if config.hearts else config.controls))
 
 
 def open_pipeline(config: Config, device) -> tuple:
@@ -174,17 +176,17 @@ def taught_by(folder: Path) -> str | None:
 
 def record_of(config: Config, pipeline, folder: Path, cohort, rows) -> dict:
     """What the measurements depend on; other options, other measurements."""
+    from cohort.code_version import code_version
+    from sampling.model_folder import configuration_sha256
     from sampling.pipeline import weights_sha256
     from sampling.release import pipeline_name
-    from training.run import code_version
 
-    return {
+    options = {
         "cohort": cohort.folder.name,
         "split": config.split,
         "n_subjects": len(rows),
         "n_samples": config.samples,
         "pipeline": pipeline_name(folder),
-        "weights_sha256": weights_sha256(folder),
         "guidance_scale": config.guidance_scale,
         "steps": config.steps or pipeline.config.steps,
         "scheduler": config.scheduler,
@@ -192,16 +194,25 @@ def record_of(config: Config, pipeline, folder: Path, cohort, rows) -> dict:
         "labels": config.labels and config.labels.name,
         "segmenter_given": bool(config.segmenter),
         "seed": config.seed,
+    }
+    return {
+        **options,
+        "weights_sha256": weights_sha256(folder),
+        "configuration_sha256": configuration_sha256(folder, options),
         "code_version": code_version(),
     }
 
 
 def fingerprint(record: dict) -> str:
-    """Names the folder of measurements; people are added and code is mended without measuring all anew."""
+    """Names the folder of measurements; people are added and code is mended without measuring all anew.
+
+    Nor does a calibration, which is part of the pipeline's configuration, touch what was measured.
+    """
     import hashlib
     import json
 
-    lasting = {k: v for k, v in record.items() if k not in ("n_subjects", "code_version")}
+    changing = ("n_subjects", "configuration_sha256", "code_version")
+    lasting = {k: v for k, v in record.items() if k not in changing}
     return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -513,12 +524,12 @@ def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> 
     """report.json, report.html, the figures in the pipeline's model card, and the table on screen."""
     from evaluation.page import write_page
     from evaluation.verdicts import verdicts
-    from sampling.model_card import add_figures
+    from sampling.model_card import add_figures, people_of_figures
     from training.run import write_json
 
     write_json(config.output / "report.json", without_nan(report))
     write_page(config.output / "report.html", report, pictures)
-    if (folder / "README.md").exists():
+    if (folder / "README.md").exists() and report["n_subjects"] >= people_of_figures(folder):  # the best known stay
         add_figures(folder, report)
     print_table(report)
     for sentence in verdicts(report):

@@ -22,6 +22,7 @@ from .realism import (
 from .retrieval import masked_distances, rank_percentiles, retrieval
 
 SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # by which settings are compared
+CLASSIFIER_PEOPLE = 24  # of whom a third judges: of fewer an AUC says more of who they are than of how they look
 SHAPE_SHRINK = 4  # 7 mm cells: grain and sharpness are gone, the heart's shape is not
 
 
@@ -229,7 +230,12 @@ def setting_figures(
 
 
 def _told_apart(slices: list[np.ndarray], mask: np.ndarray) -> dict[str, float]:
-    """AUC of a classifier on the pixels themselves, and on slices shrunk to a quarter, where only shape is left."""
+    """AUC of a classifier on the pixels themselves, and on slices shrunk to a quarter, where only shape is left.
+
+    NaN of fewer than CLASSIFIER_PEOPLE.
+    """
+    if len(mask) < CLASSIFIER_PEOPLE:
+        return dict.fromkeys(("classifier_auc", "classifier_auc_shape"), float("nan"))
     return {
         "classifier_auc": classifier_auc(*slices, mask),
         "classifier_auc_shape": classifier_auc(*slices, mask, shrink=SHAPE_SHRINK),

@@ -8,6 +8,7 @@ from cohort.phenotypes import PHENOTYPES, UNITS
 from .figures import value_at
 from .report_numbers import as_ratio, as_share, as_size, as_span, found_at, information_kept_of, interval_at
 
+FEW_PEOPLE = 20  # of fewer nothing is said: every interval is as wide as what it is to tell apart
 HEADLINE = {"LVM": "LV mass", "LVEDV": "LVEDV"}  # what an ECG tells best, and most often
 NAMES = {
     "LVEDV": "left-ventricular (LV) volume at end-diastole",
@@ -39,6 +40,7 @@ Verdict = tuple[str, str]  # a key of SAYINGS, one clause
 
 
 SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
+    "few": ("note", "{} are too few to judge hearts by: look at the pictures, and at the intervals of the figures."),
     "own": ("good", "Another patient's ECG gives another heart: {}."),
     "perhaps own": ("note", "Too few patients to be sure that the hearts are their own, intervals overlap: {}."),
     "ignored": ("bad", "The ECG is ignored, another patient's does as well: {}."),
@@ -79,6 +81,10 @@ def verdicts(report: dict) -> list[str]:
 
 def judged(report: dict) -> list[tuple[str, str]]:
     """(good, bad or note; sentence): clauses of one saying become one sentence."""
+    people = value_at(report, "n_subjects")
+    if people < FEW_PEOPLE:
+        kind, sentence = SAYINGS["few"]
+        return [(kind, sentence.replace("{}", f"{people:.0f} patients"))]
     whose = (_own_or_anothers, _no_better_than_the_mean, _information, _beyond_the_person, _retrieved, _territory)
     clauses: dict[str, list[str]] = {}
     for judge in (*whose, _coverage, _looks, _copies, _instrument):

@@ -43,6 +43,7 @@ RECIPE = {  # keys of facts["recipe"]: (label, required)
     "seed": ("seed", True),
     "preset": ("preset", False),
     "command": ("command", False),
+    "configuration_sha256": ("configuration sha256", False),
     "code_version": ("code version", True),
     "date": ("date", True),
     "hours": ("hours of training", False),
@@ -108,7 +109,7 @@ LIMITS = """\
 
 
 def write_model_card(folder: Path, facts: dict) -> None:
-    """Write `README.md` into a pipeline folder, whole or not at all; parameters and MB are read off its weights.
+    """Write `README.md` into a pipeline folder, whole or not at all; size and sha256 are read off its weights.
 
     Args:
         folder: of a saved pipeline.
@@ -117,8 +118,9 @@ def write_model_card(folder: Path, facts: dict) -> None:
             data.cohort: name of the cohort (of a path the last part); data.people: {"train", "validation", "test"}
                 numbers of people; data.phantom: whether they are simulated.
             recipe: steps, batch, learning_rate, seed, code_version, date.
-          Optional, of recipe: stage_steps (dict stage -> steps), preset, command, hours, machine, packages (dict
-            name -> version). An optional key that is missing or None leaves its line out; other keys are not shown.
+          Optional, of recipe: stage_steps (dict stage -> steps), preset, command, configuration_sha256, hours,
+            machine, packages (dict name -> version). An optional key that is missing or None leaves its line out;
+            other keys are not shown.
 
     Raises:
         KeyError: a required key is missing; nothing is written then.
@@ -154,8 +156,16 @@ def add_figures(folder: Path, report: dict) -> None:
     _replace(path, f"{before}{BEGIN}\n{_figures(report)}\n{after}")
 
 
+def people_of_figures(folder: Path) -> int:
+    """How many people the figures in a card were measured on; 0 where there are none, or no card."""
+    path = folder / "README.md"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    found = re.search(r"^Measured on ([0-9_]+) people", text, re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
 def renew_size(folder: Path) -> None:
-    """Count parameters and MB of a card anew, after the weights were written otherwise; without a card, nothing."""
+    """Read size and sha256 of the weights anew, after they were written otherwise; without a card, nothing."""
     path = folder / "README.md"
     if path.is_file():
         text = path.read_text(encoding="utf-8")
@@ -175,14 +185,27 @@ def _data(data: dict) -> str:
 
 
 def _size(folder: Path) -> str:
-    """Parameters of every part, counted in the headers of its safetensors files."""
+    """Parameters of every part, counted in the headers of its safetensors files, and which weights they are."""
+    from .pipeline import weights_sha256
+
     counts: dict[str, int] = {}
     for path in sorted(folder.rglob("*.safetensors")):
         part = path.parent.relative_to(folder).as_posix()
         counts[part] = counts.get(part, 0) + _parameters(path)
     megabytes = sum(path.stat().st_size for path in folder.rglob("*.safetensors")) / 1e6
     rows = [f"| {part} | {_shown(count)} |" for part, count in {**counts, "all": sum(counts.values())}.items()]
-    return "\n".join(["## Size", "", "| part | parameters |", "|---|---|", *rows, "", f"{megabytes:.1f} MB.", ""])
+    return "\n".join(
+        [
+            "## Size",
+            "",
+            "| part | parameters |",
+            "|---|---|",
+            *rows,
+            "",
+            f"{megabytes:.1f} MB. Weights sha256: `{weights_sha256(folder)}`",
+            "",
+        ]
+    )
 
 
 def _parameters(path: Path) -> int:

@@ -297,12 +297,23 @@ def test_numbers_are_rounded_and_carry_their_intervals(tmp_path):
 
 
 def test_an_almost_empty_report_is_a_page_of_dashes(tmp_path):
-    for report in ({}, {"n_subjects": 3, "agreement": {"LVM": {"r2": float("nan")}}, "controls": None, "curves": []}):
+    for report in ({}, {"n_subjects": 30, "agreement": {"LVM": {"r2": float("nan")}}, "controls": None, "curves": []}):
         _, reader = read(tmp_path, report)
         text = " ".join(reader.text)
         assert "Too little was measured for a verdict." in text and "–" in text
         assert text.count("Not measured.") == len(page.SECTIONS)
         assert all(name in text for name in PHENOTYPES)
+
+
+def test_of_a_handful_of_patients_nothing_is_claimed(tmp_path):
+    """Neither praise nor blame: six patients tell little, whatever the figures."""
+    assert judged(good() | {"n_subjects": 6}) == [
+        (
+            "note",
+            "6 patients are too few to judge hearts by: look at the pictures, and at the intervals of the figures.",
+        )
+    ]
+    assert len(judged(good() | {"n_subjects": 20})) > 5
 
 
 def test_what_is_not_a_number_is_a_dash(tmp_path):

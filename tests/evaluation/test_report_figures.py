@@ -330,7 +330,8 @@ def test_the_segmenter_is_judged_where_there_are_label_maps(truth):
 
 @pytest.fixture
 def no_classifier(monkeypatch):
-    """It takes seconds, and has tests of its own."""
+    """It takes seconds, and has tests of its own; here it is given any number of people."""
+    monkeypatch.setattr(report, "CLASSIFIER_PEOPLE", 0)
     monkeypatch.setattr(report, "classifier_auc", lambda real, made, *_, **__: float((real != made).mean()))
 
 
@@ -351,6 +352,16 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
     hidden = found(drawn(n=12)[:, None], hearts=blind, features=features)
     again, _ = realism_figures(hidden, real, mask, None)
     assert again["ssim"] == pytest.approx(1) and again["spectrum_gap"] == 0
+
+
+def test_a_classifier_judges_no_handful_of_people(monkeypatch):
+    """Two thirds of six people are too few to learn from, a third too few to judge: no figure, no time spent."""
+    monkeypatch.setattr(report, "classifier_auc", lambda *_, **__: pytest.fail("was asked"))
+    rng = np.random.default_rng(8)
+    hearts = rng.integers(0, 256, (6, 1, 3, 2, 24, 24)).astype(np.uint8)
+    real = found(drawn(n=6)[:, None], hearts=hearts, features=rng.normal(size=(6, 1, 3, 2, 4)).astype(np.float16))
+    figures, _ = realism_figures(real, real, np.ones((6, 3, 2), bool), None)
+    assert np.isnan(figures["classifier_auc"]) and np.isnan(figures["classifier_auc_shape"])
 
 
 def test_an_autoencoder_that_loses_nothing_costs_nothing(no_classifier):

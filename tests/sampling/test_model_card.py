@@ -9,7 +9,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from cohort.errors import InputError
-from sampling.model_card import BEGIN, END, add_figures, write_model_card
+from sampling.model_card import BEGIN, END, add_figures, people_of_figures, write_model_card
 
 ID = 1_234_567  # looks like a participant's
 FACTS = {
@@ -180,6 +180,15 @@ def test_a_generator_of_copies_is_not_to_be_released(folder, card):
     assert "must not be released" in card.read_text()
     add_figures(folder, {"memorisation": {"fraction": 0.05}})
     assert "must not be released" not in card.read_text()
+
+
+def test_a_card_says_on_how_many_people_its_figures_stand(folder):
+    """So that a glance at a few people does not take the place of a measurement on many."""
+    write_model_card(folder, FACTS)
+    assert people_of_figures(folder) == 0
+    add_figures(folder, REPORT | {"n_subjects": 1_200})
+    assert people_of_figures(folder) == 1_200
+    assert people_of_figures(folder / "nowhere") == 0
 
 
 def test_nothing_private_reaches_the_card(folder):
