@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from scipy import ndimage
+import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import CineStack, Label, read_nifti
 from cohort.errors import InputError
@@ -368,10 +368,10 @@ def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
         frames -= frames.mean(axis=2, dtype=np.float32, keepdims=True)
         variation[:, row] = np.sqrt(np.square(frames, out=frames).mean(axis=2, dtype=np.float32))
     sigma = [0 if axis == through else MOTION_SMOOTHING_MM / cine.spacing_mm[axis] for axis in range(3)]
-    variation = ndimage.gaussian_filter(variation, sigma, truncate=2.5)
+    variation = scipy.ndimage.gaussian_filter(variation, sigma, truncate=2.5)
     largest = variation.max(axis=tuple(axis for axis in range(3) if axis != through), keepdims=True)
     heart = variation > MOTION_THRESHOLD * np.maximum(largest, STILL_SLICE * largest.max())
-    parts, count = ndimage.label(heart, np.ones((3, 3, 3)))
+    parts, count = scipy.ndimage.label(heart, np.ones((3, 3, 3)))
     if not count:
         return (np.array(moving.shape[:3]) - 1) / 2, False
     return _middle(parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]), through), True
@@ -410,7 +410,7 @@ class _Sampling:
         """float32, linear, blurred first where the grid is the coarser."""
         volume = volume.astype(np.float32)
         if self.sigma.any():
-            volume = ndimage.gaussian_filter(volume, self.sigma, mode="nearest", truncate=3)
+            volume = scipy.ndimage.gaussian_filter(volume, self.sigma, mode="nearest", truncate=3)
         return self._interpolated(np.moveaxis(volume, self.through, 0))
 
     def labels(self, volume: np.ndarray) -> np.ndarray:
@@ -436,7 +436,7 @@ class _Sampling:
         planes = np.empty(self.shape, np.float32)
         for plane, low, share, offset in zip(planes, below, level - below, self.offsets, strict=True):
             source = slices[low] if share == 0 else (1 - share) * slices[low] + share * slices[low + 1]
-            ndimage.affine_transform(source, self.matrix, offset, plane.shape, plane, order=1, mode="nearest")
+            scipy.ndimage.affine_transform(source, self.matrix, offset, plane.shape, plane, order=1, mode="nearest")
         return planes
 
 
@@ -449,8 +449,8 @@ def _signed_distance(shapes: np.ndarray, pixel_mm: np.ndarray) -> np.ndarray:
             continue
         sides = [np.flatnonzero(shape.any(axis=1 - axis)) for axis in range(2)]
         near = tuple(slice(max(0, side[0] - margin), side[-1] + margin + 1) for side in sides)
-        within = ndimage.distance_transform_edt(np.pad(shape[near], 1), pixel_mm)[1:-1, 1:-1]
-        out[near] = within - ndimage.distance_transform_edt(~shape[near], pixel_mm)
+        within = scipy.ndimage.distance_transform_edt(np.pad(shape[near], 1), pixel_mm)[1:-1, 1:-1]
+        out[near] = within - scipy.ndimage.distance_transform_edt(~shape[near], pixel_mm)
     return np.clip(distance, -FARTHEST_MM, FARTHEST_MM)
 
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 
 import numpy as np
-from scipy.signal import butter, firwin, resample_poly, sosfiltfilt
+import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.ecg import ECG
 
@@ -46,9 +46,9 @@ def _without_baseline(millivolts: np.ndarray, sampling_rate: float) -> np.ndarra
     The ends are mirrored evenly: scipy's odd mirror turns about the last sample, and where that is on an R peak it
     shifts the baseline by as much.
     """
-    highpass = butter(2, HIGHPASS_HZ, "highpass", fs=sampling_rate, output="sos")
+    highpass = scipy.signal.butter(2, HIGHPASS_HZ, "highpass", fs=sampling_rate, output="sos")
     edge = round(_EDGE_S * sampling_rate)
-    return sosfiltfilt(highpass, millivolts.astype(np.float64), axis=1, padtype="even", padlen=edge)
+    return scipy.signal.sosfiltfilt(highpass, millivolts.astype(np.float64), axis=1, padtype="even", padlen=edge)
 
 
 def _resample(millivolts: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
@@ -57,5 +57,7 @@ def _resample(millivolts: np.ndarray, from_hz: float, to_hz: float) -> np.ndarra
     if ratio == 1:
         return millivolts
     coarser = max(ratio.numerator, ratio.denominator)
-    lowpass = firwin(2 * _HALF_LENGTH * coarser + 1, 1 / coarser, window=("kaiser", _KAISER_BETA))
-    return resample_poly(millivolts, ratio.numerator, ratio.denominator, axis=1, padtype="line", window=lowpass)
+    lowpass = scipy.signal.firwin(2 * _HALF_LENGTH * coarser + 1, 1 / coarser, window=("kaiser", _KAISER_BETA))
+    return scipy.signal.resample_poly(
+        millivolts, ratio.numerator, ratio.denominator, axis=1, padtype="line", window=lowpass
+    )

@@ -9,8 +9,7 @@ the 16 real ECGs: 16, 15, 16, 15 (the other is of 100 Hz) and 13; as they are, o
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import maximum_filter1d, median_filter
-from scipy.signal import butter, find_peaks, sosfiltfilt
+import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import CineStack, Label
 from cohort.ecg import ECG, LEADS
@@ -92,8 +91,8 @@ def duration_s(ecg: ECG) -> float:
 
 def noise_mv(ecg: ECG) -> np.ndarray:
     """(12,) mV: 1.4826 x the median magnitude above 35 Hz, which QRS complexes are too brief to sway."""
-    highpass = butter(4, 35, "highpass", fs=ecg.sampling_rate, output="sos")
-    return 1.4826 * np.median(np.abs(sosfiltfilt(highpass, np.nan_to_num(ecg.signal), axis=1)), axis=1)
+    highpass = scipy.signal.butter(4, 35, "highpass", fs=ecg.sampling_rate, output="sos")
+    return 1.4826 * np.median(np.abs(scipy.signal.sosfiltfilt(highpass, np.nan_to_num(ecg.signal), axis=1)), axis=1)
 
 
 def heart_rate_bpm(ecg: ECG) -> float:
@@ -131,14 +130,16 @@ def pacing_spikes(ecg: ECG) -> int:
     if ecg.sampling_rate < SLOWEST_PACED_HZ:
         return 0
     signal = np.nan_to_num(ecg.signal)
-    smooth = median_filter(signal, size=(1, 2 * round(SPIKE_HALF_WIDTH_S * ecg.sampling_rate) + 1), mode="nearest")
+    smooth = scipy.ndimage.median_filter(
+        signal, size=(1, 2 * round(SPIKE_HALF_WIDTH_S * ecg.sampling_rate) + 1), mode="nearest"
+    )
     window = round(SPIKE_QUIET_S * ecg.sampling_rate) | 1
     past = {"size": window, "axis": 1, "origin": window // 2}  # a window that ends at its sample
-    moved = maximum_filter1d(smooth, **past) + maximum_filter1d(-smooth, **past)
+    moved = scipy.ndimage.maximum_filter1d(smooth, **past) + scipy.ndimage.maximum_filter1d(-smooth, **past)
     height = np.abs(signal - smooth)
     height[height < np.maximum(moved, SPIKE_OVER_NOISE * noise_mv(ecg)[:, None])] = 0
     second = np.sort(height, axis=0)[-2]
-    return len(find_peaks(second, height=SPIKE_MV, distance=max(1, round(0.1 * ecg.sampling_rate)))[0])
+    return len(scipy.signal.find_peaks(second, height=SPIKE_MV, distance=max(1, round(0.1 * ecg.sampling_rate)))[0])
 
 
 def _is_clipped(values: np.ndarray, sampling_rate: float) -> bool:
@@ -160,10 +161,10 @@ def _r_peaks(signal: np.ndarray, lead_mask: np.ndarray) -> np.ndarray:
     """Samples of the R peaks of (12, T) mV at BEAT_HZ: peaks of the energy of 8 to 25 Hz over all leads."""
     if not lead_mask.any():
         return np.empty(0, int)
-    bandpass = butter(3, [8, 25], "bandpass", fs=BEAT_HZ, output="sos")
-    energy = np.sqrt(np.square(sosfiltfilt(bandpass, signal[lead_mask], axis=1)).sum(axis=0))
+    bandpass = scipy.signal.butter(3, [8, 25], "bandpass", fs=BEAT_HZ, output="sos")
+    energy = np.sqrt(np.square(scipy.signal.sosfiltfilt(bandpass, signal[lead_mask], axis=1)).sum(axis=0))
     energy = np.convolve(energy, np.full(15, 1 / 15), "same")  # 60 ms: one peak a QRS
-    return find_peaks(energy, height=0.35 * np.percentile(energy, 98), distance=round(0.3 * BEAT_HZ))[0]
+    return scipy.signal.find_peaks(energy, height=0.35 * np.percentile(energy, 98), distance=round(0.3 * BEAT_HZ))[0]
 
 
 # --- MRI ------------------------------------------------------------------------------------------------------------
