@@ -1,6 +1,7 @@
 """The two arms of the race: this project's stages, and a baseline assembled from the field's defaults."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,16 @@ from training.order import keyed_generator, rows_of_step
 
 JUDGED_EVERY = 100  # of our steps
 AUTOENCODER_SHARE = 0.3  # of the baseline's minutes
-JUDGED_AT = (0.5, 1.0)  # shares of the baseline's minutes: its sampling takes long
+KEPT_AT = (0.4, 0.6, 0.8, 1.0)  # shares of the baseline's minutes whose weights are kept to be judged
 WIDTH = 128
 
 
+class Enough(Exception):
+    """The goal is reached: an arm need not learn on."""
+
+
 def learn_ours(cohort, folder: Path, steps: int, accelerator, seen: Callable) -> None:
-    """The stages of train_diffusion.py at the lengths of `make train-demo`, judged every hundred steps."""
+    """The stages of train_diffusion.py, short, judged every hundred steps until the goal is reached."""
     from dataclasses import asdict
 
     from models.autoencoder import SliceAutoencoder
@@ -53,9 +58,9 @@ def learn_ours(cohort, folder: Path, steps: int, accelerator, seen: Callable) ->
     def recipe(steps: int, rate: float) -> Recipe:
         return Recipe(steps, rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
 
-    ceiling, _ = learn_ceiling(cohort, None, nano, Run(folder / "ceiling", {}), recipe(400, 1e-3), accelerator, 0)
+    ceiling, _ = learn_ceiling(cohort, None, nano, Run(folder / "ceiling", {}), recipe(800, 1e-3), accelerator, 0)
     begin_from(reader, ceiling)
-    half = recipe(300, 5e-4)
+    half = recipe(500, 5e-4)
     run = Run(folder / "condition", {})
     learn_reading(reader, people.train, people.held_out, run, half, accelerator, PEOPLE, 0.1, 0, "condition")
     short = Recipe(600, 1e-3, ema_decay=0.995, evaluate_every=100)
@@ -71,7 +76,12 @@ def learn_ours(cohort, folder: Path, steps: int, accelerator, seen: Callable) ->
     lesson = Lesson(cohort, latents, codes, Diet(20, 3, 0.1, 0.5, 0))
     recipe = Recipe(steps, 1e-3, evaluate_every=JUDGED_EVERY)
     denoiser, run = HeartDenoiser(unet, denoise_heart), Run(folder, {})
-    learn_diffusion(denoiser, reader, lesson, run, recipe, accelerator, lambda step: seen(generate, step))
+
+    def judged(step: int) -> None:
+        if seen(generate, step):
+            raise Enough
+
+    learn_diffusion(denoiser, reader, lesson, run, recipe, accelerator, judged)
 
 
 # ---- The baseline ----
@@ -130,7 +140,7 @@ def learn_baseline(cohort, minutes: float, seen: Callable) -> None:
         EMAModel(model.parameters(), 0.9999, use_ema_warmup=True),
     )
     noising, train = DDPMScheduler(1000), torch.from_numpy(cohort.rows("train"))
-    due, step = list(JUDGED_AT), 0
+    due, step, kept = list(KEPT_AT), 0, []
     with tqdm(desc="baseline, minutes", total=round(minutes, 1)) as bar:
         while due:
             generator = keyed_generator(0, "baseline", step)
@@ -153,15 +163,20 @@ def learn_baseline(cohort, minutes: float, seen: Callable) -> None:
             ema.step(model.parameters())
             step += 1
             if step % 50 == 0:
-                spent = seen.minutes()
-                bar.update(min(spent, bar.total) - bar.n)
-                if spent >= due[0] * minutes:
+                spent = seen.spent()
+                bar.update(min(spent["minutes"], bar.total) - bar.n)
+                if spent["minutes"] >= due[0] * minutes:
                     due.pop(0)
                     ema.store(model.parameters())
                     ema.copy_to(model.parameters())
-                    seen(lambda p, m: baseline_hearts(model.eval(), autoencoder, scale, p, m, cohort), step)
+                    kept.append((step, spent, deepcopy(model.state_dict())))
                     ema.restore(model.parameters())
-                    model.train()
+    for step, spent, weights in reversed(
+        kept
+    ):  # sampling takes long: earlier weights only where later ones were enough
+        model.load_state_dict(weights)
+        if not seen(lambda p, m: baseline_hearts(model.eval(), autoencoder, scale, p, m, cohort), step, spent):
+            break
 
 
 def baseline_autoencoder(cohort, minutes: float, seen: Callable) -> tuple:
@@ -178,7 +193,7 @@ def baseline_autoencoder(cohort, minutes: float, seen: Callable) -> tuple:
         norm_num_groups=16,
     )
     optimizer, train, step = torch.optim.AdamW(autoencoder.parameters(), lr=1e-4), cohort.rows("train"), 0
-    while step % 20 or seen.minutes() < minutes:
+    while step % 20 or seen.spent()["minutes"] < minutes:
         slices, _ = draw_slices(cohort, train, 16, keyed_generator(0, "baseline autoencoder", step))
         posterior = autoencoder.encode(slices * 2 - 1).latent_dist
         found = autoencoder.decode(posterior.sample()).sample

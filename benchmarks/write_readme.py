@@ -1,6 +1,6 @@
 """Put the tables of results/ into README.md, each between the two marks that name it.
 
-    python benchmarks/write_readme.py
+python benchmarks/write_readme.py
 """
 
 import re
