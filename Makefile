@@ -66,6 +66,7 @@ benchmarks: .venv-benchmarks/installed
 	.venv-benchmarks/bin/python benchmarks/data_index.py
 	.venv-benchmarks/bin/python benchmarks/sampling_speed.py --pipeline pretrained/phantom
 	.venv-benchmarks/bin/python benchmarks/sampling_steps.py --pipeline pretrained/phantom
+	.venv-benchmarks/bin/python benchmarks/write_readme.py
 
 .venv-benchmarks/installed: requirements.txt benchmarks/requirements.txt
 	$(PYTHON) -m venv .venv-benchmarks

@@ -133,10 +133,15 @@ def summary(curve: str, points: list[dict]) -> dict:
         "to": last["value"],
         "ms a step, from": time_ms(first),
         "ms a step, to": time_ms(last),
-        **{f"exponent of {name}": f"{slope:.2f} ± {error:.2f}" for name, (slope, error) in exponents.items()},
+        **{f"exponent of {name}": told(*found) for name, found in exponents.items()},
         "MB, from": training_mb(first),
         "MB, to": training_mb(last),
     }
+
+
+def told(slope: float, error: float) -> str:
+    """An exponent with its standard error; two points have none."""
+    return f"{slope:.2f} ± {error:.2f}" if error == error else f"{slope:.2f}"
 
 
 def time_ms(point: dict) -> float:
@@ -168,6 +173,10 @@ def draw(path: Path, points: list[dict], rows: list[dict]) -> None:
             axis.set_xlabel(NAMES[curve], fontsize=8)
             low, high = axis.get_ylim()
             axis.set_ylim(min(low, high / 10), max(high, low * 10))  # what does not grow looks flat
+            sizes = sorted({p["value"] for p in mine})
+            axis.set_xticks(sizes, [f"{size:_}" for size in sizes])
+            axis.set_xticks([], minor=True)
+            axis.yaxis.set_minor_formatter("")
             axis.tick_params(labelsize=7)
             if column == 0:
                 axis.set_ylabel(label, fontsize=8)
