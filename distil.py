@@ -62,6 +62,7 @@ def main() -> None:
     from accelerate import Accelerator
     from accelerate.utils import InitProcessGroupKwargs
 
+    from cohort.leakage import require_separate_splits
     from cohort.prepared import prepare_cohort
     from sampling.pipeline import ECGToMRIPipeline
     from training.threads import share_cores
@@ -75,6 +76,7 @@ def main() -> None:
     teacher = ECGToMRIPipeline.load(config.pipeline).to(accelerator.device)
     with accelerator.main_process_first():
         cohort = prepare_cohort(config.data, config.prepared, teacher.preparation)
+        require_separate_splits(cohort)
     config = with_teacher_steps(config, teacher)
     refuse_others(config, teacher, cohort)
     distil(config, teacher, cohort, accelerator)
@@ -151,7 +153,7 @@ def distil(config: Config, teacher, cohort, accelerator) -> None:
     )
     if accelerator.is_main_process:
         errors = before, end_error(student, *judge)
-        save(config, teacher, student.unet, settings["teacher"], errors)
+        save(config, teacher, student.unet, settings, errors)
 
 
 def heart_maker(config: Config, teacher, cohort, split: str, places) -> Callable:
@@ -202,13 +204,18 @@ def heart_maker(config: Config, teacher, cohort, split: str, places) -> Callable
     return make
 
 
-def save(config: Config, teacher, unet, teacher_sha256: str, errors: tuple[float, float]) -> None:
-    """The student's pipeline folder: the teacher's with another denoiser, another default and another card."""
-    from sampling.model_card import BEGIN, add_figures
-    from sampling.pipeline import PARTS
-    from training.run import code_version, write_json, write_text
+def save(config: Config, teacher, unet, settings: dict, errors: tuple[float, float]) -> None:
+    """The student's pipeline folder: the teacher's with another denoiser, another default and another card.
 
-    before, after = errors
+    Args:
+        settings: of the run.
+    """
+    from cohort.provenance import made_by
+    from sampling.model_card import BEGIN, add_figures, renew_size
+    from sampling.pipeline import PARTS
+    from training.run import write_json, write_text
+
+    (before, after), teacher_sha256, made = errors, settings["teacher"], made_by(settings)
     facts = {
         "teacher": f"the pipeline whose weights have sha256 `{teacher_sha256}`; the recipe above is its own",
         "evaluations of the denoiser a heart": f"{config.steps}, the teacher's {config.teacher_steps}",
@@ -219,7 +226,8 @@ def save(config: Config, teacher, unet, teacher_sha256: str, errors: tuple[float
         "RMS distance from the teacher's hearts of held-out people, in the RMS of the latents": (
             f"{after:.3f}; {before:.3f} before the student learned"
         ),
-        "code version": code_version(),
+        "configuration sha256": made["configuration_sha256"],
+        "code version": made["code_version"],
         "date": date.today().isoformat(),
     }
     section = "\n".join(["## Distillation", "", *(f"- {name}: {fact}" for name, fact in facts.items()), "", ""])
@@ -230,10 +238,11 @@ def save(config: Config, teacher, unet, teacher_sha256: str, errors: tuple[float
             if path.name not in ours and not path.name.startswith("."):
                 (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
         add_figures(folder, {})  # the teacher's figures are not the student's
+        renew_size(folder)
         card = (folder / "README.md").read_text(encoding="utf-8")
         write_text(folder / "README.md", card.replace(BEGIN, section + BEGIN, 1))
         about = json.loads((folder / "training.json").read_text())
-        write_json(folder / "training.json", about | {"teacher_sha256": teacher_sha256})
+        write_json(folder / "training.json", about | {"teacher_sha256": teacher_sha256, "seed": config.seed, **made})
 
     teacher.register_modules(unet=unet.eval())
     teacher.register_to_config(steps=config.steps, guidance_scale=1.0)

@@ -151,6 +151,8 @@ def trained_autoencoder(config: Config, cohort, preset: str, accelerator):
 
 def trained_segmenter(config: Config, cohort, accelerator):
     """The segmenter of `--segmenter`, trained now if that folder holds none; None for a cohort without label maps."""
+    from accelerate.utils import set_seed
+
     from models.segmenter import Segmenter
     from sampling.pipeline import load_part
     from training.fit import Recipe
@@ -164,6 +166,7 @@ def trained_segmenter(config: Config, cohort, accelerator):
         accelerator.print(f"no trained segmenter in {config.segmenter}: training one first")
         recipe = Recipe(config.stage_steps.segmenter, learning_rate=2e-3, ema_decay=0.99)
         settings = {"seed": config.seed, "steps": config.stage_steps.segmenter}
+        set_seed(config.seed)  # of the fresh weights: the same whether or not an autoencoder was trained just before
         learn_segmenter(cohort, config.segmenter, recipe, accelerator, batch=32, settings=settings)
     return load_part(Segmenter, model)
 
@@ -220,19 +223,24 @@ def train(config: Config, cohort, autoencoder, segmenter, preset: str, accelerat
         parts = {"segmenter": segmenter} if segmenter else {}
         if ceiling:
             parts |= {"ceiling/ecg_encoder": ceiling.ecg_encoder, "ceiling/conditioner": ceiling.conditioner}
-        pipeline.save(config.output / "pipeline", parts, lambda folder: describe(folder, config, cohort))
+        pipeline.save(config.output / "pipeline", parts, lambda folder: describe(folder, config, cohort, settings))
         print(f"pipeline: {config.output / 'pipeline'}\nsamples during training: {config.output / 'samples'}")
 
 
-def describe(folder: Path, config: Config, cohort) -> None:
-    """The model card, and which cohort the pipeline has seen: whoever evaluates it must not measure these people."""
+def describe(folder: Path, config: Config, cohort, settings: dict) -> None:
+    """The model card, and which cohort the pipeline has seen: whoever evaluates it must not measure these people.
+
+    Args:
+        settings: of the run.
+    """
     from datetime import date
 
+    from cohort.provenance import made_by
     from sampling.model_card import write_model_card
     from training.run import environment, write_json
 
-    write_json(folder / "training.json", {"cohort": cohort.folder.name})
-    packages = environment()
+    made = made_by(settings)
+    write_json(folder / "training.json", {"cohort": cohort.folder.name, "seed": config.seed, **made})
     recipe = {
         "steps": config.steps,
         "stage_steps": asdict(config.stage_steps),
@@ -240,9 +248,9 @@ def describe(folder: Path, config: Config, cohort) -> None:
         "learning_rate": config.learning_rate,
         "seed": config.seed,
         "preset": config.preset,
-        "code_version": packages.pop("commit"),
         "date": date.today().isoformat(),
-        "packages": packages,
+        "packages": environment(),
+        **made,
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": config.data, "people": people, "phantom": (config.data / "cohort.json").exists()}

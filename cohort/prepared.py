@@ -27,6 +27,7 @@ from .lock import locked
 from .person import Person, read_persons, read_phenotypes
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
+from .provenance import made_by
 from .subjects import Subject, find_subjects, pairs, split_of
 
 NO_LABELS = 255
@@ -194,9 +195,9 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
             continue
         np.save(draft / f".{name}.npy", array[good])
         (draft / f".{name}.npy").replace(draft / f"{name}.npy")
-    (draft / "prepared.json").write_text(
-        json.dumps({"people": len(good), "preparation": asdict(preparation)}, indent=2)
-    )
+    settings = asdict(preparation)
+    about = {"people": len(good), "preparation": settings, **made_by(settings)}
+    (draft / "prepared.json").write_text(json.dumps(about, indent=2))
     draft.rename(final)
 
 

@@ -31,6 +31,7 @@ from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
 from cohort.phenotypes import VOLUMETRIC, with_derived
+from cohort.provenance import made_by
 from phantom.electrical import render_ecg
 from phantom.heart import Heart, draw_heart
 from phantom.scanner import scan
@@ -169,7 +170,7 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
         plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
     for folder in ("ecg", "NIFTI"):
         (output / folder).mkdir(parents=True, exist_ok=True)
-    _write_text(note, json.dumps(asdict(plan), indent=2) + "\n")
+    _write_text(note, json.dumps(asdict(plan) | made_by(asdict(plan)), indent=2) + "\n")
     return plan
 
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 import nibabel
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from cohort.cine import CineStack, write_nifti
@@ -17,6 +18,7 @@ from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, prepare_cohort
 from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
+from sampling.pipeline import weights_sha256
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
 ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
@@ -45,6 +47,7 @@ def weights(folder):
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+MADE_BY = {"configuration_sha256", "code_version"}
 STAGES = [f"--stage-steps.{stage}=2" for stage in ("autoencoder", "segmenter", "ceiling", "condition", "prior")]
 TRAIN_DIFFUSION = ("--steps", 2, *STAGES, "--hearts-per-batch", 4, "--preset", "nano")
 
@@ -75,6 +78,21 @@ def test_trainings_leave_what_the_next_step_reads(trained):
     assert report["psnr_db"] > 0 and report["patch_pca_psnr_db"] > 0
     metrics = [json.loads(line) for line in (runs / "diffusion" / "metrics.jsonl").read_text().splitlines()]
     assert any("flow_loss" in line for line in metrics) and any("validation_flow_loss" in line for line in metrics)
+
+
+def test_the_segmenter_does_not_hang_on_what_was_drawn_before_it(shell, prepared, tmp_path):
+    """A training killed between autoencoder and segmenter must end in the bits of one that was left alone."""
+    from accelerate import Accelerator
+
+    from train_diffusion import Config, StageSteps, trained_segmenter
+
+    found = []
+    for drawn in (1, 2):
+        torch.manual_seed(drawn)
+        config = Config(segmenter=tmp_path / str(drawn), stage_steps=StageSteps(segmenter=1))
+        trained_segmenter(config, prepared, Accelerator(cpu=True))
+        found.append(weights(tmp_path / str(drawn) / "model"))
+    assert found[0] == found[1]
 
 
 def test_a_pseudo_mri_is_a_readable_nifti_in_millimetres(sampled):
@@ -113,6 +131,7 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
     shell("evaluate_samples", *evaluate, "--subjects", 4)
     report = json.loads((trained / "report" / "report.json").read_text())
     assert report["n_subjects"] == 4 and report["n_samples"] == 2
+    assert report.keys() >= MADE_BY | {"seed", "weights_sha256"}
     for table in ("agreement", "ceiling", "coverage", "measured_on_true_hearts"):
         assert set(report[table]) == set(PHENOTYPES), table
     assert set(report["information_kept"]) == set(PHENOTYPES)
@@ -128,6 +147,24 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
     kept = {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
     shell("evaluate_samples", *evaluate, "--subjects", 4)
     assert kept == {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
+
+
+def test_every_record_carries_seed_configuration_weights_and_code(trained, sampled, phantom_data):
+    """So that any heart or figure can be led back to what made it."""
+    runs = trained / "runs"
+    stages = (f"diffusion/{stage}" for stage in ("ceiling", "condition", "prior"))
+    for stage in ("autoencoder", "segmenter", "diffusion", *stages):
+        made = json.loads((runs / stage / "environment.json").read_text())
+        assert "seed" in json.loads((runs / stage / "config.json").read_text()), stage
+        assert len(made["configuration_sha256"]) == 64 and made["code_version"], stage
+    assert json.loads((sampled / "heart.json").read_text()).keys() >= MADE_BY | {"seed", "weights_sha256"}
+    about = json.loads((runs / "diffusion" / "pipeline" / "training.json").read_text())
+    assert about.keys() >= MADE_BY | {"seed"}
+    card = (runs / "diffusion" / "pipeline" / "README.md").read_text()
+    told = [about["configuration_sha256"], about["code_version"], weights_sha256(runs / "diffusion" / "pipeline")]
+    assert all(word in card for word in told) and "- seed: 0" in card
+    for record in (*(runs / "prepared").glob("*/prepared.json"), phantom_data / "cohort.json"):
+        assert json.loads(record.read_text()).keys() >= MADE_BY
 
 
 def test_hearts_already_sampled_are_measured_without_controls(shell, trained, phantom_data, unseen_data):

@@ -6,13 +6,13 @@ import json
 import math
 import platform
 import shutil
-import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
 from cohort.errors import InputError
+from cohort.provenance import made_by
 
 from .checkpoint import (
     START_ANEW,
@@ -57,7 +57,7 @@ class Run:
                         shutil.rmtree(partial)
         self.agree("config.json", config)
         if main:
-            write_json(folder / "environment.json", environment())
+            write_json(folder / "environment.json", environment() | made_by(config))
         self._tensorboard = self._open_tensorboard() if main else None
 
     def _lock(self) -> None:
@@ -214,19 +214,10 @@ def _step_of_line(line: str) -> float:
         return float("inf")
 
 
-def environment() -> dict:
-    """Versions and code state, for the record of a run."""
+def environment() -> dict[str, str]:
+    """Versions of what a run stands on, for its record."""
     packages = ("torch", "diffusers", "accelerate", "numpy", "safetensors")
-    return {"python": platform.python_version(), "commit": code_version(), **{p: version(p) for p in packages}}
-
-
-def code_version() -> str:
-    """The git commit of this code, or "unknown" outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+    return {"python": platform.python_version(), **{p: version(p) for p in packages}}
 
 
 def save_model(model: torch.nn.Module, folder: Path) -> None:

@@ -1,6 +1,8 @@
 """One recording filed under two people is found before it can be taught by and judged by."""
 
 import csv
+import importlib
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
-from cohort.errors import InputError
+from cohort.errors import InputError, exit_code_of
 from cohort.leakage import COLUMNS, FOUND, HASHES, people_sha256, require_separate_splits, row_hashes, shared_people
 from cohort.subjects import split_of
 
@@ -53,6 +55,21 @@ def test_an_ecg_filed_under_two_people_is_refused_and_listed(people, split):
     assert tuple(rows[0]) == COLUMNS and {row["kind"] for row in rows} == {"ECG"}
     assert {int(row["eid"]) for row in rows} == set(people.eid[[taught, judged]].tolist())
     assert {row["split"] for row in rows} == {"train", split}
+
+
+@pytest.mark.parametrize("script", ["train_autoencoder", "train_segmenter", "train_diffusion", "train_ceiling"])
+def test_every_training_looks_before_it_learns(people, script, tiny_pipeline, tmp_path, monkeypatch, capsys):
+    """distil.py too: tests/training/test_distillation.py."""
+    one, other = row_of(people, "train"), row_of(people, "test")
+    people.hearts[one], people.mask[one] = people.hearts[other], people.mask[other]
+    monkeypatch.setattr("cohort.prepared.prepare_cohort", lambda *_: people)
+    monkeypatch.chdir(tmp_path)
+    tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
+    (tmp_path / "runs" / "tiny" / "pipeline" / "ceiling").mkdir()
+    monkeypatch.setattr(sys, "argv", [f"{script}.py"])
+    assert exit_code_of(importlib.import_module(script).main) == 2
+    assert "1 image of it stands in two splits" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["tiny"]  # nothing was begun
 
 
 def test_an_image_filed_under_three_people_is_one_image(people):

@@ -9,6 +9,7 @@ The network is small, but the loop (training.fit), the run's folder (training.ru
 
 import argparse
 import contextlib
+import gc
 import json
 import os
 import signal
@@ -173,6 +174,7 @@ def fork(folder: Path, processes: int = 1, log: Path | None = None, job=train, *
     """
     log, port = log or folder.with_name(f"{folder.name}.log"), free_port()
     sys.stdout.flush()
+    gc.freeze()  # Accelerate collects garbage at the end: a child need not look through all that was imported here
     pids = []
     for rank in range(processes):
         pid = os.fork()
@@ -195,7 +197,8 @@ def fork(folder: Path, processes: int = 1, log: Path | None = None, job=train, *
 
 def _become_rank(rank: int, processes: int, port: int, log: Path) -> None:
     os.setsid()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by whatever a script has started with `&`
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored by whatever a script has started with `&`,
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # and this by `nohup`
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
@@ -227,7 +230,7 @@ def launch_script(folder: Path, processes: int, *arguments: object) -> Started:
             command,
             environment,
             setsid=True,
-            setsigdef=[signal.SIGINT],  # ignored by whatever a script has started with `&`
+            setsigdef=[signal.SIGINT, signal.SIGHUP],  # ignored by what a script has started with `&` or `nohup`
             file_actions=[(os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, out.fileno(), 2)],
         )
     return Started([pid], log, mark)
@@ -246,13 +249,13 @@ def row(number: str, what: str, target: str, reached: str, met: bool) -> bool:
 
 
 def wait_for(condition, seconds: float = 120.0, pause: float = 0.0005) -> bool:
-    """Poll until it holds; False if it never does."""
+    """Poll until it holds, once at least; False if it never does."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
+    while not condition():
+        if time.monotonic() >= end:
+            return False
         time.sleep(pause)
-    return False
+    return True
 
 
 def main() -> None:

@@ -168,11 +168,23 @@ def records(work: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     yield "heart.json", _words(next((work / "first").glob("*/heart.json"))), CARRIED
     if not (work / "runs").exists():
         return
-    run = work / "runs" / "diffusion"
-    told = _words(run / "config.json") + _words(run / "environment.json")
-    yield "a run's config.json and environment.json", told, ("seed", "configuration_sha256", "code_version")
-    yield "the pipeline's model card", _words(run / "pipeline" / "README.md"), CARRIED
+    without_weights = ("seed", "configuration_sha256", "code_version")
+    for stage in (
+        "autoencoder",
+        "segmenter",
+        "diffusion",
+        "diffusion/ceiling",
+        "diffusion/condition",
+        "diffusion/prior",
+    ):
+        run = work / "runs" / stage
+        told = _words(run / "config.json") + _words(run / "environment.json")
+        yield f"{stage}: config.json and environment.json", told, without_weights
+    pipeline = work / "runs" / "diffusion" / "pipeline"
+    yield "the pipeline's training.json", _words(pipeline / "training.json"), without_weights
+    yield "the pipeline's model card", _words(pipeline / "README.md"), CARRIED
     yield "report.json", _words(work / "report" / "report.json"), CARRIED
+    yield "a phantom cohort's cohort.json", _words(work / "UKBB" / "cohort.json"), without_weights
     prepared = next((work / "runs" / "prepared").glob("*/prepared.json"))
     yield "prepared.json", _words(prepared), ("configuration_sha256", "code_version")
 

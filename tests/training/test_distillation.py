@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
@@ -243,11 +244,17 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     assert {name for name in before if before[name] != after[name]} == {"unet/diffusion_pytorch_model.safetensors"}
     index = json.loads((folder / "model_index.json").read_text())
     assert index["steps"] == 2 and index["guidance_scale"] == 1.0
+    made = json.loads((folder.parent / "environment.json").read_text())
+    card = (folder / "README.md").read_text()
     assert json.loads((folder / "training.json").read_text()) == {
         "cohort": prepared.folder.name,
         "teacher_sha256": weights_sha256(taught),
+        "seed": 0,
+        "configuration_sha256": made["configuration_sha256"],
+        "code_version": made["code_version"],
     }
-    card = (folder / "README.md").read_text()
+    assert all(f": {made[name]}" in card for name in ("configuration_sha256", "code_version"))
+    assert f"Weights sha256: `{weights_sha256(folder)}`" in card  # its own, not the teacher's
     assert weights_sha256(taught) in card and "None has been measured yet" in card and str(tmp_path) not in card
     assert not (folder / "calibration.json").exists()  # of the teacher's hearts
     student, evaluations = ECGToMRIPipeline.load(folder), []
@@ -291,6 +298,20 @@ def test_people_who_did_not_teach_the_teacher_are_refused(distil, taught, capsys
     assert "was trained on" in capsys.readouterr().err
     (taught / "training.json").unlink()
     assert distil() == 2
+
+
+def test_a_cohort_with_an_image_in_two_splits_teaches_nobody(distil, prepared, tmp_path, monkeypatch, capsys):
+    """What the student is compared on must not have taught it."""
+    hearts = np.array(prepared.hearts)
+    one, other = (np.flatnonzero(prepared.split == split)[0] for split in ("train", "validation"))
+    hearts[one] = hearts[other]
+    (tmp_path / "leaky").mkdir()
+    leaky = replace(prepared, folder=tmp_path / "leaky", hearts=hearts, mask=np.ones_like(prepared.mask))
+    monkeypatch.setattr("cohort.prepared.prepare_cohort", lambda *_: leaky)
+    assert distil() == 2
+    error = capsys.readouterr().err
+    assert "1 image of it stands in two splits" in error and "Traceback" not in error
+    assert not (tmp_path / "runs" / "distilled").exists()
 
 
 def test_a_walk_that_is_no_flow_is_refused(tiny_pipeline, prepared, taught):

@@ -7,7 +7,9 @@ import shutil
 import pytest
 import torch
 
+from cohort.code_version import code_version
 from cohort.errors import InputError
+from cohort.provenance import settings_sha256
 from training.checkpoint import damaged
 from training.run import KEPT_CHECKPOINTS, Run, save_model
 
@@ -221,8 +223,9 @@ def test_a_torn_last_line_of_metrics_does_not_stop_a_run(run):
     assert (run.folder / "metrics.jsonl").read_text() == '{"step": 1, "loss": 0.5}\n'
 
 
-def test_the_record_names_versions_and_code(run):
+def test_the_record_names_versions_configuration_and_code(run):
     record = json.loads((run.folder / "environment.json").read_text())
+    assert record["configuration_sha256"] == settings_sha256(CONFIG) and record["code_version"] == code_version()
     assert record["torch"] == torch.__version__.split("+")[0] or record["torch"] == torch.__version__
     assert json.loads((run.folder / "config.json").read_text()) == json.loads(json.dumps(CONFIG))
 
