@@ -1,6 +1,7 @@
 """Importing diffusers and loading a pipeline in half the time."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,10 @@ def without_compiler() -> Iterator[None]:
     """Keep diffusers from importing torch's compiler, which nothing here uses.
 
     It wants it only to mark its classes (`allow_in_graph`, `disable`) and to ask whether a model was compiled
-    (`OptimizedModule`). For that long a stand-in answers; afterwards the compiler can be imported as ever.
+    (`OptimizedModule`). For that long a stand-in answers; afterwards the compiler can be imported as ever. One of
+    several processes does without: torch.distributed, as it begins, asks the compiler for more than that.
     """
-    if COMPILER in sys.modules:
+    if COMPILER in sys.modules or int(os.environ.get("WORLD_SIZE", "1")) > 1:
         yield
         return
     sys.modules[COMPILER] = _stand_in()

@@ -54,6 +54,14 @@ def test_the_stand_in_marks_nothing_and_leaves_no_trace(monkeypatch):
     assert COMPILER not in sys.modules
 
 
+def test_one_of_several_processes_needs_the_real_compiler(monkeypatch):
+    """torch.distributed.init_process_group calls torch._dynamo.trace_rules wherever it finds torch._dynamo."""
+    monkeypatch.delitem(sys.modules, COMPILER, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with without_compiler():
+        assert COMPILER not in sys.modules
+
+
 def test_a_compiler_that_is_there_stays(monkeypatch):
     there = object()
     monkeypatch.setitem(sys.modules, COMPILER, there)
