@@ -51,7 +51,7 @@ pretrained: install
 	    --stage-steps.autoencoder 1500 --stage-steps.segmenter 1200 --stage-steps.ceiling 3000 \
 	    --stage-steps.condition 1500 --stage-steps.prior 1500 --seed 0
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/pipeline --data demo/phantom6000 --split validation \
-	    --calibrate --subjects 100 --samples 8 --output runs/pretrained/calibration
+	    --calibrate --subjects 157 --samples 8 --output runs/pretrained/calibration
 	$(BIN)/python -m sampling.release runs/pretrained/pipeline runs/pretrained/phantom
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen300 --split all \
 	    --subjects 300 --samples 8 --training-data demo/phantom6000 --output runs/pretrained/report
