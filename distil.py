@@ -103,10 +103,11 @@ def refuse_others(config: Config, teacher, cohort) -> None:
     Raises:
         InputError: other people, or a walk that is not a flow's.
     """
+    from cohort.leakage import is_cohort_of
     from sampling.schedulers import is_flow
 
     about = config.pipeline / "training.json"
-    if not about.exists() or json.loads(about.read_text())["cohort"] != cohort.folder.name:
+    if not (about.exists() and is_cohort_of(json.loads(about.read_text()), cohort)):
         raise InputError(
             config.data, f"is not the cohort {config.pipeline} was trained on", "name that one with --data"
         )

@@ -153,7 +153,7 @@ def people_of(config: Config, pipeline, folder: Path) -> tuple:
     from cohort.prepared import prepare_cohort
 
     cohort = prepare_cohort(config.data, config.prepared, pipeline.preparation)
-    if config.split == "all" and taught_by(folder) == cohort.folder.name:
+    if config.split == "all" and has_taught(folder, cohort):
         raise InputError(
             config.data, "is the cohort this pipeline was trained on", "leave --split at test, or give other people"
         )
@@ -166,12 +166,14 @@ def people_of(config: Config, pipeline, folder: Path) -> tuple:
     return cohort, rows
 
 
-def taught_by(folder: Path) -> str | None:
-    """The prepared cohort a pipeline was trained on; None if its folder does not say."""
+def has_taught(folder: Path, cohort) -> bool:
+    """Whether a pipeline was trained on this cohort; False if its folder does not say."""
     import json
 
+    from cohort.leakage import is_cohort_of
+
     card = folder / "training.json"
-    return json.loads(card.read_text())["cohort"] if card.exists() else None
+    return card.exists() and is_cohort_of(json.loads(card.read_text()), cohort)
 
 
 def record_of(config: Config, pipeline, folder: Path, cohort, rows) -> dict:
@@ -404,7 +406,7 @@ def training_people(config: Config, pipeline, folder: Path, cohort) -> dict | No
 
     if config.training_data:
         cohort = prepare_cohort(config.training_data, config.prepared, pipeline.preparation)
-    if taught_by(folder) != cohort.folder.name:
+    if not has_taught(folder, cohort):
         print(
             "note: the training people are not at hand (--training-data names their folder): "
             "no mean heart, no nearest ECG, no memorisation"

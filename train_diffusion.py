@@ -235,12 +235,14 @@ def describe(folder: Path, config: Config, cohort, settings: dict) -> None:
     """
     from datetime import date
 
+    from cohort.leakage import recordings_sha256
     from cohort.provenance import made_by
     from sampling.model_card import write_model_card
     from training.run import environment, write_json
 
     made = made_by(settings)
-    write_json(folder / "training.json", {"cohort": cohort.folder.name, "seed": config.seed, **made})
+    about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": config.seed}
+    write_json(folder / "training.json", about | made)
     recipe = {
         "steps": config.steps,
         "stage_steps": asdict(config.stage_steps),

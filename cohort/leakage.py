@@ -64,23 +64,17 @@ def require_separate_splits(cohort: PreparedCohort, more: ECGCohort | None = Non
     )
 
 
-def people_sha256(cohort: PreparedCohort) -> str:
-    """One hash of who is in a cohort: the same wherever its files lie and whenever they were copied.
+def recordings_sha256(cohort: PreparedCohort) -> str:
+    """One hash of the ECGs of a cohort: the same wherever its files lie, in whatever order and since whenever.
 
-    It is of all (eid, instance) together, so of a cohort of more than a few people it tells nobody who they are.
+    Of recordings, not of eids: those of two simulated cohorts are the same.
     """
-    who = sorted(zip(cohort.eid.tolist(), cohort.instance.tolist(), strict=True))
-    return hashlib.sha256(repr(who).encode()).hexdigest()
+    return hashlib.sha256(np.sort(_hashes_beside(cohort)["ecg"]).tobytes()).hexdigest()
 
 
-def shared_people(cohort: PreparedCohort, rows: np.ndarray, other: PreparedCohort, others: np.ndarray) -> int:
-    """How many of these rows are of a person, an ECG or an image that also stands in those rows of the other cohort."""
-    found = np.zeros(len(rows), dtype=bool)
-    for mine, theirs in zip(_entries(cohort, None), _entries(other, None), strict=True):
-        known = np.isin(theirs.eid, np.asarray(other.eid)[others])
-        keys = mine.key[np.isin(mine.key, theirs.key[known])]
-        found |= np.isin(np.asarray(cohort.eid)[rows], mine.eid[np.isin(mine.key, keys)])
-    return int(found.sum())
+def is_cohort_of(about: dict, cohort: PreparedCohort) -> bool:
+    """Whether a pipeline's training.json speaks of this cohort, or of a copy of it."""
+    return about["cohort"] == cohort.folder.name or about.get("recordings_sha256") == recordings_sha256(cohort)
 
 
 def in_two_splits(entry: _Entry) -> np.ndarray:

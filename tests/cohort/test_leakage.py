@@ -11,7 +11,7 @@ import pytest
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError, exit_code_of
-from cohort.leakage import COLUMNS, FOUND, HASHES, people_sha256, require_separate_splits, row_hashes, shared_people
+from cohort.leakage import COLUMNS, FOUND, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
 from cohort.subjects import split_of
 
 
@@ -134,25 +134,18 @@ def test_of_a_cohort_too_small_to_split_nothing_is_asked(people):
     require_separate_splits(small)
 
 
-def test_who_is_in_a_cohort_has_a_hash_that_neither_order_nor_voltages_change(people):
+def test_a_copied_cohort_is_known_by_its_recordings(people, tmp_path):
+    """Neither its folder, nor the order of its people, nor other phenotypes make it another; other ECGs do."""
+    about = {"cohort": "UKBB-0123456789ab", "recordings_sha256": recordings_sha256(people)}
     backwards = np.arange(len(people.eid))[::-1]
-    shuffled = replace(people, eid=people.eid[backwards], instance=people.instance[backwards], ecg=people.ecg + 1)
-    assert people_sha256(shuffled) == people_sha256(people)
-    fewer = replace(people, eid=people.eid[1:], instance=people.instance[1:])
-    assert people_sha256(fewer) != people_sha256(people)
 
+    def copied(name, **changed):
+        (tmp_path / name).mkdir()
+        return replace(people, folder=tmp_path / name, **changed)
 
-def test_people_measured_who_also_taught_are_counted(people, tmp_path):
-    """By eid, by ECG or by image, each person once, and only against those rows that taught."""
-    (tmp_path / "other").mkdir()
-    others = replace(
-        people, folder=tmp_path / "other", eid=people.eid + 1_000_000, ecg=people.ecg + 1, hearts=255 - people.hearts
-    )
-    rows, taught = np.arange(6), np.arange(12)
-    assert shared_people(people, rows, others, taught) == 0
-    (others.folder / HASHES).unlink()
-    others.eid[3] = people.eid[3]  # the same person
-    others.hearts[4], others.ecg[4] = people.hearts[5], people.ecg[5]  # another eid, the same recordings
-    others.ecg[15] = people.ecg[0]  # is not among the rows that taught
-    assert shared_people(people, rows, others, taught) == 2
-    assert shared_people(people, rows, people, taught) == 6
+    names = ("eid", "ecg", "lead_mask", "hearts", "mask")
+    assert is_cohort_of(about, copied("backwards", **{n: getattr(people, n)[backwards] for n in names}))
+    assert is_cohort_of(about, copied("renamed", eid=people.eid + 7))
+    assert not is_cohort_of(about, copied("louder", ecg=people.ecg + 1))
+    assert not is_cohort_of({"cohort": "another"}, people)
+    assert is_cohort_of({"cohort": people.folder.name}, people)  # of a pipeline from before there was a hash
