@@ -18,6 +18,7 @@ from pathlib import Path
 
 import tyro
 
+import training.launcher  # noqa: F401  remembers who started us
 from cohort.errors import InputError, exit_code_of
 
 PLACES = ("data", "output", "pipeline", "prepared")  # may change when a run goes on

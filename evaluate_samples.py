@@ -525,7 +525,7 @@ def hearts_picture(cohort, rows, generated, people: int = 3) -> bytes:
 def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> None:
     """report.json, report.html, the figures in the pipeline's model card, and the table on screen."""
     from evaluation.page import write_page
-    from evaluation.verdicts import verdicts
+    from evaluation.verdicts import FEW_PEOPLE, verdicts
     from sampling.model_card import add_figures, people_of_figures
     from training.run import write_json
 
@@ -533,7 +533,8 @@ def write_report(config: Config, folder: Path, report: dict, pictures: dict) -> 
     write_page(config.output / "report.html", report, pictures)
     if (folder / "README.md").exists() and report["n_subjects"] >= people_of_figures(folder):  # the best known stay
         add_figures(folder, report)
-    print_table(report)
+    if report["n_subjects"] >= FEW_PEOPLE:
+        print_table(report)
     for sentence in verdicts(report):
         print(f"- {sentence}")
     print(f"figures: {config.output / 'report.json'}, {config.output / 'report.html'}")

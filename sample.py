@@ -16,6 +16,7 @@ import tyro
 from cohort.errors import InputError, exit_code_of
 
 OVERVIEW_PATIENTS = 6
+INTERVAL_SAMPLES = 4  # of fewer, an interval is as wide as anything or, where they agree by chance, much too sure
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def main() -> None:
         overview = []  # of the first few only: a folder may hold thousands
         for patient, made in bar:
             measured = measure(made, pipeline, segmenter, calibration)
-            print_phenotypes(shown(patient.name), measured, bar)
+            print_phenotypes(shown(patient.name), measured, len(made), bar)
             real, first = write(config, pipeline, patient, made, record | {"phenotypes": measured}, shown)
             if len(overview) < OVERVIEW_PATIENTS:
                 overview.append((shown(patient.name), real, first))
@@ -107,7 +108,7 @@ def open_pipeline(config: Config) -> tuple:
     from accelerate import Accelerator
 
     from sampling.pipeline import ECGToMRIPipeline
-    from sampling.release import pipeline_to_use
+    from sampling.release import RELEASED, pipeline_to_use
     from training.threads import share_cores
 
     state = Accelerator().state  # unlike PartialState, it heeds ACCELERATE_USE_CPU
@@ -115,8 +116,9 @@ def open_pipeline(config: Config) -> tuple:
     folder = config.pipeline or pipeline_to_use(Path("runs"))
     pipeline = ECGToMRIPipeline.load(folder, config.scheduler).to(state.device)
     pipeline.set_progress_bar_config(disable=True)
+    why = "as named" if config.pipeline else "released" if folder == RELEASED else "the newest trained here"
     if state.is_main_process:
-        print(f"pipeline: {folder} on {state.device}")
+        print(f"pipeline: {folder} ({why}) on {state.device}")
     return state, folder, pipeline, *measuring_parts(folder, state)
 
 
@@ -149,15 +151,16 @@ def measure(hearts, pipeline, segmenter, calibration) -> dict:
     return {name: summary_of(found[:, k]) for k, name in enumerate(PHENOTYPES)}
 
 
-def print_phenotypes(name: str, measured: dict, bar) -> None:
-    """One line a phenotype: its mean, and the 90 % interval where there are several samples."""
+def print_phenotypes(name: str, measured: dict, samples: int, bar) -> None:
+    """One line a phenotype: its mean, and the 90 % interval where there are samples enough to show one."""
     from cohort.phenotypes import UNITS
 
     if not measured:
         return
-    lines = [f"{name}: measured on the generated hearts"]
+    few = samples < INTERVAL_SAMPLES
+    lines = [f"{name}: mean of {samples}, too few for intervals" if few else f"{name}: mean of {samples} hearts"]
     for phenotype, found in measured.items():
-        interval = found.get("interval_90")
+        interval = None if few else found.get("interval_90")
         digits = 1 if UNITS[phenotype] == "mm" else 0
         between = f", 90 % interval {interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else ""
         mean = "not measurable" if found["mean"] is None else f"{found['mean']:.{digits}f} {UNITS[phenotype]}"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import tyro
 
+import training.launcher  # noqa: F401  remembers who started us
 from cohort.errors import InputError, exit_code_of
 
 STEPS_FLOOR, EPOCHS = 400, 8  # few people are seen more often, and stopped early all the same

@@ -15,6 +15,7 @@ from typing import Literal
 
 import tyro
 
+import training.launcher  # noqa: F401  remembers who started us
 from cohort.errors import InputError, exit_code_of
 from cohort.heart_grid import GridGeometry
 

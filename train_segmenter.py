@@ -10,6 +10,7 @@ from pathlib import Path
 
 import tyro
 
+import training.launcher  # noqa: F401  remembers who started us
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 

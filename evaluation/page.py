@@ -28,7 +28,7 @@ from .report_numbers import (
     rows_at,
     tables_at,
 )
-from .verdicts import HEADLINE, NAMES, SHUFFLED, judged
+from .verdicts import FEW_PEOPLE, HEADLINE, NAMES, SHUFFLED, judged
 
 # ---- HTML: every text passes through `escape` here ----
 
@@ -479,4 +479,5 @@ def _headline(report: dict) -> str:
         f'<li><b class="{kind}">{MARKS[kind]}</b>{escape(sentence)}</li>\n' for kind, sentence in judged(report)
     )
     said = f'<ul class="verdicts">\n{said}</ul>\n' if said else "<p>Too little was measured for a verdict.</p>\n"
-    return f'<div class="tiles">{tiles}</div>\n{said}'
+    few = value_at(report, "n_subjects") < FEW_PEOPLE  # then nothing in large letters
+    return said if few else f'<div class="tiles">{tiles}</div>\n{said}'

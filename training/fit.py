@@ -1,6 +1,5 @@
 """The loop: accumulate, clip, step, average, log, check in. Everything else is handed in."""
 
-import os
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,14 +12,13 @@ from tqdm import tqdm
 
 from cohort.errors import InputError
 
+from . import launcher
 from .checkpoint import Tensors, bytes_of
 from .objectives import learning_rate
 from .order import keyed_generator
 from .run import Run
 
 LOG_EVERY = 20
-PARENT = os.getppid()  # of this process as it started: the launcher, where there is one
-LAUNCHED = bool({"TORCHELASTIC_RUN_ID", "ACCELERATE_DYNAMO_BACKEND"} & os.environ.keys())  # torchrun's, accelerate's
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class StopRequest:
 
     @property
     def asked(self) -> bool:
-        return self._signalled or (LAUNCHED and os.getppid() != PARENT)
+        return self._signalled or launcher.is_gone()
 
     def restore(self) -> None:
         for number, handler in self._before.items():

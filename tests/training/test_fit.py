@@ -11,6 +11,7 @@ from accelerate.state import AcceleratorState
 from torch import nn
 
 import training.fit
+import training.launcher
 import training.run
 from cohort.errors import InputError
 from training.fit import Recipe, fit
@@ -264,12 +265,12 @@ def test_the_best_of_an_interrupted_run_is_that_of_a_whole_one(best_of_a_whole_r
 
 def test_a_launcher_that_is_gone_asks_for_a_checkpoint_and_an_end(tmp_path, monkeypatch):
     """Its children would go on as orphans, and keep the next start out of the run's folder."""
-    monkeypatch.setattr(training.fit, "PARENT", -1)
-    monkeypatch.setattr(training.fit, "LAUNCHED", True)
+    monkeypatch.setattr(training.launcher, "PARENT", -1)
+    monkeypatch.setattr(training.launcher, "LAUNCHED", True)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path)
     assert last_checkpoint(tmp_path)[0] == 1
-    monkeypatch.setattr(training.fit, "LAUNCHED", False)  # of a shell that is gone we know nothing: nohup
+    monkeypatch.setattr(training.launcher, "LAUNCHED", False)  # of a shell that is gone we know nothing: nohup
     assert train(tmp_path, recipe=Recipe(steps=3, learning_rate=1e-2)) is not None
 
 
