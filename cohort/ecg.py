@@ -71,12 +71,8 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
             recording = read_wfdb(path)
         case ".npy" | ".csv":
             recording = _read_array(path, sampling_rate)
-        case ".xml" | "":
+        case _:
             recording = _read_xml(path)
-        case suffix:
-            raise InputError(
-                path, f"is no ECG file by its name, which ends in {suffix}", "give a .xml, .hea, .npy or .csv"
-            )
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
         raise InputError(
             path, f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz", "leave out the sampling rate"
