@@ -21,6 +21,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+# GNU OpenMP's threads do not survive a fork: the child of a process that had computed with several waits for ever.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from accelerate import Accelerator

@@ -10,6 +10,7 @@ it goes to results.md too.
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from datetime import date
 from pathlib import Path
 
 HERE = Path(__file__).parent
+LONGEST_S = {True: 1200, False: 3600}  # of one script, quick or full, on a busy machine: more is a hang
 HEAD = ["| id | what | target | reached |", "|---|---|---|---|"]
 
 
@@ -31,11 +33,28 @@ def run(script: Path, quick: bool) -> tuple[list[str], bool, float]:
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
     environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parents[1]), environment.get("PYTHONPATH", "")])
     begun = time.monotonic()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[1])
-    rows = [line for line in done.stdout.splitlines() if line.startswith("| ") and line.count(" | ") >= 3]
-    if done.returncode != 0 or not rows:
-        rows.append(f"| - | {script.name} | exit code 0, at least one row | code {done.returncode} **missed** |")
-    return rows, done.returncode == 0 and bool(rows), time.monotonic() - begun
+    said, code = _ended(command, environment, LONGEST_S[quick])
+    rows = [line for line in said.splitlines() if line.startswith("| ") and line.count(" | ") >= 3]
+    if code != 0 or not rows:
+        rows.append(f"| - | {script.name} | exit code 0, at least one row | code {code} **missed** |")
+    return rows, code == 0 and bool(rows), time.monotonic() - begun
+
+
+def _ended(command: list[str], environment: dict[str, str], seconds: float) -> tuple[str, int]:
+    """What a command wrote and its exit code; one that hangs is killed, with what it started."""
+    started = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[1], start_new_session=True
+    )
+    try:
+        said, _ = started.communicate(timeout=seconds)
+        return said, started.returncode
+    except subprocess.TimeoutExpired:
+        print(f"{command[1]} still ran after {seconds:.0f} s", file=sys.stderr)
+        os.killpg(started.pid, signal.SIGKILL)
+        return started.communicate()[0], started.returncode
+    except KeyboardInterrupt:  # which a session of its own does not hear
+        os.killpg(started.pid, signal.SIGKILL)
+        raise
 
 
 def main() -> int:

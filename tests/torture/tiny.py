@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+# GNU OpenMP's threads do not survive a fork: the child of a process that had computed with several waits for ever.
+os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 ROOT = Path(__file__).parents[2]
 SPLIT_SUBJECTS = 18  # the fewest phantoms with two people each in validation and test
 GRID = {"slices": 3, "phases": 2, "height": 32, "width": 32, "slice_step_mm": 30.0, "pixel_mm": 5.4}
@@ -122,6 +124,7 @@ def forked(script: str, *arguments: object, cwd: Path, before: Callable[[], None
         before: called in the child first, to break or to watch something.
     """
     module = importlib.import_module(script)
+    assert importlib.import_module("torch").get_num_threads() == 1, "a fork of several threads would hang"
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if child == 0:
