@@ -210,12 +210,11 @@ def fingerprint(record: dict) -> str:
 
     Nor does a calibration, which is part of the pipeline's configuration, touch what was measured.
     """
-    import hashlib
-    import json
+    from cohort.provenance import settings_sha256
 
     changing = ("n_subjects", "configuration_sha256", "code_version")
     lasting = {k: v for k, v in record.items() if k not in changing}
-    return hashlib.sha256(json.dumps(lasting, sort_keys=True).encode()).hexdigest()[:12]
+    return settings_sha256(lasting)[:12]
 
 
 # ---- Measuring ----

@@ -201,12 +201,12 @@ class OurTraining:
         _, unet = fresh_generator(self.reader.conditioner, preset, latents.shape[-3:])
         self.module = HeartDenoiser(unet, denoise_heart)
         codes = torch.randn(len(latents), self.reader.conditioner.code_length)
-        self.given = (cohort, latents, codes, Diet(load.hearts, load.slices, 0.1, 0.5, seed=0))  # a Lesson's
-        self.device, self._accelerator = accelerator.device, accelerator
+        self._lesson = (cohort, latents, codes, Diet(load.hearts, load.slices, 0.1, 0.5, seed=0))
+        self._accelerator = accelerator
 
     def run(self, steps: int, begins: Callable[[int], None]) -> None:
         """Train; `begins` is called with 0, 1, ... `steps`, where a step begins and the one before has ended."""
-        lesson = WatchedLesson(*self.given, steps, begins)
+        lesson = WatchedLesson(*self._lesson, steps, begins)
         recipe = Recipe(steps + 1, RATE, checkpoint_every=steps + 1, evaluate_every=steps + 1)
         with TemporaryDirectory() as folder, suppress(LessonOver), redirect_stderr(StringIO()):  # no progress bar
             run = Run(Path(folder) / "run", {}, self._accelerator.is_main_process)

@@ -171,9 +171,7 @@ def learn_baseline(cohort, minutes: float, seen: Callable) -> None:
                     ema.copy_to(model.parameters())
                     kept.append((step, spent, deepcopy(model.state_dict())))
                     ema.restore(model.parameters())
-    for step, spent, weights in reversed(
-        kept
-    ):  # sampling takes long: earlier weights only where later ones were enough
+    for step, spent, weights in reversed(kept):  # sampling is slow: earlier ones only where later ones were enough
         model.load_state_dict(weights)
         if not seen(lambda p, m: baseline_hearts(model.eval(), autoencoder, scale, p, m, cohort), step, spent):
             break

@@ -4,7 +4,12 @@ python benchmarks/write_readme.py
 """
 
 import re
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
+
+from training.disk import write_text
 
 HERE = Path(__file__).parent
 MARKED = re.compile(r"(<!-- (results/\w+\.md) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -21,5 +26,5 @@ def with_tables(text: str, folder: Path) -> str:
 
 if __name__ == "__main__":
     readme = HERE / "README.md"
-    readme.write_text(with_tables(readme.read_text(), HERE))
+    write_text(readme, with_tables(readme.read_text(), HERE))
     print(f"written: {readme}")

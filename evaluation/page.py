@@ -464,7 +464,13 @@ def _facts(report: dict) -> str:
 
 
 def _headline(report: dict) -> str:
-    """Information kept of LV mass and LVEDV, and the verdicts."""
+    """Information kept of LV mass and LVEDV, and the verdicts; of few people nothing in large letters."""
+    said = "".join(
+        f'<li><b class="{kind}">{MARKS[kind]}</b>{escape(sentence)}</li>\n' for kind, sentence in judged(report)
+    )
+    said = f'<ul class="verdicts">\n{said}</ul>\n' if said else "<p>Too little was measured for a verdict.</p>\n"
+    if value_at(report, "n_subjects") < FEW_PEOPLE:
+        return said
     tiles, table = "", information_kept_of(report)
     known = {"generated": ("agreement",), "ceiling": ("ceiling",), "another's ECG": SHUFFLED}
     for name, words in HEADLINE.items():
@@ -475,9 +481,4 @@ def _headline(report: dict) -> str:
             f"<small>{f'95 % interval: {as_span(ends, as_share)}' if ends else ''}</small>"
             f'<div class="soft">R2: {escape(scores)}</div></div>\n'
         )
-    said = "".join(
-        f'<li><b class="{kind}">{MARKS[kind]}</b>{escape(sentence)}</li>\n' for kind, sentence in judged(report)
-    )
-    said = f'<ul class="verdicts">\n{said}</ul>\n' if said else "<p>Too little was measured for a verdict.</p>\n"
-    few = value_at(report, "n_subjects") < FEW_PEOPLE  # then nothing in large letters
-    return said if few else f'<div class="tiles">{tiles}</div>\n{said}'
+    return f'<div class="tiles">{tiles}</div>\n{said}'

@@ -148,8 +148,7 @@ def add_figures(folder: Path, report: dict) -> None:
     Raises:
         InputError: the folder has no card, or one without the two markers between which figures stand.
     """
-    path = folder / "README.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    path, text = folder / "README.md", _card(folder)
     if not 0 <= text.find(BEGIN) < text.find(END):
         raise InputError(path, "is no model card with a place for figures", "train again, or restore the card")
     before, after = text[: text.index(BEGIN)], text[text.index(END) :]
@@ -158,9 +157,7 @@ def add_figures(folder: Path, report: dict) -> None:
 
 def people_of_figures(folder: Path) -> int:
     """How many people the figures in a card were measured on; 0 where there are none, or no card."""
-    path = folder / "README.md"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
-    found = re.search(r"^Measured on ([0-9_]+) people", text, re.MULTILINE)
+    found = re.search(r"^Measured on ([0-9_]+) people", _card(folder), re.MULTILINE)
     return int(found[1]) if found else 0
 
 
@@ -174,8 +171,13 @@ def renew_size(folder: Path) -> None:
 
 def knows_phantoms_only(folder: Path) -> bool:
     """Whether the card says that the cohort was simulated; a folder without a card says nothing."""
+    return SIMULATED_PATIENTS in _card(folder)
+
+
+def _card(folder: Path) -> str:
+    """What a folder's card says, "" where there is none."""
     path = folder / "README.md"
-    return path.is_file() and SIMULATED_PATIENTS in path.read_text(encoding="utf-8")
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _data(data: dict) -> str:
