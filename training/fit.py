@@ -1,7 +1,8 @@
 """The loop: accumulate, clip, step, average, log, check in. Everything else is handed in."""
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,7 @@ from .order import keyed_generator
 from .run import Run
 
 LOG_EVERY = 20
+OWED = {"owed": {"evaluation": torch.tensor(True)}}  # part of a checkpoint whose step is still to be evaluated
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,10 @@ class Recipe:
     evaluate_every: int = 250
 
 
+class CutShort(BaseException):
+    """Asked to stop, in the middle of what may be left undone."""
+
+
 class StopRequest:
     """SIGTERM, SIGHUP, Ctrl-C or the end of our launcher asks for a checkpoint and a clean end instead of a torn one.
 
@@ -44,12 +50,24 @@ class StopRequest:
     """
 
     def __init__(self) -> None:
-        self._signalled = False
+        self._signalled = self._cutting = False
         heeded = [s for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
         self._before = {s: signal.signal(s, self._ask) for s in heeded}
 
     def _ask(self, *_: object) -> None:
         self._signalled = True
+        if self._cutting:
+            self._cutting = False
+            raise CutShort
+
+    @contextmanager
+    def cutting(self) -> Iterator[None]:
+        """What is done within is left at once at a signal, by CutShort: a cluster may not wait for its end."""
+        self._cutting = True
+        try:
+            yield
+        finally:
+            self._cutting = False
 
     @property
     def asked(self) -> bool:
@@ -99,13 +117,14 @@ def fit(
 
     Raises:
         InputError: the loss is not finite, or the disk cannot hold the checkpoints.
-        KeyboardInterrupt: SIGTERM, SIGHUP, Ctrl-C or the end of our launcher, after a checkpoint.
+        KeyboardInterrupt: SIGTERM, SIGHUP, Ctrl-C or the end of our launcher, after a checkpoint. An evaluation is
+            not waited for: the continued run makes it up.
     """
     optimizer = torch.optim.AdamW(
         module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, betas=(0.9, 0.99), fused=True
     )
     ema = EMAModel(module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
-    first = _resume(run, module, ema, optimizer, accelerator)
+    first, owed = _resume(run, module, ema, optimizer, accelerator)
     if first < recipe.steps:  # of a finished run nothing can change any more
         run.agree("launch.json", _launch(accelerator))
         run.require_space(checkpoint_bytes(module))
@@ -114,7 +133,27 @@ def fit(
     stop, watch = StopRequest(), LossWatch(accelerator.device)
     options = {"desc": title, "initial": first, "total": recipe.steps, "smoothing": 0.05}
     progress = tqdm(range(first, recipe.steps), disable=not accelerator.is_main_process, **options)
+
+    def judged(done: int) -> bool:
+        """Evaluate the averaged weights, on the main process; whether there was time."""
+        if accelerator.is_main_process:
+            try:
+                with _average(module, ema):
+                    run.log(done, **_judged(evaluate, module, done, run, best, stop))
+            except CutShort:
+                return False
+        return True
+
+    def leave_if(asked: bool) -> None:
+        if asked:
+            accelerator.wait_for_everyone()  # a process that leaves first has the launcher end the one that saves
+            raise KeyboardInterrupt
+
     try:
+        if owed:
+            if judged(first):
+                run.save(first, _parts(module, ema, optimizer, accelerator))
+            leave_if(_any_process(stop.asked, accelerator))
         for step in progress:
             metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator, watch)
             ema.step(module.parameters())
@@ -129,13 +168,13 @@ def fit(
                 metrics = {name: float(value) for name, value in metrics.items()}
                 run.log(done, **metrics)
                 progress.set_postfix({k: f"{v:.3f}" for k, v in metrics.items() if k.endswith("loss")}, refresh=False)
-            if evaluates and accelerator.is_main_process:
-                run.log(done, **_with_average(module, ema, lambda m, at=done: _judged(evaluate, m, at, run, best)))
-            if saves:
-                run.save(done, parts)
-            if asked and not last:
-                accelerator.wait_for_everyone()  # a process that leaves first has the launcher end the one that saves
-                raise KeyboardInterrupt
+            owed = evaluates
+            if evaluates and not asked:
+                owed = not judged(done)
+                asked = _any_process(stop.asked, accelerator)
+            if saves or asked:
+                run.save(done, parts | (OWED if owed else {}))
+            leave_if(asked)
     finally:
         stop.restore()
     accelerator.wait_for_everyone()
@@ -160,9 +199,12 @@ def checkpoint_bytes(module: nn.Module) -> int:
     return bytes_of({"module": module.state_dict()}) + 3 * sum(p.nbytes for p in module.parameters())
 
 
-def _judged(evaluate: Callable, module: nn.Module, step: int, run: Run, best: str | None) -> dict[str, float]:
+def _judged(
+    evaluate: Callable, module: nn.Module, step: int, run: Run, best: str | None, stop: StopRequest
+) -> dict[str, float]:
     """Metrics of the averaged weights, which are kept when they are the best so far."""
-    metrics = evaluate(module, step)
+    with stop.cutting():
+        metrics = evaluate(module, step)
     if best:
         run.keep_best(metrics[best], step, module.state_dict())
     return metrics
@@ -225,14 +267,15 @@ def _check_finite(
     raise InputError("training", fault, "check the data, or delete the run's folder and choose a lower --learning-rate")
 
 
-def _with_average(module: nn.Module, ema: EMAModel, use: Callable[[nn.Module], dict]) -> dict:
-    """Call `use` on the module while it holds the averaged weights."""
+@contextmanager
+def _average(module: nn.Module, ema: EMAModel) -> Iterator[None]:
+    """The module holds the averaged weights, ready to be looked at."""
     ema.store(module.parameters())
     ema.copy_to(module.parameters())
     module.eval()
     try:
         with torch.no_grad():
-            return use(module)
+            yield
     finally:
         ema.restore(module.parameters())
         module.train()
@@ -256,11 +299,11 @@ def _parts(module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator
     return parts
 
 
-def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator) -> int:
-    """Put the newest checkpoint back, if there is one; returns the step to go on with."""
+def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator) -> tuple[int, bool]:
+    """Put the newest checkpoint back, if there is one: the step to go on with, and whether it is still to be judged."""
     found = run.load()
     if found is None:
-        return 0
+        return 0, False
     step, parts = found
     try:
         module.load_state_dict(parts["module"])
@@ -277,4 +320,4 @@ def _resume(run: Run, module: nn.Module, ema: EMAModel, optimizer, accelerator: 
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
     if accelerator.scaler is not None:
         accelerator.scaler.load_state_dict({name: value.item() for name, value in parts["scaler"].items()})
-    return step
+    return step, OWED.keys() <= parts.keys()

@@ -47,11 +47,13 @@ def train(
     checkpoint_every: int = CHECKPOINT_EVERY,
     evaluate_every: int = EVALUATE_EVERY,
     at_step: Callable[[int, int], float | None] | None = None,
+    at_evaluation: Callable[[Path], None] | None = None,
 ) -> None:
     """Train in `folder`, or go on there.
 
     Args:
         at_step: called with (step, process) before each step; what it returns, if anything, multiplies the loss.
+        at_evaluation: called with `folder` before each evaluation.
     """
     torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
@@ -72,6 +74,8 @@ def train(
         return loss, {"loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
+        if at_evaluation:
+            at_evaluation(folder)
         return {"validation_loss": float((trained(table) - table.roll(1, dims=1)).square().mean())}
 
     plan = Recipe(steps, 1e-3, 5, checkpoint_every=checkpoint_every, evaluate_every=evaluate_every)

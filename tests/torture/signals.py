@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -48,6 +49,12 @@ class Ending:
 def slow(step: int, rank: int) -> float:
     time.sleep(0.02)
     return 1.0
+
+
+def long_look(folder: Path) -> None:
+    """An evaluation that takes longer than any stop may."""
+    (folder / "evaluating").touch()
+    time.sleep(2 * GONE_SECONDS)
 
 
 def fails(step: int, rank: int) -> float:
@@ -115,12 +122,17 @@ def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
     def often(folder: Path) -> Started:
         return fork(folder, steps=LONG)
 
+    def evaluating(folder: Path, processes: int = 1) -> Started:
+        return fork(folder, processes, at_evaluation=long_look, **forked, evaluate_every=10)
+
     cases = [
         ("SIGTERM", one, sends(signal.SIGTERM), {130}),
         ("SIGINT", one, sends(signal.SIGINT), {130}),
         ("SIGHUP", one, sends(signal.SIGHUP), {130}),
         ("SIGTERM inside a save", often, sends(signal.SIGTERM), {130}),
         ("SIGTERM to one of two processes", two, sends(signal.SIGTERM, 1), {130}),
+        ("SIGTERM into an evaluation", evaluating, sends(signal.SIGTERM), {130}),
+        ("SIGTERM into an evaluation, two processes", lambda f: evaluating(f, 2), sends(signal.SIGTERM, 0), {130}),
     ]
     if not quick:
         accelerate, torchrun = (lambda folder, n=n: launch(folder, n, *OPTIONS) for n in (0, 2))
@@ -136,7 +148,11 @@ def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
         ]
     for number, (name, start, hit, codes) in enumerate(cases):
         folder = place / f"stop_{number}"
-        running = (lambda folder=folder: half_written(folder)) if "save" in name else None
+        running = None
+        if "a save" in name:
+            running = partial(half_written, folder)
+        elif "an evaluation" in name:
+            running = (folder / "evaluating").exists
         yield hit_training(name, start, folder, hit, running), codes
 
 

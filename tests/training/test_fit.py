@@ -14,6 +14,7 @@ import training.fit
 import training.launcher
 import training.run
 from cohort.errors import InputError
+from training.checkpoint import read_best
 from training.fit import Recipe, fit
 from training.order import keyed_generator
 from training.run import Run
@@ -42,7 +43,7 @@ def evaluate(module, step):
     return {"validation_error": float((module(x) - 3).abs())}
 
 
-def train(folder, loss=loss_of, module=None, recipe=RECIPE, accelerator=None, **options):
+def train(folder, loss=loss_of, module=None, recipe=RECIPE, accelerator=None, evaluate=evaluate, **options):
     run = Run(folder, {"recipe": "same"})
     accelerator = accelerator or Accelerator(cpu=True)
     return fit(module or network(), loss, run, recipe, accelerator, evaluate, "test", **options)
@@ -110,6 +111,39 @@ def test_an_interrupted_run_ends_in_the_same_bits(uninterrupted, tmp_path, how, 
     module = train(tmp_path)
     assert same_bits(last_checkpoint(tmp_path)[1], last_checkpoint(uninterrupted[0])[1])
     assert all(map(torch.equal, module.parameters(), uninterrupted[1].parameters()))
+
+
+@pytest.mark.parametrize("at", [20, 30, 60])
+def test_an_evaluation_does_not_hold_up_a_stop_and_is_made_up(uninterrupted, tmp_path, at):
+    """Also where a checkpoint is due at the same step, at the end, and if it is cut short twice."""
+
+    def endless(module, step):
+        if step == at:
+            terminate()
+            raise AssertionError("the evaluation went on")
+        return evaluate(module, step)
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(tmp_path, evaluate=endless, best="validation_error")
+        assert last_checkpoint(tmp_path)[0] == at
+        assert [line["step"] for line in metrics(tmp_path) if "validation_error" in line] == list(range(10, at, 10))
+    train(tmp_path, best="validation_error")
+    assert metrics(tmp_path) == metrics(uninterrupted[0])
+    assert same_bits(last_checkpoint(tmp_path)[1], last_checkpoint(uninterrupted[0])[1])
+    errors = {line["step"]: line["validation_error"] for line in metrics(tmp_path) if "validation_error" in line}
+    assert read_best(tmp_path / "best.safetensors")[1:] == (min(errors.values()), min(errors, key=errors.get))
+    before = metrics(tmp_path)
+    train(tmp_path, best="validation_error")
+    assert metrics(tmp_path) == before
+
+
+def test_a_stop_before_an_evaluation_leaves_it_to_the_next_start(uninterrupted, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, interrupted_at(29, terminate))
+    assert "validation_error" not in metrics(tmp_path)[-1] and last_checkpoint(tmp_path)[0] == 30
+    train(tmp_path)
+    assert metrics(tmp_path) == metrics(uninterrupted[0])
 
 
 def test_metrics_of_a_resumed_run_are_those_of_an_uninterrupted_one(uninterrupted, tmp_path):
