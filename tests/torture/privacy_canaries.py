@@ -15,6 +15,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -163,8 +164,8 @@ def fail_to_sample(stage: Stage, pipeline: Path, quick: bool) -> None:
     (stage.work / "occupied").write_text("")
     stage.fork("output is a file", "sample", *one, "--output", "occupied", fails=True)
     stage.fork("no such pipeline", "sample", *one, "--pipeline", "nowhere", fails=True)
-    stage.fork("a sudden end", "sample", *one, fails=True, before=_end_soon)
     lines = _lines_of(stage, "sample", one)
+    stage.fork("a sudden end", "sample", *one, fails=True, before=lambda: _break(lines // 2, _end_suddenly))
     for k in range(1, 4 if quick else 31):
         at = lines * k // (4 if quick else 31)
         stage.fork(f"a fault at line {at} of {lines}", "sample", *one, fails=True, before=lambda at=at: _break(at))
@@ -174,12 +175,17 @@ def _some(paths: list[Path], count: int | None) -> list[Path]:
     return paths if count is None else paths[:: -(-len(paths) // count)]
 
 
-def _end_soon() -> None:
-    faulthandler.dump_traceback_later(0.3, exit=True)
+def _end_suddenly() -> None:
+    faulthandler.dump_traceback_later(0.001, exit=True)
+    time.sleep(60)
 
 
-def _counting(at: int, note: Path | None) -> Callable:
-    """A tracer of the lines of cohort/ and sampling/: raises at one of them, or writes down how many there were."""
+def _raise() -> None:
+    raise MemoryError("provoked")
+
+
+def _counting(at: int, note: Path | None, fault: Callable = _raise) -> Callable:
+    """A tracer of the lines of cohort/ and sampling/: a fault at one of them, or writes down how many there were."""
     rooms, seen = (str(ROOT / "cohort"), str(ROOT / "sampling")), 0
 
     def trace(frame, event: str, _argument):
@@ -191,14 +197,14 @@ def _counting(at: int, note: Path | None) -> Callable:
             if note:
                 note.write_text(str(seen)) if seen % 50 == 0 else None
             elif seen == at:
-                raise MemoryError("provoked")
+                fault()
         return trace
 
     return trace
 
 
-def _break(at: int) -> None:
-    sys.settrace(_counting(at, None))
+def _break(at: int, fault: Callable = _raise) -> None:
+    sys.settrace(_counting(at, None, fault))
 
 
 def _lines_of(stage: Stage, script: str, arguments: tuple) -> int:
