@@ -28,7 +28,7 @@ from .person import Person, read_persons, read_phenotypes
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
 from .provenance import made_by
-from .subjects import Subject, find_subjects, pairs, split_of
+from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 
 NO_LABELS = 255
 REMARKS = "remarks.jsonl"
@@ -82,8 +82,7 @@ class PreparedCohort:
 
     @property
     def too_few_to_split(self) -> bool:
-        """Whether the split by person leaves nobody to train on or nobody to validate on."""
-        return not {"train", "validation"} <= set(self.split.tolist())
+        return too_few_to_split(self.split.tolist())
 
     def rows(self, split: str) -> np.ndarray:
         """Rows of "train", "validation" or "test". Of a cohort too small to split, everybody is in each of them."""

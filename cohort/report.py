@@ -25,7 +25,7 @@ from cohort.exclusion import reason_code
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.prepared import in_processes, read_tables
 from cohort.quality import Finding, duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
-from cohort.subjects import Subject, complete, scan, split_of
+from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
 
 SHOWN = 3  # subjects named per finding on screen
 WHOLE_S = 9.95  # of an ECG; what is shorter is followed by zeros
@@ -112,6 +112,8 @@ class CohortReport:
         people = len({examined.subject.eid for examined in usable})
         splits = Counter(split_of(examined.subject.eid) for examined in usable)
         sizes = ", ".join(f"{splits[split]} {split}" for split in ("train", "validation", "test"))
+        if too_few_to_split(splits):
+            sizes = "too few to split: the same people train, validate and test"
         how = "complete and readable" if self.read else "complete"
         poor = sum(bool(examined.findings) for examined in usable)
         out = len(self.subjects) - len(usable)

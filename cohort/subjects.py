@@ -127,6 +127,11 @@ def split_of(eid: int) -> Literal["train", "validation", "test"]:
     return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
 
 
+def too_few_to_split(splits: Iterable[str]) -> bool:
+    """Whether the split by person leaves nobody to train on or nobody to validate on; then everybody is in each."""
+    return not {"train", "validation"} <= set(splits)
+
+
 def scan(data: Path) -> Scan:
     """Read the names in data/ecg and data/NIFTI, and no file. Links are never followed: they count as stray.
 

@@ -92,6 +92,14 @@ def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
     assert "no ECG at instance 2 (one at instance 3)" in str(found)
 
 
+@pytest.mark.parametrize(("people", "told"), [(1, "too few to split"), (40, " validation, ")])
+def test_the_split_is_told_as_training_will_do_it(tmp_path, people, told):
+    for eid in range(FIRST, FIRST + people):
+        touch(tmp_path, f"ecg/{eid}_20205_2_0.xml", f"NIFTI/{eid}_2/sa_ED.nii.gz", f"NIFTI/{eid}_2/sa_ES.nii.gz")
+    found = report(tmp_path, names_only=True)
+    assert len(found.usable) == people and told in found.headline
+
+
 def test_nothing_to_report_on_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="make_phantom"):
         report(tmp_path / "absent")
