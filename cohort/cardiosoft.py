@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 FULL_DISCLOSURE_S = 10  # how much of a full disclosure stands in for an absent strip
 MICROVOLTS_PER_COUNT = 5
-INTEGERS = re.compile(r"(?:\s*[+-]?[0-9]{1,9}\s*,)*\s*[+-]?[0-9]{1,9}\s*", re.ASCII)  # int() would also take 1_000
+# int() would also take 1_000. Possessive: nothing to go back to, a ninth of the time.
+INTEGERS = re.compile(r"(?:\s*+[+-]?+[0-9]{1,9}+\s*+,)*+\s*+[+-]?+[0-9]{1,9}+\s*+", re.ASCII)
 MOST_SAMPLES = 300_000  # of a lead: 10 min at 500 Hz. Bounds the memory that a hostile file can claim.
 
 _STRIPS = (("StripData",), ("StripData", "Strip"), ("Strip", "StripData"))

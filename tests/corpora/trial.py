@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import scipy.ndimage
+import scipy.signal  # noqa: F401  (both load when first used, which must not count as a case's time and memory)
+
 from tests.corpora.case import Case, verdict
 
 LONGEST_S = 120  # by the clock of a busy machine, after which a job counts as hanging
