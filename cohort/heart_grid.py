@@ -212,9 +212,10 @@ def estimate_es_frame(cine: CineStack, centre: np.ndarray | None = None) -> int:
     within = [axis for axis in range(3) if axis != through]
     away = [(np.arange(cine.voxels.shape[axis]) - centre[axis]) * cine.spacing_mm[axis] for axis in within]
     near = np.add.outer(away[0] ** 2, away[1] ** 2) < HEART_RADIUS_MM**2
-    inside = np.moveaxis(cine.voxels, through, 2)[near].astype(np.float32)  # (points, z, t)
+    volumes = np.moveaxis(cine.voxels, through, 2)  # (pixels, pixels, z, t)
+    ed = volumes[..., 0][near].astype(np.float32)  # (points, z)
     candidates = range(max(1, int(np.ceil(SYSTOLE[0] * frames))), max(1, int(SYSTOLE[1] * frames)) + 1)
-    return max(candidates, key=lambda frame: float(np.abs(inside[..., frame] - inside[..., 0]).mean()))
+    return max(candidates, key=lambda frame: float(np.abs(volumes[..., frame][near] - ed).mean()))
 
 
 def _require_same_geometry(source: str, first: CineStack, *others: CineStack | None) -> None:
@@ -372,10 +373,11 @@ def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
     variation = scipy.ndimage.gaussian_filter(variation, sigma, truncate=2.5)
     largest = variation.max(axis=tuple(axis for axis in range(3) if axis != through), keepdims=True)
     heart = variation > MOTION_THRESHOLD * np.maximum(largest, STILL_SLICE * largest.max())
-    parts, count = scipy.ndimage.label(heart, np.ones((3, 3, 3)))
+    parts, count = scipy.ndimage.label(heart.T, np.ones((3, 3, 3)))  # as it lies in memory: half the time
     if not count:
         return (np.array(moving.shape[:3]) - 1) / 2, False
-    return _middle(parts == 1 + np.argmax(np.bincount(parts.ravel())[1:]), through), True
+    most = 1 + np.argmax(np.bincount(parts.ravel())[1:])
+    return _middle(parts.T == most, through), True
 
 
 class _Sampling:
@@ -402,10 +404,12 @@ class _Sampling:
 
     def _inside(self, sizes: np.ndarray) -> np.ndarray:
         """(slices, height, width) bool: no further than half a voxel outside the outermost centres."""
-        places = np.moveaxis(np.indices(self.shape[1:]), 0, -1) @ self.matrix.T  # (height, width, 2)
-        level = self.level[:, None, None, None] + np.zeros_like(places[..., :1])
-        index = np.concatenate([level, places + self.offsets[:, None, None]], axis=-1)
-        return (np.abs(index - (sizes - 1) / 2) <= sizes / 2 + TIE).all(axis=-1)
+        row, column = np.ogrid[: self.shape[1], : self.shape[2]]
+        indices = [self.level[:, None, None]]
+        for steps, offset in zip(self.matrix, self.offsets.T, strict=True):
+            indices.append(steps[0] * row + steps[1] * column + offset[:, None, None])
+        near = (np.abs(i - (n - 1) / 2) <= n / 2 + TIE for i, n in zip(indices, sizes, strict=True))
+        return np.logical_and.reduce(np.broadcast_arrays(*near))
 
     def image(self, volume: np.ndarray) -> np.ndarray:
         """float32, linear, blurred first where the grid is the coarser."""
