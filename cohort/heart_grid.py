@@ -377,7 +377,7 @@ def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
     if not count:
         return (np.array(moving.shape[:3]) - 1) / 2, False
     most = 1 + np.argmax(np.bincount(parts.ravel())[1:])
-    return _middle(parts.T == most, through), True
+    return _middle(parts.transpose() == most, through), True
 
 
 class _Sampling:
