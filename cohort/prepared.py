@@ -82,6 +82,7 @@ class PreparedCohort:
 
     @property
     def too_few_to_split(self) -> bool:
+        """Of these people, as `cohort.subjects.too_few_to_split`."""
         return too_few_to_split(self.split.tolist())
 
     def rows(self, split: str) -> np.ndarray:

@@ -4,6 +4,8 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import NoReturn
 
 import torch
 from accelerate import Accelerator
@@ -65,6 +67,8 @@ class StopRequest:
         """What is done within is left at once at a signal, by CutShort: a cluster may not wait for its end."""
         self._cutting = True
         try:
+            if self._signalled:  # since somebody last looked
+                raise CutShort
             yield
         finally:
             self._cutting = False
@@ -133,27 +137,13 @@ def fit(
     stop, watch = StopRequest(), LossWatch(accelerator.device)
     options = {"desc": title, "initial": first, "total": recipe.steps, "smoothing": 0.05}
     progress = tqdm(range(first, recipe.steps), disable=not accelerator.is_main_process, **options)
-
-    def judged(done: int) -> bool:
-        """Evaluate the averaged weights, on the main process; whether there was time."""
-        if accelerator.is_main_process:
-            try:
-                with _average(module, ema):
-                    run.log(done, **_judged(evaluate, module, done, run, best, stop))
-            except CutShort:
-                return False
-        return True
-
-    def leave_if(asked: bool) -> None:
-        if asked:
-            accelerator.wait_for_everyone()  # a process that leaves first has the launcher end the one that saves
-            raise KeyboardInterrupt
-
+    judged = partial(_judged, evaluate, module, ema, run, best, stop)
     try:
         if owed:
             if judged(first):
                 run.save(first, _parts(module, ema, optimizer, accelerator))
-            leave_if(_any_process(stop.asked, accelerator))
+            if _any_process(stop.asked, accelerator):
+                _leave(accelerator)
         for step in progress:
             metrics = _optimise(wrapped, loss_of, optimizer, step, recipe, accelerator, watch)
             ema.step(module.parameters())
@@ -174,7 +164,8 @@ def fit(
                 asked = _any_process(stop.asked, accelerator)
             if saves or asked:
                 run.save(done, parts | (OWED if owed else {}))
-            leave_if(asked)
+            if asked:
+                _leave(accelerator)
     finally:
         stop.restore()
     accelerator.wait_for_everyone()
@@ -200,14 +191,27 @@ def checkpoint_bytes(module: nn.Module) -> int:
 
 
 def _judged(
-    evaluate: Callable, module: nn.Module, step: int, run: Run, best: str | None, stop: StopRequest
-) -> dict[str, float]:
-    """Metrics of the averaged weights, which are kept when they are the best so far."""
-    with stop.cutting():
-        metrics = evaluate(module, step)
-    if best:
-        run.keep_best(metrics[best], step, module.state_dict())
-    return metrics
+    evaluate: Callable, module: nn.Module, ema: EMAModel, run: Run, best: str | None, stop: StopRequest, step: int
+) -> bool:
+    """Evaluate the averaged weights, on the main process, and keep them when they are the best; False: cut short."""
+    if not run.main:
+        return True
+    try:
+        with _average(module, ema):
+            with stop.cutting():
+                metrics = evaluate(module, step)
+            if best:
+                run.keep_best(metrics[best], step, module.state_dict())
+    except CutShort:
+        return False
+    run.log(step, **metrics)
+    return True
+
+
+def _leave(accelerator: Accelerator) -> NoReturn:
+    """End the training on every process at once: one that leaves first has the launcher end the one that saves."""
+    accelerator.wait_for_everyone()
+    raise KeyboardInterrupt
 
 
 def _any_process(asked: bool, accelerator: Accelerator) -> bool:

@@ -21,8 +21,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-# GNU OpenMP's threads do not survive a fork: the child of a process that had computed with several waits for ever.
-os.environ["OMP_NUM_THREADS"] = "1"
 
 import torch
 from accelerate import Accelerator
@@ -35,6 +33,7 @@ from training.fit import Recipe, fit
 from training.order import keyed_generator, rows_of_step
 from training.run import Run
 
+torch.set_num_threads(1)  # before any fork: GNU OpenMP's threads do not survive one (tiny.py)
 ROOT = Path(__file__).parents[2]
 SEED, PEOPLE, BATCH, WIDTH = 7, 50, 8, 512
 STEPS, CHECKPOINT_EVERY, EVALUATE_EVERY = 40, 4, 8
@@ -55,7 +54,6 @@ def train(
         at_step: called with (step, process) before each step; what it returns, if anything, multiplies the loss.
         at_evaluation: called with `folder` before each evaluation.
     """
-    torch.set_num_threads(1)
     accelerator = Accelerator(cpu=True)
     rank, ranks = accelerator.process_index, accelerator.num_processes
     run = Run(folder, {"seed": SEED, "steps": steps}, accelerator.is_main_process)

@@ -138,6 +138,17 @@ def test_an_evaluation_does_not_hold_up_a_stop_and_is_made_up(uninterrupted, tmp
     assert metrics(tmp_path) == before
 
 
+def test_a_stop_just_before_an_evaluation_cuts_it_short_too():
+    stop = training.fit.StopRequest()
+    try:
+        terminate()
+        with pytest.raises(training.fit.CutShort), stop.cutting():
+            pytest.fail("the evaluation began")
+        assert stop.asked
+    finally:
+        stop.restore()
+
+
 def test_a_stop_before_an_evaluation_leaves_it_to_the_next_start(uninterrupted, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, interrupted_at(29, terminate))
