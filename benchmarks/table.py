@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from training.disk import write_json, write_text
+from cohort.disk import write_json, write_text
 
 
 def markdown(rows: list[dict]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
-from training.disk import write_text
+from cohort.disk import write_text
 
 HERE = Path(__file__).parent
 MARKED = re.compile(r"(<!-- (results/\w+\.md) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from cohort.errors import InputError
 
-from .disk import sha256_of, sync, writing
+from cohort.disk import sha256_of, sync, writing
 
 Tensors = dict[str, torch.Tensor]
 START_ANEW = "delete the run's folder to start anew"

@@ -25,7 +25,7 @@ from .checkpoint import (
     write_best,
     write_checkpoint,
 )
-from .disk import free_bytes, sync, write_json, write_text, writing
+from cohort.disk import free_bytes, sync, write_json, write_text, writing
 
 KEPT_CHECKPOINTS = 2
 
