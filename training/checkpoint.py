@@ -9,9 +9,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cohort.errors import InputError
-
 from cohort.disk import sha256_of, sync, writing
+from cohort.errors import InputError
 
 Tensors = dict[str, torch.Tensor]
 START_ANEW = "delete the run's folder to start anew"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from cohort.disk import free_bytes, sync, write_json, write_text, writing
 from cohort.errors import InputError
 from cohort.provenance import made_by
 
@@ -25,7 +26,6 @@ from .checkpoint import (
     write_best,
     write_checkpoint,
 )
-from cohort.disk import free_bytes, sync, write_json, write_text, writing
 
 KEPT_CHECKPOINTS = 2
 

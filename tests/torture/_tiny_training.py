@@ -26,9 +26,9 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from cohort.disk import sha256_of
 from cohort.errors import exit_code_of
 from training.checkpoint import damaged, digest_of, read_best, step_of
-from cohort.disk import sha256_of
 from training.fit import Recipe, fit
 from training.order import keyed_generator, rows_of_step
 from training.run import Run
