@@ -9,7 +9,7 @@ from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 
 from cohort.errors import InputError
 
-from .threads import share_cores
+from sampling.threads import share_cores
 
 LONGEST_WAIT = timedelta(days=1)  # one process reads a large cohort for hours, while the others wait
 
