@@ -2,8 +2,8 @@
 
     python distil.py --pipeline runs/diffusion/pipeline --data UKBB --steps 2
 
-The teacher, a whole pipeline, makes hearts of the people who taught it. The student begins as a copy of its denoiser and
-learns to reach the same hearts from the same noise in fewer steps. Result: runs/distilled/pipeline. Keep it only if
+The teacher, a whole pipeline, makes hearts of the people who taught it. The student begins as a copy of its denoiser.
+It learns to reach the same hearts from the same noise in fewer steps. Result: runs/distilled/pipeline. Keep it only if
 evaluate_samples.py finds as much information kept, and as good a coverage, as of the teacher.
 """
 

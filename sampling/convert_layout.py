@@ -29,7 +29,9 @@ def convert_layout(source: Path, target: Path) -> None:
         InputError: `source` is no folder of the earlier layout, or its weights do not fit.
     """
     if not (source / OLD / WEIGHTS).is_file() or not (source / "model_index.json").is_file():
-        raise InputError(source, f"is no pipeline folder with its denoiser in {OLD}/", "name the folder to convert first")
+        raise InputError(
+            source, f"is no pipeline folder with its denoiser in {OLD}/", "name the folder to convert first"
+        )
     require_plain(source)
     with whole_folder(target) as unfinished:
         shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))

@@ -8,7 +8,6 @@ from accelerate.tracking import get_available_trackers
 from accelerate.utils import InitProcessGroupKwargs, ProjectConfiguration
 
 from cohort.errors import InputError
-
 from sampling.threads import share_cores
 
 LONGEST_WAIT = timedelta(days=1)  # one process reads a large cohort for hours, while the others wait

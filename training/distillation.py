@@ -58,7 +58,7 @@ class FlowSampler:
     steps: int
 
     def until(self, step: int, velocity: Velocity, noise: Tensor) -> Tensor:
-        """Where the sampler that began at `noise` (B, S, C, h, w) stands before a step; before step `steps` it has ended."""
+        """Where the sampler that began at `noise` (B, S, C, h, w) stands before a step; before `steps` it has ended."""
         self.scheduler.set_timesteps(self.steps, device=noise.device)
         points = noise
         for timestep in self.scheduler.timesteps[:step]:
@@ -142,7 +142,7 @@ def velocity_of(denoiser: nn.Module, given: Pairs, places: Places) -> Velocity:
 def end_error(
     denoiser: nn.Module, sampler: FlowSampler, pairs: Pairs, places: Places, hearts: int, device: torch.device
 ) -> float:
-    """RMS distance between where this denoiser's sampler ends and where the teacher's did, in the RMS of the latents."""
+    """RMS distance from where this denoiser's sampler ends to where the teacher's did, in the RMS of the latents."""
     squares = []
     for which in torch.arange(len(pairs)).split(hearts):
         batch = pairs.take(which, device)

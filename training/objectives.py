@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor
 
+
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Independent dropping of ECG and person, for classifier-free guidance (Ho & Salimans 2022, algorithm 1).
 

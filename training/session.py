@@ -39,7 +39,7 @@ class Session:
         return rows_of_step(rows, batch, step, self.seed, *place)
 
     def start_trackers(self, title: str) -> None:
-        """Open the trackers chosen with --log-with, one run of theirs a stage; TensorBoard's lies in the run's folder."""
+        """Open the trackers of --log-with, one run a stage; TensorBoard writes into the run's folder."""
         if not self.accelerator.log_with:
             return
         for tracker in self.accelerator.trackers:  # of the stage before

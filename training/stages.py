@@ -1,4 +1,4 @@
-"""The stages of a training, in one table: each learns one thing from what is given and what earlier ones have learned."""
+"""The stages of a training, in one table: each learns one thing, with what the earlier ones have learned."""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
@@ -9,7 +9,6 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from cohort.ecg_cohort import ECGCohort
-from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -130,7 +129,7 @@ def segmenter_stage(training: Training) -> None:
 
 
 def networks_stage(training: Training) -> None:
-    """Latents, heart codes and fresh networks. The denoiser's run is locked, and its disk looked at, before the rest."""
+    """Latents, heart codes and fresh networks; the run is locked and its disk looked at before anything is learned."""
     options, accelerator, cohort = training.options, training.accelerator, training.cohort
     with accelerator.main_process_first():
         main = accelerator.is_main_process
