@@ -18,7 +18,7 @@ sys.path.insert(0, sys.argv[1])
 import torch
 from sampling.imports import lean_imports
 with lean_imports():
-    from sampling.patients import condition_of
+    from sampling.patients import patient_batch
     from sampling.pipeline import ECGToMRIPipeline, Condition, sample_generator
     pipeline = ECGToMRIPipeline.load(Path(sys.argv[2]))
 pipeline.to("cpu")
