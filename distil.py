@@ -213,9 +213,9 @@ def save(config: Config, teacher, unet, settings: dict, errors: tuple[float, flo
         settings: of the run.
     """
     from cohort.provenance import made_by
-    from sampling.model_card import BEGIN, add_figures, renew_size
+    from sampling.model_card import add_figures, add_section, renew_size
     from sampling.pipeline import PARTS
-    from training.run import write_json, write_text
+    from training.run import write_json
 
     (before, after), teacher_sha256, made = errors, settings["teacher"], made_by(settings)
     facts = {
@@ -232,7 +232,6 @@ def save(config: Config, teacher, unet, settings: dict, errors: tuple[float, flo
         "code version": made["code_version"],
         "date": date.today().isoformat(),
     }
-    section = "\n".join(["## Distillation", "", *(f"- {name}: {fact}" for name, fact in facts.items()), "", ""])
 
     def describe(folder: Path) -> None:
         ours = {"model_index.json", "scheduler", *PARTS, *MEASURED_ON_THE_TEACHER}
@@ -241,8 +240,7 @@ def save(config: Config, teacher, unet, settings: dict, errors: tuple[float, flo
                 (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
         add_figures(folder, {})  # the teacher's figures are not the student's
         renew_size(folder)
-        card = (folder / "README.md").read_text(encoding="utf-8")
-        write_text(folder / "README.md", card.replace(BEGIN, section + BEGIN, 1))
+        add_section(folder, "Distillation", facts)
         about = json.loads((folder / "training.json").read_text())
         write_json(folder / "training.json", about | {"teacher_sha256": teacher_sha256, "seed": config.seed, **made})
 
