@@ -1,4 +1,4 @@
-"""Importing diffusers and loading a pipeline without Python's garbage collector, which takes a fifth of the command."""
+"""Importing diffusers and loading a pipeline while Python's garbage collector rests: a fifth less time."""
 
 import gc
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def lean_imports() -> Iterator[None]:
     """Import libraries and load models inside this: the garbage collector rests.
 
-    Imports make a million objects that stay to the end. The collector would look through them again and again, and
-    once more when Python ends. Afterwards it works as before, but passes over what was made in here.
+    Imports make more than half a million objects that stay to the end. The collector would look through them again
+    and again, and once more when Python ends. Afterwards it works as before, but passes over these objects.
     """
     collected = gc.isenabled()
     gc.disable()
