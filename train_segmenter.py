@@ -4,63 +4,39 @@ accelerate launch train_segmenter.py
 """
 
 import sys
-from dataclasses import asdict, dataclass, field
-from datetime import timedelta
+from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
 import training.launcher  # noqa: F401  remembers who started us
 from cohort.errors import exit_code_of
-from cohort.heart_grid import GridGeometry
+from training.options import CohortOptions
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CohortOptions):
     """Train the measuring segmenter; the same command continues an interrupted run."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/, label maps included."""
     output: Path = Path("runs/segmenter")
     """The run's folder; the segmenter itself is its model/."""
-    prepared: Path = Path("runs/prepared")
-    """Where the cohort is laid down as arrays, once."""
-    max_bad_fraction: float = 0.2
-    """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
     steps: int = 1200
     """Optimiser steps."""
     batch_size: int = 32
     """Slices per process and step."""
     learning_rate: float = 2e-3
-    sampling_rate: int = 250
-    """Of the ECGs in the prepared arrays, so that they are shared with train_diffusion.py."""
-    seed: int = 0
-    geometry: GridGeometry = field(default_factory=GridGeometry)
-    """The heart grid."""
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    from accelerate import Accelerator
-    from accelerate.utils import InitProcessGroupKwargs, set_seed
+    from training.accelerator import start_accelerator
+    from training.cohort_arrays import open_cohort
+    from training.segmenter import learn_segmenter, segmenter_recipe
 
-    from cohort.leakage import require_separate_splits
-    from cohort.prepared import Preparation, prepare_cohort
-    from training.fit import Recipe
-    from training.segmenter import learn_segmenter
-    from training.threads import share_cores
-
-    # reading a large cohort takes one process hours, while the others wait
-    accelerator = Accelerator(kwargs_handlers=[InitProcessGroupKwargs(timeout=timedelta(days=1))])
-    share_cores(accelerator.num_processes)
-    set_seed(config.seed)  # of the fresh weights
-    with accelerator.main_process_first():
-        laid = Preparation(config.geometry, config.sampling_rate)
-        cohort = prepare_cohort(config.data, config.prepared, laid, config.max_bad_fraction)
-        require_separate_splits(cohort)
-    recipe = Recipe(config.steps, config.learning_rate, ema_decay=0.99, evaluate_every=100)
-    settings = {k: v for k, v in asdict(config).items() if k not in ("data", "output", "prepared", "max_bad_fraction")}
-    learn_segmenter(cohort, config.output, recipe, accelerator, config.batch_size, settings)
+    accelerator = start_accelerator(config.log_with)
+    cohort, _ = open_cohort(config, accelerator)
+    recipe = segmenter_recipe(config.steps, config.learning_rate)
+    learn_segmenter(cohort, config.output, recipe, accelerator, config.seed, config.batch_size)
     accelerator.end_training()
 
 

@@ -12,16 +12,16 @@ from types import ModuleType
 import numpy as np
 import torch
 from accelerate import Accelerator
+from cohort.dataset import HeartBatch
 from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor2_0
 from diffusers.training_utils import EMAModel
+from models.unet import PRESETS, Preset, coordinates, denoise_heart
 from torch import Generator, Tensor, nn
 from torch.nn import functional
-
-from cohort.dataset import HeartBatch
-from cohort.prepared import PreparedCohort
-from models.unet import PRESETS, Preset, coordinates, denoise_heart
 from training.diffusion import Diet, Lesson, learn_diffusion
+
+from cohort.prepared import PreparedCohort
 from training.fit import Recipe
 from training.networks import fresh_generator, fresh_reader
 from training.objectives import TIMESTEPS, HeartDenoiser

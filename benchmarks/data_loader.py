@@ -99,9 +99,9 @@ def measured(config: Config, cohort, latents, what: str) -> list[dict]:
 def rates(config: Config, cohort, latents, slices: int) -> dict:
     """Hearts a second of processor and by the clock, beside what is asked for."""
     import torch
+    from cohort.dataset import heart_batch
 
     from benchmarks.machine import Clock
-    from cohort.dataset import heart_batch
     from training.order import keyed_generator, rows_of_step
 
     train, generator = torch.from_numpy(cohort.rows("train")), keyed_generator("loader")

@@ -94,6 +94,7 @@ def write_subject(data: Path) -> float:
 def jobs(data: Path) -> dict[str, Callable[[], object]]:
     """What is timed: the parts, and the whole as `cohort.prepared` does it."""
     import torch
+    from models.unet import PRESETS
 
     from cohort.cine import read_nifti
     from cohort.ecg import read_ecg
@@ -104,7 +105,6 @@ def jobs(data: Path) -> dict[str, Callable[[], object]]:
     from cohort.preprocessing import ecg_input
     from cohort.subjects import find_subjects
     from models.autoencoder import SliceAutoencoder
-    from models.unet import PRESETS
 
     (labelled,), (bare,) = find_subjects(data / "UKBB"), find_subjects(data / "bare")
     cine, maps = read_nifti(bare.images.cine), read_nifti(labelled.images.labels_cine, labels=True)

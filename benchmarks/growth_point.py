@@ -53,10 +53,11 @@ def main() -> None:
 
 def measured(config: Config, accelerator) -> dict[str, float]:
     """Medians of a step's time (CPU time on one thread) and wall time; MB before there was a cohort, and at most."""
+    from models.unet import PRESETS
+
     from benchmarks.contenders import Load, OurTraining
     from benchmarks.machine import WARMUP, Clock, seconds_of
     from benchmarks.synthetic_cohort import CHANNELS, CohortSize, synthetic_cohort
-    from models.unet import PRESETS
 
     before, clock, laps = peak_mb(), Clock(accelerator.device), []
     cohort, latents = synthetic_cohort(

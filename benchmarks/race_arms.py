@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from cohort.dataset import draw_slices, heart_batch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
 
-from cohort.dataset import draw_slices, heart_batch
 from models.ecg_encoder import ECGEncoder, sinusoid
 from sampling.patients import condition_of
 from training.order import keyed_generator, rows_of_step
@@ -29,15 +29,16 @@ def learn_ours(cohort, folder: Path, steps: int, accelerator, seen: Callable) ->
     """The stages of train_diffusion.py, short, judged every hundred steps until the goal is reached."""
     from dataclasses import asdict
 
-    from models.autoencoder import SliceAutoencoder
     from models.unet import PRESETS, denoise_heart
+    from training.condition import learn_prior, learn_reading
+    from training.diffusion import Diet, Lesson, learn_diffusion
+
+    from models.autoencoder import SliceAutoencoder
     from sampling.patients import generate as generate_hearts
     from sampling.pipeline import ECGToMRIPipeline
     from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
     from training.autoencoder import learn_autoencoder
     from training.ceiling import PEOPLE, learn_ceiling, readings
-    from training.condition import learn_prior, learn_reading
-    from training.diffusion import Diet, Lesson, learn_diffusion
     from training.fit import Recipe
     from training.latents import cohort_latents
     from training.networks import begin_from, fresh_generator, fresh_reader

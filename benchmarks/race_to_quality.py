@@ -132,8 +132,8 @@ def main() -> None:
 
     from benchmarks.race_arms import learn_baseline, learn_ours
     from cohort.prepared import Preparation, prepare_cohort
+    from sampling.threads import share_cores
     from training.run import write_json
-    from training.threads import share_cores
 
     share_cores(1)
     config.output.mkdir(parents=True, exist_ok=True)

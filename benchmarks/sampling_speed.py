@@ -33,7 +33,7 @@ from cohort.errors import exit_code_of
 ROOT = Path(__file__).parents[1]
 SCRIPTS = (*sorted(path.name for path in ROOT.glob("*.py")), "-m cohort.report")
 IMPORTED = (
-    *("accelerate", "sample", "cohort.code_version", "cohort.pseudonym", "models.segmenter", "training.threads"),
+    *("accelerate", "sample", "cohort.code_version", "cohort.pseudonym", "models.segmenter", "sampling.threads"),
     *("evaluation.calibration", "evaluation.certainty", "evaluation.measuring"),
     *("sampling.grid", "sampling.outputs", "sampling.patients", "sampling.release"),
 )

@@ -59,9 +59,9 @@ def main() -> None:
 def steps_of(config: Config, accelerator) -> dict[str, Callable[[], object]]:
     """The step as training has it, and with one thing changed."""
     import torch
+    from models.unet import PRESETS, build_unet
 
     from benchmarks.contenders import Load, diffusers_loop
-    from models.unet import PRESETS, build_unet
 
     load, device = Load(config.hearts, config.slices), accelerator.device
     torch.manual_seed(0)

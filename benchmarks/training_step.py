@@ -74,10 +74,11 @@ def main() -> None:
 
 def compare(load, config: Config, accelerator) -> list[dict]:
     """One table."""
+    from models.unet import PRESETS
+
     from benchmarks.contenders import OurTraining, diffusers_loop, lucidrains_loop, monai_loop
     from benchmarks.machine import WARMUP
     from benchmarks.synthetic_cohort import CohortSize, synthetic_cohort, write_noise
-    from models.unet import PRESETS
 
     preset, on_gpu = PRESETS["nano"], accelerator.device.type == "cuda"
     with TemporaryDirectory() as folder:

@@ -53,6 +53,16 @@ class GridGeometry:
     def shape(self) -> tuple[int, int, int, int]:
         return (self.slices, self.phases, self.height, self.width)
 
+    @property
+    def slice_position_mm(self) -> np.ndarray:
+        """(slices,) distance of each slice from the grid's centre, towards the apex."""
+        return (np.arange(self.slices) - (self.slices - 1) / 2) * self.slice_step_mm
+
+    @property
+    def phase(self) -> np.ndarray:
+        """(phases,) share of the cycle in [0, 1), ED 0."""
+        return np.arange(self.phases) / self.phases
+
 
 @dataclass(frozen=True, eq=False)
 class HeartGrid:

@@ -96,17 +96,6 @@ class PreparedCohort:
         splits = ("train", "validation", "test")
         return {s: np.flatnonzero(everybody if self.too_few_to_split else self.split == s) for s in splits}
 
-    @property
-    def level_mm(self) -> np.ndarray:
-        """(slices,) distance of each slice from the grid's centre, towards the apex."""
-        geometry = self.preparation.geometry
-        return (np.arange(geometry.slices) - (geometry.slices - 1) / 2) * geometry.slice_step_mm
-
-    @property
-    def phase(self) -> np.ndarray:
-        """(phases,) place in the cycle's frames, ED 0."""
-        return np.arange(self.preparation.geometry.phases) / self.preparation.geometry.phases
-
 
 @dataclass(frozen=True)
 class Example:

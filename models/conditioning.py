@@ -1,4 +1,4 @@
-"""What ECG and person say: tokens, a summary with the predicted heart code, null tokens where either is absent."""
+"""The condition: what ECG and person say of the heart, as tokens and as a summary."""
 
 import torch
 from diffusers import ConfigMixin, ModelMixin
@@ -9,10 +9,10 @@ PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female,
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
-    """ECG and person -> cross-attention tokens and a summary: an embedding, and the heart code predicted from it.
+    """ECG and person -> tokens for cross-attention, and a summary: an embedding and the heart code predicted from it.
 
-    ECG and person are dropped independently in training, so one network serves ECG + person, ECG alone, person
-    alone and neither: an absent ECG is exactly its null token, an absent field of the person exactly that field's.
+    Training drops ECG and person independently. So one network serves ECG + person, either alone, and neither. An
+    absent ECG is exactly its null token, and an absent field of the person is exactly that field's null token.
 
     Args:
         width: of the ECG tokens, of every token given to the denoiser, and of the embedding.
@@ -57,8 +57,8 @@ class HeartConditioner(ModelMixin, ConfigMixin):
             ecg_present, person_present: (batch,) bool.
 
         Returns:
-            tokens (batch, patches + 1 + 4, width) for cross-attention, and the summary (batch, summary_length): the
-            embedding, and behind it the heart code it predicts.
+            tokens (batch, patches + 1 + 4, width) for cross-attention, and the summary (batch, summary_length). The
+            summary is the embedding, followed by the heart code it predicts.
         """
         ecg = torch.cat([ecg_pooled.unsqueeze(1), ecg_tokens], dim=1)  # (B, 1 + N, D)
         ecg = torch.where(ecg_present[:, None, None], ecg, self.ecg_null.to(ecg.dtype))  # (B, 1 + N, D)
@@ -80,17 +80,17 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         return self.config.width + self.code_length
 
     @property
-    def told_length(self) -> int:
-        """Of what `told` returns: embedding + code + whether there is a code."""
+    def condition_length(self) -> int:
+        """Of the global condition: embedding + code + whether there is a code."""
         return self.config.width + self.code_length + 1
 
-    def told(self, summary: Tensor, code: Tensor, code_present: Tensor) -> Tensor:
-        """What the denoiser is told beside the tokens: (batch, told_length).
+    def global_condition(self, summary: Tensor, code: Tensor, code_present: Tensor) -> Tensor:
+        """What all slices of a heart are told alike, beside the tokens: (batch, condition_length).
 
         Args:
             summary: (batch, summary_length).
             code: (batch, code_length) of the heart to be drawn, in the cohort's SDs.
-            code_present: (batch,) bool; False tells no code.
+            code_present: (batch,) bool; False withholds the code.
         """
         present = code_present[:, None].to(code.dtype)
         return torch.cat([summary[:, : self.config.width], code * present, present], dim=1)  # (B, D + K + 1)

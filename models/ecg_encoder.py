@@ -5,15 +5,9 @@ import math
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor, nn
 from torch.nn import functional
-
-
-def sinusoid(position: Tensor, width: int, longest: float = 10_000.0) -> Tensor:
-    """Sine and cosine features of a real position (Vaswani 2017, section 3.5): (...,) -> (..., width)."""
-    frequency = torch.exp(-math.log(longest) * torch.arange(width // 2, device=position.device) / (width // 2))
-    angle = position.float().unsqueeze(-1) * frequency
-    return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
 
 class ECGEncoder(ModelMixin, ConfigMixin):
@@ -76,6 +70,7 @@ class ECGEncoder(ModelMixin, ConfigMixin):
         tokens = self.stem(signal).transpose(1, 2)  # (B, N, D)
         tokens = tokens + ((1 - mask) @ self.lead_absent).unsqueeze(1)  # (B, N, D)
         place = torch.arange(tokens.shape[1], device=tokens.device)
-        tokens = tokens + sinusoid(place, tokens.shape[-1]).to(tokens.dtype)  # (B, N, D)
+        features = get_timestep_embedding(place, tokens.shape[-1], downscale_freq_shift=0)  # (N, D), Vaswani 2017, 3.5
+        tokens = tokens + features.to(tokens.dtype)  # (B, N, D)
         tokens = self.norm(self.transformer(tokens))  # (B, N, D)
         return tokens, tokens.mean(dim=1)  # (B, N, D), (B, D)

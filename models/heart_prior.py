@@ -3,9 +3,8 @@
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
+from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor, nn
-
-from .ecg_encoder import sinusoid
 
 SIGMA_FEATURES = 32
 
@@ -51,7 +50,7 @@ class HeartPrior(ModelMixin, ConfigMixin):
         Returns:
             (batch, code).
         """
-        when = sinusoid(sigma * 100, SIGMA_FEATURES, longest=1000.0)  # (B, F)
+        when = get_timestep_embedding(sigma * 100, SIGMA_FEATURES, downscale_freq_shift=0, max_period=1000)  # (B, F)
         given = self.given(torch.cat([summary, when], dim=1))  # (B, W)
         hidden = self.enter(noisy)  # (B, W)
         for block in self.body:

@@ -60,6 +60,17 @@ def require_config_of(part: type, folder: Path) -> None:
         raise InputError(path, f"is no configuration of {part.__name__}: it sets {strange[0]!r}", TRUST)
 
 
+def require_current_layout(folder: Path) -> None:
+    """Refuse a pipeline folder whose denoiser lies in unet/, as it did before it was a model of its own.
+
+    Raises:
+        InputError: with the command that converts it.
+    """
+    if (folder / "unet").is_dir() and not (folder / "denoiser").exists():
+        remedy = f"convert it: python -m sampling.convert_layout {folder} NEW_FOLDER"
+        raise InputError(folder, "has the layout of an earlier version: its denoiser lies in unet/", remedy)
+
+
 def read_index(folder: Path, own: str, parts: dict[str, type]) -> tuple[dict, str]:
     """The settings of a pipeline's model_index.json, and the name of its scheduler.
 

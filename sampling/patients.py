@@ -16,7 +16,7 @@ from cohort.preprocessing import ecg_input
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
-from .pipeline import Condition, ECGToMRIPipeline, sample_generator
+from .pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,9 +93,9 @@ def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]
     ]
 
 
-def condition_of(patients: list[Patient], ecg: bool = True, person: bool = True) -> Condition:
-    """The patients as one batch; `ecg` or `person` False withholds that part from the network."""
-    return Condition(
+def patient_batch(patients: list[Patient], ecg: bool = True, person: bool = True) -> PatientBatch:
+    """The patients as one batch; `ecg` or `person` False withholds that part from the networks."""
+    return PatientBatch(
         ecg=torch.from_numpy(np.stack([p.signal for p in patients])).float(),
         lead_mask=torch.from_numpy(np.stack([p.lead_mask for p in patients])),
         person=torch.from_numpy(np.stack([p.person for p in patients])),
@@ -109,7 +109,7 @@ def pooled_ecgs(pipeline: ECGToMRIPipeline, patients: list[Patient], batch: int 
     """What the pipeline's encoder makes of each ECG as a whole: (n, width)."""
     found = []
     for first in range(0, len(patients), batch):
-        c = condition_of(patients[first : first + batch])
+        c = patient_batch(patients[first : first + batch])
         found.append(pipeline.ecg_encoder(c.ecg.to(pipeline.device), c.lead_mask.to(pipeline.device))[1].cpu())
     return torch.cat(found).numpy()
 
@@ -136,7 +136,7 @@ def generate(
         batch = jobs[first : first + batch_size]
         generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
         hearts = pipeline(
-            condition_of([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale
+            patient_batch([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale
         )
         for (patient, sample), heart in zip(batch, hearts.numpy(), strict=True):
             waiting.append(heart)

@@ -1,45 +1,46 @@
-"""ECG -> heart: one self-contained folder of encoder, conditioner, UNet, autoencoder, scheduler and geometry."""
+"""ECG -> heart: one self-contained folder of all networks, the scheduler and the geometry."""
 
 import hashlib
 import inspect
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from diffusers import DiffusionPipeline, ModelMixin, UNet2DConditionModel
+from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.utils import logging as diffusers_logging
 from einops import rearrange
 from torch import Generator, Tensor
 
+from cohort.disk import whole_folder
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation
 from models.autoencoder import SliceAutoencoder
 from models.conditioning import HeartConditioner
+from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
 from models.noise import heart_noise
-from models.unet import denoise_heart, join_slices
+from models.places import Places
 
-from .model_folder import read_index, require_config_of, require_plain
+from .model_folder import read_index, require_config_of, require_current_layout, require_plain
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
 PARTS = {
     "ecg_encoder": ECGEncoder,
     "conditioner": HeartConditioner,
     "prior": HeartPrior,
-    "unet": UNet2DConditionModel,
+    "denoiser": HeartDenoiser,
     "autoencoder": SliceAutoencoder,
 }
-PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the UNet
+PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the denoiser
 
 
 @dataclass(frozen=True)
-class Condition:
-    """What B patients give the network.
+class PatientBatch:
+    """What B patients give the networks.
 
     Attributes:
         ecg: (B, 12, samples) mV at the encoder's rate and duration; lead_mask: (B, 12) bool.
@@ -53,12 +54,15 @@ class Condition:
     ecg_present: Tensor
     person_present: Tensor
 
+    def to(self, device: torch.device) -> "PatientBatch":
+        return PatientBatch(*(value.to(device) for value in vars(self).values()))
+
 
 class ECGToMRIPipeline(DiffusionPipeline):
     """Generate hearts from ECGs.
 
     Args:
-        ecg_encoder, conditioner, prior, unet, autoencoder: trained parts.
+        ecg_encoder, conditioner, prior, denoiser, autoencoder: trained parts.
         scheduler: any that `make_scheduler` builds.
         geometry: fields of the GridGeometry the parts were trained on.
         ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
@@ -71,7 +75,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         ecg_encoder: ECGEncoder,
         conditioner: HeartConditioner,
         prior: HeartPrior,
-        unet: UNet2DConditionModel,
+        denoiser: HeartDenoiser,
         autoencoder: SliceAutoencoder,
         scheduler,
         geometry: dict[str, float] | None = None,
@@ -85,7 +89,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             ecg_encoder=ecg_encoder,
             conditioner=conditioner,
             prior=prior,
-            unet=unet,
+            denoiser=denoiser,
             autoencoder=autoencoder,
             scheduler=scheduler,
         )
@@ -96,7 +100,6 @@ class ECGToMRIPipeline(DiffusionPipeline):
             guidance_scale=guidance_scale,
             steps=steps,
         )
-        join_slices(unet)
 
     @property
     def grid(self) -> GridGeometry:
@@ -109,45 +112,72 @@ class ECGToMRIPipeline(DiffusionPipeline):
         encoder = self.ecg_encoder.config
         return Preparation(self.grid, encoder.sampling_rate, encoder.duration_s)
 
+    @property
+    def places(self) -> Places:
+        """Of all slices of one heart (B = 1)."""
+        return Places.stack(self.grid.slice_position_mm, self.grid.phase)
+
     @torch.no_grad()
     def __call__(
         self,
-        condition: Condition,
+        patients: PatientBatch,
         generators: list[Generator],
         steps: int | None = None,
         guidance_scale: float | None = None,
         guided_between: tuple[float, float] = (0.0, 1.0),
     ) -> Tensor:
-        """Denoise one heart per entry of the condition.
+        """Denoise one heart per patient of the batch.
 
         Args:
-            condition: of B patients.
-            generators: B CPU generators, one per heart: a heart depends on its own alone, at any batch size.
+            patients: B of them.
+            generators: B CPU generators. A heart depends on its own alone, at any batch size.
             steps: evaluations of the denoiser; the pipeline's own number if not given.
-            guidance_scale: 1 follows the condition (no second pass); above 1 exaggerates it (Ho & Salimans 2022).
-            guided_between: noise levels (0 to 1) at which it does; at others one pass follows the condition
+            guidance_scale: 1 follows the condition (no second pass), above 1 exaggerates it (Ho & Salimans 2022).
+            guided_between: noise levels (0 to 1) at which it does. At others one pass follows the condition
                 (Kynkäänniemi 2024, "Applying Guidance in a Limited Interval", section 3).
 
         Returns:
             (B, slices, phases, height, width) intensities in [0, 1] on the CPU.
         """
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
-        tokens, summary = self.encode(condition, guided=scale != 1.0)
-        codes = self.draw_codes(summary, generators, scale)  # (B, K)
-        present = torch.arange(len(summary), device=self.device) < len(codes)  # nobody's heart has no code
-        given_codes = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
-        told = self.conditioner.told(summary, given_codes, present)
-        return self.decode(self._denoise(tokens, told, generators, steps or self.config.steps, scale, guided_between))
+        tokens, condition = self.condition(patients, generators, scale)  # (B or 2 B, ...)
+        batch, places = len(generators), self.places.to(self.device)
+        self.scheduler.set_timesteps(steps or self.config.steps)
+        latents = self.starting_noise(generators)  # (B, S, C, h, w)
+        latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
+        for timestep in self.progress_bar(self.scheduler.timesteps):
+            on_path, sigma = to_flow(self.scheduler, latents, timestep)
+            rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
+            repeated = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
+            sigmas = torch.full((rows,), float(sigma), device=self.device)
+            velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
+            prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)  # (B, S, C, h, w)
+            latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
+        return self.decode(latents)
 
-    def encode(self, condition: Condition, guided: bool) -> tuple[Tensor, Tensor]:
-        """Tokens (B, M, D) and summary (B, D + K); for guidance those of the empty condition follow, so 2 B."""
-        c = Condition(*(value.to(self.device) for value in vars(condition).values()))
-        tokens, pooled = self.ecg_encoder(c.ecg, c.lead_mask)
-        given = self.conditioner(tokens, pooled, c.person, c.ecg_present, c.person_present)
+    @torch.no_grad()
+    def condition(self, patients: PatientBatch, generators: list[Generator], scale: float) -> tuple[Tensor, Tensor]:
+        """What the denoiser is given beside latents, with heart codes drawn from the prior.
+
+        Returns:
+            tokens (B, M, D) and global condition (B, condition_length). For a guidance scale other than 1 the same of
+            the empty condition follow, without a heart code: 2 B rows.
+        """
+        tokens, summary = self.encode(patients, guided=scale != 1.0)
+        codes = self.draw_codes(summary, generators, scale)  # (B, K)
+        present = torch.arange(len(summary), device=self.device) < len(codes)  # (B or 2 B,)
+        codes = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
+        return tokens, self.conditioner.global_condition(summary, codes, present)
+
+    def encode(self, patients: PatientBatch, guided: bool) -> tuple[Tensor, Tensor]:
+        """Tokens (B, M, D) and summary (B, D + K). For guidance those of the empty condition follow: 2 B rows."""
+        p = patients.to(self.device)
+        tokens, pooled = self.ecg_encoder(p.ecg, p.lead_mask)
+        given = self.conditioner(tokens, pooled, p.person, p.ecg_present, p.person_present)
         if not guided:
             return given
-        none = torch.zeros_like(c.ecg_present)
-        empty = self.conditioner(tokens, pooled, c.person, none, none)
+        none = torch.zeros_like(p.ecg_present)
+        empty = self.conditioner(tokens, pooled, p.person, none, none)
         return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
 
     @torch.no_grad()
@@ -163,10 +193,18 @@ class ECGToMRIPipeline(DiffusionPipeline):
         scheduler = make_scheduler(DEFAULT_SCHEDULER)
         scheduler.set_timesteps(PRIOR_STEPS)
         for timestep in scheduler.timesteps:
-            sigma = (timestep / 1000).to(codes).expand(len(summary))
-            velocity = self.prior(codes.repeat(len(summary) // batch, 1), sigma, summary)  # (B or 2 B, K)
-            codes = scheduler.step(_guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
+            _, sigma = to_flow(scheduler, codes, timestep)
+            repeated = codes.repeat(len(summary) // batch, 1)  # (B or 2 B, K)
+            velocity = self.prior(repeated, sigma.to(codes).expand(len(summary)), summary)  # (B or 2 B, K)
+            codes = scheduler.step(guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
         return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]))
+
+    def starting_noise(self, generators: list[Generator]) -> Tensor:
+        """(B, S*P, C, h, w), one heart per generator, on the pipeline's device."""
+        g, f = self.grid, self.autoencoder.downsampling
+        channels = self.autoencoder.config.latent_channels
+        shape = (len(generators), g.slices * g.phases, channels, g.height // f, g.width // f)
+        return heart_noise(shape, self.config.shared_noise, generators).to(self.device)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of hearts (B, S*P, C, h, w) -> (B, slices, phases, height, width) in [0, 1] on the CPU."""
@@ -176,38 +214,15 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
 
     @torch.no_grad()
+    def encode_heart(self, heart: Tensor) -> Tensor:
+        """A true heart (slices, phases, height, width) in [0, 1] -> latents (1, S*P, C, h, w)."""
+        pixels = rearrange(heart.float().to(self.device), "s p h w -> (s p) 1 h w")
+        return self.autoencoder.encode(pixels).unsqueeze(0)  # (1, S*P, C, h, w)
+
+    @torch.no_grad()
     def reconstruct(self, heart: Tensor) -> Tensor:
         """A true heart (slices, phases, height, width) in [0, 1] through the autoencoder alone, on the CPU."""
-        pixels = rearrange(heart.float().to(self.device), "s p h w -> (s p) 1 h w")
-        made = self.autoencoder.decode(self.autoencoder.encode(pixels))  # (S*P, 1, H, W)
-        return rearrange(made, "(s p) 1 h w -> s p h w", p=heart.shape[1]).cpu()
-
-    def _denoise(
-        self,
-        tokens: Tensor,
-        told: Tensor,
-        generators: list[Generator],
-        steps: int,
-        scale: float,
-        guided_between: tuple[float, float] = (0.0, 1.0),
-    ) -> Tensor:
-        g, f = self.grid, self.autoencoder.downsampling
-        batch, slices = len(generators), g.slices * g.phases
-        shape = (batch, slices, self.unet.config.out_channels, g.height // f, g.width // f)
-        latents = heart_noise(shape, self.config.shared_noise, generators).to(self.device)  # (B, S, C, h, w)
-        level_mm, phase = (place.to(self.device).expand(len(told), -1) for place in slice_places(g))
-        self.scheduler.set_timesteps(steps)
-        latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
-        for timestep in self.progress_bar(self.scheduler.timesteps):
-            on_path, sigma = to_flow(self.scheduler, latents, timestep)
-            rows = len(told) if guided_between[0] <= sigma <= guided_between[1] else batch
-            given = (part[:rows] for part in (level_mm, phase, tokens, told))
-            doubled = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
-            times = torch.full((rows,), float(sigma) * 1000, device=self.device)
-            velocity = _guided(denoise_heart(self.unet, doubled, times, *given), batch, scale)
-            prediction = from_flow(self.scheduler, on_path, velocity, sigma)
-            latents = self._step(prediction, timestep, latents, generators)
-        return latents
+        return self.decode(self.encode_heart(heart))[0]
 
     def _step(self, prediction: Tensor, timestep: Tensor, latents: Tensor, generators: list[Generator]) -> Tensor:
         # stochastic schedulers (DDPM, ancestral) take each heart's noise from that heart's generator
@@ -220,21 +235,18 @@ class ECGToMRIPipeline(DiffusionPipeline):
         companions: dict[str, ModelMixin] | None = None,
         describe: Callable[[Path], None] | None = None,
     ) -> None:
-        """Write the self-contained folder under a temporary name, then rename.
+        """Write the self-contained folder, whole or not at all.
 
         Args:
             companions: models that travel in the folder without being part of the pipeline, by subfolder.
-            describe: called with the folder before it is renamed, to add what describes it.
+            describe: called with the folder before it is complete, to add what describes it.
         """
-        partial = folder.with_name(f".{folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        self.save_pretrained(partial, safe_serialization=True)
-        for name, model in (companions or {}).items():
-            model.save_pretrained(partial / name, safe_serialization=True)
-        if describe:
-            describe(partial)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+        with whole_folder(folder) as unfinished:
+            self.save_pretrained(unfinished, safe_serialization=True)
+            for name, model in (companions or {}).items():
+                model.save_pretrained(unfinished / name, safe_serialization=True)
+            if describe:
+                describe(unfinished)
 
     @classmethod
     def load(cls, folder: Path, scheduler: str | None = None) -> "ECGToMRIPipeline":
@@ -251,13 +263,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
                 "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
             )
         require_plain(folder)
+        require_current_layout(folder)
         settings, stored = read_index(folder, cls.__name__, PARTS)
         parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
         return cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
 
 
-def _guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
-    """Classifier-free guidance (Ho & Salimans 2022, equation 6) of a (2 B, ...) pair; a single pass is left alone."""
+def guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
+    """Classifier-free guidance (Ho & Salimans 2022, equation 6): (2 B, ...) -> (B, ...); (B, ...) is left alone."""
     if len(velocity) == batch:
         return velocity
     given, empty = velocity.chunk(2)
@@ -273,7 +286,7 @@ def load_part(part: type, folder: Path):
     require_plain(folder)
     require_config_of(part, folder)
     try:
-        with _unwarned():
+        with _without_warnings():
             loaded, info = part.from_pretrained(
                 folder, output_loading_info=True, use_safetensors=True, low_cpu_mem_usage=False, local_files_only=True
             )
@@ -292,8 +305,8 @@ def load_part(part: type, folder: Path):
 
 
 @contextmanager
-def _unwarned() -> Iterator[None]:
-    """Of what `load_part` refuses in one line, diffusers would also warn, in a line that lists every tensor."""
+def _without_warnings() -> Iterator[None]:
+    """`load_part` refuses a faulty folder in one line; diffusers would also list every tensor of it."""
     before = diffusers_logging.get_verbosity()
     diffusers_logging.set_verbosity_error()
     try:
@@ -309,13 +322,6 @@ def weights_sha256(folder: Path) -> str:
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def slice_places(geometry: GridGeometry) -> tuple[Tensor, Tensor]:
-    """level_mm and phase of a whole heart's slices, each (1, slices * phases), level-major."""
-    level = (torch.arange(geometry.slices) - (geometry.slices - 1) / 2) * geometry.slice_step_mm
-    phase = torch.arange(geometry.phases) / geometry.phases
-    return level.repeat_interleave(geometry.phases)[None], phase.repeat(geometry.slices)[None]
 
 
 def sample_generator(seed: int, subject: str, sample: int) -> Generator:

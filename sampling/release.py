@@ -31,6 +31,18 @@ def pipeline_to_use(runs: Path) -> Path:
     return RELEASED if not trained_here and (RELEASED / "model_index.json").exists() else newest_pipeline(runs)
 
 
+def chosen_pipeline(named: Path | None, runs: Path) -> tuple[Path, str]:
+    """The pipeline folder to use, and why this one.
+
+    Raises:
+        InputError: none is named, trained or released.
+    """
+    if named is not None:
+        return named, "as named"
+    folder = pipeline_to_use(runs)
+    return folder, "released" if folder == RELEASED else "the newest trained here"
+
+
 def pipeline_name(folder: Path) -> str:
     """The name of a pipeline in records: that of the run that trained it, or of the released folder."""
     folder = folder.resolve()

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from cohort.errors import InputError
+from models.denoiser import TIMESTEPS
 
 DEFAULT_SCHEDULER = "UniPCMultistepScheduler"
-TIMESTEPS = 1000
 
 
 def make_scheduler(name: str):

@@ -5,18 +5,25 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 from einops import rearrange
 from torch import Tensor, nn
-from torch.nn import functional
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from cohort.dataset import draw_slices
+from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
+from models.autoencoder import SliceAutoencoder
 
-from .fit import Recipe, fit
+from .batch import draw_slices
+from .fit import Task, fit
 from .objectives import heart_window
 from .order import keyed_generator
-from .run import Run, save_model, write_json
+from .recipe import Recipe
+from .run import Run, save_model
+from .session import Session
+
+SLICES = 32  # per process and step
 
 
 class Reconstruction(nn.Module):
@@ -42,60 +49,79 @@ def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor
     return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges + 1e-6 * kl
 
 
+def autoencoder_recipe(steps: int, learning_rate: float = 2e-3, checkpoint_every: int = 500) -> Recipe:
+    return Recipe(steps, learning_rate, checkpoint_every=checkpoint_every)
+
+
 def learn_autoencoder(
-    autoencoder: nn.Module,
+    width: int,
     cohort: PreparedCohort,
     folder: Path,
     recipe: Recipe,
     accelerator: Accelerator,
-    batch: int,
     seed: int,
-) -> nn.Module:
+    batch: int = SLICES,
+) -> SliceAutoencoder:
     """Train in float32, measure the latents' mean and spread, compare with patch PCA, and put it all into `folder`.
 
     Writes folder/model (the autoencoder) and folder/report.json; continues an interrupted run.
 
     Args:
-        autoencoder: fresh, of models.autoencoder.
-        batch: slices per process and step.
+        width: of the autoencoder, whose fresh weights depend on the seed alone. batch: slices per process and step.
+
+    Raises:
+        InputError: slices that the autoencoder cannot cut into latent cells.
     """
+    set_seed(seed)
+    autoencoder = SliceAutoencoder(width)
+    require_cells(autoencoder, *cohort.hearts.shape[-2:])
     # diffusers' own entries, "_...", are in an order that changes from process to process
     architecture = {name: value for name, value in autoencoder.config.items() if not name.startswith("_")}
-    height, width = cohort.hearts.shape[-2:]
-    if height % autoencoder.downsampling or width % autoencoder.downsampling:
-        fault = f"height and width must be multiples of {autoencoder.downsampling}"
-        raise InputError("--geometry", fault, "choose e.g. 96 x 96")
-    config = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
-    run = Run(folder, config, accelerator.is_main_process)
-    train, validation = cohort.rows("train"), cohort.rows("validation")
-    held_out = draw_slices(cohort, validation, 256, keyed_generator(seed, "validation slices"))[0]
-    known = draw_slices(cohort, train, 2048, keyed_generator(seed, "latent statistics"))[0]
+    settings = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
+    session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
+    held_out = draw_slices(cohort, cohort.rows("validation"), 256, keyed_generator(seed, "validation slices"))[0]
+    known = draw_slices(cohort, cohort.rows("train"), 2048, keyed_generator(seed, "latent statistics"))[0]
     autoencoder.start_from_patches(*patch_basis(known, autoencoder.downsampling, autoencoder.config.latent_channels))
-    module = Reconstruction(autoencoder)
-
-    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, float]]:
-        generator = keyed_generator(seed, "autoencoder", step, accelerator.process_index)
-        slices, _ = draw_slices(cohort, train, batch, generator)
-        noise = torch.randn(_latent_shape(autoencoder, slices), generator=generator)
-        slices = slices.to(accelerator.device)
-        predicted, kl = wrapped(slices, noise.to(accelerator.device))
-        loss = reconstruction_loss(predicted, slices, kl)
-        return loss, {"loss": loss.detach(), "kl": kl.detach()}
-
-    def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
-        slices = held_out.to(accelerator.device)
-        zero = torch.zeros(_latent_shape(autoencoder, slices), device=slices.device)
-        return {"validation_psnr_db": psnr_db(trained(slices, zero)[0], slices)}
-
-    fit(module, loss_of, run, recipe, accelerator, evaluate, "autoencoder")
-    measure_latents(autoencoder, known.to(accelerator.device))
-    if accelerator.is_main_process:
-        report = fidelity(autoencoder, known.to(accelerator.device), held_out.to(accelerator.device))
+    fit(reconstruction(session, autoencoder, cohort, held_out, batch), session)
+    known, held_out = known.to(accelerator.device), held_out.to(accelerator.device)
+    measure_latents(autoencoder, known)
+    if session.main:
+        report = fidelity(autoencoder, known, held_out)
         write_json(folder / "report.json", report)
         save_model(autoencoder, folder / "model")
         print("autoencoder on held-out slices: {psnr_db:.1f} dB, patch PCA {patch_pca_psnr_db:.1f} dB".format(**report))
     accelerator.wait_for_everyone()
     return autoencoder
+
+
+def require_cells(autoencoder: SliceAutoencoder, height: int, width: int) -> None:
+    """Refuse slices whose sides are no multiples of the autoencoder's downsampling."""
+    f = autoencoder.downsampling
+    if height % f or width % f:
+        raise InputError("--geometry", f"height and width must be multiples of {f}", "choose e.g. 96 x 96")
+
+
+def reconstruction(
+    session: Session, autoencoder: SliceAutoencoder, cohort: PreparedCohort, held_out: Tensor, batch: int
+) -> Task:
+    """Teach an autoencoder the slices of the cohort's training people; held_out: (n, 1, height, width)."""
+    device, train = session.device, cohort.rows("train")
+
+    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        generator = session.generator("autoencoder", step)
+        slices, _ = draw_slices(cohort, train, batch, generator)
+        noise = torch.randn(_latent_shape(autoencoder, slices), generator=generator)
+        slices = slices.to(device)
+        predicted, kl = wrapped(slices, noise.to(device))
+        loss = reconstruction_loss(predicted, slices, kl)
+        return loss, {"loss": loss.detach(), "kl": kl.detach()}
+
+    def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
+        slices = held_out.to(device)
+        zero = torch.zeros(_latent_shape(autoencoder, slices), device=device)
+        return {"validation_psnr_db": psnr_db(trained(slices, zero)[0], slices)}
+
+    return Task("autoencoder", Reconstruction(autoencoder), loss_of, evaluate)
 
 
 @torch.no_grad()
@@ -107,7 +133,7 @@ def measure_latents(autoencoder: nn.Module, slices: Tensor) -> None:
 
 def psnr_db(predicted: Tensor, truth: Tensor) -> float:
     """Peak signal-to-noise ratio in dB of pixels in [0, 1]."""
-    return float(-10 * torch.log10(functional.mse_loss(predicted.clamp(0, 1), truth)))
+    return float(peak_signal_noise_ratio(predicted.clamp(0, 1), truth, data_range=1.0))
 
 
 def to_patches(slices: Tensor, side: int) -> Tensor:

@@ -2,14 +2,13 @@
 
 import hashlib
 import json
-import shutil
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 
-from cohort.disk import sha256_of, sync, writing
+from cohort.disk import sha256_of, sync, whole_file, whole_folder, writing
 from cohort.errors import InputError
 
 Tensors = dict[str, torch.Tensor]
@@ -17,7 +16,7 @@ START_ANEW = "delete the run's folder to start anew"
 
 
 def write_checkpoint(folder: Path, parts: dict[str, Tensors]) -> None:
-    """Commit folder/step_00000500: temporary name, sha256 manifest, fsync, rename.
+    """Commit folder/step_00000500 with a manifest of sha256, whole or not at all, and wait for the disk.
 
     Args:
         folder: <somewhere>/step_00000500; one of the same name is replaced.
@@ -26,23 +25,15 @@ def write_checkpoint(folder: Path, parts: dict[str, Tensors]) -> None:
     Raises:
         InputError: the disk is full or nobody may write there; nothing is left behind.
     """
-    partial = folder.with_name(f".partial_{folder.name}")
-    with writing(folder.parent, bytes_of(parts)):
-        try:
-            shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
-            for name, tensors in parts.items():
-                save_file(_plain(tensors), partial / f"{name}.safetensors")
-            sums = {path.name: sha256_of(path) for path in sorted(partial.iterdir())}
-            manifest = {"step": step_of(folder), "sha256": sums}
-            (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-            for path in [*partial.iterdir(), partial]:
-                sync(path)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+    with whole_folder(folder, bytes_of(parts)) as unfinished:
+        for name, tensors in parts.items():
+            save_file(_plain(tensors), unfinished / f"{name}.safetensors")
+        sums = {path.name: sha256_of(path) for path in sorted(unfinished.iterdir())}
+        manifest = {"step": step_of(folder), "sha256": sums}
+        (unfinished / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+        for path in [*unfinished.iterdir(), unfinished]:
+            sync(path)
+    with writing(folder.parent):
         sync(folder.parent)
 
 
@@ -78,16 +69,11 @@ def write_best(path: Path, tensors: Tensors, score: float, step: int) -> None:
     Raises:
         InputError: the disk is full or nobody may write there; the file before is as it was.
     """
-    partial = path.with_name(f".partial_{path.stem}")  # a folder, for safetensors writes temporary files of its own
     about = {"score": repr(score), "step": str(step), "sha256": digest_of(tensors)}
-    with writing(path.parent, bytes_of({"best": tensors})):
-        try:
-            partial.mkdir(exist_ok=True)
-            save_file(_plain(tensors), partial / path.name, about)
-            sync(partial / path.name)
-            (partial / path.name).replace(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    with whole_file(path, bytes_of({"best": tensors})) as unfinished:
+        save_file(_plain(tensors), unfinished, about)
+        sync(unfinished)
+    with writing(path.parent):
         sync(path.parent)
 
 

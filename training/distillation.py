@@ -1,8 +1,8 @@
-"""Fewer strides: a student learns to reach in one to four evaluations the heart its teacher reaches in many.
+"""Fewer steps: a student learns to reach in one to four evaluations the heart its teacher reaches in many.
 
-Every starting noise has one heart, the one the teacher walks to. A flow taught on such pairs is straightened (Liu 2022,
-section 2.2, reflow), so that one stride does the work of many. Here the flow is asked only where the student's own walk
-leads it, and is taught the way from there to the teacher's heart: a later stride mends what an earlier one missed.
+Every starting noise has one heart, the one the teacher's sampler ends at. A flow taught on such pairs is straightened
+(Liu 2022, section 2.2, reflow), so that one step does the work of many. Here the flow is asked only where the student's
+own sampler leads it. There it is taught the way to the teacher's heart: a later step mends what an earlier one missed.
 """
 
 from collections.abc import Callable
@@ -15,28 +15,32 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from .fit import Recipe, fit
-from .objectives import TIMESTEPS, HeartDenoiser, flow_loss
-from .order import rows_of_step
-from .run import Run
+from cohort.disk import whole_file
+from models.denoiser import HeartDenoiser
+from models.places import Places
+from sampling.schedulers import to_flow
+
+from .fit import Task
+from .objectives import flow_loss
+from .session import Session
 
 PAIRS_PER_FILE = 16
-Velocity = Callable[[Tensor, Tensor], Tensor]  # points (B, S, C, h, w), time (B,) in [0, 1] -> noise - latents
+Velocity = Callable[[Tensor, Tensor], Tensor]  # points (B, S, C, h, w), sigma (B,) in [0, 1] -> noise - latents
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Where n walks began, what the denoiser was told on them, and where the teacher's ended.
+    """Where the sampler began n times, what the denoiser was given, and where the teacher's sampler ended.
 
     Attributes:
         noise, latents: (n, S, C, h, w) float16, S all slices of a heart.
-        tokens: (n, M, D) float16 and told: (n, told_length), of HeartConditioner.
+        tokens: (n, M, D) float16 and condition: (n, condition_length), of HeartConditioner.
     """
 
     noise: Tensor
     latents: Tensor
     tokens: Tensor
-    told: Tensor
+    condition: Tensor
 
     def take(self, which: Tensor, device: torch.device) -> "Pairs":
         """Those of `which` (B,), in float32."""
@@ -47,40 +51,28 @@ class Pairs:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where the slices of a heart lie: level_mm and phase, each (1, S); HeartDenoiser asks for no more of a batch."""
-
-    level_mm: Tensor
-    phase: Tensor
-
-    def of(self, hearts: Tensor) -> "Places":
-        """The same for each of B hearts (B, S, ...)."""
-        return Places(*(place.to(hearts.device).expand(len(hearts), -1) for place in (self.level_mm, self.phase)))
-
-
-@dataclass(frozen=True)
-class Walk:
-    """From noise to a heart in `steps` strides of a diffusers scheduler that knows flows and draws no noise."""
+class FlowSampler:
+    """From noise to a heart in `steps` steps of a diffusers scheduler that knows flows and draws no noise."""
 
     scheduler: object
     steps: int
 
-    def until(self, stride: int, velocity: Velocity, noise: Tensor) -> Tensor:
-        """Where a walk from `noise` (B, S, C, h, w) stands before this stride; before stride `steps` it has ended."""
+    def until(self, step: int, velocity: Velocity, noise: Tensor) -> Tensor:
+        """Where the sampler that began at `noise` (B, S, C, h, w) stands before a step; before `steps` it has ended."""
         self.scheduler.set_timesteps(self.steps, device=noise.device)
         points = noise
-        for timestep in self.scheduler.timesteps[:stride]:
-            found = velocity(points, self._time(timestep, points))
-            points = self.scheduler.step(found, timestep, points, return_dict=False)[0]
+        for timestep in self.scheduler.timesteps[:step]:
+            predicted = velocity(points, self._sigma(timestep, points))
+            points = self.scheduler.step(predicted, timestep, points, return_dict=False)[0]
         return points
 
-    def now(self, stride: int, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Of this stride: the time (B,) the denoiser is told, and the share of noise in the points."""
-        return self._time(self.scheduler.timesteps[stride], points), self.scheduler.sigmas[stride].to(points.device)
+    def now(self, step: int, points: Tensor) -> tuple[Tensor, Tensor]:
+        """Of this step: sigma (B,) as the denoiser is told it, and the share of noise in the points."""
+        return self._sigma(self.scheduler.timesteps[step], points), self.scheduler.sigmas[step].to(points.device)
 
-    @staticmethod
-    def _time(timestep: Tensor, points: Tensor) -> Tensor:
-        return (timestep / TIMESTEPS).to(points).expand(len(points))
+    def _sigma(self, timestep: Tensor, points: Tensor) -> Tensor:
+        _, sigma = to_flow(self.scheduler, points, timestep)
+        return sigma.to(points).expand(len(points))
 
 
 def teacher_pairs(
@@ -98,66 +90,62 @@ def teacher_pairs(
     mine = list(zip(paths, parts, strict=True))[accelerator.process_index :: accelerator.num_processes]
     todo = [(path, part) for path, part in mine if not path.exists()]  # of mine: others are writing already
     for path, part in tqdm(todo, desc=f"teacher's hearts, {folder.name}", disable=not accelerator.is_main_process):
-        partial = path.with_name(f".{path.name}.partial")
-        save_file({name: value.cpu().contiguous() for name, value in make(part).items()}, partial)
-        partial.replace(path)
+        tensors = {name: value.cpu().contiguous() for name, value in make(part).items()}
+        with whole_file(path) as unfinished:
+            save_file(tensors, unfinished)
     accelerator.wait_for_everyone()
     files = [load_file(path) for path in paths]
     return Pairs(**{f.name: torch.cat([file[f.name] for file in files]) for f in fields(Pairs)})
 
 
-def learn_strides(
+def distillation(
+    session: Session,
     student: HeartDenoiser,
-    walk: Walk,
+    sampler: FlowSampler,
     pairs: Pairs,
     held_out: Pairs,
     places: Places,
-    run: Run,
-    recipe: Recipe,
-    accelerator: Accelerator,
     hearts: int,
-    seed: int,
-) -> None:
-    """Teach a student, which begins with its teacher's weights, to end its walk where the teacher's ended.
+) -> Task:
+    """Teach a student, which begins with its teacher's weights, to end where the teacher's sampler ended.
 
-    The strides are taught in turn, one a step. The weights whose walks end nearest on `held_out` are kept.
+    The sampler's steps are taught in turn, one a training step. The weights that end nearest on `held_out` are kept.
 
     Args:
-        hearts: whole hearts per process and step.
+        places: of one whole heart. hearts: whole ones per process and step.
     """
-    device = accelerator.device
-    everyone = torch.arange(len(pairs))
+    device, everyone = session.device, torch.arange(len(pairs))
 
-    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        which = rows_of_step(everyone, hearts, step, seed, accelerator.process_index, accelerator.num_processes)
-        batch = pairs.take(which, device)
-        stride = step % walk.steps
+    def loss_of(wrapped: nn.Module, number: int) -> tuple[Tensor, dict[str, Tensor]]:
+        batch = pairs.take(session.rows(everyone, hearts, number), device)
+        step = number % sampler.steps
         velocity = velocity_of(wrapped, batch, places)
         with torch.no_grad():
-            points = walk.until(stride, velocity, batch.noise)
-        time, sigma = walk.now(stride, points)
-        loss = flow_loss(velocity(points, time), (points - batch.latents) / sigma, points.new_ones(points.shape[:2]))
-        return loss, {"stride_loss": loss.detach()}
+            points = sampler.until(step, velocity, batch.noise)
+        told, sigma = sampler.now(step, points)
+        loss = flow_loss(velocity(points, told), (points - batch.latents) / sigma, points.new_ones(points.shape[:2]))
+        return loss, {"distillation_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
-        return {"validation_end_error": end_error(trained, walk, held_out, places, hearts, device)}
+        return {"validation_end_error": end_error(trained, sampler, held_out, places, hearts, device)}
 
-    fit(student, loss_of, run, recipe, accelerator, evaluate, "distillation", best="validation_end_error")
+    return Task("distillation", student, loss_of, evaluate, "validation_end_error")
 
 
 def velocity_of(denoiser: nn.Module, given: Pairs, places: Places) -> Velocity:
-    """A HeartDenoiser's velocity, told what `given` says."""
-    return lambda points, time: denoiser(points, time, places.of(points), given.tokens, given.told)
+    """A HeartDenoiser's velocity under the condition of `given`, on whole hearts at `places` (B = 1)."""
+    places = places.to(given.noise.device)
+    return lambda points, sigma: denoiser(points, sigma, places.repeated(len(points)), given.tokens, given.condition)
 
 
 @torch.no_grad()
 def end_error(
-    denoiser: nn.Module, walk: Walk, pairs: Pairs, places: Places, hearts: int, device: torch.device
+    denoiser: nn.Module, sampler: FlowSampler, pairs: Pairs, places: Places, hearts: int, device: torch.device
 ) -> float:
-    """RMS distance between where the denoiser's walks end and where the teacher's did, in the RMS of the latents."""
+    """RMS distance from where this denoiser's sampler ends to where the teacher's did, in the RMS of the latents."""
     squares = []
     for which in torch.arange(len(pairs)).split(hearts):
         batch = pairs.take(which, device)
-        end = walk.until(walk.steps, velocity_of(denoiser, batch, places), batch.noise)
+        end = sampler.until(sampler.steps, velocity_of(denoiser, batch, places), batch.noise)
         squares.append((end - batch.latents).square().mean(dim=(1, 2, 3, 4)).cpu())
     return float(torch.cat(squares).mean().sqrt() / pairs.latents.float().square().mean().sqrt())

@@ -9,6 +9,7 @@ from einops import rearrange
 from torch import nn
 from tqdm import tqdm
 
+from cohort.disk import whole_file
 from cohort.lock import locked
 from cohort.prepared import PreparedCohort
 
@@ -32,14 +33,13 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
     people, slices, phases, height, width = cohort.hearts.shape
     f, channels = autoencoder.downsampling, autoencoder.config.latent_channels
     shape = (people, slices, phases, channels, height // f, width // f)
-    partial = path.with_name(f".partial-{path.name}")
-    out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.float16, shape=shape)
-    for row in tqdm(range(people), desc="hearts to latents"):
-        heart = torch.tensor(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
-        latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
-        out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
-    out.flush()
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
+        for row in tqdm(range(people), desc="hearts to latents"):
+            heart = torch.tensor(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
+            latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
+            out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
+        out.flush()
 
 
 def autoencoder_fingerprint(autoencoder: nn.Module) -> str:

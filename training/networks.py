@@ -4,15 +4,15 @@ import numpy as np
 
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
+from models.code_regressor import CodeRegressor
 from models.conditioning import HeartConditioner
+from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
-from models.unet import Preset, build_unet
-
-from .objectives import ConditionReader
+from models.presets import Preset
 
 
-def fresh_reader(cohort: PreparedCohort, preset: Preset, components: int) -> ConditionReader:
+def fresh_regressor(cohort: PreparedCohort, preset: Preset, components: int) -> CodeRegressor:
     """ECG encoder and conditioner, the latter with the statistics of the training people.
 
     Args:
@@ -36,19 +36,22 @@ def fresh_reader(cohort: PreparedCohort, preset: Preset, components: int) -> Con
         phenotype_std=tuple(_positive(np.nanstd(known, axis=0)).tolist()),
         **_person_statistics(np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)),
     )
-    return ConditionReader(encoder, conditioner)
+    return CodeRegressor(encoder, conditioner)
 
 
-def fresh_generator(conditioner: HeartConditioner, preset: Preset, latent_shape: tuple[int, int, int]) -> tuple:
-    """HeartPrior and UNet for a conditioner; latent_shape: (channels, height, width)."""
+def fresh_generator(
+    conditioner: HeartConditioner, preset: Preset, latent_shape: tuple[int, int, int]
+) -> tuple[HeartPrior, HeartDenoiser]:
+    """Prior and denoiser for a conditioner; latent_shape: (channels, height, width)."""
     prior = HeartPrior(conditioner.code_length, conditioner.summary_length)
-    return prior, build_unet(preset, latent_shape[0], latent_shape[1:], conditioner.told_length)
+    about = (latent_shape[0], latent_shape[1:], preset.ecg_width, conditioner.condition_length)
+    return prior, HeartDenoiser(*about, preset.denoiser_widths, preset.denoiser_layers)
 
 
-def begin_from(reader: ConditionReader, taught: ConditionReader) -> None:
-    """Copy what a reader that was taught before has learned, wherever the shapes agree (not its last layer)."""
-    have = reader.state_dict()
-    reader.load_state_dict(have | {k: v for k, v in taught.state_dict().items() if v.shape == have[k].shape})
+def copy_matching_weights(regressor: CodeRegressor, taught: CodeRegressor) -> None:
+    """Copy what another regressor has learned, wherever the shapes agree: all but its last layer."""
+    have = regressor.state_dict()
+    regressor.load_state_dict(have | {k: v for k, v in taught.state_dict().items() if v.shape == have[k].shape})
 
 
 def _positive(spread: np.ndarray) -> np.ndarray:

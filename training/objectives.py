@@ -1,55 +1,7 @@
 """What is learned: the heart code from the condition, and rectified flow of codes and of the slices of hearts."""
 
-from collections.abc import Callable
-
 import torch
-from torch import Generator, Tensor, nn
-
-TIMESTEPS = 1000  # the scale diffusers' flow schedulers give to sigma in [0, 1]
-
-
-class ConditionReader(nn.Module):
-    """ECG encoder and conditioner as the one module that Accelerate wraps: recordings and persons -> summary.
-
-    Args:
-        ecg_encoder, conditioner: of models/.
-    """
-
-    def __init__(self, ecg_encoder: nn.Module, conditioner: nn.Module) -> None:
-        super().__init__()
-        self.ecg_encoder, self.conditioner = ecg_encoder, conditioner
-
-    def forward(
-        self, ecg: Tensor, lead_mask: Tensor, person: Tensor, ecg_present: Tensor, person_present: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Tokens (batch, n, width) and summary (batch, summary_length); arguments as of the parts."""
-        tokens, pooled = self.ecg_encoder(ecg, lead_mask)  # (B, N, D), (B, D)
-        return self.conditioner(tokens, pooled, person, ecg_present, person_present)  # (B, M, D), (B, D + K)
-
-
-class HeartDenoiser(nn.Module):
-    """The UNet as the one module that Accelerate wraps.
-
-    Args:
-        unet: of models/.
-        denoise: models.unet.denoise_heart, handed in so that this room imports no model.
-    """
-
-    def __init__(self, unet: nn.Module, denoise: Callable[..., Tensor]) -> None:
-        super().__init__()
-        self.unet, self._denoise = unet, denoise
-
-    def forward(self, noisy: Tensor, sigma: Tensor, batch, tokens: Tensor, told: Tensor) -> Tensor:
-        """Predict the velocity of a batch (cohort.dataset.HeartBatch).
-
-        Args:
-            noisy: (batch, slices, channels, height, width); sigma: (batch,) in [0, 1].
-            tokens: (batch, n, width) and told: (batch, told_length), of HeartConditioner.
-
-        Returns:
-            velocity, of the shape of `noisy`.
-        """
-        return self._denoise(self.unet, noisy, sigma * TIMESTEPS, batch.level_mm, batch.phase, tokens, told)
+from torch import Generator, Tensor
 
 
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -96,11 +48,3 @@ def target_loss(predicted: Tensor, targets: Tensor) -> Tensor:
     known = ~targets.isnan()
     error = (predicted.float() - targets.nan_to_num()).square()  # (B, K)
     return (error * known).sum() / known.sum().clamp(min=1)
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
-    """Linear warm-up, then a cosine to zero; a function of the global step alone (a resumed run has no state)."""
-    if step < warmup:
-        return peak * (step + 1) / warmup
-    progress = torch.tensor((step - warmup) / max(1, steps - warmup)).clamp(0, 1)
-    return peak * float(0.5 * (1 + torch.cos(torch.pi * progress)))

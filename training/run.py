@@ -1,7 +1,5 @@
 """The folder a run lives in: its resolved configuration, metrics, and checkpoints that are complete or absent."""
 
-import contextlib
-import fcntl
 import json
 import math
 import platform
@@ -10,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
-from cohort.disk import free_bytes, sync, write_json, write_text, writing
+from cohort.disk import free_bytes, remove_unfinished, sync, whole_folder, write_json, write_text, writing
 from cohort.errors import InputError
 from cohort.provenance import made_by
 
@@ -53,21 +52,19 @@ class Run:
                 self.checkpoints.mkdir(parents=True, exist_ok=True)
                 self._lock()
                 for place in (folder, self.checkpoints):
-                    for partial in place.glob(".partial_*"):  # of a save that was killed
-                        shutil.rmtree(partial)
+                    remove_unfinished(place)
         self.agree("config.json", config)
         if main:
             write_json(folder / "environment.json", environment() | made_by(config))
-        self._tensorboard = self._open_tensorboard() if main else None
 
     def _lock(self) -> None:
-        self._lock_file = (self.folder / ".lock").open("w")
+        """Held until this object goes, or its process does, in whatever way."""
+        self._held = FileLock(self.folder / ".lock")
         try:
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                self.folder, "another training is writing here", "wait, or choose another --output"
-            ) from None
+            self._held.acquire(blocking=False)
+        except Timeout:
+            fault, remedy = "another training is writing here", "wait, or choose another --output"
+            raise InputError(self.folder, fault, remedy) from None
 
     def agree(self, name: str, settings: dict) -> None:
         """Record settings when the run starts; refuse others, showing the difference, when it goes on.
@@ -107,23 +104,13 @@ class Run:
             fault = f"the checkpoints to come need {needed:_} bytes and {free:_} are free"
             raise InputError(self.folder, fault, "make room, or choose another --output")
 
-    def _open_tensorboard(self):
-        with contextlib.suppress(ImportError):
-            from torch.utils.tensorboard import SummaryWriter
-
-            return SummaryWriter(self.folder / "tensorboard")
-        return None
-
     def log(self, step: int, **metrics: float) -> None:
-        """Append one line of metrics; each is also a TensorBoard scalar where TensorBoard is installed."""
+        """Append one line to metrics.jsonl."""
         if not self.main:
             return
         line = json.dumps({"step": step, **metrics}) + "\n"
         with writing(self.folder, len(line)), (self.folder / "metrics.jsonl").open("a") as file:
             file.write(line)
-        if self._tensorboard is not None:
-            for name, value in metrics.items():
-                self._tensorboard.add_scalar(name, value, step)
 
     def save(self, step: int, parts: dict[str, Tensors]) -> None:
         """Commit a checkpoint; older ones go only after that.
@@ -221,10 +208,6 @@ def environment() -> dict[str, str]:
 
 
 def save_model(model: torch.nn.Module, folder: Path) -> None:
-    """`save_pretrained` under a temporary name, then rename."""
-    partial = folder.with_name(f".{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    with writing(folder.parent, bytes_of({"model": model.state_dict()})):
-        model.save_pretrained(partial, safe_serialization=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
+    """`save_pretrained`, whole or not at all."""
+    with whole_folder(folder, bytes_of({"model": model.state_dict()})) as unfinished:
+        model.save_pretrained(unfinished, safe_serialization=True)

@@ -1,24 +1,30 @@
-"""Learning to segment, on the label maps of the cohort at hand, pictures as soft as generation may leave them."""
+"""Learning to segment slices, made as soft as generation may leave them, from the cohort's label maps."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import set_seed
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cohort.cine import Label
-from cohort.dataset import draw_slices
+from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import dice
 from cohort.prepared import NO_LABELS, PreparedCohort
 from models.segmenter import CLASSES, Segmenter
 
-from .fit import Recipe, fit
+from .batch import draw_slices
+from .fit import Task, fit
 from .order import keyed_generator
-from .run import Run, save_model, write_json
+from .recipe import Recipe
+from .run import Run, save_model
+from .session import Session
 
+SLICES = 32  # per process and step
 HELD_OUT_SLICES = 256
 
 
@@ -28,46 +34,68 @@ def labelled_rows(cohort: PreparedCohort) -> dict[str, np.ndarray]:
     return {split: np.intersect1d(cohort.rows(split), labelled) for split in ("train", "validation")}
 
 
+def segmenter_recipe(steps: int, learning_rate: float = 2e-3) -> Recipe:
+    return Recipe(steps, learning_rate, ema_decay=0.99, evaluate_every=100)
+
+
 def learn_segmenter(
-    cohort: PreparedCohort, folder: Path, recipe: Recipe, accelerator: Accelerator, batch: int, settings: dict
+    cohort: PreparedCohort, folder: Path, recipe: Recipe, accelerator: Accelerator, seed: int, batch: int = SLICES
 ) -> None:
     """Train a segmenter into folder/model and write its Dice on held-out slices to folder/report.json.
 
+    Its fresh weights depend on the seed alone, whatever was trained before. Continues an interrupted run.
+
     Args:
-        batch: slices per process and step. settings: recorded; they must not change between start and continuation.
+        batch: slices per process and step.
 
     Raises:
         InputError: nobody to train or validate on has a label map.
     """
-    rows, seed, device = labelled_rows(cohort), settings["seed"], accelerator.device
+    rows = labelled_rows(cohort)
     if not all(map(len, rows.values())):
         raise InputError(cohort.folder.name, "has too few label maps", "put seg_sa*.nii.gz beside the MRIs")
+    settings = {**asdict(recipe), "batch": batch, "seed": seed, "cohort": cohort.folder.name}
+    session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
     held_out = draw_slices(cohort, rows["validation"], HELD_OUT_SLICES, keyed_generator(seed, "validation slices"))
-
-    def loss_of(segmenter: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        generator = keyed_generator(seed, "segmenter", step, accelerator.process_index)
-        slices, labels = draw_slices(cohort, rows["train"], batch, generator)
-        loss = segmentation_loss(segmenter(blurred(slices, generator).to(device)), labels.to(device))
-        return loss, {"segmentation_loss": loss.detach()}
-
-    def evaluate(segmenter: nn.Module, step: int) -> dict[str, float]:
-        return held_out_dice(segmenter, *held_out, device)
-
-    run = Run(folder, settings | {"cohort": cohort.folder.name}, accelerator.is_main_process)
-    segmenter = fit(Segmenter(), loss_of, run, recipe, accelerator, evaluate, "segmenter")
-    if accelerator.is_main_process:
-        report = evaluate(segmenter, recipe.steps)
+    set_seed(seed)
+    task = segmentation(session, Segmenter(), cohort, rows["train"], held_out, batch)
+    segmenter = fit(task, session)
+    if session.main:
+        report = task.evaluate(segmenter, recipe.steps)
         write_json(folder / "report.json", report)
         save_model(segmenter, folder / "model")
         print("segmenter on held-out slices: " + ", ".join(f"{k} {v:.3f}" for k, v in report.items()))
     accelerator.wait_for_everyone()
 
 
+def segmentation(
+    session: Session,
+    segmenter: Segmenter,
+    cohort: PreparedCohort,
+    train: np.ndarray,
+    held_out: tuple[Tensor, Tensor],
+    batch: int,
+) -> Task:
+    """Teach a segmenter the label maps of the rows `train`; held_out: slices and labels of `draw_slices`."""
+    device = session.device
+
+    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        generator = session.generator("segmenter", step)
+        slices, labels = draw_slices(cohort, train, batch, generator)
+        loss = segmentation_loss(wrapped(blurred(slices, generator).to(device)), labels.to(device))
+        return loss, {"segmentation_loss": loss.detach()}
+
+    def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
+        return held_out_dice(trained, *held_out, device)
+
+    return Task("segmenter", segmenter, loss_of, evaluate)
+
+
 @torch.no_grad()
 def held_out_dice(segmenter: nn.Module, slices: Tensor, labels: Tensor, device: torch.device) -> dict[str, float]:
     """Dice of each structure over all slices together; NaN where a structure is on none."""
-    found = segmenter(slices.to(device)).argmax(1).cpu()
-    return {f"dice_{label.name.lower()}": dice(found.numpy(), labels.numpy(), label) for label in list(Label)[1:]}
+    predicted = segmenter(slices.to(device)).argmax(1).cpu()
+    return {f"dice_{label.name.lower()}": dice(predicted.numpy(), labels.numpy(), label) for label in list(Label)[1:]}
 
 
 def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:

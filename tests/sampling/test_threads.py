@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from training.threads import share_cores
+from sampling.threads import share_cores
 
 
 @pytest.fixture

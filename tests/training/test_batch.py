@@ -3,7 +3,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-
 from cohort.dataset import draw_slices, heart_batch
 
 LEVELS, PHASES = 3, 2

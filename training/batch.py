@@ -1,4 +1,4 @@
-"""Batches of hearts as tensors with named fields; the only file of the cohort that imports torch."""
+"""Batches of hearts and of slices, as tensors."""
 
 from dataclasses import dataclass, fields, replace
 
@@ -6,17 +6,18 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from .prepared import PreparedCohort
+from cohort.prepared import PreparedCohort
+from models.places import Places
 
 
 @dataclass(frozen=True)
 class HeartBatch:
-    """B people, S (level, phase) slices each.
+    """B people, S slices each: a slice is one position at one phase.
 
     Attributes:
         latents: (B, S, C, h, w) standardised latents.
         mask: (B, S) bool, False where the slice lies outside the acquisition.
-        level_mm: (B, S) distance from the heart's centre towards the apex; phase: (B, S) in [0, 1), ED 0.
+        places: of B x S planes.
         ecg: (B, 12, samples) mV; lead_mask: (B, 12) bool.
         person: (B, 4) sex, age, height, weight, NaN where absent.
         phenotypes: (B, K) in their own units, NaN where unknown.
@@ -24,8 +25,7 @@ class HeartBatch:
 
     latents: Tensor
     mask: Tensor
-    level_mm: Tensor
-    phase: Tensor
+    places: Places
     ecg: Tensor
     lead_mask: Tensor
     person: Tensor
@@ -36,7 +36,7 @@ class HeartBatch:
         return replace(self, ecg=ecg, lead_mask=lead_mask)
 
     def to(self, device: torch.device) -> "HeartBatch":
-        return replace(self, **{f.name: getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)})
+        return HeartBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def heart_batch(
@@ -47,24 +47,22 @@ def heart_batch(
     Args:
         latents: (N, slices, phases, C, h, w), of this cohort.
         rows: (B,) people.
-        slices: how many (level, phase) pairs of each heart; None takes all, in order level-major.
+        slices: how many of each heart; None takes all, position by position.
         generator: draws the slices.
     """
-    rows_np = rows.numpy()
-    levels, phases = latents.shape[1:3]
+    rows_np, grid = rows.numpy(), cohort.preparation.geometry
+    positions, phases = latents.shape[1:3]
     mask = torch.from_numpy(np.asarray(cohort.mask[rows_np])).flatten(1)  # (B, L*P)
     if slices is None:
-        chosen = torch.arange(levels * phases).expand(len(rows), -1)  # (B, L*P)
+        chosen = torch.arange(positions * phases).expand(len(rows), -1)  # (B, L*P)
     else:  # acquired slices first, in random order
         draw = torch.rand(mask.shape, generator=generator) + 2.0 * ~mask
         chosen = draw.argsort(dim=1)[:, :slices]  # (B, S)
-    level = chosen // phases
-    phase = chosen % phases
+    position, phase = np.divmod(chosen.numpy(), phases)  # (B, S) each
     return HeartBatch(
-        latents=torch.from_numpy(latents[rows_np[:, None], level.numpy(), phase.numpy()]).float(),
+        latents=torch.from_numpy(latents[rows_np[:, None], position, phase]).float(),
         mask=mask.gather(1, chosen),
-        level_mm=torch.from_numpy(cohort.level_mm).float()[level],
-        phase=torch.from_numpy(cohort.phase).float()[phase],
+        places=Places.stack(grid.slice_position_mm, grid.phase).of(chosen),
         ecg=torch.from_numpy(cohort.ecg[rows_np]).float(),
         lead_mask=torch.from_numpy(cohort.lead_mask[rows_np]),
         person=torch.from_numpy(cohort.person[rows_np]),
@@ -78,10 +76,10 @@ def draw_slices(cohort: PreparedCohort, rows: np.ndarray, count: int, generator:
     Returns:
         slices (count, 1, height, width) in [0, 1] and labels (count, height, width) int64 (NO_LABELS where unknown).
     """
-    levels, phases = cohort.mask.shape[1:]
+    positions, phases = cohort.mask.shape[1:]
     person = rows[torch.randint(len(rows), (count,), generator=generator).numpy()]
-    draw = torch.rand(count, levels * phases, generator=generator).numpy()
+    draw = torch.rand(count, positions * phases, generator=generator).numpy()
     draw[~cohort.mask[person].reshape(count, -1)] = -1  # never a slice outside the acquisition
-    level, phase = np.divmod(draw.argmax(axis=1), phases)
-    slices = torch.from_numpy(cohort.hearts[person, level, phase]).unsqueeze(1).float() / 255
-    return slices, torch.from_numpy(cohort.labels[person, level, phase]).long()
+    position, phase = np.divmod(draw.argmax(axis=1), phases)
+    slices = torch.from_numpy(cohort.hearts[person, position, phase]).unsqueeze(1).float() / 255
+    return slices, torch.from_numpy(cohort.labels[person, position, phase]).long()

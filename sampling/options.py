@@ -1,0 +1,45 @@
+"""Options of sampling. Light: `--help` imports this."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cohort.errors import InputError
+
+
+@dataclass(frozen=True)
+class SampleOptions:
+    """How hearts are generated from ECGs."""
+
+    ecg: Path
+    """An ECG file, or a folder of them."""
+    pipeline: Path | None = None
+    """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
+    output: Path = Path("out")
+    """One folder a patient is written here."""
+    pseudonymise: Path | None = None
+    """A key file: folders, captions, heart.json and screen call patients by a keyed hash (see cohort/pseudonym.py)."""
+    samples: int = 4
+    """Hearts per ECG."""
+    mri: Path | None = None
+    """The real heart (a short-axis NIfTI, or a folder in a UKBB layout), drawn above the generated ones."""
+    persons: Path | None = None
+    """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
+    guidance_scale: float | None = None
+    """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
+    steps: int | None = None
+    """Evaluations of the denoiser; the pipeline's own number if not given."""
+    scheduler: str | None = None
+    """Name of a diffusers scheduler; the pipeline's own if not given."""
+    seed: int = 0
+    """A heart depends on (seed, subject, sample number) only."""
+    batch_size: int = 8
+    """Hearts denoised at once; changes nothing but speed and memory."""
+    sampling_rate: float | None = None
+    """Hz, for ECG files that do not say it (.npy, .csv)."""
+    allow_missing_leads: bool = False
+    """Accept an ECG without some chest leads; they are masked."""
+
+    def require_counts(self) -> None:
+        """Refuse counts below 1."""
+        if min(self.samples, self.batch_size) < 1 or (self.steps is not None and self.steps < 1):
+            raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")

@@ -1,0 +1,77 @@
+"""Learning to predict the heart code from ECG and person."""
+
+import torch
+from torch import Tensor, nn
+
+from cohort.errors import InputError
+from models.code_regressor import CodeRegressor
+
+from .augmentation import augment_ecg
+from .ecg_set import EcgSet
+from .fit import Task
+from .objectives import dropped, target_loss
+from .recipe import Recipe
+from .session import Session
+
+PEOPLE = 64  # per process and step
+HELD_OUT_PEOPLE = 512
+
+
+def regression_recipe(steps: int, learning_rate: float, evaluate_every: int = 100) -> Recipe:
+    """Of every regression from ECGs: they are few and noisy, so weights decay fast."""
+    return Recipe(steps, learning_rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=evaluate_every)
+
+
+def code_regression(
+    session: Session,
+    title: str,
+    regressor: CodeRegressor,
+    train: EcgSet,
+    held_out: EcgSet,
+    dropout: float = 0.0,
+    people: int = PEOPLE,
+) -> Task:
+    """Teach a regressor the heart codes of `train`; the weights that did best on `held_out` are kept.
+
+    Args:
+        title: of the task; it also keys the randomness.
+        dropout: probability with which ECG and person are withheld; 0 for a regressor that always has both.
+        people: per process and step.
+
+    Raises:
+        InputError: nothing is known of the held-out people, so nothing could tell when to stop.
+    """
+    device, everyone = session.device, torch.arange(len(train))
+    if held_out.codes.isnan().all():
+        fault, remedy = "no phenotype of a validation person is known", "complete phenotypes.csv, or omit it"
+        raise InputError("--data", fault, remedy)
+
+    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        generator = session.generator(title, step)
+        ecg, lead_mask, person, codes = train.take(session.rows(everyone, people, step))
+        recording = augment_ecg(ecg, lead_mask, generator)
+        present = dropped(people, dropout, generator)
+        _, summary = wrapped(*(value.to(device) for value in (*recording, person, *present)))
+        loss = target_loss(regressor.conditioner.predicted(summary), codes.to(device))
+        return loss, {"code_loss": loss.detach()}
+
+    def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
+        predicted = predict_codes(trained, held_out, torch.arange(min(len(held_out), HELD_OUT_PEOPLE)), device)
+        return {"validation_code_loss": float(target_loss(predicted, held_out.codes[: len(predicted)]))}
+
+    def people_of(step: int) -> list:
+        return train.places[session.rows(everyone, people, step)].tolist()
+
+    return Task(title, regressor, loss_of, evaluate, "validation_code_loss", people_of)
+
+
+@torch.no_grad()
+def predict_codes(regressor: CodeRegressor, people: EcgSet, which: Tensor, device: torch.device) -> Tensor:
+    """Standardised codes (B, K) predicted from ECG and person of `which` (B,), on the CPU."""
+    predicted = []
+    for part in which.split(128):
+        ecg, lead_mask, person, _ = people.take(part)
+        present = torch.ones(2, len(part), dtype=torch.bool)
+        _, summary = regressor(*(value.to(device) for value in (ecg, lead_mask, person, *present)))
+        predicted.append(regressor.conditioner.predicted(summary).cpu())
+    return torch.cat(predicted)

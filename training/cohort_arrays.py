@@ -1,0 +1,43 @@
+"""The cohort a training learns from, as arrays, looked at before anything is learned."""
+
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from cohort.ecg_cohort import ECGCohort, prepare_ecgs
+from cohort.leakage import require_separate_splits
+from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
+
+from .options import CohortOptions
+
+
+def open_cohort(
+    options: CohortOptions, accelerator: Accelerator, extra_ecgs: Path | None = None
+) -> tuple[PreparedCohort, ECGCohort | None]:
+    """The cohort of the options, read once by one process; `extra_ecgs` as of `open_arrays`."""
+    preparation = Preparation(options.geometry, options.sampling_rate)
+    return open_arrays(options.data, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction)
+
+
+def open_arrays(
+    data: Path,
+    prepared: Path,
+    preparation: Preparation,
+    accelerator: Accelerator,
+    extra_ecgs: Path | None = None,
+    max_bad_fraction: float = 0.2,
+) -> tuple[PreparedCohort, ECGCohort | None]:
+    """A cohort laid down as `preparation` says, and further people's ECGs.
+
+    Args:
+        extra_ecgs: a folder with ECGs and phenotypes.csv of people without an MRI; None for none.
+
+    Raises:
+        InputError: the cohort cannot be read, or somebody is in two splits.
+    """
+    with accelerator.main_process_first():
+        cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction)
+        rate_and_duration = (preparation.sampling_rate, preparation.duration_s)
+        extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration) if extra_ecgs else None
+        require_separate_splits(cohort, extra)
+    return cohort, extra

@@ -1,0 +1,87 @@
+"""People with an ECG and the heart codes to be predicted from it, of one cohort or of several."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from cohort.ecg_cohort import ECGCohort
+from cohort.prepared import PreparedCohort
+from cohort.subjects import split_of
+from models.conditioning import HeartConditioner
+
+from .targets import standardised_phenotypes
+
+
+@dataclass(frozen=True)
+class EcgSet:
+    """n people.
+
+    Attributes:
+        cohorts: each with arrays ecg (N, 12, samples), lead_mask (N, 12) and person (N, 4).
+        places: (n, 2) which cohort, which row of it.
+        codes: (n, K) standardised, NaN where unknown.
+    """
+
+    cohorts: tuple
+    places: Tensor
+    codes: Tensor
+
+    @classmethod
+    def of(cls, *sources: tuple) -> "EcgSet":
+        """Join (cohort, rows (n,), codes (n, K)) of several cohorts."""
+        places = [
+            torch.stack([torch.full((len(rows),), number), torch.as_tensor(rows)], dim=1)
+            for number, (_, rows, _) in enumerate(sources)
+        ]
+        cohorts, _, codes = zip(*sources, strict=True)
+        return cls(cohorts, torch.cat(places), torch.cat(codes))
+
+    def take(self, which: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """ecg (B, 12, samples), lead_mask (B, 12), person (B, 4) and codes (B, K) of `which` (B,)."""
+        parts = []
+        for number, row in self.places[which].tolist():
+            cohort = self.cohorts[number]
+            parts.append([torch.tensor(a[row]) for a in (cohort.ecg, cohort.lead_mask, cohort.person)])
+        ecg, lead_mask, person = (torch.stack(part) for part in zip(*parts, strict=True))
+        return ecg.float(), lead_mask, person, self.codes[which]
+
+    def persons(self) -> Tensor:
+        """person (n, 4) of everybody, without touching an ECG."""
+        return torch.stack([torch.tensor(self.cohorts[number].person[row]) for number, row in self.places.tolist()])
+
+    def first(self, count: int) -> "EcgSet":
+        """The first `count` of them."""
+        return replace(self, places=self.places[:count], codes=self.codes[:count])
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+def training_ecgs(
+    cohort: PreparedCohort, codes: Tensor, extra_ecgs: ECGCohort | None, conditioner: HeartConditioner
+) -> EcgSet:
+    """Everybody whose ECG may be learned from: the cohort's training people, then those of `extra_ecgs`.
+
+    A study's folder of further ECGs holds its validation and test people too; of these none is taken.
+
+    Args:
+        codes: (N, K) of the cohort, the conditioner's phenotypes first (training.targets).
+        extra_ecgs: further people, or None. Of them nothing but the conditioner's phenotypes is known.
+    """
+    rows = cohort.rows("train")
+    sources = [(cohort, rows, codes[rows])]
+    if extra_ecgs is not None:
+        rows = np.flatnonzero([split_of(int(eid)) == "train" for eid in extra_ecgs.eid])
+        known = standardised_phenotypes(extra_ecgs.phenotypes, conditioner)[rows]
+        unknown = codes.shape[1] - known.shape[1]
+        sources.append((extra_ecgs, rows, functional.pad(known, (0, unknown), value=torch.nan)))
+    return EcgSet.of(*sources)
+
+
+def validation_ecgs(cohort: PreparedCohort, codes: Tensor) -> EcgSet:
+    """The cohort's validation people, by whom learning is stopped early; codes (N, K) of the cohort."""
+    rows = cohort.rows("validation")
+    return EcgSet.of((cohort, rows, codes[rows]))

@@ -1,0 +1,148 @@
+"""Options that several training scripts share. Light: `--help` imports this."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from cohort.heart_grid import GridGeometry
+
+Tracker = Literal["tensorboard", "wandb", "mlflow"]
+
+
+@dataclass(frozen=True)
+class CohortOptions:
+    """Which cohort to learn from, and how it is laid down as arrays."""
+
+    data: Path = Path("UKBB")
+    """Folder with ecg/ and NIFTI/."""
+    output: Path = Path("runs")
+    """The run's folder."""
+    prepared: Path = Path("runs/prepared")
+    """Where the cohort is laid down as arrays, once."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
+    sampling_rate: int = 250
+    """Hz of the ECGs in the prepared arrays, which all trainings of a cohort share."""
+    geometry: GridGeometry = field(default_factory=GridGeometry)
+    """The heart grid."""
+    seed: int = 0
+    log_with: tuple[Tracker, ...] = ()
+    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""
+
+
+@dataclass(frozen=True)
+class StageSteps:
+    """Optimiser steps of the stages before the denoiser."""
+
+    autoencoder: int = 1500
+    """If it has to be trained."""
+    segmenter: int = 1200
+    """If it has to be trained."""
+    ceiling: int = 1500
+    """The regression of phenotypes from ECG and person."""
+    condition: int = 700
+    """What ECG and person tell of the heart code."""
+    prior: int = 1500
+    """Which heart codes they leave possible."""
+
+
+LENGTHS = {  #  steps, patients per process and step, learning rate
+    "nano": (4_000, 20, 1e-3),
+    "base": (60_000, 64, 3e-4),
+    "large": (150_000, 64, 2e-4),
+}
+
+
+@dataclass(frozen=True)
+class DiffusionOptions(CohortOptions):
+    """How the whole pipeline is trained."""
+
+    MAY_CHANGE: ClassVar = (  # when a run goes on
+        *("data", "output", "prepared", "max_bad_fraction", "log_with"),
+        *("autoencoder", "segmenter"),
+    )
+
+    autoencoder: Path = Path("runs/autoencoder")
+    """Folder of the autoencoder's run; trained first if it holds none."""
+    segmenter: Path = Path("runs/segmenter")
+    """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
+    more_ecgs: Path | None = None
+    """Folder with ECGs and phenotypes.csv of further people, with no MRI: they teach the ECG's reading only."""
+    preset: Literal["auto", "nano", "base", "large"] = "auto"
+    """Size; auto is nano without a GPU and base with one."""
+    steps: int | None = None
+    """Optimiser steps; by preset if not given (LENGTHS)."""
+    stage_steps: StageSteps = field(default_factory=StageSteps)
+    """Of the stages before the denoiser."""
+    hearts_per_batch: int | None = None
+    """Patients per process and step; by preset if not given."""
+    slices_per_heart: int = 3
+    """(position, phase) slices drawn of each heart."""
+    learning_rate: float | None = None
+    """Peak, after warm-up; by preset if not given."""
+    condition_dropout: float = 0.1
+    """Probability with which ECG and person are dropped, independently."""
+    shared_noise: float = 0.5
+    """Fraction of the noise common to the slices of a heart."""
+    checkpoint_every: int = 500
+    evaluate_every: int = 250
+    """Steps between validation losses and sample grids."""
+
+
+@dataclass(frozen=True)
+class DistillationOptions:
+    """How a pipeline is distilled."""
+
+    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "log_with")  # when a run goes on
+
+    pipeline: Path = Path("runs/diffusion/pipeline")
+    """The teacher's folder."""
+    data: Path = Path("UKBB")
+    """The folder the teacher was trained on."""
+    output: Path = Path("runs/distilled")
+    """The run's folder; the student's pipeline is its pipeline/."""
+    prepared: Path = Path("runs/prepared")
+    """Where cohorts are laid down as arrays, once."""
+    steps: int = 2
+    """Evaluations of the student's denoiser a heart."""
+    teacher_steps: int | None = None
+    """Of the teacher's; its own default if not given."""
+    pairs: int = 2000
+    """Hearts the teacher makes to be learned from."""
+    optimiser_steps: int = 1500
+    """Of the student's learning."""
+    hearts_per_batch: int = 8
+    """Whole hearts per process and step."""
+    learning_rate: float = 3e-4
+    """Peak, after warm-up."""
+    condition_dropout: float = 0.1
+    """Probability with which ECG and person are withheld from the teacher, independently."""
+    checkpoint_every: int = 250
+    evaluate_every: int = 100
+    """Steps between comparisons with the teacher on held-out people."""
+    seed: int = 0
+    log_with: tuple[Tracker, ...] = ()
+    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""
+
+
+@dataclass(frozen=True)
+class CeilingOptions:
+    """How the ceiling's learning curve is measured."""
+
+    data: Path = Path("UKBB")
+    """Folder with ecg/ and NIFTI/: the cohort the pipeline was trained on."""
+    pipeline: Path | None = None
+    """A trained pipeline; the newest one under runs/ if not given."""
+    more_ecgs: Path | None = None
+    """Folder with ECGs and phenotypes.csv of further people, with no MRI."""
+    sizes: tuple[int, ...] = (1250, 5000, 20_000)
+    """How many people to learn from."""
+    output: Path = Path("runs/ceiling")
+    prepared: Path = Path("runs/prepared")
+    """Where cohorts are laid down as arrays, once."""
+    preset: str = "nano"
+    """Size of the encoder, as of the pipeline."""
+    learning_rate: float = 1e-3
+    seed: int = 0
+    log_with: tuple[Tracker, ...] = ()
+    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""

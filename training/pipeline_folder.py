@@ -1,0 +1,45 @@
+"""The trained pipeline as a folder that describes itself."""
+
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from cohort.disk import write_json
+from cohort.leakage import recordings_sha256
+from cohort.provenance import made_by
+from sampling.model_card import write_model_card
+
+from .run import environment
+from .stages import Training
+
+
+def save_pipeline(training: Training) -> Path:
+    """Write the pipeline with segmenter and ceiling, where there are any, its card and whom it was trained on."""
+    folder = training.options.output / "pipeline"
+    companions = {"segmenter": training.segmenter} if training.segmenter else {}
+    if training.ceiling:
+        parts = {"ecg_encoder": training.ceiling.ecg_encoder, "conditioner": training.ceiling.conditioner}
+        companions |= {f"ceiling/{name}": part for name, part in parts.items()}
+    training.pipeline.save(folder, companions, lambda unfinished: describe(unfinished, training))
+    return folder
+
+
+def describe(folder: Path, training: Training) -> None:
+    """The model card, and which cohort the pipeline has seen: whoever evaluates it must not measure these people."""
+    options, cohort, made = training.options, training.cohort, made_by(training.settings)
+    about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
+    write_json(folder / "training.json", about | made)
+    recipe = {
+        "steps": options.steps,
+        "stage_steps": asdict(options.stage_steps),
+        "batch": f"{options.hearts_per_batch} hearts x {options.slices_per_heart} slices a process",
+        "learning_rate": options.learning_rate,
+        "seed": options.seed,
+        "preset": options.preset,
+        "date": date.today().isoformat(),
+        "packages": environment(),
+        **made,
+    }
+    people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
+    data = {"cohort": options.data, "people": people, "phantom": (options.data / "cohort.json").exists()}
+    write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})

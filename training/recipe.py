@@ -1,0 +1,26 @@
+"""How long and how fast one stage learns."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """`steps` are optimiser steps; `learning_rate` is the peak after `warmup` steps."""
+
+    steps: int
+    learning_rate: float
+    warmup: int = 50
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    ema_decay: float = 0.998
+    checkpoint_every: int = 500
+    evaluate_every: int = 250
+
+    def rate_at(self, step: int) -> float:
+        """Linear warm-up, then a cosine to zero. It depends on the step alone: a resumed run has no state."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = torch.tensor((step - self.warmup) / max(1, self.steps - self.warmup)).clamp(0, 1)
+        return self.learning_rate * float(0.5 * (1 + torch.cos(torch.pi * progress)))

@@ -1,0 +1,53 @@
+"""Where and how one stage learns: its folder, its recipe, its processes and its seed."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+from accelerate import Accelerator
+from torch import Generator, Tensor
+
+from .order import keyed_generator, rows_of_step
+from .recipe import Recipe
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Session:
+    """One stage of a training, on this process."""
+
+    run: Run
+    recipe: Recipe
+    accelerator: Accelerator
+    seed: int
+
+    @property
+    def device(self) -> torch.device:
+        return self.accelerator.device
+
+    @property
+    def main(self) -> bool:
+        """Whether this process writes."""
+        return self.accelerator.is_main_process
+
+    def generator(self, name: str, step: int) -> Generator:
+        """The randomness of one step on this process; `name` tells several uses apart."""
+        return keyed_generator(self.seed, name, step, self.accelerator.process_index)
+
+    def rows(self, rows: Tensor, batch: int, step: int) -> Tensor:
+        """The examples (batch,) that this process sees at a step, of `rows` (n,)."""
+        place = (self.accelerator.process_index, self.accelerator.num_processes)
+        return rows_of_step(rows, batch, step, self.seed, *place)
+
+    def start_trackers(self, title: str) -> None:
+        """Open the trackers of --log-with, one run a stage; TensorBoard writes into the run's folder."""
+        if not self.accelerator.log_with:
+            return
+        for tracker in self.accelerator.trackers:  # of the stage before
+            tracker.finish()
+        self.accelerator.project_configuration.logging_dir = str(self.run.folder)
+        self.accelerator.init_trackers(title, config=asdict(self.recipe) | {"seed": self.seed})
+
+    def log(self, step: int, metrics: dict[str, float]) -> None:
+        """One line of metrics.jsonl, and the same to the trackers."""
+        self.run.log(step, **metrics)
+        self.accelerator.log(metrics, step=step)

@@ -1,0 +1,228 @@
+"""The stages of a training, in one table: each learns one thing, with what the earlier ones have learned."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor
+
+from cohort.ecg_cohort import ECGCohort
+from cohort.prepared import PreparedCohort
+from models.autoencoder import SliceAutoencoder
+from models.code_regressor import CodeRegressor
+from models.denoiser import HeartDenoiser
+from models.heart_prior import HeartPrior
+from models.presets import PRESETS, Preset, preset_for
+from models.segmenter import Segmenter
+from sampling.inputs import ecg_limits
+from sampling.pipeline import ECGToMRIPipeline, load_part
+from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+
+from .autoencoder import autoencoder_recipe, learn_autoencoder, require_cells
+from .ceiling import ceiling
+from .code_prior import code_prior, measured_spread, prior_recipe
+from .code_regression import code_regression, regression_recipe
+from .denoising import BatchPlan, TrainingData, denoising
+from .ecg_set import EcgSet, training_ecgs, validation_ecgs
+from .fit import fit
+from .latents import autoencoder_fingerprint, cohort_latents
+from .networks import copy_matching_weights, fresh_generator, fresh_regressor
+from .options import LENGTHS, DiffusionOptions
+from .recipe import Recipe
+from .run import Run
+from .sample_grid import sample_grid
+from .segmenter import labelled_rows, learn_segmenter, segmenter_recipe
+from .session import Session
+from .state import checkpoint_bytes
+from .targets import heart_codes
+
+HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
+LIMITS_PEOPLE = 2000  # whose ECGs say which amplitudes are usual
+
+
+@dataclass
+class Training:
+    """One training of a whole pipeline: what is given, and what the stages have learned so far.
+
+    Attributes:
+        options: with everything decided that a preset decides (`with_lengths`).
+        watch: called with the step while the denoiser's averaged weights are in place; None draws sample grids.
+        autoencoder, segmenter, ceiling: None until learned; segmenter and ceiling stay None without labels, phenotypes.
+        networks, and what follows: filled in by the stage "networks".
+    """
+
+    options: DiffusionOptions
+    accelerator: Accelerator
+    cohort: PreparedCohort
+    extra_ecgs: ECGCohort | None = None
+    watch: Callable[[int], None] | None = None
+    autoencoder: SliceAutoencoder | None = None
+    segmenter: Segmenter | None = None
+    ceiling: CodeRegressor | None = None
+    regressor: CodeRegressor | None = None
+    prior: HeartPrior | None = None
+    denoiser: HeartDenoiser | None = None
+    latents: np.ndarray | None = None
+    codes: Tensor | None = None
+    pipeline: ECGToMRIPipeline | None = None
+    run: Run | None = None
+    settings: dict = field(default_factory=dict)
+
+    @property
+    def preset(self) -> Preset:
+        return PRESETS[self.options.preset]
+
+    def session(self, stage: str, recipe: Recipe) -> Session:
+        """Of a stage whose run lies in a folder of the training's own."""
+        run = Run(self.options.output / stage, self.settings, self.accelerator.is_main_process)
+        return Session(run, recipe, self.accelerator, self.options.seed)
+
+    @property
+    def held_out(self) -> EcgSet:
+        return validation_ecgs(self.cohort, self.codes)
+
+
+def with_lengths(options: DiffusionOptions, device: str) -> DiffusionOptions:
+    """The options with everything decided that a preset decides on this kind of device ("cpu", "cuda", ...)."""
+    preset = preset_for(options.preset, device)
+    steps, hearts, rate = LENGTHS[preset]
+    return replace(
+        options,
+        preset=preset,
+        steps=options.steps or steps,
+        hearts_per_batch=options.hearts_per_batch or hearts,
+        learning_rate=options.learning_rate or rate,
+    )
+
+
+# ---- The stages ----
+
+
+def autoencoder_stage(training: Training) -> None:
+    """The autoencoder of `--autoencoder`, trained now if that folder holds none."""
+    options, accelerator = training.options, training.accelerator
+    model = options.autoencoder / "model"
+    if not model.exists():
+        accelerator.print(f"no trained autoencoder in {options.autoencoder}: training one first")
+        recipe, width = autoencoder_recipe(options.stage_steps.autoencoder), training.preset.autoencoder_width
+        learn_autoencoder(width, training.cohort, options.autoencoder, recipe, accelerator, options.seed)
+    autoencoder = load_part(SliceAutoencoder, model).to(accelerator.device)  # the same bits on every process
+    geometry = training.cohort.preparation.geometry
+    require_cells(autoencoder, geometry.height, geometry.width)
+    training.autoencoder = autoencoder
+
+
+def segmenter_stage(training: Training) -> None:
+    """The segmenter of `--segmenter`, trained now if that folder holds none; none for a cohort without label maps."""
+    options, accelerator = training.options, training.accelerator
+    model = options.segmenter / "model"
+    if not model.exists():
+        if not all(map(len, labelled_rows(training.cohort).values())):
+            accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
+            return
+        accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
+        recipe = segmenter_recipe(options.stage_steps.segmenter)
+        learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed)
+    training.segmenter = load_part(Segmenter, model)
+
+
+def networks_stage(training: Training) -> None:
+    """Latents, heart codes and fresh networks; the run is locked and its disk looked at before anything is learned."""
+    options, accelerator, cohort = training.options, training.accelerator, training.cohort
+    with accelerator.main_process_first():
+        main = accelerator.is_main_process
+        training.latents = cohort_latents(training.autoencoder, cohort, accelerator.device, main)
+    training.settings = recorded_settings(options, cohort, training.autoencoder)
+    set_seed(options.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
+    training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS)
+    conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
+    training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
+    training.run = Run(options.output, training.settings, main)
+    training.run.require_space(checkpoint_bytes(training.denoiser))
+    training.codes = heart_codes(cohort, training.latents, conditioner)
+
+
+def ceiling_stage(training: Training) -> None:
+    """The ceiling's regression, where phenotypes are known; the code regressor begins with its weights."""
+    if not training.regressor.conditioner.config.phenotypes:
+        return
+    recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
+    session = training.session("ceiling", recipe)
+    task, _, _ = ceiling(session, training.cohort, training.extra_ecgs, training.preset)
+    training.ceiling = fit(task, session)
+    copy_matching_weights(training.regressor, training.ceiling)
+
+
+def condition_stage(training: Training) -> None:
+    """What ECG and person tell of the heart code, learned from `--more-ecgs` too.
+
+    An encoder that has seen the cohort alone trusts what it has seen too much. What the ceiling has begun is learned on
+    at half the rate.
+    """
+    options, regressor = training.options, training.regressor
+    rate = options.learning_rate / 2 if training.ceiling else options.learning_rate
+    session = training.session("condition", regression_recipe(options.stage_steps.condition, rate))
+    train = training_ecgs(training.cohort, training.codes, training.extra_ecgs, regressor.conditioner)
+    fit(code_regression(session, "condition", regressor, train, training.held_out, options.condition_dropout), session)
+
+
+def prior_stage(training: Training) -> None:
+    """The prior over heart codes, from people with an MRI alone: only theirs are whole codes. Then its spread."""
+    options, cohort, rows = training.options, training.cohort, training.cohort.rows("train")
+    training.pipeline = pipeline_of(training)
+    session = training.session("prior", prior_recipe(options.stage_steps.prior))
+    train = EcgSet.of((cohort, rows, training.codes[rows]))
+    given = (training.prior, training.regressor, train, training.held_out, options.condition_dropout)
+    fit(code_prior(session, *given), session)
+    spread = measured_spread(training.pipeline, training.held_out, options.seed)
+    training.prior.register_to_config(spread=spread)
+
+
+def denoiser_stage(training: Training) -> None:
+    """The denoiser."""
+    o, cohort = training.options, training.cohort
+    plan = BatchPlan(o.hearts_per_batch, o.slices_per_heart, o.condition_dropout, o.shared_noise)
+    data = TrainingData(cohort, training.latents, training.codes, plan)
+    every = {"checkpoint_every": o.checkpoint_every, "evaluate_every": o.evaluate_every}
+    session = Session(training.run, Recipe(o.steps, o.learning_rate, **every), training.accelerator, o.seed)
+    watch = training.watch or sample_grid(training.pipeline, cohort, o.output / "samples", o.seed)
+    fit(denoising(session, training.denoiser, training.regressor, data, watch), session)
+
+
+STAGES: dict[str, Callable[[Training], None]] = {
+    "autoencoder": autoencoder_stage,
+    "segmenter": segmenter_stage,
+    "networks": networks_stage,
+    "ceiling": ceiling_stage,
+    "condition": condition_stage,
+    "prior": prior_stage,
+    "denoiser": denoiser_stage,
+}
+
+
+# ---- What they share ----
+
+
+def pipeline_of(training: Training) -> ECGToMRIPipeline:
+    """The pipeline around the networks being trained."""
+    cohort, rows = training.cohort, training.cohort.rows("train")[:LIMITS_PEOPLE]
+    return ECGToMRIPipeline(
+        training.regressor.ecg_encoder,
+        training.regressor.conditioner,
+        training.prior,
+        training.denoiser,
+        training.autoencoder,
+        make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(cohort.preparation.geometry),
+        ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
+        shared_noise=training.options.shared_noise,
+    )
+
+
+def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:
+    """What must not change between the start of a training and its continuation; no place on a disk."""
+    settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
+    settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
+    return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

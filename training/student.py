@@ -1,0 +1,136 @@
+"""Distilling a pipeline: the teacher makes its hearts, the student learns, and becomes a pipeline of its own."""
+
+import json
+import shutil
+from copy import deepcopy
+from dataclasses import asdict, replace
+from datetime import date
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from cohort.disk import write_json
+from cohort.errors import InputError
+from cohort.leakage import is_cohort_of
+from cohort.prepared import PreparedCohort
+from cohort.provenance import made_by
+from models.denoiser import HeartDenoiser
+from sampling.model_card import add_figures, add_section, renew_size
+from sampling.pipeline import PARTS, ECGToMRIPipeline, weights_sha256
+from sampling.schedulers import is_flow
+
+from .distillation import FlowSampler, distillation, end_error, teacher_pairs
+from .fit import fit
+from .options import DistillationOptions
+from .recipe import Recipe
+from .run import Run
+from .session import Session
+from .teacher import heart_maker
+
+HELD_OUT_PAIRS = 64
+MEASURED_ON_THE_TEACHER = ("calibration.json",)  # not true of the student before it is measured
+
+
+def checked(options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort) -> DistillationOptions:
+    """The options with the teacher's number of steps decided.
+
+    Raises:
+        InputError: an option is out of range, the student would not be faster, the people are not those who taught the
+            teacher (evaluation could no longer tell who was seen), or its scheduler knows no flow.
+    """
+    steps = options.teacher_steps or teacher.config.steps
+    if options.steps >= steps:
+        fault = f"is no fewer than the teacher's {steps}"
+        raise InputError(f"--steps {options.steps}", fault, "give fewer, or more --teacher-steps")
+    about = options.pipeline / "training.json"
+    if not (about.exists() and is_cohort_of(json.loads(about.read_text()), cohort)):
+        fault = f"is not the cohort {options.pipeline} was trained on"
+        raise InputError(options.data, fault, "name that one with --data")
+    if not is_flow(teacher.scheduler):
+        fault = f"samples by {type(teacher.scheduler).__name__}, which knows no flow"
+        raise InputError(options.pipeline, fault, "train it anew, or mend its scheduler")
+    return replace(options, teacher_steps=steps)
+
+
+def distil(
+    options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort, accelerator: Accelerator
+) -> None:
+    """Let the teacher make its hearts, teach the student, and save the student's pipeline."""
+    settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
+    settings |= {"cohort": cohort.folder.name, "teacher": weights_sha256(options.pipeline)}
+    every = {"checkpoint_every": options.checkpoint_every, "evaluate_every": options.evaluate_every}
+    recipe = Recipe(options.optimiser_steps, options.learning_rate, ema_decay=0.99, **every)
+    run = Run(options.output, settings, accelerator.is_main_process)
+    session = Session(run, recipe, accelerator, options.seed)
+    pairs, held_out = (
+        teacher_pairs(
+            options.output / "pairs" / split,
+            count,
+            heart_maker(teacher, options.teacher_steps, cohort, split, dropout, options.seed),
+            accelerator,
+        )
+        for split, count, dropout in (
+            ("train", options.pairs, options.condition_dropout),
+            ("validation", min(options.pairs, HELD_OUT_PAIRS), 0.0),
+        )
+    )
+    student, sampler = deepcopy(teacher.denoiser), FlowSampler(teacher.scheduler, options.steps)
+    judge = (sampler, held_out, teacher.places, options.hearts_per_batch, accelerator.device)
+    before = end_error(student, *judge)
+    fit(distillation(session, student, sampler, pairs, held_out, teacher.places, options.hearts_per_batch), session)
+    if session.main:
+        errors = before, end_error(student, *judge)
+        save_student(options, teacher, student, settings, errors)
+
+
+def save_student(
+    options: DistillationOptions,
+    teacher: ECGToMRIPipeline,
+    student: HeartDenoiser,
+    settings: dict,
+    errors: tuple[float, float],
+) -> None:
+    """The student's pipeline folder: the teacher's with another denoiser, another default and another card.
+
+    Args:
+        settings: of the run. errors: `end_error` before and after learning.
+    """
+    before, after = errors
+    facts = distillation_facts(options, settings, errors)
+
+    def describe(folder: Path) -> None:
+        ours = {"model_index.json", "scheduler", *PARTS, *MEASURED_ON_THE_TEACHER}
+        for path in sorted(options.pipeline.iterdir()):
+            if path.name not in ours and not path.name.startswith("."):
+                (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+        add_figures(folder, {})  # the teacher's figures are not the student's
+        renew_size(folder)
+        add_section(folder, "Distillation", facts)
+        about = json.loads((folder / "training.json").read_text())
+        own = {"teacher_sha256": settings["teacher"], "seed": options.seed, **made_by(settings)}
+        write_json(folder / "training.json", about | own)
+
+    teacher.register_modules(denoiser=student.eval())
+    teacher.register_to_config(steps=options.steps, guidance_scale=1.0)
+    teacher.save(options.output / "pipeline", describe=describe)
+    print(f"RMS distance from the teacher's hearts: {after:.3f} of the latents' RMS ({before:.3f} before)")
+    print(f"pipeline: {options.output / 'pipeline'}")
+
+
+def distillation_facts(options: DistillationOptions, settings: dict, errors: tuple[float, float]) -> dict[str, object]:
+    """What the student's card says of its learning."""
+    made = made_by(settings)
+    return {
+        "teacher": f"the pipeline whose weights have sha256 `{settings['teacher']}`; the recipe above is its own",
+        "evaluations of the denoiser a heart": f"{options.steps}, the teacher's {options.teacher_steps}",
+        "learned from": f"{options.pairs:_} of the teacher's hearts",
+        "steps": f"{options.optimiser_steps:_} of {options.hearts_per_batch} hearts a process",
+        "peak learning rate": options.learning_rate,
+        "seed": options.seed,
+        "RMS distance from the teacher's hearts of held-out people, in the RMS of the latents": (
+            f"{errors[1]:.3f}; {errors[0]:.3f} before the student learned"
+        ),
+        "configuration sha256": made["configuration_sha256"],
+        "code version": made["code_version"],
+        "date": date.today().isoformat(),
+    }
