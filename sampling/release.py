@@ -1,4 +1,4 @@
-"""Weights that come with the code: where they lie, and in half the size where that changes no figure.
+"""Weights that come with the code: where they lie, and how to store them in half the size.
 
 python -m sampling.release runs/diffusion/pipeline runs/released
 """
@@ -10,20 +10,22 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from cohort.disk import whole_folder
 from cohort.errors import InputError, exit_code_of
 
 from .model_card import renew_size
 from .pipeline import newest_pipeline
 
-IN_FULL = ("autoencoder",)  # half precision is not for it, and the stored latents are named by its weights
+# The autoencoder is not run in half precision, and stored latents are named by its weights.
+IN_FULL = ("autoencoder",)
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
 
 
 def pipeline_to_use(runs: Path) -> Path:
-    """The pipeline folder under `runs` that was written last; where there is none, the released one.
+    """The newest pipeline folder under `runs`, or the released one where there is none.
 
     Raises:
-        InputError: there is neither.
+        InputError: there is neither of them.
     """
     trained_here = any(runs.glob("*/pipeline/model_index.json"))
     return RELEASED if not trained_here and (RELEASED / "model_index.json").exists() else newest_pipeline(runs)
@@ -42,7 +44,7 @@ def chosen_pipeline(named: Path | None, runs: Path) -> tuple[Path, str]:
 
 
 def pipeline_name(folder: Path) -> str:
-    """What a record calls a pipeline: the run that trained it, or the released folder's own name."""
+    """The name of a pipeline in records: that of the run that trained it, or of the released folder."""
     folder = folder.resolve()
     return folder.parent.name if folder.name == "pipeline" else folder.name
 
@@ -50,38 +52,35 @@ def pipeline_name(folder: Path) -> str:
 def halve(source: Path, target: Path, full: tuple[str, ...] = ()) -> None:
     """Copy a pipeline folder with its weights in half precision (11 significant bits); `target` is replaced.
 
-    Whoever loads them computes in float32 all the same (`load_part`).
+    Computations with these weights still run in float32 (`load_part`).
 
     Args:
         full: parts left as they are, by subfolder: "autoencoder", "ceiling/conditioner", ...
 
     Raises:
-        InputError: a weight is too large for half precision.
+        InputError: a weight is too large for half precision, or the disk cannot be written.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    shutil.copytree(source, partial)
-    for path in sorted(partial.rglob("*.safetensors")):
-        part = path.parent.relative_to(partial).as_posix()
-        if part not in full:
-            save_file(_halved(load_file(path), part), path, metadata={"format": "pt"})
-    renew_size(partial)
-    shutil.rmtree(target, ignore_errors=True)
-    partial.rename(target)
+    with whole_folder(target) as unfinished:
+        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+        for path in sorted(unfinished.rglob("*.safetensors")):
+            part = path.parent.relative_to(unfinished).as_posix()
+            if part not in full:
+                save_file(_halved(load_file(path), part), path, metadata={"format": "pt"})
+        renew_size(unfinished)
 
 
 def _halved(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tensor]:
-    """Floating-point tensors as float16; a file is one precision throughout, or loading would keep the mixture."""
-    found = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
-    if not all(value.isfinite().all() for value in found.values()):
+    """Floating-point tensors as float16: all of them, as loading would keep a mixture of precisions."""
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in tensors.items()}
+    if not all(value.isfinite().all() for value in halves.values()):
         raise InputError(part, "holds a weight too large for half precision", "name it in `full`")
-    return found
+    return halves
 
 
 def main() -> None:
-    """Halve the folder named first into the one named second."""
+    """Store the pipeline of the first folder in half precision in the second."""
     if len(sys.argv) != 3 or not (Path(sys.argv[1]) / "model_index.json").exists():
-        raise InputError(" ".join(sys.argv[1:]), "is not a pipeline's folder and a new one", "name these two")
+        raise InputError(" ".join(sys.argv[1:]), "is not the folder of a pipeline and a new one", "give both")
     halve(Path(sys.argv[1]), Path(sys.argv[2]), IN_FULL)
 
 

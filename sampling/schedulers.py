@@ -14,14 +14,16 @@ DEFAULT_SCHEDULER = "UniPCMultistepScheduler"
 
 
 def make_scheduler(name: str):
-    """Build a diffusers scheduler that integrates the flow, in its own right or through `to_flow`.
+    """Build a diffusers scheduler that integrates the flow, by itself or through `to_flow`.
 
-    Schedulers that know flows (`use_flow_sigmas`, FlowMatch*) take the velocity as it is. All others live on the
-    variance-preserving path and are given the noise prediction that follows from the same velocity.
-    Timesteps are spaced "trailing", so that the first one is pure noise; "leading" spends a tenth of ten steps late.
+    Schedulers that know flows (`use_flow_sigmas`, FlowMatch*) take the velocity as it is. All others work on the
+    variance-preserving path. They get the noise prediction that follows from the same velocity.
+
+    Timesteps are spaced "trailing", so that the first one is pure noise. With "leading", ten steps would begin a
+    tenth of the way down.
 
     Raises:
-        InputError: diffusers has no such scheduler, or it needs more than a noise prediction.
+        InputError: diffusers has no such scheduler, or it predicts neither noise nor flow.
     """
     cls = getattr(diffusers, name, None)
     if not (inspect.isclass(cls) and issubclass(cls, diffusers.SchedulerMixin)):
@@ -32,7 +34,7 @@ def make_scheduler(name: str):
         options |= {"prediction_type": "flow_prediction", "use_flow_sigmas": True}
     elif "prediction_type" in known:
         options |= {"prediction_type": "epsilon"}
-        if "beta_start" in known:  # some default to Stable Diffusion's table, which ends before all is noise
+        if "beta_start" in known:  # the default of some is Stable Diffusion's table, which stops short of pure noise
             options |= {"beta_start": 0.0001, "beta_end": 0.02}
     elif not name.startswith("FlowMatch"):
         raise InputError(f"--scheduler {name}", "it takes no noise or flow prediction", f"try {DEFAULT_SCHEDULER}")
@@ -49,17 +51,17 @@ def is_flow(scheduler) -> bool:
 
 
 def to_flow(scheduler, sample: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor]:
-    """Where a sample of the scheduler's path lies on the straight path the denoiser knows.
+    """Move a sample from the scheduler's path to the straight path, which the denoiser was trained on.
 
-    A variance-preserving point a x0 + s eps (a^2 + s^2 = 1), divided by a + s, is (1 - sigma) x0 + sigma eps with
-    sigma = s / (a + s).
+    A variance-preserving sample is a x0 + s eps, with a^2 + s^2 = 1. Divided by a + s, it is
+    (1 - sigma) x0 + sigma eps, with sigma = s / (a + s).
 
     Returns:
         the sample on the straight path, and sigma as a 0-d tensor.
     """
     if is_flow(scheduler):
         return sample, timestep / TIMESTEPS
-    if hasattr(scheduler, "scale_model_input"):  # variance-exploding ones are brought to the preserving path
+    if hasattr(scheduler, "scale_model_input"):  # from the variance-exploding to the variance-preserving path
         sample = scheduler.scale_model_input(sample, timestep)
     table = scheduler.alphas_cumprod.double().cpu().numpy()
     alpha_bar = float(np.interp(float(timestep), np.arange(len(table)), table))
@@ -68,5 +70,5 @@ def to_flow(scheduler, sample: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor
 
 
 def from_flow(scheduler, on_path: Tensor, velocity: Tensor, sigma: Tensor) -> Tensor:
-    """The prediction the scheduler expects: the velocity eps - x0, or eps = x + (1 - sigma) velocity."""
+    """The prediction that the scheduler expects: the velocity eps - x0, or eps = x + (1 - sigma) velocity."""
     return velocity if is_flow(scheduler) else on_path + (1 - sigma) * velocity

@@ -1,15 +1,20 @@
-"""What the card says, what it must never say, and that figures can be put in again and again."""
+"""What a card says, what it must never say, and that its numbers can be put in again and again."""
 
 import copy
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
+from huggingface_hub import ModelCard
 from safetensors.numpy import save_file
 
 from cohort.errors import InputError
-from sampling.model_card import BEGIN, END, add_figures, people_of_figures, write_model_card
+from cohort.phenotypes import PHENOTYPES, UNITS
+from sampling.card_numbers import AGREEMENT, MEMORISATION, REALISM
+from sampling.model_card import add_figures, add_section, people_of_figures, renew_size, write_model_card
+from sampling.release import RELEASED
 
 ID = 1_234_567  # looks like a participant's
 FACTS = {
@@ -75,14 +80,24 @@ def without(*keys):
     return facts
 
 
-def test_the_front_matter_is_yaml(card):
-    _, front, body = card.read_text().split("---\n", 2)
-    lines = front.splitlines()
-    assert all(re.fullmatch(r"\w+:( [\w.-]+)?|- [\w-]+", line) for line in lines)
-    pairs = dict(line.split(": ") for line in lines if ": " in line)
-    assert pairs == {"license": "apache-2.0", "library_name": "diffusers"}
-    assert {"- ecg", "- cardiac-mri", "- diffusion", "- medical"} <= set(lines[lines.index("tags:") :])
-    assert body.lstrip().startswith("# ecg-to-heart\n")
+def heading_lines(text):
+    return [line for line in text.splitlines() if line.startswith("#")]
+
+
+def test_the_header_is_what_hugging_face_reads(card):
+    header = ModelCard(card.read_text())
+    assert header.data.license == "apache-2.0" and header.data.library_name == "diffusers"
+    assert {"ecg", "cardiac-mri", "diffusion", "medical"} <= set(header.data.tags)
+    assert header.data.pipeline_tag is None
+    assert header.text.lstrip().startswith("# ecg-to-heart\n")
+
+
+def test_every_section_stands_once_and_in_order(folder, card):
+    titles = ["# ecg-to-heart", "## Data", "## Size", "## Recipe", "## Figures", "## Memorisation audit"]
+    titles += ["## Intended use", "## Limits"]
+    assert heading_lines(card.read_text()) == titles
+    add_figures(folder, REPORT)
+    assert heading_lines(card.read_text()) == titles
 
 
 def test_what_was_trained_is_said(card):
@@ -169,10 +184,10 @@ def test_adding_twice_is_adding_once_and_touches_nothing_else(folder, card):
     once = card.read_text()
     add_figures(folder, REPORT)
     assert card.read_text() == once
-    assert once.split(BEGIN)[0] == first.split(BEGIN)[0] and once.split(END)[1] == first.split(END)[1]
+    assert once.split("## Figures")[0] == first.split("## Figures")[0]
+    assert once.split("## Intended use")[1] == first.split("## Intended use")[1]
     add_figures(folder, {})
     assert card.read_text() == first
-    assert once.count(BEGIN) == once.count(END) == 1
 
 
 def test_a_generator_of_copies_is_not_to_be_released(folder, card):
@@ -202,7 +217,7 @@ def test_nothing_private_reaches_the_card(folder):
         f" --output={secret} --x=host:{secret} --y ~anna/z --z \\\\anna\\{ID}\\w {ID}_20205_2_0.xml"
     )
     facts["recipe"]["packages"] = {secret: secret}
-    facts["recipe"]["command"] += f" `rm` {END}"
+    facts["recipe"]["command"] += " `rm` <!-- hidden\n## Figures\n--> of now"
     write_model_card(folder, facts)
     add_figures(
         folder, REPORT | {"n_subjects": 100, "excluded": [ID], "agreement": {secret: {"r": 0.5}} | REPORT["agreement"]}
@@ -211,7 +226,8 @@ def test_nothing_private_reaches_the_card(folder):
     assert str(ID) not in text and f"{ID:_}" not in text
     assert "/home" not in text and "/mnt" not in text and "Users" not in text and "laptop" not in text
     assert "anna" not in text
-    assert text.count(END) == 1 and "patient_7" not in text and "0.91" not in text
+    assert "<!--" not in text and heading_lines(text).count("## Figures") == 1
+    assert "patient_7" not in text and "0.91" not in text
     assert "--data UKBB --more-ecgs 'more'" in text
 
 
@@ -223,12 +239,129 @@ def test_a_web_address_and_a_fraction_are_no_paths(folder):
     assert "A100/H100, see https://example.org/a/b" in text and "--data runs/x" in text
 
 
-def test_a_card_without_its_place_for_figures_is_refused(folder, card):
-    card.write_text(card.read_text().replace(END, ""))
+def test_nothing_private_reaches_an_added_section(folder, card):
+    add_section(
+        folder, f"Made\n## Size of {ID}", {f"at /home/anna/{ID}": f"/home/anna/x\n## Size {ID} <!-- `a`", "n": 2_000}
+    )
+    text = card.read_text()
+    assert "## Made ## Size of …\n\n- at …: x ## Size …  a\n- n: 2_000\n\n## Figures\n" in text
+    assert str(ID) not in text and "anna" not in text and heading_lines(text).count("## Size") == 1
+
+
+@pytest.mark.parametrize("report", [{}, REPORT])
+def test_an_added_section_stands_before_the_numbers_and_outlives_them(folder, card, report):
+    add_figures(folder, report)
+    before = card.read_text()
+    section = "## Distillation\n\n- steps: 450\n- rate: 0.0003\n\n"
+    add_section(folder, "Distillation", {"steps": 450, "rate": 3e-4})
+    assert card.read_text() == before.replace("## Figures", f"{section}## Figures")
+    add_figures(folder, {})
+    renew_size(folder)
+    assert section in card.read_text()
+
+
+@pytest.mark.parametrize("title", ["Figures", "Memorisation audit"])
+def test_a_card_without_its_place_for_numbers_is_refused(folder, card, title):
+    card.write_text(card.read_text().replace(f"## {title}\n", ""))
     before = card.read_bytes()
-    with pytest.raises(InputError, match="place for figures"):
+    with pytest.raises(InputError, match=f"no model card with a section '{title}'"):
         add_figures(folder, REPORT)
     assert card.read_bytes() == before
-    card.unlink()
-    with pytest.raises(InputError, match="no model card"):
+
+
+def test_a_folder_without_a_card_is_refused(folder):
+    for change in (lambda: add_figures(folder, REPORT), lambda: add_section(folder, "A", {})):
+        with pytest.raises(InputError, match="there is no model card"):
+            change()
+    renew_size(folder)
+    assert not (folder / "README.md").exists()
+
+
+@pytest.mark.parametrize("header", ["a: [", "only words"])
+def test_a_header_that_is_no_yaml_is_refused_in_one_line(folder, card, header):
+    card.write_text(f"---\n{header}\n---\n{card.read_text()}")
+    with pytest.raises(InputError, match="header is not YAML"):
         add_figures(folder, REPORT)
+
+
+# ---- The released card ----
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A copy of the card that comes with the code, which an earlier version wrote."""
+    folder = tmp_path / "released"
+    folder.mkdir()
+    shutil.copy(RELEASED / "README.md", folder)
+    return folder
+
+
+def put(report, at, value):
+    *keys, last = at.split(".")
+    for key in keys:
+        report = report.setdefault(key, {})
+    report[last] = value
+
+
+def put_number(report, at, text):
+    """One number of a card, "0.76 (0.70 to 0.82)", back at its place in a report."""
+    number, *ends = (float(word.replace("_", "")) for word in re.findall(r"-?[\d_.]+", text))
+    put(report, at, number)
+    if ends:
+        put(report, f"{at}_ci", ends)
+
+
+def report_of(text):
+    """The report whose numbers a card shows."""
+    report = {"n_subjects": people_of_figures(RELEASED)}
+    put(report, "n_samples", int(re.search(r"([0-9]+) hearts each", text)[1]))
+    put(report, "memorisation.n", int(re.search(r"([0-9_]+) generated hearts", text)[1]))
+    for line in text.splitlines():
+        name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        if line.startswith("| ") and (phenotype := name.split(",")[0]) in PHENOTYPES:
+            for (at, _), cell in zip(AGREEMENT.values(), cells, strict=True):
+                put_number(report, at % phenotype, cell)
+    for label, (at, _) in (REALISM | MEMORISATION).items():
+        put_number(report, at, text.split(f"- {label}: ")[1].splitlines()[0])
+    return report
+
+
+def test_the_released_card_is_the_same_when_its_numbers_are_added_again(released):
+    card = released / "README.md"
+    before = card.read_text()
+    report = report_of(before)
+    add_figures(released, {})
+    assert "None has been measured yet" in card.read_text()
+    add_figures(released, report)
+    assert card.read_text() == before
+
+
+def test_the_released_card_tells_the_size_of_the_released_weights(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(RELEASED, folder)
+    card = folder / "README.md"
+    before = card.read_text()
+    assert "7_575_057" in before
+    card.write_text(before.replace("7_575_057", "7"))
+    renew_size(folder)
+    assert card.read_text() == before
+
+
+def test_a_section_added_to_the_released_card_stands_before_the_mark_of_its_numbers(released):
+    before = (released / "README.md").read_text()
+    add_section(released, "Distillation", {"steps": 2})
+    mark = "<!-- figures: begin -->"
+    assert (released / "README.md").read_text() == before.replace(mark, f"## Distillation\n\n- steps: 2\n\n{mark}")
+
+
+# ---- Any number of phenotypes ----
+
+
+@pytest.mark.parametrize("names", [("LVEDV",), ("LVEDV", "RVEF"), (*PHENOTYPES, "LAV", "strain")])
+def test_the_table_holds_as_many_phenotypes_as_there_are(folder, card, monkeypatch, names):
+    units = {name: UNITS.get(name, "mL") for name in names}
+    monkeypatch.setattr("sampling.card_numbers.PHENOTYPES", names)
+    monkeypatch.setattr("sampling.card_numbers.UNITS", units)
+    add_figures(folder, {"agreement": {name: {"r": 0.5} for name in names}})
+    rows = [line for line in card.read_text().splitlines() if line.endswith("| 0.50 |")]
+    assert rows == [f"| {name}, {units[name]} | 0.50 |" for name in names]
