@@ -37,7 +37,9 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
     positive number. Names, PID and dates are not looked at.
     """
     if text_at([root], "ObservationType") != "RestECG":
-        raise InputError(path, "not a resting ECG (its ObservationType is not RestECG)", "give a resting 12-lead ECG")
+        raise InputError(
+            path, "not a resting ECG (its ObservationType is not RestECG)", "give a resting 12-lead ECG", code="format"
+        )
     for parts in _STRIPS:
         nesting = _descend(root, parts)
         if nesting and nesting[0].find("WaveformData") is not None:
@@ -45,7 +47,10 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
     disclosure = root.find("FullDisclosure")
     if disclosure is None or disclosure.find("FullDisclosureData") is None:
         raise InputError(
-            path, "no waveform: it has neither StripData nor FullDisclosure", "export it with its rhythm strip"
+            path,
+            "no waveform: it has neither StripData nor FullDisclosure",
+            "export it with its rhythm strip",
+            code="no_waveform",
         )
     return _read_full_disclosure(path, disclosure, _person(root))
 
@@ -88,6 +93,7 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
             path,
             f"its FullDisclosure of {len(names)} leads has {len(lines)} lines: some are missing",
             "export it again",
+            code="truncated",
         )
     rate = positive_number_at(path, [disclosure], "SampleRate", "Hz")
     resolution = _resolution(path, [disclosure])
@@ -96,7 +102,12 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
         seconds = lines[positions[lead] :: len(names)][:FULL_DISCLOSURE_S]
         blocks = [_counts(path, f"lead {lead}", line) for line in seconds]
         if any(len(block) != rate for block in blocks):
-            raise InputError(path, f"lead {lead}: a line of FullDisclosure is not one second", "export the ECG again")
+            raise InputError(
+                path,
+                f"lead {lead}: a line of FullDisclosure is not one second",
+                "export the ECG again",
+                code="truncated",
+            )
         return np.concatenate(blocks or [np.empty(0)]) * resolution
 
     return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions))
@@ -110,12 +121,16 @@ def _resolution(path: Path, nesting: list[Element]) -> float:
 def _counts(path: Path, what: str, text: str | None) -> np.ndarray:
     """Comma-separated signed 16-bit integers with white space between them, as (T,) int64."""
     if text and text.count(",") >= MOST_SAMPLES:
-        raise InputError(path, f"{what} has more than {MOST_SAMPLES} samples", "give a resting ECG of 10 s")
+        raise InputError(
+            path, f"{what} has more than {MOST_SAMPLES} samples", "give a resting ECG of 10 s", code="too_large"
+        )
     if text and INTEGERS.fullmatch(text):  # numpy alone would also take fractions, and stop silently at a letter
         counts = np.fromstring(text, np.int64, sep=",")
         if counts.min() >= -(2**15) and counts.max() < 2**15:
             return counts
-    raise InputError(path, f"{what} has a sample that is not a whole number of 16 bits", "export the ECG again")
+    raise InputError(
+        path, f"{what} has a sample that is not a whole number of 16 bits", "export the ECG again", code="samples"
+    )
 
 
 def _person(root: Element) -> Person:

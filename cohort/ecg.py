@@ -75,11 +75,14 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
             recording = _read_xml(path)
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
         raise InputError(
-            path, f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz", "leave out the sampling rate"
+            path,
+            f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz",
+            "leave out the sampling rate",
+            code="rate",
         )
     ecg = ECG(twelve_leads(path, recording, allow_missing_leads), float(recording.sampling_rate), recording.person)
     if (ecg.flat | ecg.absent).all():
-        raise InputError(path, "every lead is flat", "record the ECG again")
+        raise InputError(path, "every lead is flat", "record the ECG again", code="flat")
     return ecg
 
 
@@ -90,21 +93,27 @@ def _read_xml(path: Path) -> Recording:
             return read_cardiosoft(path, root)
         case "RestingECG":
             return read_muse(path, root)
-    raise InputError(path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file")
+    raise InputError(
+        path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file", code="format"
+    )
 
 
 def _read_array(path: Path, sampling_rate: float | None) -> Recording:
     """Plain numbers in mV; the unit is not in the file, so amplitudes that no heart has are refused."""
     if sampling_rate is None:
-        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz")
+        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz", code="rate")
     array, names = _load_npy(path) if path.suffix.lower() == ".npy" else _load_csv(path)
     if array.ndim != 2 or array.dtype.kind not in "iuf" or len(names) not in array.shape:
-        raise InputError(path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)")
+        raise InputError(
+            path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)", code="leads"
+        )
     array = (array if array.shape[0] == len(names) else array.T).astype(np.float64)
     positions = name_channels(path, names)
     finite = array[np.isfinite(array).all(axis=1)]
     if finite.size and np.median(np.ptp(finite, axis=1)) > 20:
-        raise InputError(path, "its values are not millivolts (too large)", "convert microvolts or counts to mV")
+        raise InputError(
+            path, "its values are not millivolts (too large)", "convert microvolts or counts to mV", code="unit"
+        )
     millivolts = {lead: array[position] for lead, position in positions.items()}
     return Recording(millivolts, sampling_rate, Person(), len(names) - len(positions))
 
@@ -114,7 +123,9 @@ def _load_npy(path: Path) -> tuple[np.ndarray, list[str]]:
     try:
         return np.lib.format.read_array(content, allow_pickle=False), list(LEADS)
     except Exception:  # numpy answers a broken header with whatever its parsing stumbles over
-        raise InputError(path, "not a readable .npy file", "write it with numpy.save, without pickling") from None
+        raise InputError(
+            path, "not a readable .npy file", "write it with numpy.save, without pickling", code="format"
+        ) from None
 
 
 def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
@@ -127,4 +138,6 @@ def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
             return np.loadtxt(rows[1:], delimiter=",", comments=None, ndmin=2), header
         return np.loadtxt(rows, delimiter=",", comments=None, ndmin=2), list(LEADS)
     except ValueError:
-        raise InputError(path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV") from None
+        raise InputError(
+            path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV", code="format"
+        ) from None

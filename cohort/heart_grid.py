@@ -107,7 +107,9 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
         return stills, tuple(path and read_nifti(path, labels=True) for path in (images.labels_ed, images.labels_es))
     if images.cine is None:
         source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
-        raise InputError(source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder")
+        raise InputError(
+            source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder", code="absent"
+        )
     labels = images.labels_cine and read_nifti(images.labels_cine, labels=True)
     return (read_nifti(images.cine),), (labels,)
 
@@ -137,11 +139,13 @@ def cine_grid(
     frames, notes = cine.voxels.shape[3], ()
     motion = cache(lambda: _motion_centre(cine))  # looked for once, and only where there is no label map
     if labels is not None and labels.voxels.shape[3] != frames:
-        raise InputError(source, "the label map has another number of frames", "give one for every frame, or none")
+        raise InputError(
+            source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
+        )
     if geometry.phases != 2 or frames == 2:
         moments = np.arange(geometry.phases) * frames / geometry.phases
     elif frames == 1:
-        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume")
+        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume", code="frames")
     elif labels is not None and (smallest := _smallest_cavity(labels.voxels)):
         moments = np.array([0, smallest])
     else:
@@ -169,7 +173,9 @@ def heart_grid(
     """
     geometry = geometry or GridGeometry()
     if geometry.phases > 2:
-        raise InputError(source, f"{geometry.phases} phases need a cine", "give the whole cine, or ask for 2 phases")
+        raise InputError(
+            source, f"{geometry.phases} phases need a cine", "give the whole cine, or ask for 2 phases", code="frames"
+        )
     images, maps = (ed, es)[: geometry.phases], (labels_ed, labels_es)[: geometry.phases]
     _require_same_geometry(source, *images, *maps)
     labels = None if None in maps else _joined(*maps)
@@ -223,7 +229,9 @@ def _require_same_geometry(source: str, first: CineStack, *others: CineStack | N
         if other is None:
             continue
         if other.voxels.shape[:3] != first.voxels.shape[:3] or np.abs(other.affine - first.affine).max() > SAME_MM:
-            raise InputError(source, "its files differ in size or affine", "resample them to one geometry")
+            raise InputError(
+                source, "its files differ in size or affine", "resample them to one geometry", code="geometry"
+            )
 
 
 def _joined(*stills: CineStack) -> CineStack:
@@ -465,5 +473,5 @@ def _windowed(voxels: np.ndarray, inside: np.ndarray, source: str) -> np.ndarray
     inside = np.broadcast_to(inside[:, None], voxels.shape)
     low, high = np.percentile(voxels[inside], WINDOW_PERCENT) if inside.any() else (0, 0)
     if not high > low:
-        raise InputError(source, "has no contrast near the heart", "check the images and their affine")
+        raise InputError(source, "has no contrast near the heart", "check the images and their affine", code="contrast")
     return np.where(inside, np.clip((voxels - low) / (high - low), 0, 1), 0).astype(np.float32)
