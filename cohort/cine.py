@@ -27,6 +27,7 @@ LONGEST_FRAME_S = 1.0  # a frame interval of 1.0 s or more is a writer's default
 KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
 S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s by custom), s, ms, us
+SAME_MM = 1e-3  # two affines closer than this are one
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: in one piece, that would take the memory twice
 COPY_AGAIN = "copy or download it again"
 EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"
@@ -59,6 +60,22 @@ class CineStack:
     def spacing_mm(self) -> np.ndarray:
         """(3,) distance between neighbouring voxel centres along x, y, z."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def slice_axis(self) -> int:
+        """The storage axis across the slices: the one of the largest step."""
+        return int(np.argmax(self.spacing_mm))
+
+    @property
+    def in_plane_axes(self) -> tuple[int, int]:
+        """The two storage axes within a slice."""
+        first, second = (axis for axis in range(3) if axis != self.slice_axis)
+        return first, second
+
+
+def same_affine(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two affines (voxel index -> mm) put every axis and the origin at the same place."""
+    return bool(np.abs(one - other).max() <= SAME_MM)
 
 
 def read_nifti(path: Path, labels: bool = False) -> CineStack:

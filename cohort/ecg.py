@@ -1,6 +1,7 @@
 """The 12-lead ECG: one type, and one reader for every format."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from cohort.cardiosoft import read_cardiosoft, write_cardiosoft
 from cohort.device_xml import parse_xml
+from cohort.ecg_formats import reader_of
 from cohort.errors import InputError
 from cohort.input_file import read_limited
 from cohort.leads import LEADS, Recording, canonical_lead, name_channels, twelve_leads
@@ -19,6 +21,7 @@ from cohort.wfdb_record import read_wfdb
 __all__ = ["ECG", "LEADS", "read_ecg", "write_cardiosoft"]
 
 FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
+Table = tuple[np.ndarray, list[str]]  # numbers, and the names of their rows or columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +69,15 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         InputError: whatever is wrong with the file, in one line that never quotes a patient.
     """
     path = Path(path)
-    match path.suffix.lower():
-        case ".hea" | ".dat" | ".mat":
-            recording = read_wfdb(path)
-        case ".npy" | ".csv":
-            recording = _read_array(path, sampling_rate)
-        case _:
+    match reader_of(path.suffix):
+        case "xml":
             recording = _read_xml(path)
+        case "wfdb":
+            recording = read_wfdb(path)
+        case "npy":
+            recording = _read_array(path, _load_npy, sampling_rate)
+        case "csv":
+            recording = _read_array(path, _load_csv, sampling_rate)
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
         raise InputError(
             path,
@@ -98,11 +103,11 @@ def _read_xml(path: Path) -> Recording:
     )
 
 
-def _read_array(path: Path, sampling_rate: float | None) -> Recording:
+def _read_array(path: Path, load: Callable[[Path], Table], sampling_rate: float | None) -> Recording:
     """Plain numbers in mV; the unit is not in the file, so amplitudes that no heart has are refused."""
     if sampling_rate is None:
         raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz", code="rate")
-    array, names = _load_npy(path) if path.suffix.lower() == ".npy" else _load_csv(path)
+    array, names = load(path)
     if array.ndim != 2 or array.dtype.kind not in "iuf" or len(names) not in array.shape:
         raise InputError(
             path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)", code="leads"
@@ -118,7 +123,7 @@ def _read_array(path: Path, sampling_rate: float | None) -> Recording:
     return Recording(millivolts, sampling_rate, Person(), len(names) - len(positions))
 
 
-def _load_npy(path: Path) -> tuple[np.ndarray, list[str]]:
+def _load_npy(path: Path) -> Table:
     content = io.BytesIO(read_limited(path))
     try:
         return np.lib.format.read_array(content, allow_pickle=False), list(LEADS)
@@ -128,7 +133,7 @@ def _load_npy(path: Path) -> tuple[np.ndarray, list[str]]:
         ) from None
 
 
-def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
+def _load_csv(path: Path) -> Table:
     try:
         rows = [line for line in read_limited(path).decode("utf-8-sig").splitlines() if line.strip()]
         if len(rows) < len(LEADS):

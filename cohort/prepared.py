@@ -23,6 +23,7 @@ from .ecg import read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .heart_grid import GridGeometry, read_heart
+from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person, read_persons, read_phenotypes
 from .phenotypes import PHENOTYPES, phenotypes_of
@@ -275,7 +276,7 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
     grid = preparation.geometry
     measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
     arrays = {
-        "hearts": np.round(heart.voxels * 255).astype(np.uint8),
+        "hearts": as_grey_levels(heart.voxels),
         "mask": heart.mask,
         "labels": NO_LABELS if heart.labels is None else heart.labels,
         "affine": heart.affine,

@@ -22,9 +22,10 @@ from tqdm import tqdm
 from cohort.ecg import read_ecg
 from cohort.errors import InputError, exit_code_of
 from cohort.exclusion import reason_code
+from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.prepared import in_processes, read_tables
-from cohort.quality import Finding, duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
+from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
 
 SHOWN = 3  # subjects named per finding on screen
@@ -165,13 +166,8 @@ def report(data: Path, names_only: bool = False, quiet: bool = True) -> CohortRe
 
 def examine_names(subject: Subject) -> Examined:
     """What a subject's file names say."""
-    codes = {"no ECG": "visit_no_ecg", "no short": "visit_no_mri", "short-ax": "visit_half_mri"}
-    findings = tuple(
-        Finding(next(code for start, code in codes.items() if words.startswith(start)), words)
-        for words in subject.missing
-    )
     images = subject.images
-    return Examined(subject, findings, complete(subject), bool(images.labels_cine or images.labels_ed))
+    return Examined(subject, subject.missing, complete(subject), bool(images.labels_cine or images.labels_ed))
 
 
 def examine(subject: Subject) -> Examined:

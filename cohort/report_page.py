@@ -14,6 +14,7 @@ from tqdm import tqdm
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
 from cohort.heart_grid import read_heart
+from cohort.intensity import as_grey_levels
 from cohort.prepared import in_processes
 from cohort.preprocessing import ecg_input
 from cohort.subjects import Subject
@@ -164,7 +165,7 @@ def draw_heart(grid) -> bytes:
     else:
         chosen = int(np.median(np.flatnonzero(grid.mask[:, 0]))) if grid.mask[:, 0].any() else 0
     pixels = np.concatenate(list(grid.voxels[chosen]), axis=1)
-    return _png(Image.fromarray(np.round(255 * pixels).astype(np.uint8)))
+    return _png(Image.fromarray(as_grey_levels(pixels)))
 
 
 def _png(image) -> bytes:

@@ -30,14 +30,16 @@ from cohort.cores import available_cores
 from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
+from cohort.phases import PHASES
 from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.provenance import made_by
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
+from cohort.subjects import IMAGE, LABELS
 from phantom.electrical import render_ecg
 from phantom.heart import Heart, draw_heart
 from phantom.scanner import scan
 
 VERSION = 1  # of the phantom: a change of what is drawn or rendered makes another cohort
-FIRST_EID = 9_000_001  # beyond the ids of UK Biobank's participants
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
 
@@ -97,12 +99,12 @@ def _write_images(folder: Path, heart: Heart, frames: int) -> None:
         leftover.unlink()
     if frames == 2:
         images = scan(heart, (0.0, "es"))
-        stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(("ED", "ES"))}
+        stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(PHASES)}
     else:
         images = scan(heart, [t / frames for t in range(frames)])
         stacks = {"": (slice(None), 60 / heart.heart_rate_bpm / frames)}
     for suffix, (times, interval_s) in stacks.items():
-        for name, voxels in ((f"sa{suffix}", images.voxels), (f"seg_sa{suffix}", images.labels)):
+        for name, voxels in ((f"{IMAGE}{suffix}", images.voxels), (f"{LABELS}{suffix}", images.labels)):
             write_nifti(folder / f"{name}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
 
 

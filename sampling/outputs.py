@@ -9,6 +9,8 @@ import numpy as np
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
+from cohort.phases import phase_stems
+from cohort.subjects import IMAGE
 
 from .grid import write_grid
 
@@ -74,13 +76,13 @@ def read_hearts(folder: Path) -> np.ndarray:
 
 
 def _read_stacks(folder: Path) -> np.ndarray:
-    cine = folder / "sa.nii.gz"
-    paths = [cine] if cine.exists() else [folder / "sa_ED.nii.gz", folder / "sa_ES.nii.gz"]
+    cine = folder / f"{IMAGE}.nii.gz"
+    paths = [cine] if cine.exists() else [folder / f"{stem}.nii.gz" for stem in phase_stems(IMAGE)]
     voxels = np.concatenate([read_nifti(path).voxels for path in paths], axis=3)  # (x, y, z, t)
     return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
 
 
-def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = "sa") -> None:
+def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = IMAGE) -> None:
     """sa_ED and sa_ES of two phases; a cine sa.nii.gz of any other number."""
     folder.mkdir(exist_ok=True)
     affine = canonical_affine(geometry)
@@ -88,5 +90,5 @@ def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name:
     if heart.shape[1] != 2:
         write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, None))
         return
-    for phase, moment in enumerate(("ED", "ES")):
-        write_nifti(folder / f"{name}_{moment}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))
+    for phase, stem in enumerate(phase_stems(name)):
+        write_nifti(folder / f"{stem}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))
