@@ -4,7 +4,6 @@ Elements are always addressed by their full path: POnset, SampleRate, Resolution
 occur under several parents.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from cohort.device_xml import positive_number_at, text_at
+from cohort.disk import whole_file
 from cohort.errors import InputError
 from cohort.leads import LEADS, Recording, name_channels
 from cohort.person import Person
@@ -199,7 +199,7 @@ def write_cardiosoft(
     """Write a resting ECG as CardioSoft does: ISO-8859-1, CRLF, tabs, 5 uV a count. Same input, same bytes.
 
     Args:
-        path: written under a temporary name and renamed.
+        path: appears when it is whole.
         ecg: all twelve leads. The limb leads III, aVR, aVL, aVF are rewritten from the counts of I and II, as the
             device does. Sex, age, height and weight are written; names and PID are empty and every date is 1/1/1.
         medians: (12, T) mV at 500 Hz in LEADS order, usually T = 600: the median beat; its vector loop comes with it.
@@ -228,7 +228,8 @@ def write_cardiosoft(
         lines += _vector_loop_lines(median_counts, measurements)
     strip = _block_lines(_device_counts(ecg.signal), ecg.sampling_rate, "\t\t")
     lines += ["\t<StripData>", *strip, "\t</StripData>", "</CardiologyXML>", ""]
-    _replace(Path(path), "\r\n".join(lines).encode("iso-8859-1"))
+    with whole_file(Path(path)) as unfinished:
+        unfinished.write_bytes("\r\n".join(lines).encode("iso-8859-1"))
 
 
 def _device_counts(millivolts: np.ndarray) -> np.ndarray:
@@ -312,18 +313,6 @@ def _patient_lines(person: Person) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """All of the file or none of it, also when the process dies half way."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:  # x: not through a link that somebody has laid
-            file.write(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 _HEAD = """\

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from isal import igzip, isal_zlib  # Intel's inflate: the same bytes and CRC check in a third of the time
 
+from cohort.disk import whole_file
 from cohort.errors import InputError
 from cohort.input_file import unreadable
 
@@ -125,7 +126,8 @@ def write_nifti(path: Path, stack: CineStack) -> None:
         stack: voxels uint8, int16, uint16, int32, float32 or float64 are kept; bool becomes uint8, int64 int32.
 
     Raises:
-        InputError: another suffix, shape or dtype, values int32 cannot hold, or an affine beyond SHEAR_TOLERANCE.
+        InputError: another suffix, shape or dtype, values int32 cannot hold, an affine beyond SHEAR_TOLERANCE, a full
+            disk, or a folder that is absent or closed to us.
     """
     path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):
@@ -141,16 +143,13 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     image.header.set_xyzt_units("mm", "sec")
     if not still:
         image.header["pixdim"][4] = stack.frame_interval_s or 0.0
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        with partial.open("xb") as raw:  # x: not through a link that somebody has laid
-            zipped = path.name.endswith(".gz")
-            with gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream:
-                stream.write(image.to_bytes())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    zipped = path.name.endswith(".gz")
+    with (
+        whole_file(path) as unfinished,
+        unfinished.open("wb") as raw,
+        gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream,
+    ):
+        stream.write(image.to_bytes())
 
 
 def _gzip_code(error: Exception) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from cohort.errors import InputError
+from cohort.table import write_table
 
 EXCLUDED = "excluded.csv"
 REASONS = (
@@ -34,13 +35,12 @@ class Exclusion(NamedTuple):
 
 def write_excluded(folder: Path, excluded: Iterable[Exclusion]) -> None:
     """EXCLUDED, one row each; of nobody, the header alone."""
-    with (folder / EXCLUDED).open("w", newline="") as file:
-        csv.writer(file).writerows([Exclusion._fields, *excluded])
+    write_table(folder / EXCLUDED, Exclusion._fields, excluded)
 
 
 def read_excluded(folder: Path) -> list[Exclusion]:
     """What `write_excluded` wrote."""
-    with (folder / EXCLUDED).open(newline="") as file:
+    with (folder / EXCLUDED).open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
     return [Exclusion(int(eid), int(instance), code, remark) for eid, instance, code, remark in rows]
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from cohort.disk import write_text
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
 from cohort.heart_grid import read_heart
@@ -87,9 +88,7 @@ def write_page(path: Path, found: "CohortReport", pictures: int, quiet: bool = T
         f'<meta http-equiv="Content-Security-Policy" content="{NOTHING_FROM_OUTSIDE}">'
         f"<style>{STYLE}</style></head><body>\n"
     )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(head + "\n".join(parts) + "\n</body></html>\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, head + "\n".join(parts) + "\n</body></html>\n")
 
 
 def _findings_table(found: "CohortReport") -> str:

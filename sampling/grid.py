@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from cohort.disk import whole_file
 from cohort.intensity import as_grey_levels
 from cohort.phases import PHASES
 
@@ -20,9 +21,9 @@ def heart_rows(heart: np.ndarray) -> np.ndarray:
 
 def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> None:
     """`draw_grid` to a PNG file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    draw_grid(hearts, phase_names).save(partial, format="PNG")
-    partial.replace(path)
+    picture = draw_grid(hearts, phase_names)
+    with whole_file(path) as unfinished:
+        picture.save(unfinished, format="PNG")
 
 
 def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> Image.Image:

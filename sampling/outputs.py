@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
+from cohort.disk import remove_unfinished, write_json
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phases import phase_stems
@@ -38,6 +39,7 @@ def write_patient(
     """
     _refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder)
     if (folder / "heart.json").exists():  # an earlier run's, perhaps with more samples or other phases
         (folder / "heart.json").unlink()
         for stale in folder.glob("sample_[0-9]*"):
@@ -50,9 +52,7 @@ def write_patient(
         _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
     rows = [] if true_heart is None else [("true heart", true_heart)]
     write_grid(folder / "grid.png", rows + [(f"generated, sample {n}", h) for n, h in enumerate(hearts, start=1)])
-    partial = folder / ".heart.json.partial"
-    partial.write_text(json.dumps({"note": NOT_FOR_DIAGNOSIS, **record}, indent=2) + "\n")
-    partial.replace(folder / "heart.json")
+    write_json(folder / "heart.json", {"note": NOT_FOR_DIAGNOSIS, **record})
 
 
 def _refuse_links(folder: Path) -> None:
