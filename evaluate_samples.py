@@ -345,8 +345,8 @@ def ceiling_report(pipeline, folder: Path, patients, generated, truth) -> dict:
     """What the direct regression stored with the pipeline reaches, and how much of it the hearts keep."""
     import json
 
+    from evaluation.ceiling import predict_phenotypes
     from evaluation.report import ceiling_figures
-    from sampling.ceiling import predict_phenotypes
 
     if not (folder / "ceiling").exists():
         print(f"note: {folder} holds no ceiling (its cohort had no phenotypes): information kept is not known")
@@ -360,9 +360,9 @@ def curve_report(config: Config, folder: Path, pipeline, arms: dict, cohort, row
     """Information kept, coverage and FID under each setting, and of fewer samples, for the same people."""
     import numpy as np
 
+    from evaluation.ceiling import predict_phenotypes
     from evaluation.measuring import load_measured
     from evaluation.report import setting_figures
-    from sampling.ceiling import predict_phenotypes
 
     n = min(CURVE_PEOPLE, len(patients))
     people = rows[:n]
@@ -472,8 +472,8 @@ def memorisation_report(config: Config, pipeline, generated, cohort, rows, train
     import numpy as np
     from einops import rearrange
 
+    from evaluation.likelihood import denoising_losses
     from evaluation.memorisation import audit, membership_auc, pixel_distances, planted_copies
-    from sampling.likelihood import denoising_losses
     from sampling.patients import prepared_patients
 
     trained, train = training["cohort"], training["rows"]

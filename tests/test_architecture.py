@@ -10,7 +10,7 @@ ALLOWED = {
     "phantom": {"cohort"},
     "training": {"cohort", "models"},
     "sampling": {"cohort", "models"},
-    "evaluation": {"cohort"},
+    "evaluation": {"cohort", "models", "sampling"},
 }
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "tools"}
 

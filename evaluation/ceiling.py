@@ -8,9 +8,8 @@ import torch
 from cohort.phenotypes import PHENOTYPES
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
-
-from .patients import Patient, condition_of
-from .pipeline import load_part
+from sampling.patients import Patient, condition_of
+from sampling.pipeline import load_part
 
 
 @torch.no_grad()

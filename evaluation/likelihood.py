@@ -6,9 +6,8 @@ from einops import rearrange, repeat
 
 from models.noise import heart_noise
 from models.unet import denoise_heart
-
-from .patients import Patient, condition_of
-from .pipeline import ECGToMRIPipeline, sample_generator, slice_places
+from sampling.patients import Patient, condition_of
+from sampling.pipeline import ECGToMRIPipeline, sample_generator, slice_places
 
 SIGMAS = (0.3, 0.6)
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from einops import rearrange
 
-import sampling.likelihood
-from sampling.likelihood import SIGMAS, denoising_losses
+import evaluation.likelihood
+from evaluation.likelihood import SIGMAS, denoising_losses
 from sampling.patients import Patient
 
 PEOPLE = 4
@@ -86,7 +86,7 @@ def as_slices(heart):
 
 def test_a_heart_known_by_heart_has_no_loss_and_another_has(tiny_pipeline, people, monkeypatch):
     patients, hearts, masks = people
-    monkeypatch.setattr(sampling.likelihood, "denoise_heart", knows(tiny_pipeline, hearts[:2]))
+    monkeypatch.setattr(evaluation.likelihood, "denoise_heart", knows(tiny_pipeline, hearts[:2]))
     losses = denoising_losses(tiny_pipeline, patients, hearts, masks)
     assert losses[:2].max() < 1e-8 and losses[2:].min() > 1e4 * losses[:2].max() > 0
 
@@ -101,7 +101,7 @@ def test_the_loss_is_the_mean_square_over_noise_levels_and_acquired_slices(tiny_
         velocity = exact(unet, noisy, timesteps, level_mm, phase, *rest)
         return velocity + fifth * (1 + (timesteps / 1000).view(-1, 1, 1, 1, 1))
 
-    monkeypatch.setattr(sampling.likelihood, "denoise_heart", wrong)
+    monkeypatch.setattr(evaluation.likelihood, "denoise_heart", wrong)
     error = np.mean([(1 + sigma) ** 2 for sigma in SIGMAS])
     loss = denoising_losses(tiny_pipeline, patients[:1], hearts[:1], masks[:1])
     assert loss == pytest.approx([error / slices], rel=1e-3)
