@@ -158,8 +158,8 @@ def judge_of(config: Config, cohort) -> Judge:
     """The judging people and how much the ceiling knows of them."""
     import torch
 
+    from evaluation.ceiling import predict_phenotypes
     from models.segmenter import Segmenter
-    from sampling.ceiling import predict_phenotypes
     from sampling.patients import prepared_patients
     from sampling.pipeline import load_part
 

@@ -4,7 +4,6 @@ Elements are always addressed by their full path: POnset, SampleRate, Resolution
 occur under several parents.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from cohort.device_xml import positive_number_at, text_at
+from cohort.disk import whole_file
 from cohort.errors import InputError
 from cohort.leads import LEADS, Recording, name_channels
 from cohort.person import Person
@@ -37,7 +37,9 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
     positive number. Names, PID and dates are not looked at.
     """
     if text_at([root], "ObservationType") != "RestECG":
-        raise InputError(path, "not a resting ECG (its ObservationType is not RestECG)", "give a resting 12-lead ECG")
+        raise InputError(
+            path, "not a resting ECG (its ObservationType is not RestECG)", "give a resting 12-lead ECG", code="format"
+        )
     for parts in _STRIPS:
         nesting = _descend(root, parts)
         if nesting and nesting[0].find("WaveformData") is not None:
@@ -45,7 +47,10 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
     disclosure = root.find("FullDisclosure")
     if disclosure is None or disclosure.find("FullDisclosureData") is None:
         raise InputError(
-            path, "no waveform: it has neither StripData nor FullDisclosure", "export it with its rhythm strip"
+            path,
+            "no waveform: it has neither StripData nor FullDisclosure",
+            "export it with its rhythm strip",
+            code="no_waveform",
         )
     return _read_full_disclosure(path, disclosure, _person(root))
 
@@ -88,6 +93,7 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
             path,
             f"its FullDisclosure of {len(names)} leads has {len(lines)} lines: some are missing",
             "export it again",
+            code="truncated",
         )
     rate = positive_number_at(path, [disclosure], "SampleRate", "Hz")
     resolution = _resolution(path, [disclosure])
@@ -96,7 +102,12 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
         seconds = lines[positions[lead] :: len(names)][:FULL_DISCLOSURE_S]
         blocks = [_counts(path, f"lead {lead}", line) for line in seconds]
         if any(len(block) != rate for block in blocks):
-            raise InputError(path, f"lead {lead}: a line of FullDisclosure is not one second", "export the ECG again")
+            raise InputError(
+                path,
+                f"lead {lead}: a line of FullDisclosure is not one second",
+                "export the ECG again",
+                code="truncated",
+            )
         return np.concatenate(blocks or [np.empty(0)]) * resolution
 
     return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions))
@@ -110,12 +121,16 @@ def _resolution(path: Path, nesting: list[Element]) -> float:
 def _counts(path: Path, what: str, text: str | None) -> np.ndarray:
     """Comma-separated signed 16-bit integers with white space between them, as (T,) int64."""
     if text and text.count(",") >= MOST_SAMPLES:
-        raise InputError(path, f"{what} has more than {MOST_SAMPLES} samples", "give a resting ECG of 10 s")
+        raise InputError(
+            path, f"{what} has more than {MOST_SAMPLES} samples", "give a resting ECG of 10 s", code="too_large"
+        )
     if text and INTEGERS.fullmatch(text):  # numpy alone would also take fractions, and stop silently at a letter
         counts = np.fromstring(text, np.int64, sep=",")
         if counts.min() >= -(2**15) and counts.max() < 2**15:
             return counts
-    raise InputError(path, f"{what} has a sample that is not a whole number of 16 bits", "export the ECG again")
+    raise InputError(
+        path, f"{what} has a sample that is not a whole number of 16 bits", "export the ECG again", code="samples"
+    )
 
 
 def _person(root: Element) -> Person:
@@ -184,7 +199,7 @@ def write_cardiosoft(
     """Write a resting ECG as CardioSoft does: ISO-8859-1, CRLF, tabs, 5 uV a count. Same input, same bytes.
 
     Args:
-        path: written under a temporary name and renamed.
+        path: appears when it is whole.
         ecg: all twelve leads. The limb leads III, aVR, aVL, aVF are rewritten from the counts of I and II, as the
             device does. Sex, age, height and weight are written; names and PID are empty and every date is 1/1/1.
         medians: (12, T) mV at 500 Hz in LEADS order, usually T = 600: the median beat; its vector loop comes with it.
@@ -213,7 +228,8 @@ def write_cardiosoft(
         lines += _vector_loop_lines(median_counts, measurements)
     strip = _block_lines(_device_counts(ecg.signal), ecg.sampling_rate, "\t\t")
     lines += ["\t<StripData>", *strip, "\t</StripData>", "</CardiologyXML>", ""]
-    _replace(Path(path), "\r\n".join(lines).encode("iso-8859-1"))
+    with whole_file(Path(path)) as unfinished:
+        unfinished.write_bytes("\r\n".join(lines).encode("iso-8859-1"))
 
 
 def _device_counts(millivolts: np.ndarray) -> np.ndarray:
@@ -297,18 +313,6 @@ def _patient_lines(person: Person) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """All of the file or none of it, also when the process dies half way."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.unlink(missing_ok=True)
-        with temporary.open("xb") as file:  # x: not through a link that somebody has laid
-            file.write(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 _HEAD = """\

@@ -12,7 +12,9 @@ import nibabel as nib
 import numpy as np
 from isal import igzip, isal_zlib  # Intel's inflate: the same bytes and CRC check in a third of the time
 
+from cohort.disk import whole_file
 from cohort.errors import InputError
+from cohort.input_file import unreadable
 
 LARGEST_FILE_BYTES = 1 << 30  # of the inflated file; a UK Biobank cine is about 40 MB
 DEFLATE_LIMIT = 1040  # no deflate stream inflates further than 1032 times
@@ -26,6 +28,7 @@ LONGEST_FRAME_S = 1.0  # a frame interval of 1.0 s or more is a writer's default
 KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
 S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s by custom), s, ms, us
+SAME_MM = 1e-3  # two affines closer than this are one
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: in one piece, that would take the memory twice
 COPY_AGAIN = "copy or download it again"
 EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"
@@ -59,6 +62,22 @@ class CineStack:
         """(3,) distance between neighbouring voxel centres along x, y, z."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
 
+    @property
+    def slice_axis(self) -> int:
+        """The storage axis across the slices: the one of the largest step."""
+        return int(np.argmax(self.spacing_mm))
+
+    @property
+    def in_plane_axes(self) -> tuple[int, int]:
+        """The two storage axes within a slice."""
+        first, second = (axis for axis in range(3) if axis != self.slice_axis)
+        return first, second
+
+
+def same_affine(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two affines (voxel index -> mm) put every axis and the origin at the same place."""
+    return bool(np.abs(one - other).max() <= SAME_MM)
+
 
 def read_nifti(path: Path, labels: bool = False) -> CineStack:
     """Read a NIfTI-1 or -2 file, .nii or .nii.gz (told by content), wholly checked.
@@ -78,7 +97,7 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
-            raise InputError(path, "cannot be read (it is no file)", "give a .nii.gz")
+            raise InputError(path, "cannot be read (it is no file)", "give a .nii.gz", code="unreadable")
         with path.open("rb") as raw:
             on_disk = os.fstat(raw.fileno()).st_size
             zipped = raw.read(2) == b"\x1f\x8b"
@@ -89,9 +108,9 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
                 _check_claim(path, header, on_disk, zipped)
                 voxels = _read_voxels(path, stream, header)
     except (EOFError, OverflowError, gzip.BadGzipFile, isal_zlib.error) as error:  # overflow: a name of megabytes
-        raise InputError(path, f"damaged gzip ({error})", COPY_AGAIN) from error
+        raise InputError(path, f"damaged gzip ({error})", COPY_AGAIN, code=_gzip_code(error)) from error
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from error
+        raise unreadable(path, error) from error
     voxels = _scaled(path, voxels, header)
     return CineStack(_as_labels(path, voxels) if labels else _as_image(path, voxels), affine, _frame_interval_s(header))
 
@@ -107,7 +126,8 @@ def write_nifti(path: Path, stack: CineStack) -> None:
         stack: voxels uint8, int16, uint16, int32, float32 or float64 are kept; bool becomes uint8, int64 int32.
 
     Raises:
-        InputError: another suffix, shape or dtype, values int32 cannot hold, or an affine beyond SHEAR_TOLERANCE.
+        InputError: another suffix, shape or dtype, values int32 cannot hold, an affine beyond SHEAR_TOLERANCE, a full
+            disk, or a folder that is absent or closed to us.
     """
     path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):
@@ -123,16 +143,19 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     image.header.set_xyzt_units("mm", "sec")
     if not still:
         image.header["pixdim"][4] = stack.frame_interval_s or 0.0
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.unlink(missing_ok=True)
-        with partial.open("xb") as raw:  # x: not through a link that somebody has laid
-            zipped = path.name.endswith(".gz")
-            with gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream:
-                stream.write(image.to_bytes())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    zipped = path.name.endswith(".gz")
+    with (
+        whole_file(path) as unfinished,
+        unfinished.open("wb") as raw,
+        gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream,
+    ):
+        stream.write(image.to_bytes())
+
+
+def _gzip_code(error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return "truncated"
+    return "crc" if "CRC" in str(error) else "damaged"  # one type of error for both
 
 
 def _read_header(path: Path, stream: BinaryIO) -> nib.Nifti1Header:
@@ -141,22 +164,25 @@ def _read_header(path: Path, stream: BinaryIO) -> nib.Nifti1Header:
     size = min(int.from_bytes(start, "little"), int.from_bytes(start, "big"))  # 348 or 540, whichever the byte order
     kind = {348: nib.Nifti1Header, 540: nib.Nifti2Header}.get(size)
     if kind is None:
-        raise InputError(path, "is not a NIfTI file" if start else "is empty", EXPORT_AGAIN)
+        fault, code = ("is not a NIfTI file", "format") if start else ("is empty", "empty")
+        raise InputError(path, fault, EXPORT_AGAIN, code=code)
     start += stream.read(size - len(start))
     if len(start) < size:
-        raise InputError(path, "ends within its header", COPY_AGAIN)
+        raise InputError(path, "ends within its header", COPY_AGAIN, code="truncated")
     header = kind(start, check=False)
     if header["magic"].item()[:3] not in (b"n+1", b"n+2"):
-        raise InputError(path, "keeps its voxels in another file (.hdr and .img)", "convert it to one .nii.gz")
+        raise InputError(
+            path, "keeps its voxels in another file (.hdr and .img)", "convert it to one .nii.gz", code="format"
+        )
     shape = _shape(header)
     if len(shape) not in (3, 4) or min(shape) < 1 or min(shape[:2]) < 2:
-        raise InputError(path, f"has dimensions {shape}", EXPORT_AGAIN)
+        raise InputError(path, f"has dimensions {shape}", EXPORT_AGAIN, code="geometry")
     try:
         dtype = header.get_data_dtype()
     except (KeyError, nib.spatialimages.HeaderDataError) as error:
-        raise InputError(path, "has an unknown type of voxel", EXPORT_AGAIN) from error
+        raise InputError(path, "has an unknown type of voxel", EXPORT_AGAIN, code="samples") from error
     if dtype.kind not in "iuf" or dtype.itemsize > 8:
-        raise InputError(path, f"has voxels of type {dtype}", "export real numbers of at most 64 bits")
+        raise InputError(path, f"has voxels of type {dtype}", "export real numbers of at most 64 bits", code="samples")
     return header
 
 
@@ -168,16 +194,21 @@ def _check_claim(path: Path, header: nib.Nifti1Header, on_disk: int, zipped: boo
     """Refuse a header that claims more than its file can hold, or honestly would: nothing is allocated before."""
     offset, itemsize = float(header["vox_offset"]), header.get_data_dtype().itemsize
     if not int(header["sizeof_hdr"]) <= offset <= LARGEST_FILE_BYTES or offset != int(offset):
-        raise InputError(path, f"has its voxels at byte {offset:g}", EXPORT_AGAIN)
+        raise InputError(path, f"has its voxels at byte {offset:g}", EXPORT_AGAIN, code="damaged")
     claimed = int(offset) + itemsize * math.prod(_shape(header))
     if claimed > LARGEST_FILE_BYTES:
-        raise InputError(path, f"claims {claimed / 1e9:.1f} GB", f"{LARGEST_FILE_BYTES / 1e9:.1f} GB is the limit")
+        raise InputError(
+            path, f"claims {claimed / 1e9:.1f} GB", f"{LARGEST_FILE_BYTES / 1e9:.1f} GB is the limit", code="too_large"
+        )
     if claimed > on_disk * (DEFLATE_LIMIT if zipped else 1):
-        raise InputError(path, "is shorter than its header says", COPY_AGAIN)
+        raise InputError(path, "is shorter than its header says", COPY_AGAIN, code="truncated")
     needed = claimed if not _is_scaled(header) else max(claimed, 4 * math.prod(_shape(header)))
     if zipped and needed > max(LARGEST_UNASKED_BYTES, on_disk * LARGEST_RATIO):
         raise InputError(
-            path, f"would inflate from {on_disk / 1e6:.1f} to {needed / 1e6:.0f} MB, as no image does", EXPORT_AGAIN
+            path,
+            f"would inflate from {on_disk / 1e6:.1f} to {needed / 1e6:.0f} MB, as no image does",
+            EXPORT_AGAIN,
+            code="too_large",
         )
 
 
@@ -191,9 +222,9 @@ def _read_voxels(path: Path, stream: BinaryIO, header: nib.Nifti1Header) -> np.n
         while filled < claimed and (count := stream.readinto(view[filled : filled + PIECE_BYTES])):
             filled += count
     if filled < claimed:
-        raise InputError(path, "is shorter than its header says", COPY_AGAIN)
+        raise InputError(path, "is shorter than its header says", COPY_AGAIN, code="truncated")
     if stream.read(1):  # at the end of the stream this read is also what checks the gzip CRC
-        raise InputError(path, "is longer than its header says", COPY_AGAIN)
+        raise InputError(path, "is longer than its header says", COPY_AGAIN, code="damaged")
     voxels = np.frombuffer(content, dtype, offset=offset).astype(dtype.newbyteorder("="), copy=False)
     return voxels.reshape((*shape, 1)[:4], order="F")
 
@@ -206,7 +237,7 @@ def _is_scaled(header: nib.Nifti1Header) -> bool:
 def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
     if not (abs(slope) < LARGEST_SCALE and abs(inter) < LARGEST_SCALE):  # NaN fails both
-        raise InputError(path, f"scales its voxels by {slope:g} and {inter:g}", EXPORT_AGAIN)
+        raise InputError(path, f"scales its voxels by {slope:g} and {inter:g}", EXPORT_AGAIN, code="scale")
     if not _is_scaled(header):
         return voxels
     scaled = np.empty(voxels.shape, np.float32, order="F")
@@ -218,9 +249,9 @@ def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndar
 def _as_image(path: Path, voxels: np.ndarray) -> np.ndarray:
     lowest, highest = voxels.min(), voxels.max()
     if not (np.isfinite(lowest) and np.isfinite(highest)):
-        raise InputError(path, "has voxels that are not finite numbers", EXPORT_AGAIN)
+        raise InputError(path, "has voxels that are not finite numbers", EXPORT_AGAIN, code="samples")
     if lowest == highest:
-        raise InputError(path, "has one and the same value in every voxel", EXPORT_AGAIN)
+        raise InputError(path, "has one and the same value in every voxel", EXPORT_AGAIN, code="flat")
     return voxels
 
 
@@ -231,7 +262,10 @@ def _as_labels(path: Path, voxels: np.ndarray) -> np.ndarray:
         if voxels.dtype.kind != "f" or all(np.array_equal(labels[..., t], voxels[..., t]) for t in frames):
             return labels
     raise InputError(
-        path, f"has labels other than 0 to {max(Label)}", "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity"
+        path,
+        f"has labels other than 0 to {max(Label)}",
+        "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity",
+        code="labels",
     )
 
 
@@ -240,18 +274,23 @@ def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:
     spacing = header["pixdim"][1:4].astype(float)
     mm = MM_PER_UNIT.get(int(header["xyzt_units"]) & 7)
     if mm is None or not (np.isfinite(spacing).all() and (spacing > 0).all()):
-        raise InputError(path, f"has voxel spacing {spacing.round(4)} of no known unit or size", EXPORT_AGAIN)
+        raise InputError(
+            path, f"has voxel spacing {spacing.round(4)} of no known unit or size", EXPORT_AGAIN, code="geometry"
+        )
     try:
         known = header["sform_code"] > 0 or header["qform_code"] > 0
         affine = np.array(header.get_best_affine() if known else np.diag([*spacing, 1]), float)
     except (ValueError, nib.spatialimages.HeaderDataError) as error:
-        raise InputError(path, "has an impossible qform", EXPORT_AGAIN) from error
+        raise InputError(path, "has an impossible qform", EXPORT_AGAIN, code="geometry") from error
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3] / spacing)) < FLATTEST:
-        raise InputError(path, "has a singular or non-finite affine", EXPORT_AGAIN)
+        raise InputError(path, "has a singular or non-finite affine", EXPORT_AGAIN, code="geometry")
     columns = np.linalg.norm(affine[:3, :3], axis=0)
     if np.abs(columns / spacing - 1).max() > SPACING_TOLERANCE:
         raise InputError(
-            path, f"has spacing {spacing.round(4)} in pixdim, {columns.round(4)} in its affine", EXPORT_AGAIN
+            path,
+            f"has spacing {spacing.round(4)} in pixdim, {columns.round(4)} in its affine",
+            EXPORT_AGAIN,
+            code="geometry",
         )
     affine[:3] *= mm
     return affine

@@ -5,7 +5,7 @@ Nothing of the file's text is ever quoted in an error: it may be a patient's nam
 
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
-from xml.parsers.expat import ErrorString
+from xml.parsers.expat import ErrorString, errors
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import DefusedXMLParser
@@ -19,6 +19,7 @@ DEEPEST_ELEMENT = 64
 MOST_ELEMENTS = 100_000  # and attributes
 LONGEST_NAME = 1_000  # characters, with its namespace, which expat repeats in front of every name
 LONGEST_TAG = 2**16  # bytes; expat holds a tag whole, and millions of attributes took 13 s and a gigabyte
+CUT_SHORT = (errors.XML_ERROR_NO_ELEMENTS, errors.XML_ERROR_UNCLOSED_TOKEN, errors.XML_ERROR_UNCLOSED_CDATA_SECTION)
 
 
 class _Excess(ValueError):
@@ -67,21 +68,24 @@ def parse_xml(path: Path) -> Element:
     """
     content = read_limited(path, LARGEST_XML)
     if not content.strip(b"\0 \t\r\n"):
-        raise InputError(path, "empty", "copy or export the file again")
+        raise InputError(path, "empty", "copy or export the file again", code="empty")
     if content.startswith(b"\x1f\x8b"):
-        raise InputError(path, "gzip-compressed, not XML", "unzip it first")
+        raise InputError(path, "gzip-compressed, not XML", "unzip it first", code="format")
     try:
         return _parsed(content)
     except ParseError as error:
         # ErrorString and not str(error): the latter may quote the text of an undefined entity.
-        fault = f"not well-formed XML ({ErrorString(error.code)}, line {error.position[0]})"
+        words = ErrorString(error.code)
+        fault, code = f"not well-formed XML ({words}, line {error.position[0]})", "damaged"
+        if words in CUT_SHORT:
+            code = "truncated"
     except DefusedXmlException:
-        fault = "XML that declares entities, which no ECG device writes"
+        fault, code = "XML that declares entities, which no ECG device writes", "format"
     except _Excess as error:
-        fault = f"not the XML of an ECG device: {error}"
+        fault, code = f"not the XML of an ECG device: {error}", "too_large"
     except (ValueError, LookupError):
-        fault = "XML in an encoding that cannot be read"
-    raise InputError(path, fault, "copy or export the file again")
+        fault, code = "XML in an encoding that cannot be read", "damaged"
+    raise InputError(path, fault, "copy or export the file again", code=code)
 
 
 def _parsed(content: bytes) -> Element:
@@ -113,8 +117,8 @@ def positive_number_at(path: Path, parents: list[Element], tag: str, unit: str =
     """
     number = finite_number(text_at(parents, tag))
     if number is None or number <= 0:
-        raise InputError(path, f"{tag} is absent or not a positive number", "export the ECG again")
+        raise InputError(path, f"{tag} is absent or not a positive number", "export the ECG again", code="scale")
     said = next((parent.find(tag).get("units", "") for parent in parents if parent.find(tag) is not None), "")
     if unit and said and said.strip().lower() != unit.lower():
-        raise InputError(path, f"{tag} is not in {unit}", "export the ECG again")
+        raise InputError(path, f"{tag} is not in {unit}", "export the ECG again", code="unit")
     return number

@@ -1,6 +1,7 @@
 """The 12-lead ECG: one type, and one reader for every format."""
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 
 from cohort.cardiosoft import read_cardiosoft, write_cardiosoft
 from cohort.device_xml import parse_xml
+from cohort.ecg_formats import reader_of
 from cohort.errors import InputError
 from cohort.input_file import read_limited
 from cohort.leads import LEADS, Recording, canonical_lead, name_channels, twelve_leads
@@ -19,6 +21,7 @@ from cohort.wfdb_record import read_wfdb
 __all__ = ["ECG", "LEADS", "read_ecg", "write_cardiosoft"]
 
 FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
+Table = tuple[np.ndarray, list[str]]  # numbers, and the names of their rows or columns
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,20 +69,25 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         InputError: whatever is wrong with the file, in one line that never quotes a patient.
     """
     path = Path(path)
-    match path.suffix.lower():
-        case ".hea" | ".dat" | ".mat":
-            recording = read_wfdb(path)
-        case ".npy" | ".csv":
-            recording = _read_array(path, sampling_rate)
-        case _:
+    match reader_of(path.suffix):
+        case "xml":
             recording = _read_xml(path)
+        case "wfdb":
+            recording = read_wfdb(path)
+        case "npy":
+            recording = _read_array(path, _load_npy, sampling_rate)
+        case "csv":
+            recording = _read_array(path, _load_csv, sampling_rate)
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
         raise InputError(
-            path, f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz", "leave out the sampling rate"
+            path,
+            f"it says {recording.sampling_rate:g} Hz, not {sampling_rate:g} Hz",
+            "leave out the sampling rate",
+            code="rate",
         )
     ecg = ECG(twelve_leads(path, recording, allow_missing_leads), float(recording.sampling_rate), recording.person)
     if (ecg.flat | ecg.absent).all():
-        raise InputError(path, "every lead is flat", "record the ECG again")
+        raise InputError(path, "every lead is flat", "record the ECG again", code="flat")
     return ecg
 
 
@@ -90,34 +98,42 @@ def _read_xml(path: Path) -> Recording:
             return read_cardiosoft(path, root)
         case "RestingECG":
             return read_muse(path, root)
-    raise InputError(path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file")
+    raise InputError(
+        path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file", code="format"
+    )
 
 
-def _read_array(path: Path, sampling_rate: float | None) -> Recording:
+def _read_array(path: Path, load: Callable[[Path], Table], sampling_rate: float | None) -> Recording:
     """Plain numbers in mV; the unit is not in the file, so amplitudes that no heart has are refused."""
     if sampling_rate is None:
-        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz")
-    array, names = _load_npy(path) if path.suffix.lower() == ".npy" else _load_csv(path)
+        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz", code="rate")
+    array, names = load(path)
     if array.ndim != 2 or array.dtype.kind not in "iuf" or len(names) not in array.shape:
-        raise InputError(path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)")
+        raise InputError(
+            path, "not a table of 12 leads of numbers", "give numbers of shape (12, T) or (T, 12)", code="leads"
+        )
     array = (array if array.shape[0] == len(names) else array.T).astype(np.float64)
     positions = name_channels(path, names)
     finite = array[np.isfinite(array).all(axis=1)]
     if finite.size and np.median(np.ptp(finite, axis=1)) > 20:
-        raise InputError(path, "its values are not millivolts (too large)", "convert microvolts or counts to mV")
+        raise InputError(
+            path, "its values are not millivolts (too large)", "convert microvolts or counts to mV", code="unit"
+        )
     millivolts = {lead: array[position] for lead, position in positions.items()}
     return Recording(millivolts, sampling_rate, Person(), len(names) - len(positions))
 
 
-def _load_npy(path: Path) -> tuple[np.ndarray, list[str]]:
+def _load_npy(path: Path) -> Table:
     content = io.BytesIO(read_limited(path))
     try:
         return np.lib.format.read_array(content, allow_pickle=False), list(LEADS)
     except Exception:  # numpy answers a broken header with whatever its parsing stumbles over
-        raise InputError(path, "not a readable .npy file", "write it with numpy.save, without pickling") from None
+        raise InputError(
+            path, "not a readable .npy file", "write it with numpy.save, without pickling", code="format"
+        ) from None
 
 
-def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
+def _load_csv(path: Path) -> Table:
     try:
         rows = [line for line in read_limited(path).decode("utf-8-sig").splitlines() if line.strip()]
         if len(rows) < len(LEADS):
@@ -127,4 +143,6 @@ def _load_csv(path: Path) -> tuple[np.ndarray, list[str]]:
             return np.loadtxt(rows[1:], delimiter=",", comments=None, ndmin=2), header
         return np.loadtxt(rows, delimiter=",", comments=None, ndmin=2), list(LEADS)
     except ValueError:
-        raise InputError(path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV") from None
+        raise InputError(
+            path, "not a table of numbers between commas", "give 12 rows or 12 columns in mV", code="format"
+        ) from None

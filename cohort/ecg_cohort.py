@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .disk import whole_file
 from .ecg import LEADS, read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
-from .prepared import fingerprint, in_processes, read_tables
+from .prepared import draft_of, fingerprint, in_processes, read_tables
 from .preprocessing import ecg_input
 from .subjects import Subject, find_subjects
 
@@ -78,8 +79,7 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
 
 def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, duration_s: float, quiet: bool) -> None:
     """The arrays of whoever can be read, under a temporary name until they are whole."""
-    draft = final.with_name(f".partial-{final.name}")
-    draft.mkdir(parents=True, exist_ok=True)
+    draft = draft_of(final)
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
     strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
     people, excluded = [], []
@@ -96,8 +96,8 @@ def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, durat
     if excluded:
         said = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
         print(f"{said}; {final / EXCLUDED} says why")
-        np.save(draft / ".ecg.npy", strips[: len(people)])
-        (draft / ".ecg.npy").replace(draft / "ecg.npy")
+        with whole_file(draft / "ecg.npy") as unfinished:
+            np.save(unfinished, strips[: len(people)])
     strips.flush()
     for name in people[0]:
         np.save(draft / f"{name}.npy", np.stack([person[name] for person in people]))

@@ -5,17 +5,26 @@ from collections.abc import Callable
 
 
 class InputError(Exception):
-    """A fault in what the user gave, told in one line: which file (or option), what is wrong, what to do.
+    """A fault in what the user gave, in one line: which file or option, what is wrong, what to do.
 
-    Raised by every reader; scripts turn it into exit code 2 without a traceback. `fault` must never
-    quote a name, a birth date or an id found INSIDE a file.
+    Every reader raises it. Scripts turn it into exit code 2 without a traceback.
+
+    Args:
+        source: the file, folder or option.
+        fault: what is wrong. It never quotes a name, a birth date or an id found INSIDE a file.
+        remedy: what to do.
+        code: the fault in one word (`cohort.exclusion.REASONS`), for filters and counts. A new wording keeps it.
     """
 
-    def __init__(self, source: object, fault: str, remedy: str) -> None:
-        self.source, self.fault, self.remedy = str(source), fault, remedy
-        told = " ".join(f"{source}: {fault}; {remedy}".split())
-        # A file's name may hold anything: what a terminal would obey or refuse to show is not passed on.
-        super().__init__("".join(letter if letter.isprintable() else "?" for letter in told))
+    def __init__(self, source: object, fault: str, remedy: str, code: str = "other") -> None:
+        self.source, self.fault, self.remedy, self.code = str(source), fault, remedy, code
+        line = " ".join(f"{source}: {fault}; {remedy}".split())
+        # A file's name may hold anything. A terminal gets to see only what it can print.
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in line))
+
+    def __reduce__(self) -> tuple:
+        """Lets an error pass from one process to another."""
+        return type(self), (self.source, self.fault, self.remedy, self.code)
 
 
 def exit_code_of(main: Callable[[], None]) -> int:

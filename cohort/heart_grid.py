@@ -12,8 +12,10 @@ from functools import cache
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
-from cohort.cine import CineStack, Label, read_nifti
+from cohort.cine import CineStack, Label, read_nifti, same_affine
 from cohort.errors import InputError
+from cohort.label_quality import FEWEST_PIXELS
+from cohort.phases import end_systole
 from cohort.subjects import Subject
 
 TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior
@@ -21,7 +23,6 @@ LEFT, POSTERIOR = np.array([-1.0, 0, 0]), np.array([0, -1.0, 0])
 ILL_DEFINED = 0.2  # sine of the angle under which a direction is too close to the plane or its normal to be trusted
 SNAP_TOLERANCE = 0.02  # of the slice step
 WINDOW_PERCENT = (1, 99)
-SAME_MM = 1e-3  # two affines closer than this are one
 NESTED = (
     (Label.RV_CAVITY, (Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY)),
     (Label.LV_MYOCARDIUM, (Label.LV_CAVITY, Label.LV_MYOCARDIUM)),
@@ -29,7 +30,6 @@ NESTED = (
 )
 FARTHEST_MM = 7.0  # where a region ends between two slices; of 4 to 20 mm, 7 kept a real heart's volumes best
 TIE = 1e-4  # in voxels: nearer than this to a tie, rounding errors must not decide
-LABELLED_PIXELS = 10  # a slice with fewer labelled pixels does not count for the heart's extent
 MOTION_SMOOTHING_MM = 6.0
 MOTION_FRAMES = 25  # of a cycle: as many again cost 12 ms and move the centre by less than a millimetre
 MOTION_THRESHOLD = 0.4  # of a slice's largest variation; measured on a real cine, 0.35 to 0.45 all land within 7 mm
@@ -117,7 +117,9 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
         return stills, tuple(path and read_nifti(path, labels=True) for path in (images.labels_ed, images.labels_es))
     if images.cine is None:
         source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
-        raise InputError(source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder")
+        raise InputError(
+            source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder", code="absent"
+        )
     labels = images.labels_cine and read_nifti(images.labels_cine, labels=True)
     return (read_nifti(images.cine),), (labels,)
 
@@ -147,12 +149,14 @@ def cine_grid(
     frames, notes = cine.voxels.shape[3], ()
     motion = cache(lambda: _motion_centre(cine))  # looked for once, and only where there is no label map
     if labels is not None and labels.voxels.shape[3] != frames:
-        raise InputError(source, "the label map has another number of frames", "give one for every frame, or none")
+        raise InputError(
+            source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
+        )
     if geometry.phases != 2 or frames == 2:
         moments = np.arange(geometry.phases) * frames / geometry.phases
     elif frames == 1:
-        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume")
-    elif labels is not None and (smallest := _smallest_cavity(labels.voxels)):
+        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume", code="frames")
+    elif labels is not None and (smallest := _end_systole(labels.voxels)):
         moments = np.array([0, smallest])
     else:
         moments = np.array([0, estimate_es_frame(cine, motion()[0])])
@@ -179,7 +183,9 @@ def heart_grid(
     """
     geometry = geometry or GridGeometry()
     if geometry.phases > 2:
-        raise InputError(source, f"{geometry.phases} phases need a cine", "give the whole cine, or ask for 2 phases")
+        raise InputError(
+            source, f"{geometry.phases} phases need a cine", "give the whole cine, or ask for 2 phases", code="frames"
+        )
     images, maps = (ed, es)[: geometry.phases], (labels_ed, labels_es)[: geometry.phases]
     _require_same_geometry(source, *images, *maps)
     labels = None if None in maps else _joined(*maps)
@@ -217,12 +223,10 @@ def estimate_es_frame(cine: CineStack, centre: np.ndarray | None = None) -> int:
         centre: voxel index (3,) of the heart's centre; None looks for what moves.
     """
     frames = cine.voxels.shape[3]
-    through = _slice_axis(cine)
     centre = _motion_centre(cine)[0] if centre is None else centre
-    within = [axis for axis in range(3) if axis != through]
-    away = [(np.arange(cine.voxels.shape[axis]) - centre[axis]) * cine.spacing_mm[axis] for axis in within]
+    away = [(np.arange(cine.voxels.shape[axis]) - centre[axis]) * cine.spacing_mm[axis] for axis in cine.in_plane_axes]
     near = np.add.outer(away[0] ** 2, away[1] ** 2) < HEART_RADIUS_MM**2
-    volumes = np.moveaxis(cine.voxels, through, 2)  # (pixels, pixels, z, t)
+    volumes = np.moveaxis(cine.voxels, cine.slice_axis, 2)  # (pixels, pixels, z, t)
     ed = volumes[..., 0][near].astype(np.float32)  # (points, z)
     candidates = range(max(1, int(np.ceil(SYSTOLE[0] * frames))), max(1, int(SYSTOLE[1] * frames)) + 1)
     return max(candidates, key=lambda frame: float(np.abs(volumes[..., frame][near] - ed).mean()))
@@ -232,20 +236,20 @@ def _require_same_geometry(source: str, first: CineStack, *others: CineStack | N
     for other in others:
         if other is None:
             continue
-        if other.voxels.shape[:3] != first.voxels.shape[:3] or np.abs(other.affine - first.affine).max() > SAME_MM:
-            raise InputError(source, "its files differ in size or affine", "resample them to one geometry")
+        if other.voxels.shape[:3] != first.voxels.shape[:3] or not same_affine(other.affine, first.affine):
+            raise InputError(
+                source, "its files differ in size or affine", "resample them to one geometry", code="geometry"
+            )
 
 
 def _joined(*stills: CineStack) -> CineStack:
     return CineStack(np.concatenate([still.voxels[..., :1] for still in stills], axis=3), stills[0].affine)
 
 
-def _smallest_cavity(labels: np.ndarray) -> int:
-    """The frame after ED of smallest LV cavity; frames nobody labelled do not count. 0: there is none. (x, y, z, t)"""
-    frames = np.moveaxis(labels, 3, 0)[1:]
+def _end_systole(labels: np.ndarray) -> int:
+    """`end_systole` of label maps (x, y, z, t)."""
     cavity = int(Label.LV_CAVITY)  # numpy would compare with the enum in 64 bits, five times as slowly
-    volumes = np.array([np.count_nonzero(frame == cavity) for frame in frames])
-    return 1 + int(np.argmin(np.where(volumes > 0, volumes, labels.size))) if volumes.any() else 0
+    return end_systole(np.array([np.count_nonzero(frame == cavity) for frame in np.moveaxis(labels, 3, 0)]))
 
 
 def _at_moments(voxels: np.ndarray, moments: np.ndarray) -> np.ndarray:
@@ -266,8 +270,8 @@ def _grid(
     source: str,
 ) -> HeartGrid:
     """The grid of the chosen frames, about the labels' centre at ED, else about what moves (`_motion_centre`)."""
-    through = _slice_axis(chosen)
-    first, second = (chosen.affine[:3, axis] for axis in range(3) if axis != through)
+    through = chosen.slice_axis
+    first, second = (chosen.affine[:3, axis] for axis in chosen.in_plane_axes)
     axes, axis_notes = _canonical_axes(np.cross(first, second))
     notes = (*notes, *axis_notes)
     if np.array_equal(chosen.affine, np.diag([*chosen.spacing_mm, 1.0])):
@@ -286,11 +290,6 @@ def _grid(
     if labels is not None:
         maps = np.stack([sampling.labels(frame) for frame in np.moveaxis(labels, 3, 0)], axis=1)
     return HeartGrid(voxels, voxels.any(axis=(2, 3)), maps, affine, geometry, (*notes, how))
-
-
-def _slice_axis(stack: CineStack) -> int:
-    """The storage axis of the largest step."""
-    return int(np.argmax(stack.spacing_mm))
 
 
 def _canonical_axes(normal: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -317,7 +316,7 @@ def _is_on_grid(stack: CineStack, axes: np.ndarray, geometry: GridGeometry) -> b
         same_shape
         and stack.voxels.dtype.kind == "f"
         and abs(stack.spacing_mm[2] / geometry.slice_step_mm - 1) <= SNAP_TOLERANCE
-        and np.abs(stack.affine[:3, :3] - axes * steps).max() < SAME_MM
+        and same_affine(stack.affine[:3, :3], axes * steps)
         and stack.voxels.min() >= 0
         and stack.voxels.max() <= 1
     )
@@ -363,7 +362,7 @@ def _middle(heart: np.ndarray, through: int) -> np.ndarray:
     """Voxel index (3,): centroid within the slices, middle of the extent across them. heart: (x, y, z) bool."""
     profiles = [heart.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
     middle = np.array([profile @ np.arange(len(profile)) / profile.sum() for profile in profiles])
-    extent = np.flatnonzero(profiles[through] >= min(LABELLED_PIXELS, profiles[through].max()))
+    extent = np.flatnonzero(profiles[through] >= min(FEWEST_PIXELS, profiles[through].max()))
     middle[through] = (extent[0] + extent[-1]) / 2
     return middle
 
@@ -374,7 +373,7 @@ def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
     Standard deviation over time, smoothed, each slice against its own largest value (the base would outshine the
     apex), the largest connected part.
     """
-    through, moving = _slice_axis(cine), cine.voxels[..., :: max(1, cine.voxels.shape[3] // MOTION_FRAMES)]
+    through, moving = cine.slice_axis, cine.voxels[..., :: max(1, cine.voxels.shape[3] // MOTION_FRAMES)]
     variation = np.empty(moving.shape[:3], np.float32, order="F")
     for row in range(moving.shape[1]):  # a row at a time stays in the cache: a third of the time of one std()
         frames = moving[:, row].astype(np.result_type(moving, np.float32))  # (x, z, t)
@@ -396,7 +395,7 @@ class _Sampling:
 
     def __init__(self, stack: CineStack, through: int, affine: np.ndarray, geometry: GridGeometry) -> None:
         to_index = np.linalg.inv(stack.affine) @ affine  # (column, row, slice) -> voxel index
-        within = [axis for axis in range(3) if axis != through]
+        within = list(stack.in_plane_axes)
         numbers = np.arange(geometry.slices)
         self.through = through
         self.pixel_mm = stack.spacing_mm[within]
@@ -475,5 +474,5 @@ def _windowed(voxels: np.ndarray, inside: np.ndarray, source: str) -> np.ndarray
     inside = np.broadcast_to(inside[:, None], voxels.shape)
     low, high = np.percentile(voxels[inside], WINDOW_PERCENT) if inside.any() else (0, 0)
     if not high > low:
-        raise InputError(source, "has no contrast near the heart", "check the images and their affine")
+        raise InputError(source, "has no contrast near the heart", "check the images and their affine", code="contrast")
     return np.where(inside, np.clip((voxels - low) / (high - low), 0, 1), 0).astype(np.float32)

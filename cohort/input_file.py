@@ -7,15 +7,21 @@ from cohort.errors import InputError
 LARGEST_FILE = 64 * 2**20  # bytes; a resting ECG has half a megabyte, a long full disclosure a few
 
 
+def unreadable(path: Path, error: OSError) -> InputError:
+    """What to raise where the system does not let us read a file."""
+    code = "absent" if isinstance(error, FileNotFoundError) else "unreadable"
+    return InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions", code=code)
+
+
 def check_file(path: Path, largest: int = LARGEST_FILE) -> None:
     """Refuse (InputError) what is absent, not a regular file, or larger than `largest` bytes."""
     try:
         if not path.is_file():
-            raise InputError(path, "there is no such file", "check the path")
+            raise InputError(path, "there is no such file", "check the path", code="absent")
         if path.stat().st_size > largest:
-            raise InputError(path, f"larger than {largest >> 20} MB", "give the file of a single ECG")
+            raise InputError(path, f"larger than {largest >> 20} MB", "give the file of a single ECG", code="too_large")
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+        raise unreadable(path, error) from None
 
 
 def read_limited(path: Path, largest: int = LARGEST_FILE) -> bytes:
@@ -24,4 +30,4 @@ def read_limited(path: Path, largest: int = LARGEST_FILE) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions") from None
+        raise unreadable(path, error) from None

@@ -45,7 +45,9 @@ def name_channels(path: Path, names: list[str | None]) -> dict[str, int]:
     for position, name in enumerate(names):
         lead = canonical_lead(name)
         if lead in positions:
-            raise InputError(path, f"lead {lead} is given twice", "export the ECG again with each lead once")
+            raise InputError(
+                path, f"lead {lead} is given twice", "export the ECG again with each lead once", code="leads"
+            )
         if lead:
             positions[lead] = position
     return positions
@@ -71,6 +73,7 @@ def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) ->
             path,
             f"not a 12-lead ECG: it has {found}{others}; missing {', '.join(missing)}",
             "give a 12-lead ECG, or allow missing leads",
+            code="leads",
         )
     samples = len(next(iter(channels.values())))
     absent = np.full(samples, np.nan, dtype=np.float32)
@@ -83,20 +86,30 @@ def _check_sampling(path: Path, channels: Mapping[str, np.ndarray], sampling_rat
             path,
             f"its sampling rate is not a number of at least {LOWEST_SAMPLING_RATE:g} Hz",
             "export the ECG again at its recorded rate",
+            code="rate",
         )
     lengths = {len(values) for values in channels.values()}
     if len(lengths) > 1:
         raise InputError(
-            path, f"its leads differ in length ({min(lengths)} to {max(lengths)} samples)", "export the ECG again"
+            path,
+            f"its leads differ in length ({min(lengths)} to {max(lengths)} samples)",
+            "export the ECG again",
+            code="duration",
         )
     for lead, values in channels.items():
         if not np.isfinite(values).all():
-            raise InputError(path, f"lead {lead} has samples that are not numbers", "export the ECG again without gaps")
+            raise InputError(
+                path,
+                f"lead {lead} has samples that are not numbers",
+                "export the ECG again without gaps",
+                code="samples",
+            )
     if lengths and max(lengths) / sampling_rate < SHORTEST_S:
         raise InputError(
             path,
             f"it lasts {max(lengths) / sampling_rate:.2f} s and at least {SHORTEST_S:g} s are needed",
             "give a 10 s recording",
+            code="duration",
         )
 
 

@@ -4,18 +4,19 @@ People are split by eid, so nobody is in two splits under one eid. But one recor
 (copied, or issued anew): then what a network is judged by, it was taught by.
 """
 
-import csv
 import hashlib
-import os
-from pathlib import Path
+import itertools
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from cohort.disk import whole_file
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from cohort.subjects import split_of
+from cohort.table import write_table
 
 HASHES, FOUND = "hashes.npy", "leakage.csv"
 DIGEST_BYTES = 16  # of a row's SHA-256: by chance two rows of 100,000 agree in one cohort of 1e28
@@ -50,12 +51,12 @@ def require_separate_splits(cohort: PreparedCohort, more: ECGCohort | None = Non
     if cohort.too_few_to_split:
         return
     path = cohort.folder / FOUND
-    shared = [(entry, which) for entry in _entries(cohort, more) if (which := in_two_splits(entry)).any()]
+    shared = [_rows(entry, which) for entry in _entries(cohort, more) if (which := in_two_splits(entry)).any()]
     if not shared:
         path.unlink(missing_ok=True)  # of a cohort corrected since
         return
-    _write(path, shared)
-    counts = {entry.kind: len(np.unique(entry.key[which])) for entry, which in shared}
+    write_table(path, COLUMNS, itertools.chain.from_iterable(map(_listed, shared)))
+    counts = {entry.kind: len(np.unique(entry.key)) for entry in shared}
     said = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     raise InputError(
         cohort.folder,
@@ -133,22 +134,14 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
     hashes = np.empty(len(cohort.eid), dtype=[(name, array.dtype) for name, array in pair.items()])
     for name, array in pair.items():
         hashes[name] = array
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    np.save(partial, hashes)
-    partial.replace(path)
+    with whole_file(path) as unfinished:
+        np.save(unfinished, hashes)
     return hashes
 
 
-def _write(path: Path, shared: list[tuple[_Entry, np.ndarray]]) -> None:
-    """A line for everybody concerned; a group is what is the same."""
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    with partial.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(COLUMNS)
-        for entry, which in shared:
-            found = _rows(entry, which)
-            _, group = np.unique(found.key, return_inverse=True)
-            for row in np.argsort(group, kind="stable"):
-                who = (found.folder[row], found.eid[row], found.instance[row], found.split[row])
-                writer.writerow([entry.kind, group[row] + 1, *who])
-    partial.replace(path)
+def _listed(entry: _Entry) -> Iterator[tuple]:
+    """A line of COLUMNS for every row; a group is what is the same."""
+    _, group = np.unique(entry.key, return_inverse=True)
+    for row in np.argsort(group, kind="stable"):
+        who = (entry.folder[row], entry.eid[row], entry.instance[row], entry.split[row])
+        yield entry.kind, group[row] + 1, *who

@@ -21,7 +21,12 @@ def read_muse(path: Path, root: Element) -> Recording:
     """
     rhythms = [wave for wave in root.findall("Waveform") if text_at([wave], "WaveformType").lower() == "rhythm"]
     if not rhythms:
-        raise InputError(path, "no waveform: it has no Waveform of type Rhythm", "export it with its rhythm strip")
+        raise InputError(
+            path,
+            "no waveform: it has no Waveform of type Rhythm",
+            "export it with its rhythm strip",
+            code="no_waveform",
+        )
     leads = rhythms[0].findall("LeadData")
     positions = name_channels(path, [text_at([lead], "LeadID") for lead in leads])
     return Recording(
@@ -36,19 +41,23 @@ def _sampling_rate(path: Path, waveform: Element) -> float:
     """SampleBase x 10^SampleExponent Hz."""
     exponent = finite_number(text_at([waveform], "SampleExponent") or "0")
     if exponent not in range(-6, 7):
-        raise InputError(path, "SampleExponent is not a small whole number", "export the ECG again")
+        raise InputError(path, "SampleExponent is not a small whole number", "export the ECG again", code="scale")
     return positive_number_at(path, [waveform], "SampleBase") * 10.0**exponent
 
 
 def _millivolts(path: Path, name: str, lead: Element) -> np.ndarray:
     unit = _MILLIVOLTS_PER_UNIT.get(text_at([lead], "LeadAmplitudeUnits").upper())
     if unit is None:
-        raise InputError(path, f"lead {name} is neither in microvolts nor in millivolts", "export the ECG again")
+        raise InputError(
+            path, f"lead {name} is neither in microvolts nor in millivolts", "export the ECG again", code="unit"
+        )
     try:
         samples = base64.b64decode("".join(text_at([lead], "WaveFormData").split()), validate=True)
         counts = np.frombuffer(samples, dtype="<i2")
     except ValueError:  # not base64, or an odd number of bytes
-        raise InputError(path, f"the samples of lead {name} cannot be decoded", "export the ECG again") from None
+        raise InputError(
+            path, f"the samples of lead {name} cannot be decoded", "export the ECG again", code="damaged"
+        ) from None
     return counts * (positive_number_at(path, [lead], "LeadAmplitudeUnitsPerBit") * unit)
 
 

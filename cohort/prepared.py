@@ -1,7 +1,6 @@
 """A cohort read once and laid down as arrays: what training reads, memory-mapped, in any order."""
 
 import contextlib
-import csv
 import hashlib
 import json
 import multiprocessing
@@ -19,16 +18,19 @@ import numpy as np
 from tqdm import tqdm
 
 from .cores import available_cores
+from .disk import PARTIAL, remove_unfinished, whole_file, write_text
 from .ecg import read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .heart_grid import GridGeometry, read_heart
+from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person, read_persons, read_phenotypes
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
 from .provenance import made_by
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
+from .table import write_table
 
 NO_LABELS = 255
 REMARKS = "remarks.jsonl"
@@ -158,8 +160,7 @@ def load_prepared(folder: Path) -> PreparedCohort:
 
 
 def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
-    draft = final.with_name(f".partial-{final.name}")
-    draft.mkdir(parents=True, exist_ok=True)
+    draft = draft_of(final)
     shapes = array_shapes(len(subjects), preparation)
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
@@ -182,12 +183,23 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
         if len(array) == len(good):  # all of them, or an earlier run got so far
             array.flush()
             continue
-        np.save(draft / f".{name}.npy", array[good])
-        (draft / f".{name}.npy").replace(draft / f"{name}.npy")
+        with whole_file(draft / f"{name}.npy") as unfinished:
+            np.save(unfinished, array[good])
     settings = asdict(preparation)
     about = {"people": len(good), "preparation": settings, **made_by(settings)}
-    (draft / "prepared.json").write_text(json.dumps(about, indent=2))
+    write_text(draft / "prepared.json", json.dumps(about, indent=2))
     draft.rename(final)
+
+
+def draft_of(final: Path) -> Path:
+    """The folder in which `final` is made; it is there, perhaps with what an interrupted process has finished.
+
+    Its name is fixed, unlike those of `whole_folder`: the next process continues in it. Call under the lock.
+    """
+    draft = final.with_name(f"{PARTIAL}{final.name}")
+    draft.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(draft)
+    return draft
 
 
 def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None:
@@ -196,9 +208,8 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
     bad = [(subjects[row], code, remark) for row, (code, (remark, *_)) in said.items() if row not in good]
     write_excluded(draft, [Exclusion(subject.eid, subject.instance, *why) for subject, *why in bad])
     notes = [(subjects[row], remark) for row, (_, remarks) in said.items() for remark in remarks if row in good]
-    with (draft / "notes.csv").open("w", newline="") as file:
-        rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
-        csv.writer(file).writerows([("eid", "instance", "remark"), *rows])
+    rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
+    write_table(draft / "notes.csv", ("eid", "instance", "remark"), rows)
     kinds = Counter(re.sub(r"\d+", "N", remark) for _, remark in notes)
     for kind, count in kinds.most_common(5):
         print(f"note: {count} of {len(subjects)}: {kind}")
@@ -264,7 +275,7 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
     grid = preparation.geometry
     measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
     arrays = {
-        "hearts": np.round(heart.voxels * 255).astype(np.uint8),
+        "hearts": as_grey_levels(heart.voxels),
         "mask": heart.mask,
         "labels": NO_LABELS if heart.labels is None else heart.labels,
         "affine": heart.affine,
@@ -299,9 +310,8 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     """A zeroed array on disk, or the one an interrupted preparation left; under its name only when of full length."""
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
-    array = np.lib.format.open_memmap(path.with_name(f".{path.name}"), mode="w+", dtype=dtype, shape=shape)
-    path.with_name(f".{path.name}").replace(path)
-    return array
+    with whole_file(path) as unfinished:
+        return np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
 
 
 def cohort_fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:

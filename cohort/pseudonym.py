@@ -69,7 +69,7 @@ class Naming:
         def without(text: str) -> str:
             return re.sub(rf"(?<!\w)(?:{words})(?!\w){eid}", self(name), text)
 
-        return InputError(self(name), without(fault.fault), without(fault.remedy))
+        return InputError(self(name), without(fault.fault), without(fault.remedy), code=fault.code)
 
 
 def main(key: tyro.conf.Positional[Path], names: tyro.conf.Positional[tuple[str, ...]]) -> None:

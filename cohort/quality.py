@@ -6,29 +6,16 @@ clipped, noisy leads and pacemakers found in 100 %, swapped arms in 91 %; as the
 the 16 real ECGs: 16, 15, 16, 15 (the other is of 100 Hz) and 13; as they are, only the three flat leads of one.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import CineStack, Label
 from cohort.ecg import ECG, LEADS
+from cohort.finding import Finding
 from cohort.heart_grid import TOWARDS_APEX, Stacks
+from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
+from cohort.phases import PHASES, end_systole
 from cohort.preprocessing import ecg_input
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One objection.
-
-    Attributes:
-        code: what it is, for counts and filters: ecg_... or mri_...; the same for every lead and slice.
-        words: a sentence for a person.
-    """
-
-    code: str
-    words: str
-
 
 # --- ECG ------------------------------------------------------------------------------------------------------------
 # Flat, clipped and noisy leads are what made ECGs unusable in the PhysioNet/CinC Challenge 2011 (Silva et al., Comput
@@ -178,8 +165,6 @@ WIDEST_PIXEL_MM = 2.5
 LONGEST_FRAME_S = 0.050
 FEWEST_FRAMES = 15  # of a cine whose frame interval is unknown: 45 ms at 90 bpm
 SHORTEST_STACK_MM = 70.0  # an adult's left ventricle is 80 to 100 mm long
-FEWEST_LV_SLICES = 6
-FEWEST_PIXELS = 10  # of a class in a slice, and in all
 FARTHEST_SHIFT_MM = 3.4  # mean distance of the slices' LV centres from a straight line
 FARTHEST_TURN_DEG = 45.0  # of the slices' normal from the usual long axis; phantoms go to 36, the real one is at 7
 
@@ -192,21 +177,19 @@ def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Fin
         if extent < SHORTEST_STACK_MM:
             findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long: base or apex is outside"))
         return findings
-    end_diastole, end_systole = _phases(maps)
-    through = int(np.argmax(maps[0].spacing_mm))
-    return findings + _label_findings(
-        maps[0], np.moveaxis(end_diastole, through, 2), np.moveaxis(end_systole, through, 2)
-    )
+    at_ed, at_es = _phases(maps)
+    through = maps[0].slice_axis
+    return findings + _label_findings(maps[0], np.moveaxis(at_ed, through, 0), np.moveaxis(at_es, through, 0))
 
 
 def slice_count(stack: CineStack) -> int:
-    return stack.voxels.shape[int(np.argmax(stack.spacing_mm))]
+    return stack.voxels.shape[stack.slice_axis]
 
 
 def _geometry_findings(stack: CineStack) -> list[Finding]:
     findings = []
     spacing = np.sort(stack.spacing_mm)
-    if slice_count(stack) < FEWEST_LV_SLICES:
+    if slice_count(stack) < FEWEST_SLICES:
         findings.append(Finding("mri_few_slices", f"{slice_count(stack)} slices"))
     if spacing[2] > WIDEST_STEP_MM:
         findings.append(Finding("mri_spacing", f"slices {spacing[2]:.1f} mm apart"))
@@ -219,7 +202,7 @@ def _geometry_findings(stack: CineStack) -> list[Finding]:
         findings.append(Finding("mri_frames", f"{frames} frames"))
     if np.array_equal(stack.affine, np.diag([*stack.spacing_mm, 1.0])):
         return [*findings, Finding("mri_orientation", "the file states no orientation")]
-    first, second = (stack.affine[:3, axis] for axis in np.argsort(stack.spacing_mm)[:2])
+    first, second = (stack.affine[:3, axis] for axis in stack.in_plane_axes)
     normal = np.cross(first, second)
     towards_apex = abs(normal @ TOWARDS_APEX) / np.linalg.norm(normal) / np.linalg.norm(TOWARDS_APEX)
     turned = np.degrees(np.arccos(min(1.0, towards_apex)))
@@ -230,10 +213,8 @@ def _geometry_findings(stack: CineStack) -> list[Finding]:
 
 def _image_findings(images: Stacks) -> list[Finding]:
     findings = []
-    through = int(np.argmax(images[0].spacing_mm))
-    within = tuple(axis for axis in range(3) if axis != through)
-    for name, stack in zip(("ED", "ES") if len(images) == 2 else ("cine",), images, strict=True):
-        empty = np.argwhere(np.ptp(stack.voxels, axis=within) == 0)  # slice, frame
+    for name, stack in zip(PHASES if len(images) == 2 else ("cine",), images, strict=True):
+        empty = np.argwhere(np.ptp(stack.voxels, axis=images[0].in_plane_axes) == 0)  # slice, frame
         if len(empty):
             findings.append(
                 Finding("mri_empty_slice", f"{len(empty)} empty slices, the first slice {empty[0][0] + 1} of {name}")
@@ -251,26 +232,24 @@ def _phases(maps: tuple[CineStack, ...]) -> tuple[np.ndarray, np.ndarray]:
     if len(maps) == 2:
         return maps[0].voxels[..., 0], maps[1].voxels[..., 0]
     labels = maps[0].voxels
-    cavity = (labels == Label.LV_CAVITY).sum(axis=(0, 1, 2))
-    smallest = int(np.argmin(np.where(cavity > 0, cavity, labels.size)))  # a frame nobody labelled is no empty heart
-    return labels[..., 0], labels[..., smallest]
+    return labels[..., 0], labels[..., end_systole((labels == Label.LV_CAVITY).sum(axis=(0, 1, 2)))]
 
 
 def _label_findings(stack: CineStack, ed: np.ndarray, es: np.ndarray) -> list[Finding]:
-    """Of label maps (x, y, slice) at ED and ES, with the stack they come from."""
-    absent = [label.name for label in Label if label and (ed == label).sum() < FEWEST_PIXELS]
-    if absent:
-        words = f"the label map at ED has no {', no '.join(absent)}".replace("_", " ").lower()
-        return [Finding("mri_labels", words)]
+    """Of label maps (slice, ., .) at ED and ES, with the stack they come from."""
+    quality = LabelQuality(ed)
+    if quality.small:
+        absent = ", no ".join(label.name for label in quality.small)
+        return [Finding("mri_labels", f"the label map at ED has no {absent}".replace("_", " ").lower())]
     findings = []
     ventricle = np.isin(ed, (Label.LV_CAVITY, Label.LV_MYOCARDIUM))
-    held = np.flatnonzero(ventricle.sum(axis=(0, 1)) >= FEWEST_PIXELS)
-    if len(held) < FEWEST_LV_SLICES:
-        findings.append(Finding("mri_coverage", f"the left ventricle is on {len(held)} slices"))
-    elif held[0] == 0 or held[-1] == ed.shape[2] - 1:
+    held = np.flatnonzero(ventricle.sum(axis=(1, 2)) >= FEWEST_PIXELS)
+    if quality.shown.sum() < FEWEST_SLICES:
+        findings.append(Finding("mri_coverage", f"the left ventricle is on {quality.shown.sum()} slices"))
+    elif held[0] == 0 or held[-1] == len(ed) - 1:
         findings.append(Finding("mri_coverage", "the left ventricle reaches the end of the stack"))
-    if len(held) and held[-1] - held[0] + 1 > len(held):
-        findings.append(Finding("mri_label_gap", "a slice between labelled slices has no left ventricle"))
+    if quality.gaps:
+        findings.append(Finding("mri_label_gap", "a slice between labelled slices lacks the LV's cavity or its wall"))
     if (shift := _mean_shift_mm(stack, ventricle, held)) > FARTHEST_SHIFT_MM:
         findings.append(Finding("mri_slice_shift", f"slices are shifted against one another by {shift:.1f} mm"))
     if (es == Label.LV_CAVITY).sum() >= (ed == Label.LV_CAVITY).sum():
@@ -282,7 +261,7 @@ def _mean_shift_mm(stack: CineStack, ventricle: np.ndarray, held: np.ndarray) ->
     """Mean distance, within the slice, of each slice's LV centre from the straight line through them all."""
     if len(held) < 3:
         return 0.0
-    pixel_mm = np.delete(stack.spacing_mm, int(np.argmax(stack.spacing_mm)))
-    centres = np.array([np.argwhere(ventricle[..., number]).mean(axis=0) for number in held]) * pixel_mm
+    pixel_mm = stack.spacing_mm[list(stack.in_plane_axes)]
+    centres = np.array([np.argwhere(ventricle[number]).mean(axis=0) for number in held]) * pixel_mm
     line = np.stack([np.polyval(np.polyfit(held, along, 1), held) for along in centres.T], axis=1)
     return float(np.linalg.norm(centres - line, axis=1).mean())

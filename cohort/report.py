@@ -6,9 +6,7 @@ A table on screen, one row a subject in subjects.csv, and one page with pictures
 object to, 1 when there is, 2 when nothing can be examined.
 """
 
-import csv
 import hashlib
-import io
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -22,10 +20,12 @@ from tqdm import tqdm
 from cohort.ecg import read_ecg
 from cohort.errors import InputError, exit_code_of
 from cohort.exclusion import reason_code
+from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.prepared import in_processes, read_tables
-from cohort.quality import Finding, duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
+from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
+from cohort.table import write_table
 
 SHOWN = 3  # subjects named per finding on screen
 WHOLE_S = 9.95  # of an ECG; what is shorter is followed by zeros
@@ -165,13 +165,8 @@ def report(data: Path, names_only: bool = False, quiet: bool = True) -> CohortRe
 
 def examine_names(subject: Subject) -> Examined:
     """What a subject's file names say."""
-    codes = {"no ECG": "visit_no_ecg", "no short": "visit_no_mri", "short-ax": "visit_half_mri"}
-    findings = tuple(
-        Finding(next(code for start, code in codes.items() if words.startswith(start)), words)
-        for words in subject.missing
-    )
     images = subject.images
-    return Examined(subject, findings, complete(subject), bool(images.labels_cine or images.labels_ed))
+    return Examined(subject, subject.missing, complete(subject), bool(images.labels_cine or images.labels_ed))
 
 
 def examine(subject: Subject) -> Examined:
@@ -231,24 +226,18 @@ def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:
         yield Examined(**{**vars(examined), "findings": (*examined.findings, *more)}) if more else examined
 
 
-def write_table(path: Path, found: CohortReport) -> None:
+def write_subjects(path: Path, found: CohortReport) -> None:
     """One row a subject: eid, instance, split, usable, labelled, codes and words of the findings, FACTS."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(["eid", "instance", "split", "usable", "labelled", "codes", "findings", *FACTS])
-    for examined in found.subjects:
-        subject = examined.subject
-        codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
-        words = "; ".join(finding.words for finding in examined.findings)
-        row = [subject.eid, subject.instance, split_of(subject.eid), int(examined.usable), int(examined.labelled)]
-        writer.writerow([*row, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)])
-    _replace(path, text.getvalue())
+    columns = ("eid", "instance", "split", "usable", "labelled", "codes", "findings", *FACTS)
+    write_table(path, columns, map(_row, found.subjects))
 
 
-def _replace(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text)
-    partial.replace(path)
+def _row(examined: Examined) -> list:
+    subject = examined.subject
+    codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
+    words = "; ".join(finding.words for finding in examined.findings)
+    known = [subject.eid, subject.instance, split_of(subject.eid), int(examined.usable), int(examined.labelled)]
+    return [*known, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)]
 
 
 def main(
@@ -275,7 +264,7 @@ def main(
         from cohort.report_page import write_page
 
         output.mkdir(parents=True, exist_ok=True)
-        write_table(output / "subjects.csv", found)
+        write_subjects(output / "subjects.csv", found)
         write_page(output / "cohort.html", found, pictures, quiet)
         print(f"every subject: {output / 'subjects.csv'}; pictures, findings first: {output / 'cohort.html'}")
     if not found.clean:

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tqdm import tqdm
 
+from cohort.disk import write_text
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
 from cohort.heart_grid import read_heart
+from cohort.intensity import as_grey_levels
 from cohort.prepared import in_processes
 from cohort.preprocessing import ecg_input
 from cohort.subjects import Subject
@@ -86,9 +88,7 @@ def write_page(path: Path, found: "CohortReport", pictures: int, quiet: bool = T
         f'<meta http-equiv="Content-Security-Policy" content="{NOTHING_FROM_OUTSIDE}">'
         f"<style>{STYLE}</style></head><body>\n"
     )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(head + "\n".join(parts) + "\n</body></html>\n", encoding="utf-8")
-    partial.replace(path)
+    write_text(path, head + "\n".join(parts) + "\n</body></html>\n")
 
 
 def _findings_table(found: "CohortReport") -> str:
@@ -164,7 +164,7 @@ def draw_heart(grid) -> bytes:
     else:
         chosen = int(np.median(np.flatnonzero(grid.mask[:, 0]))) if grid.mask[:, 0].any() else 0
     pixels = np.concatenate(list(grid.voxels[chosen]), axis=1)
-    return _png(Image.fromarray(np.round(255 * pixels).astype(np.uint8)))
+    return _png(Image.fromarray(as_grey_levels(pixels)))
 
 
 def _png(image) -> bytes:

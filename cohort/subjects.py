@@ -16,12 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from cohort.ecg_formats import COHORT_SIDECARS, COHORT_SUFFIXES
 from cohort.errors import InputError
+from cohort.finding import Finding
+from cohort.phases import PHASES, phase_stems
 
 ECG_FIELD, MRI_FIELD = "20205", "20209"  # resting 12-lead ECG, short-axis heart MRI
 FIRST_IMAGING_VISIT = 2  # the instance of a folder that names none
-ECG_SUFFIXES = ("xml", "hea")  # in order of preference; an .npy does not tell its sampling rate
-ECG_SIDECARS = ("dat", "mat")  # the signals beside a .hea
+FIRST_SIMULATED_EID = 9_000_001  # of the phantoms; UK Biobank's participants have smaller numbers
 BULK_NAME = re.compile(r"([1-9]\d{6})_(\d{5})_(\d)_(\d+)")
 FOLDER_NAME = re.compile(r"([1-9]\d{6})(?:_(\d))?")
 Visit = tuple[int, int]  # eid, instance
@@ -46,13 +48,12 @@ class ShortAxis:
         return (self.cine, self.ed, self.es, self.labels_cine, self.labels_ed, self.labels_es)
 
 
-IMAGE_STEMS = {
-    "sa": "cine",
-    "sa_ED": "ed",
-    "sa_ES": "es",
-    "seg_sa": "labels_cine",
-    "seg_sa_ED": "labels_ed",
-    "seg_sa_ES": "labels_es",
+IMAGE, LABELS = "sa", "seg_sa"  # names of ukbb_cardiac's files, less their endings
+IMAGE_STEMS = {  # name -> field of ShortAxis
+    IMAGE: "cine",
+    LABELS: "labels_cine",
+    **dict(zip(phase_stems(IMAGE), ("ed", "es"), strict=True)),
+    **dict(zip(phase_stems(LABELS), ("labels_ed", "labels_es"), strict=True)),
 }
 
 
@@ -79,19 +80,22 @@ class Subject:
         return bool(self.images.cine or (self.images.ed and self.images.es))
 
     @property
-    def missing(self) -> tuple[str, ...]:
-        """What keeps this subject from being a pair, in words; empty when complete."""
-        reasons = []
+    def missing(self) -> tuple[Finding, ...]:
+        """What keeps this subject from being a pair; empty when complete."""
+        findings = []
         if self.ecg is None:
-            reasons.append(f"no ECG at instance {self.instance}{_elsewhere(self.ecg_elsewhere)}")
-        if self.images.ed and not self.has_mri:
-            reasons.append("short-axis MRI has ED but no ES")
-        elif self.images.es and not self.has_mri:
-            reasons.append("short-axis MRI has ES but no ED")
-        elif not self.has_mri:
-            at = f" at instance {self.instance}{_elsewhere(self.mri_elsewhere)}" if self.mri_elsewhere else ""
-            reasons.append(f"no short-axis MRI{at}")
-        return tuple(reasons)
+            words = f"no ECG at instance {self.instance}{_elsewhere(self.ecg_elsewhere)}"
+            findings.append(Finding("visit_no_ecg", words))
+        if not self.has_mri:
+            findings.append(self._missing_mri())
+        return tuple(findings)
+
+    def _missing_mri(self) -> Finding:
+        if self.images.ed or self.images.es:
+            there, absent = PHASES if self.images.ed else reversed(PHASES)
+            return Finding("visit_half_mri", f"short-axis MRI has {there} but no {absent}")
+        at = f" at instance {self.instance}{_elsewhere(self.mri_elsewhere)}" if self.mri_elsewhere else ""
+        return Finding("visit_no_mri", f"no short-axis MRI{at}")
 
 
 @dataclass(frozen=True)
@@ -170,21 +174,28 @@ def _scan_ecgs(folder: Path, found: dict[Visit, Subject]) -> int:
     """Put the best ECG of each visit into `found`: xml before hea, then the lowest array, then the first name."""
     strays = 0
     for entry in _entries(folder):
-        stem, _, suffix = entry.name.rpartition(".")
-        name, suffix = BULK_NAME.fullmatch(stem), suffix.lower()
-        if not name or suffix not in ECG_SUFFIXES + ECG_SIDECARS or not entry.is_file(follow_symlinks=False):
+        stem, suffix = _parts(entry.name)
+        name = BULK_NAME.fullmatch(stem)
+        known = suffix in COHORT_SUFFIXES or suffix in COHORT_SIDECARS
+        if not (name and known and entry.is_file(follow_symlinks=False)):
             strays += 1
-        elif name[2] == ECG_FIELD and suffix in ECG_SUFFIXES:
+        elif name[2] == ECG_FIELD and suffix in COHORT_SUFFIXES:
             visit = (int(name[1]), int(name[3]))
-            known = found.get(visit)
-            path = entry.path if known is None else min(known.ecg, entry.path, key=_ecg_rank)
+            other = found.get(visit)
+            path = entry.path if other is None else min(other.ecg, entry.path, key=_ecg_rank)
             found[visit] = Subject(*visit, path)
     return strays
 
 
 def _ecg_rank(path: str) -> tuple[int, int, str]:
-    stem, _, suffix = path.rpartition(".")
-    return ECG_SUFFIXES.index(suffix.lower()), int(stem.rpartition("_")[2]), path
+    stem, suffix = _parts(path)
+    return COHORT_SUFFIXES.index(suffix), int(stem.rpartition("_")[2]), path
+
+
+def _parts(name: str) -> tuple[str, str]:
+    """A name less its ending, and the ending with its dot in lower case."""
+    stem, dot, ending = name.rpartition(".")
+    return stem, dot + ending.lower()
 
 
 def _scan_images(folder: Path, found: dict[Visit, Subject]) -> int:

@@ -23,7 +23,9 @@ def read_wfdb(path: Path) -> Recording:
     """
     header_path = path.with_suffix(".hea")
     if not header_path.is_file():
-        raise InputError(path, f"there is no WFDB header {header_path.name}", "keep the .hea file beside its signals")
+        raise InputError(
+            path, f"there is no WFDB header {header_path.name}", "keep the .hea file beside its signals", code="absent"
+        )
     header = _header(header_path)
     names = list(header.sig_name)
     positions = name_channels(header_path, names)
@@ -40,9 +42,11 @@ def _header(path: Path):
         files = {path.with_name(name) for name in header.file_name}  # ValueError: a path and not a name
         sound = len(header.sig_name) == len(header.units) == header.n_sig and float(header.fs) > 0
     except Exception:  # wfdb answers broken headers with whatever its parsing stumbles over
-        raise InputError(path, "not a readable WFDB header of one segment", "copy the record again") from None
+        raise InputError(
+            path, "not a readable WFDB header of one segment", "copy the record again", code="format"
+        ) from None
     if not sound:
-        raise InputError(path, "a WFDB header with missing entries", "copy the record again")
+        raise InputError(path, "a WFDB header with missing entries", "copy the record again", code="damaged")
     for file in files:
         check_file(file)
     return header
@@ -55,12 +59,16 @@ def _millivolts(path: Path, header, positions: dict[str, int]) -> dict[str, np.n
     for lead, position in positions.items():
         scales[lead] = _MILLIVOLTS_PER_UNIT.get(str(header.units[position]).strip().lower())
         if scales[lead] is None:
-            raise InputError(path, f"lead {lead} is in a unit other than mV, uV or V", "correct the unit in the header")
+            raise InputError(
+                path, f"lead {lead} is in a unit other than mV, uV or V", "correct the unit in the header", code="unit"
+            )
     try:
         record = wfdb.rdrecord(str(path.with_suffix("")), channels=list(positions.values()))
         signal = record.p_signal.T
     except Exception:  # as above: a signal file that contradicts its header fails in many ways
-        raise InputError(path, "its signals do not agree with its header", "copy the record again") from None
+        raise InputError(
+            path, "its signals do not agree with its header", "copy the record again", code="damaged"
+        ) from None
     return {lead: row * scales[lead] for lead, row in zip(positions, signal, strict=True)}
 
 

@@ -8,6 +8,8 @@ import numpy as np
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 
+from .certainty import fit_spread
+
 NAME = "calibration.json"
 
 
@@ -37,3 +39,15 @@ def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
     partial = pipeline / f".{NAME}.partial"
     partial.write_text(json.dumps(dict(zip(PHENOTYPES, factors.tolist(), strict=True)), indent=2) + "\n")
     partial.replace(pipeline / NAME)
+
+
+def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
+    """Fit the factors of the intervals' widths on validation people, and keep them with the pipeline.
+
+    Args:
+        samples: (n, m, K) phenotypes of m hearts each. truth: (n, K).
+    """
+    factors = fit_spread(samples, truth)
+    write_calibration(pipeline, factors)
+    said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
+    print(f"intervals of {len(truth)} validation people are to be wider by these factors: {said}")

@@ -14,17 +14,18 @@ from typing import Literal
 
 import numpy as np
 
-from cohort.cine import Label, read_nifti
+from cohort.cine import Label, read_nifti, same_affine
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
+from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
+from cohort.phases import phase_stems
+from cohort.subjects import IMAGE, LABELS
 
 Convention = Literal["ukbb", "acdc"]
 TO_UKBB = {"ukbb": (0, 1, 2, 3), "acdc": (0, 3, 2, 1)}
 # The myocardium borders at least 94 % of the LV cavity's outline, at most 41 % of the RV's: 524 phantoms, a real heart.
 ENCLOSED = 0.6
 CLEAR_LEAD = 0.3
-SAME_MM = 1e-3  # two affines closer than this are one
-FEWEST_SLICES, FEWEST_PIXELS = 6, 10
 NAMES = {Label.LV_CAVITY: "LV cavity", Label.LV_MYOCARDIUM: "LV myocardium", Label.RV_CAVITY: "RV cavity"}
 STATE_IT = "look at the label map; if it is right, state its convention, ukbb or acdc"
 SEGMENT_AS_IS = "segment the hearts on the grid in which they were written, and write the maps on it"
@@ -147,13 +148,13 @@ def _patient_labels(folder: Path, geometry: GridGeometry, heart: Path | None) ->
 
 def _heart_affine(folder: Path) -> np.ndarray | None:
     """(4, 4) of the heart's first file; None where there is none."""
-    paths = (folder / name for name in ("sa.nii.gz", "sa_ED.nii.gz"))
+    paths = (folder / f"{stem}.nii.gz" for stem in (IMAGE, *phase_stems(IMAGE)))
     return next((read_nifti(path).affine for path in paths if path.exists()), None)
 
 
 def _read_map(folder: Path, geometry: GridGeometry, affine: np.ndarray) -> np.ndarray:
     """(slices, phases, height, width) of one heart."""
-    cine, stills = folder / "seg_sa.nii.gz", [folder / f"seg_sa_{phase}.nii.gz" for phase in ("ED", "ES")]
+    cine, stills = folder / f"{LABELS}.nii.gz", [folder / f"{stem}.nii.gz" for stem in phase_stems(LABELS)]
     paths = stills if geometry.phases == 2 and not cine.exists() else [cine]
     if absent := [path.name for path in paths if not path.exists()]:
         raise InputError(folder, f"has no {' and no '.join(absent)}", "write a label map for every heart")
@@ -163,7 +164,7 @@ def _read_map(folder: Path, geometry: GridGeometry, affine: np.ndarray) -> np.nd
         stack = read_nifti(path, labels=True)
         if stack.voxels.shape != expected:
             raise InputError(path, f"has shape (x, y, z, t) {stack.voxels.shape}, not {expected}", SEGMENT_AS_IS)
-        if np.abs(stack.affine - affine).max() > SAME_MM:
+        if not same_affine(stack.affine, affine):
             raise InputError(path, "has another affine than the heart", SEGMENT_AS_IS)
         stacks.append(stack.voxels)
     return np.concatenate(stacks, axis=3).transpose(2, 3, 1, 0)
@@ -175,26 +176,21 @@ def _read_map(folder: Path, geometry: GridGeometry, affine: np.ndarray) -> np.nd
 def quality_faults(labels: np.ndarray, mask: np.ndarray | None = None) -> list[str]:
     """What keeps a label map from being measured, a sentence each; an empty list when nothing does.
 
-    Criteria 1 and 2 of ukbb_cardiac's `sa_pass_quality_control` (Bai et al., J Cardiovasc Magn Reson 20:65, 2018) at
-    ED: every class has 10 pixels in the heart; at least 6 slices, one after another, show 10 pixels each of LV cavity
-    and LV myocardium.
+    The rule is that of `cohort.label_quality.LabelQuality`.
 
     Args:
         labels: (slices, phases, height, width) of `Label`, phase 0 being ED.
         mask: (slices, phases) bool; labels outside the acquisition do not count.
     """
     acquired = np.ones(len(labels), bool) if mask is None else np.asarray(mask)[:, 0]
-    pixels = {label: (labels[:, 0] == label).sum(axis=(1, 2)) * acquired for label in NAMES}  # (slices,) each
+    quality = LabelQuality(labels[:, 0], acquired)
     faults = [
-        f"{NAMES[label]} has {counts.sum()} pixels at ED, fewer than {FEWEST_PIXELS}"
-        for label, counts in pixels.items()
-        if counts.sum() < FEWEST_PIXELS
+        f"{NAMES[label]} has {quality.pixels[label].sum()} pixels at ED, fewer than {FEWEST_PIXELS}"
+        for label in quality.small
     ]
-    shown = np.minimum(pixels[Label.LV_CAVITY], pixels[Label.LV_MYOCARDIUM]) >= FEWEST_PIXELS
-    if shown.sum() < FEWEST_SLICES:
-        slices = f"{shown.sum()} of {acquired.sum()} slices"
+    if quality.shown.sum() < FEWEST_SLICES:
+        slices = f"{quality.shown.sum()} of {acquired.sum()} slices"
         faults.append(f"LV cavity and myocardium are on {slices} at ED, fewer than {FEWEST_SLICES}")
-    first, last = np.flatnonzero(shown)[[0, -1]] if shown.any() else (0, 0)
-    if gaps := [str(slice_ + 1) for slice_ in range(first, last) if not shown[slice_]]:
-        faults.append(f"LV cavity and myocardium are interrupted at slice {', '.join(gaps)} of {len(labels)} at ED")
+    if gaps := ", ".join(str(number + 1) for number in quality.gaps):
+        faults.append(f"LV cavity and myocardium are interrupted at slice {gaps} of {len(labels)} at ED")
     return faults

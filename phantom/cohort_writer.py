@@ -10,11 +10,8 @@
 Subject i depends on (seed, i) alone: the same bytes whatever the number of subjects, processes or order.
 """
 
-import csv
-import io
 import json
 import multiprocessing
-import os
 import re
 import signal
 from collections.abc import Iterable, Iterator
@@ -27,17 +24,21 @@ from tqdm import tqdm
 
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
+from cohort.disk import remove_unfinished, write_json
 from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
+from cohort.phases import PHASES
 from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.provenance import made_by
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
+from cohort.subjects import IMAGE, LABELS
+from cohort.table import write_table
 from phantom.electrical import render_ecg
 from phantom.heart import Heart, draw_heart
 from phantom.scanner import scan
 
 VERSION = 1  # of the phantom: a change of what is drawn or rendered makes another cohort
-FIRST_EID = 9_000_001  # beyond the ids of UK Biobank's participants
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
 
@@ -93,16 +94,15 @@ def write_subject(output: Path, plan: CohortPlan, index: int) -> None:
 
 def _write_images(folder: Path, heart: Heart, frames: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for leftover in folder.glob(".*.partial"):
-        leftover.unlink()
+    remove_unfinished(folder)
     if frames == 2:
         images = scan(heart, (0.0, "es"))
-        stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(("ED", "ES"))}
+        stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(PHASES)}
     else:
         images = scan(heart, [t / frames for t in range(frames)])
         stacks = {"": (slice(None), 60 / heart.heart_rate_bpm / frames)}
     for suffix, (times, interval_s) in stacks.items():
-        for name, voxels in ((f"sa{suffix}", images.voxels), (f"seg_sa{suffix}", images.labels)):
+        for name, voxels in ((f"{IMAGE}{suffix}", images.voxels), (f"{LABELS}{suffix}", images.labels)):
             write_nifti(folder / f"{name}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
 
 
@@ -170,7 +170,7 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
         plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
     for folder in ("ecg", "NIFTI"):
         (output / folder).mkdir(parents=True, exist_ok=True)
-    _write_text(note, json.dumps(asdict(plan) | made_by(asdict(plan)), indent=2) + "\n")
+    write_json(note, asdict(plan) | made_by(asdict(plan)))
     return plan
 
 
@@ -247,15 +247,5 @@ def _flat(heart: Heart) -> dict[str, object]:
 
 
 def _write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
-    text = io.StringIO(newline="")
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
-    _write_text(path, text.getvalue())
-
-
-def _write_text(path: Path, text: str) -> None:
-    """Under a temporary name first: whoever reads the file meets a whole one."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    unfinished.write_text(text)
-    unfinished.replace(path)
+    cells = ([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    write_table(path, columns, cells, line_end="\n")

@@ -5,6 +5,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from cohort.disk import whole_file
+from cohort.intensity import as_grey_levels
+from cohort.phases import PHASES
+
 MARGIN, CAPTION = 34, 14
 
 
@@ -12,17 +16,17 @@ def heart_rows(heart: np.ndarray) -> np.ndarray:
     """(slices, phases, height, width) in [0, 1] -> (phases * height, slices * width) uint8, base left, ED above ES."""
     _, phases, height, width = heart.shape
     rows = heart.transpose(1, 2, 0, 3).reshape(phases * height, -1, width).reshape(phases * height, -1)
-    return np.round(255 * rows.clip(0, 1)).astype(np.uint8)
+    return as_grey_levels(rows)
 
 
-def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = ("ED", "ES")) -> None:
+def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> None:
     """`draw_grid` to a PNG file, whole or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
-    draw_grid(hearts, phase_names).save(partial, format="PNG")
-    partial.replace(path)
+    picture = draw_grid(hearts, phase_names)
+    with whole_file(path) as unfinished:
+        picture.save(unfinished, format="PNG")
 
 
-def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = ("ED", "ES")) -> Image.Image:
+def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> Image.Image:
     """Draw named hearts under one another, one intensity window for all.
 
     Args:

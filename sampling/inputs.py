@@ -5,12 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.ecg import LEADS
+from cohort.ecg_formats import ECG_SUFFIXES, HEADER_SUFFIXES
 from cohort.errors import InputError
-from cohort.subjects import BULK_NAME
+from cohort.leads import LEADS
+from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID
 
-SUFFIXES = (".xml", ".hea", ".npy", ".csv")
-FIRST_SIMULATED_EID = 9_000_001  # of the phantoms; participants have smaller numbers
 SIMULATED_ONLY = (
     "the weights know simulated patients only, and by its name this ECG is of none: "
     "the heart drawn is a simulation's and says nothing about this person"
@@ -24,18 +23,19 @@ def ecg_files(path: Path) -> list[Path]:
         InputError: no such path, or a folder without an ECG.
     """
     try:
-        is_folder, is_there = path.is_dir(), path.exists() or path.with_suffix(".hea").exists()
+        is_folder = path.is_dir()
+        is_there = path.exists() or any(path.with_suffix(suffix).exists() for suffix in HEADER_SUFFIXES)
     except (OSError, ValueError):  # too long for a name, no name at all
         is_folder = is_there = False
     if is_folder:
-        found = sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-        if not found:
-            raise InputError(path, "holds no ECG", f"put files ending in {', '.join(SUFFIXES)} there")
-        names = [subject_name(p) for p in found]
+        files = sorted(p for p in path.iterdir() if p.suffix.lower() in ECG_SUFFIXES and not p.name.startswith("."))
+        if not files:
+            raise InputError(path, "holds no ECG", f"put files ending in {', '.join(ECG_SUFFIXES)} there")
+        names = [subject_name(p) for p in files]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise InputError(path, f"several files would be called {twice[0]}", "rename one of them")
-        return found
+        return files
     if not is_there:
         raise InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")
     return [path]

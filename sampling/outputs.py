@@ -7,8 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
+from cohort.disk import remove_unfinished, write_json
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
+from cohort.phases import phase_stems
+from cohort.subjects import IMAGE
 
 from .grid import write_grid
 
@@ -36,6 +39,7 @@ def write_patient(
     """
     _refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder)
     if (folder / "heart.json").exists():  # an earlier run's, perhaps with more samples or other phases
         (folder / "heart.json").unlink()
         for stale in folder.glob("sample_[0-9]*"):
@@ -48,9 +52,7 @@ def write_patient(
         _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
     rows = [] if true_heart is None else [("true heart", true_heart)]
     write_grid(folder / "grid.png", rows + [(f"generated, sample {n}", h) for n, h in enumerate(hearts, start=1)])
-    partial = folder / ".heart.json.partial"
-    partial.write_text(json.dumps({"note": NOT_FOR_DIAGNOSIS, **record}, indent=2) + "\n")
-    partial.replace(folder / "heart.json")
+    write_json(folder / "heart.json", {"note": NOT_FOR_DIAGNOSIS, **record})
 
 
 def _refuse_links(folder: Path) -> None:
@@ -74,13 +76,13 @@ def read_hearts(folder: Path) -> np.ndarray:
 
 
 def _read_stacks(folder: Path) -> np.ndarray:
-    cine = folder / "sa.nii.gz"
-    paths = [cine] if cine.exists() else [folder / "sa_ED.nii.gz", folder / "sa_ES.nii.gz"]
+    cine = folder / f"{IMAGE}.nii.gz"
+    paths = [cine] if cine.exists() else [folder / f"{stem}.nii.gz" for stem in phase_stems(IMAGE)]
     voxels = np.concatenate([read_nifti(path).voxels for path in paths], axis=3)  # (x, y, z, t)
     return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
 
 
-def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = "sa") -> None:
+def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = IMAGE) -> None:
     """sa_ED and sa_ES of two phases; a cine sa.nii.gz of any other number."""
     folder.mkdir(exist_ok=True)
     affine = canonical_affine(geometry)
@@ -88,5 +90,5 @@ def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name:
     if heart.shape[1] != 2:
         write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, None))
         return
-    for phase, moment in enumerate(("ED", "ES")):
-        write_nifti(folder / f"{name}_{moment}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))
+    for phase, stem in enumerate(phase_stems(name)):
+        write_nifti(folder / f"{stem}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))

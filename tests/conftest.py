@@ -5,8 +5,19 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+import torch
 
 from cohort.heart_grid import GridGeometry
+from cohort.prepared import Preparation, prepare_cohort
+from models.autoencoder import SliceAutoencoder
+from models.conditioning import HeartConditioner
+from models.denoiser import HeartDenoiser
+from models.ecg_encoder import ECGEncoder
+from models.heart_prior import HeartPrior
+from models.presets import Preset
+from phantom.cohort_writer import CohortPlan, write_cohort
+from sampling.pipeline import ECGToMRIPipeline
+from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
 # Coarse enough for seconds of one core, and still a whole heart: 3 slices of 32 x 32, 4 x 4 latents.
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
@@ -30,8 +41,6 @@ def geometry() -> GridGeometry:
 @pytest.fixture(scope="session")
 def phantom_data(tmp_path_factory) -> Path:
     """A cohort on disk in UK Biobank's formats; not to be written to."""
-    from phantom.cohort_writer import CohortPlan, write_cohort
-
     folder = tmp_path_factory.mktemp("phantom") / "UKBB"
     write_cohort(folder, CohortPlan(seed=3, subjects=SUBJECTS), processes=1)
     return folder
@@ -45,36 +54,26 @@ def prepared_folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def prepared(phantom_data, prepared_folder):
     """The same cohort as arrays (cohort.prepared.PreparedCohort)."""
-    from cohort.prepared import Preparation, prepare_cohort
-
     return prepare_cohort(phantom_data, prepared_folder, Preparation(GEOMETRY), quiet=True)
 
 
 @pytest.fixture(scope="session")
 def tiny_preset():
-    from models.unet import Preset
-
-    return Preset(unet_widths=(32, 64), unet_layers=1, ecg_width=32, ecg_layers=1, ecg_heads=4, autoencoder_width=8)
+    return Preset(
+        denoiser_widths=(32, 64), denoiser_layers=1, ecg_width=32, ecg_layers=1, ecg_heads=4, autoencoder_width=8
+    )
 
 
 @pytest.fixture
-def tiny_parts(tiny_preset) -> dict:
+def tiny_parts() -> dict:
     """Fresh untrained networks in eval mode, the same at every call."""
-    import torch
-
-    from models.autoencoder import SliceAutoencoder
-    from models.conditioning import HeartConditioner
-    from models.ecg_encoder import ECGEncoder
-    from models.heart_prior import HeartPrior
-    from models.unet import build_unet
-
     torch.manual_seed(0)
     conditioner = HeartConditioner(width=32, components=3)
     parts = {
         "ecg_encoder": ECGEncoder(width=32, layers=1, heads=4),
         "conditioner": conditioner,
         "prior": HeartPrior(conditioner.code_length, conditioner.summary_length, width=16, blocks=1),
-        "unet": build_unet(tiny_preset, 4, (4, 4), conditioner.told_length),
+        "denoiser": HeartDenoiser(4, (4, 4), 32, conditioner.condition_length, widths=(32, 64)),
         "autoencoder": SliceAutoencoder(width=8, latent_channels=4),
     }
     parts["autoencoder"].set_latent_statistics(torch.zeros(4), torch.ones(4))
@@ -84,9 +83,6 @@ def tiny_parts(tiny_preset) -> dict:
 @pytest.fixture
 def tiny_pipeline(tiny_parts):
     """An untrained pipeline whose parts are the tiny ones."""
-    from sampling.pipeline import ECGToMRIPipeline
-    from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
-
     pipeline = ECGToMRIPipeline(
         **tiny_parts,
         scheduler=make_scheduler(DEFAULT_SCHEDULER),

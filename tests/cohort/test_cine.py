@@ -48,6 +48,25 @@ def test_the_same_stack_gives_the_same_bytes_and_leaves_nothing_else_behind(tmp_
     assert {path.name for path in tmp_path.iterdir()} == {"a.nii.gz", "b.nii.gz"}
 
 
+def test_no_link_is_followed(tmp_path, monkeypatch):
+    """Neither one at the file's name, which is replaced, nor one at its temporary name, if that could be guessed."""
+    precious = tmp_path / "precious"
+    precious.write_text("precious")
+    (tmp_path / "a.nii.gz").symlink_to(precious)
+    write_nifti(tmp_path / "a.nii.gz", stack())
+    assert not (tmp_path / "a.nii.gz").is_symlink()
+    monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
+    (tmp_path / ".partial-guessed-b.nii.gz").symlink_to(precious)
+    with pytest.raises(InputError, match="cannot be written"):
+        write_nifti(tmp_path / "b.nii.gz", stack())
+    assert precious.read_text() == "precious" and not (tmp_path / "b.nii.gz").exists()
+
+
+def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="cannot be written .No such file"):
+        write_nifti(tmp_path / "absent" / "a.nii.gz", stack())
+
+
 def test_the_written_header_is_new_complete_and_names_nobody(tmp_path):
     write_nifti(tmp_path / "a.nii.gz", stack())
     header = nib.load(tmp_path / "a.nii.gz").header

@@ -1,10 +1,11 @@
-import fcntl
+import gc
 import os
 import signal
 
 import pytest
 
-from cohort.lock import locked
+from cohort.errors import InputError
+from cohort.lock import locked, try_locked
 
 
 def child_holding(path):
@@ -21,8 +22,7 @@ def child_holding(path):
 
 def test_while_one_process_writes_no_other_may(tmp_path):
     pid = child_holding(tmp_path / "cohort")
-    with (tmp_path / ".lock-cohort").open("w") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    assert try_locked(tmp_path / "cohort") is None
     with locked(tmp_path / "another cohort"):
         pass
     os.kill(pid, signal.SIGKILL)
@@ -49,3 +49,26 @@ def test_whoever_waits_says_so_and_comes_in_after(tmp_path, monkeypatch):
         pass
     assert said == [f"another process is writing {tmp_path / 'cohort'}; waiting for it"]
     os.waitpid(first, 0)
+
+
+def test_a_lock_that_was_tried_for_is_held_until_it_is_released_or_forgotten(tmp_path):
+    held = try_locked(tmp_path / "run")
+    assert held is not None and try_locked(tmp_path / "run") is None
+    held.release()
+    again = try_locked(tmp_path / "run")
+    assert again is not None and try_locked(tmp_path / "run") is None
+    del again
+    gc.collect()
+    assert try_locked(tmp_path / "run") is not None
+
+
+def test_a_lock_is_released_when_its_holder_fails(tmp_path):
+    with pytest.raises(ZeroDivisionError), locked(tmp_path / "cohort"):
+        raise ZeroDivisionError
+    assert try_locked(tmp_path / "cohort") is not None
+
+
+def test_where_nothing_can_be_written_no_lock_is_taken(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="cannot be written"):
+        try_locked(tmp_path / "file" / "cohort")

@@ -147,9 +147,11 @@ def test_an_interrupted_preparation_continues(prepared, copied, tmp_path, geomet
     hearts[3:] = 0  # what comes after the interruption is written again,
     hearts[0] = 7  # what came before is not
     np.save(draft / "hearts.npy", hearts)
+    (draft / ".partial-0a1b2c3d-ecg.npy").write_bytes(b"half")
     continued = prepare(copied, tmp_path / "b", geometry)
     np.testing.assert_array_equal(continued.hearts[1:], whole.hearts[1:])
     assert (continued.hearts[0] == 7).all()
+    assert not list(continued.folder.glob(".*"))
 
 
 def test_killed_while_bad_rows_were_taken_out_it_continues(copied, tmp_path, geometry):

@@ -91,13 +91,14 @@ def test_of_real_ecgs_only_the_flat_leads_are_objected_to(real_files):
 
 
 def heart() -> tuple[tuple[CineStack], tuple[CineStack]]:
-    """A beating ellipsoid with all three classes on 9 slices of 10 mm, none of them at an end of the stack."""
-    (cine, labels), voxels = acquisition(0), None
+    """A beating ellipsoid with all three classes on 7 slices of 10 mm, none of them at an end of the stack."""
+    cine, labels = acquisition(0)
     pad = [(0, 0), (0, 0), (2, 2), (0, 0)]
     affine = cine.affine.copy()
     affine[:3, 3] -= 2 * affine[:3, 2]
     voxels = np.pad(labels.voxels, pad)
     voxels[30:36, 15:20, 3:8] = Label.RV_CAVITY
+    voxels[18:22, 16:20, [2, 8]] = Label.LV_CAVITY  # the first and the last slice would show wall alone
     images = np.pad(cine.voxels, pad, mode="reflect")
     return (CineStack(images, affine, 0.03),), (CineStack(voxels, affine, 0.03),)
 
@@ -117,6 +118,13 @@ def stepped(voxels: np.ndarray) -> np.ndarray:
 
 def emptied(voxels: np.ndarray, number: int) -> np.ndarray:
     voxels[:, :, number] = 0
+    return voxels
+
+
+def walled(voxels: np.ndarray, *numbers: int) -> np.ndarray:
+    """The cavity of some slices filled with wall."""
+    part = voxels[:, :, list(numbers)]
+    voxels[:, :, list(numbers)] = np.where(part == Label.LV_CAVITY, Label.LV_MYOCARDIUM, part)
     return voxels
 
 
@@ -170,6 +178,12 @@ def test_ed_and_es_in_files_of_their_own_are_seen_as_in_a_cine():
     assert mri_findings(*split) == []
     assert codes(mri_findings((split[0][0],) * 2, tuple(split[1]))) == ["mri_still"]
     assert codes(mri_findings(tuple(split[0][::-1]), tuple(split[1][::-1]))) == ["mri_phases"]
+
+
+def test_a_slice_of_wall_alone_does_not_count_for_coverage():
+    """As ukbb_cardiac counts: a slice shows the left ventricle when it shows both its cavity and its wall."""
+    wall_alone = changed(*heart(), labels=lambda v: walled(v, 2, 8))
+    assert [finding.words for finding in mri_findings(*wall_alone)] == ["the left ventricle is on 5 slices"]
 
 
 def test_without_labels_the_length_of_the_stack_is_judged():

@@ -17,7 +17,7 @@ from PIL import Image
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.ecg import ECG, read_ecg, write_cardiosoft
 from cohort.errors import InputError
-from cohort.report import FACTS, CohortReport, main, report, write_table
+from cohort.report import FACTS, CohortReport, main, report, write_subjects
 from cohort.report_page import write_page
 from tests.cohort.test_subjects import FIRST, touch
 
@@ -143,7 +143,7 @@ def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
 
 
 def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
-    write_table(tmp_path / "subjects.csv", ill_found)
+    write_subjects(tmp_path / "subjects.csv", ill_found)
     rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))
     assert [int(row["eid"]) for row in rows] == list(range(FIRST, FIRST + 6))
     assert rows[3]["codes"] == "ecg_lead_flat" and rows[3]["findings"] == "lead V3 is flat" and rows[3]["usable"] == "1"

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cohort.errors import InputError
+from cohort.finding import Finding
 from cohort.subjects import complete, find_subjects, pairs, scan, split_of
 
 FIRST = 9_000_001
@@ -49,11 +50,12 @@ def test_half_a_subject_is_reported_in_words(tmp_path):
         f"ecg/{FIRST + 2}_20205_2_0.xml",
         f"NIFTI/{FIRST + 2}/sa_ED.nii.gz",
     )
-    assert [(subject.instance, subject.missing) for subject in find_subjects(tmp_path)] == [
-        (2, ("no ECG at instance 2 (one at instance 3)",)),
-        (3, ("no short-axis MRI at instance 3 (one at instance 2)",)),
-        (2, ("no short-axis MRI",)),
-        (2, ("short-axis MRI has ED but no ES",)),
+    missing = [(subject.instance, *subject.missing) for subject in find_subjects(tmp_path)]
+    assert missing == [
+        (2, Finding("visit_no_ecg", "no ECG at instance 2 (one at instance 3)")),
+        (3, Finding("visit_no_mri", "no short-axis MRI at instance 3 (one at instance 2)")),
+        (2, Finding("visit_no_mri", "no short-axis MRI")),
+        (2, Finding("visit_half_mri", "short-axis MRI has ED but no ES")),
     ]
     assert pairs(find_subjects(tmp_path)) == []
 
@@ -61,12 +63,12 @@ def test_half_a_subject_is_reported_in_words(tmp_path):
 def test_shuffling_the_directory_changes_nothing(tmp_path):
     names = [f"{FIRST + i}_20205_{visit}_0.xml" for i in range(40) for visit in (2, 3)]
     names = [f"ecg/{name}" for name in names] + [f"NIFTI/{FIRST + i}/sa.nii.gz" for i in range(0, 40, 3)]
-    found = []
+    listed = []
     for seed in range(3):
         root = tmp_path / str(seed)
         touch(root, *np.random.default_rng(seed).permutation(names))
-        found.append([(s.eid, s.instance, s.missing) for s in find_subjects(root)])
-    assert found[0] == found[1] == found[2] == sorted(found[0])
+        listed.append([(s.eid, s.instance, s.missing) for s in find_subjects(root)])
+    assert listed[0] == listed[1] == listed[2] == sorted(listed[0], key=lambda row: row[:2])
 
 
 def test_of_several_files_the_choice_does_not_depend_on_order(tmp_path):
@@ -95,7 +97,7 @@ def test_strays_are_counted_links_are_not_followed_and_other_fields_are_ignored(
     (tmp_path / "NIFTI" / str(FIRST)).symlink_to(tmp_path / "elsewhere")
     (tmp_path / "ecg" / f"{FIRST + 1}_20205_2_0.xml").symlink_to(tmp_path / "ecg" / f"{FIRST}_20205_2_0.xml")
     found = scan(tmp_path)
-    assert [subject.missing for subject in found.subjects] == [("no short-axis MRI",)]
+    assert [subject.missing for subject in found.subjects] == [(Finding("visit_no_mri", "no short-axis MRI"),)]
     assert found.strays == 9
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.errors import InputError
+from cohort.exclusion import REASONS
 
 CANARY = "Canarina"  # a patient's name inside the files, which no message may quote
 CANARY_PID = "9000077"
@@ -54,12 +55,14 @@ def verdict(case: Case, path: Path, read: Callable[[Path], object]) -> str:
     return f"read, and not refused for {case.refused!r}" if case.refused else case.right(found)
 
 
-def _fault_of(refusal: BaseException, case: Case, path: Path) -> str:
+def _fault_of(refusal: InputError, case: Case, path: Path) -> str:
     told = str(refusal)
     if not case.refused:
         return f"refused: {told}"
     if not re.search(case.refused, told):
         return f"refused for another reason: {told}"
+    if refusal.code not in REASONS:
+        return f"refused without a code: {told}"
     if path.stem not in refusal.source:
         return f"the refusal names another file: {told}"
     if not (refusal.fault and refusal.remedy) or "\n" in told:

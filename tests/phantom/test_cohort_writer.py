@@ -38,7 +38,7 @@ def test_an_interrupted_run_continues_to_the_same_bytes(written):
     before = contents(written)
     ecg_path(written, 1).unlink()
     (written / "truth.csv").unlink()
-    (written / "NIFTI" / "9000002" / ".sa_ED.nii.gz.1.partial").write_bytes(b"half")
+    (written / "NIFTI" / "9000002" / ".partial-0a1b2c3d-sa_ED.nii.gz").write_bytes(b"half")
     untouched = ecg_path(written, 0).stat().st_mtime_ns
     write_cohort(written, CohortPlan(seed=6, subjects=3), processes=1)
     assert contents(written) == before

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from cohort.errors import InputError
-from sampling.inputs import FIRST_SIMULATED_EID, ecg_files, ecg_limits, is_simulated, out_of_range, subject_name
+from cohort.subjects import FIRST_SIMULATED_EID
+from phantom.cohort_writer import ecg_path
+from sampling.inputs import ecg_files, ecg_limits, is_simulated, out_of_range, subject_name
 
 
 @pytest.mark.parametrize(
@@ -93,15 +95,8 @@ def test_two_files_of_one_name_are_refused(tmp_path):
 
 
 def test_a_phantoms_ecg_is_known_by_its_name_alone():
-    from phantom.cohort_writer import FIRST_EID
-
-    assert FIRST_SIMULATED_EID == FIRST_EID
-    for name in (f"{FIRST_EID}_20205_2_0.xml", f"{FIRST_EID + 500}_20205_3_0.hea"):
+    first = FIRST_SIMULATED_EID
+    for name in (ecg_path(Path("anywhere"), 0).name, f"{first + 500}_20205_3_0.hea"):
         assert is_simulated(Path("anywhere") / name)
-    for name in (
-        "path.xml",
-        f"{FIRST_EID - 1}_20205_2_0.xml",
-        f"{FIRST_EID}.xml",
-        f"copy of {FIRST_EID}_20205_2_0.xml",
-    ):
+    for name in ("path.xml", f"{first - 1}_20205_2_0.xml", f"{first}.xml", f"copy of {first}_20205_2_0.xml"):
         assert not is_simulated(Path(name))

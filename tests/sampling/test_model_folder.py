@@ -31,8 +31,17 @@ def test_what_a_training_writes_is_plain(saved):
 
 @pytest.mark.parametrize(
     "name",
-    ["unet/pytorch_model.bin", "unet/a.ckpt", "x.pkl", "prior/w.PT", "pipeline.py", "unet/unet.py", "a.so", "a.npy"]
-    + ["unet/diffusion_pytorch_model.safetensors.index.json"],
+    [
+        "denoiser/pytorch_model.bin",
+        "denoiser/a.ckpt",
+        "x.pkl",
+        "prior/w.PT",
+        "pipeline.py",
+        "denoiser/denoiser.py",
+        "a.so",
+        "a.npy",
+    ]
+    + ["denoiser/diffusion_pytorch_model.safetensors.index.json"],
 )
 def test_what_can_carry_code_is_refused_by_name(saved, name):
     (saved / name).write_bytes(b"")
@@ -41,7 +50,7 @@ def test_what_can_carry_code_is_refused_by_name(saved, name):
     assert name in str(refusal.value)
 
 
-@pytest.mark.parametrize("what", ["unet", "unet/config.json", "unet/diffusion_pytorch_model.safetensors"])
+@pytest.mark.parametrize("what", ["denoiser", "denoiser/config.json", "denoiser/diffusion_pytorch_model.safetensors"])
 def test_links_in_the_folder_are_refused_and_a_link_to_it_is_followed(saved, tmp_path, what):
     (tmp_path / "latest").symlink_to(saved)
     ECGToMRIPipeline.load(tmp_path / "latest")
@@ -69,7 +78,7 @@ def test_a_configuration_of_another_class_or_with_foreign_keys_is_refused(saved,
 
 @pytest.mark.parametrize("content", ["[]", "null", "{", '"os.system"', "[" * 100_000])
 def test_a_configuration_that_is_no_table_is_refused(saved, content):
-    (saved / "unet" / "config.json").write_text(content)
+    (saved / "denoiser" / "config.json").write_text(content)
     with pytest.raises(InputError):
         ECGToMRIPipeline.load(saved)
 

@@ -67,7 +67,9 @@ def test_the_record_comes_last_and_goes_first(folder, monkeypatch):
     assert not (folder / "heart.json").exists()
 
 
-def test_nothing_temporary_is_left(folder):
+def test_nothing_temporary_is_left_not_even_by_a_killed_run(folder):
+    (folder / ".partial-0a1b2c3d-grid.png").write_bytes(b"half")
+    write_patient(folder, hearts(), GEOMETRY, {})
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
     stacks = ["sa_ED.nii.gz", "sa_ES.nii.gz"]
     spreads = ["sd_ED.nii.gz", "sd_ES.nii.gz"]

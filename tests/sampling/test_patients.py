@@ -7,7 +7,7 @@ import torch
 from cohort.errors import InputError
 from cohort.person import Person
 from phantom.cohort_writer import ecg_path
-from sampling.patients import condition_of, generate, pooled_ecgs, prepared_patients, read_patient
+from sampling.patients import generate, patient_batch, pooled_ecgs, prepared_patients, read_patient
 
 
 def by_name(pipeline, patients, batch_size, samples=2, seed=0, **options):
@@ -94,7 +94,7 @@ def test_an_ecg_of_flat_leads_only_is_refused(tiny_pipeline, tmp_path):
 
 
 def test_parts_of_the_condition_can_be_withheld(patients):
-    full, bare = condition_of(patients), condition_of(patients, ecg=False, person=False)
+    full, bare = patient_batch(patients), patient_batch(patients, ecg=False, person=False)
     assert full.ecg_present.all() and full.person_present.all()
     assert not bare.ecg_present.any() and not bare.person_present.any()
     assert torch.equal(full.ecg, bare.ecg) and full.ecg.shape == (3, 12, 2500)

@@ -11,19 +11,19 @@ from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from sampling.pipeline import (
     PARTS,
-    Condition,
     ECGToMRIPipeline,
+    PatientBatch,
     newest_pipeline,
     sample_generator,
-    slice_places,
     weights_sha256,
 )
+from training.batch import heart_batch
 
 
 def condition(people=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
     present = torch.ones(people, dtype=torch.bool)
-    return Condition(
+    return PatientBatch(
         ecg=torch.randn(people, 12, 2500, generator=generator),
         lead_mask=torch.ones(people, 12, dtype=torch.bool),
         person=torch.tensor([[0.0, 50.0, 160.0, 60.0], [1.0, 65.0, float("nan"), 90.0], [1.0, 70.0, 180.0, 80.0]])[
@@ -35,7 +35,7 @@ def condition(people=3, seed=0):
 
 
 def of_one(given, k):
-    return Condition(*(value[k : k + 1] for value in vars(given).values()))
+    return PatientBatch(*(value[k : k + 1] for value in vars(given).values()))
 
 
 def generators(*samples, seed=0):
@@ -64,7 +64,7 @@ def test_so_it_is_for_schedulers_that_draw_noise(tiny_pipeline, scheduler):
 
 def test_guidance_1_makes_no_second_pass(tiny_pipeline):
     sizes = []
-    tiny_pipeline.unet.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    tiny_pipeline.denoiser.unet.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
     tiny_pipeline(condition(), generators(1, 2, 3), steps=4, guidance_scale=1.0)
     slices = 3 * 6  # hearts x (slices x phases)
     assert sizes == [slices] * 4
@@ -81,26 +81,25 @@ def test_guidance_at_some_noise_levels_makes_its_second_pass_there_only(tiny_pip
         sizes.append(len(given[0]))
         levels.append(float(given[1][0]) / 1000)
 
-    tiny_pipeline.unet.register_forward_pre_hook(look)
+    tiny_pipeline.denoiser.unet.register_forward_pre_hook(look)
     tiny_pipeline(condition(), generators(1, 2, 3), steps=5, guidance_scale=1.5, guided_between=between)
     assert len(levels) == 5 and levels[0] > 0.99
     slices = 3 * 6  # hearts x (slices x phases)
     assert sizes == [slices * (2 if between[0] <= level <= between[1] else 1) for level in levels]
 
 
-def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(tiny_pipeline):
+def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(tiny_pipeline, monkeypatch):
     tokens, summary = tiny_pipeline.encode(condition(), guided=True)
-    told = tiny_pipeline.conditioner.told(summary, torch.zeros(6, 3), torch.ones(6, dtype=torch.bool))
+    whole = tiny_pipeline.conditioner.global_condition(summary, torch.zeros(6, 3), torch.ones(6, dtype=torch.bool))
 
-    def denoised(rows, scale, *between):
-        given = (tokens[:rows], told[:rows], generators(1, 2, 3), 3, scale, *between)
-        with torch.no_grad():
-            return tiny_pipeline._denoise(*given)
+    def hearts(rows, scale, *between):
+        monkeypatch.setattr(tiny_pipeline, "condition", lambda *_: (tokens[:rows], whole[:rows]))
+        return tiny_pipeline(condition(), generators(1, 2, 3), 3, scale, *between)
 
-    everywhere = denoised(6, 1.5)
-    assert torch.equal(denoised(6, 1.5, (0.0, 1.0)), everywhere)
-    assert (denoised(6, 1.5, (0.0, 0.5)) - everywhere).abs().max() > 1e-4
-    torch.testing.assert_close(denoised(6, 1.5, (2.0, 2.0)), denoised(3, 1.0), atol=1e-5, rtol=0)
+    everywhere = hearts(6, 1.5)
+    assert torch.equal(hearts(6, 1.5, (0.0, 1.0)), everywhere)
+    assert (hearts(6, 1.5, (0.0, 0.5)) - everywhere).abs().max() > 1e-4
+    torch.testing.assert_close(hearts(6, 1.5, (2.0, 2.0)), hearts(3, 1.0), atol=1e-5, rtol=0)
 
 
 def test_guidance_0_follows_nobody_and_1_is_the_condition_itself(tiny_pipeline):
@@ -220,9 +219,9 @@ def truncate(path):
     "file",
     [
         "model_index.json",
-        "unet/config.json",
+        "denoiser/config.json",
         "autoencoder/config.json",
-        "unet/diffusion_pytorch_model.safetensors",
+        "denoiser/diffusion_pytorch_model.safetensors",
         "ecg_encoder/diffusion_pytorch_model.safetensors",
     ],
 )
@@ -234,12 +233,12 @@ def test_a_damaged_folder_is_refused_in_one_line(saved, file, damage):
     assert "\n" not in str(refusal.value)
 
 
-@pytest.mark.parametrize(("entry", "named"), [("unet", ["os", "system"]), ("scheduler", ["os", "system"])])
+@pytest.mark.parametrize(("entry", "named"), [("denoiser", ["os", "system"]), ("scheduler", ["os", "system"])])
 def test_an_index_that_names_code_is_refused_and_runs_none(saved, entry, named):
     """Only the five parts and a scheduler of diffusers are ever built, whatever the index says."""
     index = json.loads((saved / "model_index.json").read_text())
     (saved / "model_index.json").write_text(json.dumps(index | {entry: named}))
-    with pytest.raises(InputError, match="entry unet|no scheduler"):
+    with pytest.raises(InputError, match="entry denoiser|no scheduler"):
         ECGToMRIPipeline.load(saved)
     (saved / "model_index.json").write_text(json.dumps(index | {"scheduler": ["diffusers", "AutoencoderKL"]}))
     with pytest.raises(InputError, match="no scheduler"):
@@ -247,8 +246,8 @@ def test_an_index_that_names_code_is_refused_and_runs_none(saved, entry, named):
 
 
 def test_a_pickle_in_place_of_safetensors_is_not_opened(saved):
-    (saved / "unet" / "diffusion_pytorch_model.safetensors").unlink()
-    torch.save({"a": torch.zeros(1)}, saved / "unet" / "diffusion_pytorch_model.bin")
+    (saved / "denoiser" / "diffusion_pytorch_model.safetensors").unlink()
+    torch.save({"a": torch.zeros(1)}, saved / "denoiser" / "diffusion_pytorch_model.bin")
     with pytest.raises(InputError):
         ECGToMRIPipeline.load(saved)
 
@@ -270,15 +269,24 @@ def test_the_newest_pipeline_is_the_one_written_last(tmp_path):
 
 def test_a_changed_weight_has_another_hash(saved):
     before = weights_sha256(saved)
-    rewrite(saved, "unet", lambda tensors: tensors["conv_in.bias"].add_(1e-3))
+    rewrite(saved, "denoiser", lambda tensors: tensors["unet.conv_in.bias"].add_(1e-3))
     assert weights_sha256(saved) != before and len(before) == 64
 
 
-def test_places_are_those_the_cohort_trains_on(prepared, geometry):
-    from cohort.dataset import heart_batch
-
+def test_places_are_those_the_cohort_trains_on(prepared, tiny_pipeline):
     drawn = torch.zeros(len(prepared.eid), 3, 2, 4, 4, 4).numpy()
-    batch = heart_batch(prepared, drawn, torch.tensor([0]), None)
-    level_mm, phase = slice_places(geometry)
-    assert torch.equal(batch.level_mm, level_mm) and torch.equal(batch.phase, phase)
-    assert level_mm[0].tolist() == [-30, -30, 0, 0, 30, 30] and phase[0].tolist() == [0, 0.5] * 3
+    places = heart_batch(prepared, drawn, torch.tensor([0]), None).places
+    assert torch.equal(places.pose, tiny_pipeline.places.pose) and torch.equal(places.phase, tiny_pipeline.places.phase)
+    assert places.slice_position_mm[0].tolist() == [-30, -30, 0, 0, 30, 30] and places.phase[0].tolist() == [0, 0.5] * 3
+
+
+@torch.no_grad()
+def test_no_tensor_of_the_cpu_meets_one_of_the_device(tiny_pipeline, monkeypatch):
+    """On the meta device every mixture of devices is an error, as it is on a GPU."""
+    shapes = []
+    monkeypatch.setattr(tiny_pipeline, "decode", lambda latents: shapes.append((latents.device.type, latents.shape)))
+    tiny_pipeline.to("meta")
+    for scale in (1.0, 2.0):
+        tiny_pipeline(condition(), generators(1, 2, 3), steps=2, guidance_scale=scale)
+    assert shapes == [("meta", (3, 6, 4, 4, 4))] * 2
+    assert tiny_pipeline.encode_heart(torch.rand(3, 2, 32, 32)).device.type == "meta"

@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 import sampling.release
 from cohort.errors import InputError
 from sampling.model_card import knows_phantoms_only, write_model_card
-from sampling.patients import condition_of, prepared_patients
+from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import PARTS, ECGToMRIPipeline, sample_generator, weights_sha256
 from sampling.release import halve, pipeline_name, pipeline_to_use
 
@@ -54,7 +54,7 @@ def test_half_the_bytes_are_the_same_weights_to_eleven_bits(saved, tmp_path):
 @torch.no_grad()
 def test_halved_weights_are_computed_with_in_float32_and_make_almost_the_same_hearts(saved, prepared, tmp_path):
     halve(saved, tmp_path / "half")
-    given = condition_of(prepared_patients(prepared, np.array([0, 1])))
+    given = patient_batch(prepared_patients(prepared, np.array([0, 1])))
     hearts = []
     for folder in (saved, tmp_path / "half"):
         pipeline = ECGToMRIPipeline.load(folder)
@@ -91,11 +91,11 @@ def test_the_card_of_halved_weights_says_their_size_and_which_they_are(saved, tm
 
 
 def test_a_weight_too_large_for_half_precision_is_refused_and_nothing_is_written(saved, tmp_path):
-    path = saved / "unet" / "diffusion_pytorch_model.safetensors"
+    path = saved / "denoiser" / "diffusion_pytorch_model.safetensors"
     tensors = load_file(path)
-    tensors["conv_in.bias"][0] = 70_000.0  # the largest half is 65 504
+    tensors["unet.conv_in.bias"][0] = 70_000.0  # the largest half is 65 504
     save_file(tensors, path, metadata={"format": "pt"})
-    with pytest.raises(InputError, match="unet.*too large"):
+    with pytest.raises(InputError, match="denoiser.*too large"):
         halve(saved, tmp_path / "half")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
 

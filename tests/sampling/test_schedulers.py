@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-import sampling.pipeline
 from cohort.errors import InputError
 from models.noise import heart_noise
 from sampling.pipeline import sample_generator
@@ -25,18 +24,26 @@ DETERMINISTIC = [
 STOCHASTIC = [("DDPMScheduler", 250), ("EulerAncestralDiscreteScheduler", 250)]
 
 
-def gaussian_velocity(unet, latents, timesteps, *_):
+def gaussian_velocity(latents, sigma, *_):
     """E[noise - data | point] for data of N(MEAN, STD^2) on the straight path: linear in the point."""
-    sigma = (timesteps / 1000).view(-1, 1, 1, 1, 1)
+    sigma = sigma.view(-1, 1, 1, 1, 1)
     variance = (1 - sigma) ** 2 * STD**2 + sigma**2
     slope = (sigma - (1 - sigma) * STD**2) / variance
     return -MEAN + slope * (latents - (1 - sigma) * MEAN)
 
 
+@pytest.fixture
+def pipeline(tiny_pipeline, monkeypatch):
+    """Its denoiser is the Gaussian's exact one, and it gives back latents."""
+    monkeypatch.setattr(tiny_pipeline.denoiser, "forward", gaussian_velocity)
+    monkeypatch.setattr(tiny_pipeline, "decode", lambda latents: latents)
+    return tiny_pipeline
+
+
 def drawn(pipeline, steps, hearts=48):
     generators = [sample_generator(0, f"subject {k}", 1) for k in range(hearts)]
-    with torch.no_grad():
-        return pipeline._denoise(torch.zeros(hearts, 1, 32), torch.zeros(hearts, 32), generators, steps, 1.0)
+    pipeline.condition = lambda *_: (torch.zeros(hearts, 1, 32), torch.zeros(hearts, 32))
+    return pipeline(None, generators, steps, 1.0)
 
 
 def worst_error(pipeline, steps):
@@ -46,26 +53,23 @@ def worst_error(pipeline, steps):
 
 
 @pytest.mark.parametrize(("name", "steps", "tolerance"), DETERMINISTIC, ids=[row[0] for row in DETERMINISTIC])
-def test_a_deterministic_scheduler_follows_the_exact_flow(tiny_pipeline, monkeypatch, name, steps, tolerance):
-    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
-    tiny_pipeline.scheduler = make_scheduler(name)
-    assert worst_error(tiny_pipeline, steps) < tolerance
+def test_a_deterministic_scheduler_follows_the_exact_flow(pipeline, name, steps, tolerance):
+    pipeline.scheduler = make_scheduler(name)
+    assert worst_error(pipeline, steps) < tolerance
 
 
 @pytest.mark.parametrize("name", [row[0] for row in DETERMINISTIC[1:]])
-def test_it_follows_it_better_in_more_steps(tiny_pipeline, monkeypatch, name):
-    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
-    tiny_pipeline.scheduler = make_scheduler(name)
-    assert worst_error(tiny_pipeline, 20) < 0.7 * worst_error(tiny_pipeline, 5)
+def test_it_follows_it_better_in_more_steps(pipeline, name):
+    pipeline.scheduler = make_scheduler(name)
+    assert worst_error(pipeline, 20) < 0.7 * worst_error(pipeline, 5)
 
 
 @pytest.mark.parametrize(
     ("name", "steps"), [row[:2] for row in DETERMINISTIC] + STOCHASTIC, ids=lambda value: str(value)
 )
-def test_samples_of_a_gaussian_have_its_mean_and_spread(tiny_pipeline, monkeypatch, name, steps):
-    monkeypatch.setattr(sampling.pipeline, "denoise_heart", gaussian_velocity)
-    tiny_pipeline.scheduler = make_scheduler(name)
-    latents = drawn(tiny_pipeline, steps)  # 18 432 values: standard errors 0.004 and 0.003
+def test_samples_of_a_gaussian_have_its_mean_and_spread(pipeline, name, steps):
+    pipeline.scheduler = make_scheduler(name)
+    latents = drawn(pipeline, steps)  # 18 432 values: standard errors 0.004 and 0.003
     assert float(latents.mean()) == pytest.approx(MEAN, abs=0.02)
     assert float(latents.std()) == pytest.approx(STD, abs=0.025)
 

@@ -178,12 +178,12 @@ class RandomLesson:
 def cost(folder: Path, steps: int) -> tuple[float, float, int]:
     """Seconds of a step and of a save of the nano denoiser, and the checkpoint's bytes."""
     from accelerate import Accelerator
+    from models.unet import PRESETS, build_unet, denoise_heart
+    from training.diffusion import learn_diffusion
 
     from cohort.phenotypes import PHENOTYPES
     from models.conditioning import HeartConditioner
     from models.ecg_encoder import ECGEncoder
-    from models.unet import PRESETS, build_unet, denoise_heart
-    from training.diffusion import learn_diffusion
     from training.fit import Recipe
     from training.objectives import ConditionReader, HeartDenoiser
     from training.run import Run

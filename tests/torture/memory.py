@@ -20,6 +20,7 @@ LOOK_EVERY = 50  # steps
 def untrained_pipeline(folder: Path) -> None:
     """A nano pipeline of full size, segmenter included: training changes no tensor's size."""
     import torch
+    from models.unet import PRESETS, build_unet
 
     from cohort.heart_grid import GridGeometry
     from cohort.phenotypes import PHENOTYPES
@@ -28,7 +29,6 @@ def untrained_pipeline(folder: Path) -> None:
     from models.ecg_encoder import ECGEncoder
     from models.heart_prior import HeartPrior
     from models.segmenter import Segmenter
-    from models.unet import PRESETS, build_unet
     from sampling.pipeline import ECGToMRIPipeline
     from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 

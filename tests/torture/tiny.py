@@ -67,6 +67,7 @@ def nano_pipeline(folder: Path) -> Path:
 
 def _untrained(folder: Path, preset, grid: dict) -> Path:
     import torch
+    from models.unet import build_unet
 
     from cohort.heart_grid import GridGeometry
     from models.autoencoder import SliceAutoencoder
@@ -74,7 +75,6 @@ def _untrained(folder: Path, preset, grid: dict) -> Path:
     from models.ecg_encoder import ECGEncoder
     from models.heart_prior import HeartPrior
     from models.segmenter import Segmenter
-    from models.unet import build_unet
     from sampling.pipeline import ECGToMRIPipeline
     from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 

@@ -4,9 +4,9 @@ import torch
 
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
+from evaluation.ceiling import predict_phenotypes
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
-from sampling.ceiling import predict_phenotypes
 from sampling.patients import Patient
 
 CPU = torch.device("cpu")

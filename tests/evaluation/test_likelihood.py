@@ -7,8 +7,7 @@ import pytest
 import torch
 from einops import rearrange
 
-import sampling.likelihood
-from sampling.likelihood import SIGMAS, denoising_losses
+from evaluation.likelihood import SIGMAS, denoising_losses
 from sampling.patients import Patient
 
 PEOPLE = 4
@@ -65,19 +64,19 @@ def knows(pipeline, hearts):
     with torch.no_grad():
         known = torch.stack([pipeline.autoencoder.encode(as_slices(heart)) for heart in hearts])  # (K, S*P, C, h, w)
 
-    def denoise(unet, noisy, timesteps, level_mm, phase, *_):
-        seen = known[:, numbered(pipeline.grid, level_mm, phase)]
-        sigma = (timesteps / 1000).view(-1, 1, 1, 1, 1)
+    def denoise(noisy, sigma, places, *_):
+        seen = known[:, numbered(pipeline.grid, places)]
+        sigma = sigma.view(-1, 1, 1, 1, 1)
         nearest = (noisy[:, None] - (1 - sigma)[:, None] * seen).square().sum(dim=(2, 3, 4, 5)).argmin(dim=1)
         return (noisy - seen[nearest]) / sigma  # noise - data
 
     return denoise
 
 
-def numbered(grid, level_mm, phase):
-    """The number, level-major, of the slices a denoiser is shown."""
-    level = (level_mm[0] / grid.slice_step_mm + (grid.slices - 1) / 2).round().long()
-    return level * grid.phases + (phase[0] * grid.phases).round().long()
+def numbered(grid, places):
+    """The number, position by position, of the slices a denoiser is shown."""
+    position = (places.slice_position_mm[0] / grid.slice_step_mm + (grid.slices - 1) / 2).round().long()
+    return position * grid.phases + (places.phase[0] * grid.phases).round().long()
 
 
 def as_slices(heart):
@@ -86,7 +85,7 @@ def as_slices(heart):
 
 def test_a_heart_known_by_heart_has_no_loss_and_another_has(tiny_pipeline, people, monkeypatch):
     patients, hearts, masks = people
-    monkeypatch.setattr(sampling.likelihood, "denoise_heart", knows(tiny_pipeline, hearts[:2]))
+    monkeypatch.setattr(tiny_pipeline.denoiser, "forward", knows(tiny_pipeline, hearts[:2]))
     losses = denoising_losses(tiny_pipeline, patients, hearts, masks)
     assert losses[:2].max() < 1e-8 and losses[2:].min() > 1e4 * losses[:2].max() > 0
 
@@ -96,19 +95,18 @@ def test_the_loss_is_the_mean_square_over_noise_levels_and_acquired_slices(tiny_
     patients, hearts, masks = people
     exact, slices = knows(tiny_pipeline, hearts[:1]), masks[0].size
 
-    def wrong(unet, noisy, timesteps, level_mm, phase, *rest):
-        fifth = (numbered(tiny_pipeline.grid, level_mm, phase) == 4).view(1, -1, 1, 1, 1)
-        velocity = exact(unet, noisy, timesteps, level_mm, phase, *rest)
-        return velocity + fifth * (1 + (timesteps / 1000).view(-1, 1, 1, 1, 1))
+    def wrong(noisy, sigma, places, *rest):
+        fifth = (numbered(tiny_pipeline.grid, places) == 4).view(1, -1, 1, 1, 1)
+        return exact(noisy, sigma, places, *rest) + fifth * (1 + sigma.view(-1, 1, 1, 1, 1))
 
-    monkeypatch.setattr(sampling.likelihood, "denoise_heart", wrong)
+    monkeypatch.setattr(tiny_pipeline.denoiser, "forward", wrong)
     error = np.mean([(1 + sigma) ** 2 for sigma in SIGMAS])
     loss = denoising_losses(tiny_pipeline, patients[:1], hearts[:1], masks[:1])
     assert loss == pytest.approx([error / slices], rel=1e-3)
     masks[0, 0] = False  # two slices of six were not acquired
     loss = denoising_losses(tiny_pipeline, patients[:1], hearts[:1], masks[:1])
     assert loss == pytest.approx([error / (slices - 2)], rel=1e-3)
-    masks[0, 2, 0] = False  # nor the fifth, level-major
+    masks[0, 2, 0] = False  # nor the fifth, position by position
     assert denoising_losses(tiny_pipeline, patients[:1], hearts[:1], masks[:1]) == pytest.approx([0], abs=1e-8)
 
 

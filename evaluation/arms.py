@@ -1,0 +1,24 @@
+"""The kinds of generated hearts that are measured beside one another: whose ECG and whose person each is made from."""
+
+from typing import Literal, NamedTuple, get_args
+
+
+class Arm(NamedTuple):
+    """What the generator is given in place of patient i's own data; None is withheld from it."""
+
+    ecg: Literal["own", "another's"] | None
+    person: Literal["own"] | None
+
+
+# fmt: off
+ARMS = {  #            whose ECG    whose person
+    "generated":    Arm("own",       "own"),
+    "shuffled_ecg": Arm("another's", "own"),
+    "person_only":  Arm(None,        "own"),
+    "ecg_only":     Arm("own",       None),
+    "population":   Arm(None,        None),
+}
+# fmt: on
+Control = Literal["shuffled_ecg", "person_only", "ecg_only", "population"]
+CONTROLS: tuple[Control, ...] = get_args(Control)
+CONTROL_SAMPLES = 2  # hearts per person of each control

@@ -1,0 +1,39 @@
+"""Hearts that sample.py has made already, with the label maps of another segmenter where there are any."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cohort.heart_grid import GridGeometry
+from sampling.outputs import read_hearts
+
+from .labels import Convention, read_labels
+
+
+@dataclass(frozen=True)
+class GivenHearts:
+    """A folder of hearts, one subfolder a patient.
+
+    Attributes:
+        labels: a folder of label maps of these hearts, or None.
+        convention: numbering of the label maps; found out if None.
+    """
+
+    folder: Path
+    labels: Path | None = None
+    convention: Convention | None = None
+
+    def of(
+        self, names: list[str], samples: int, geometry: GridGeometry
+    ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Each patient's first hearts and their label maps, (m, slices, phases, height, width) each.
+
+        Raises:
+            InputError: a heart or a label map is missing or damaged.
+        """
+        maps = dict.fromkeys(names)
+        if self.labels:
+            maps = read_labels(self.labels, geometry, names, self.folder, self.convention)
+        yield from ((read_hearts(self.folder / name)[:samples], maps[name]) for name in names)

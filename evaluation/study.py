@@ -1,0 +1,146 @@
+"""A study: people with known hearts, the pipeline that draws their hearts, and the segmenter that measures them."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate.state import AcceleratorState
+from tqdm import tqdm
+
+from cohort.prepared import PreparedCohort
+from sampling.patients import Patient, generate, prepared_patients
+from sampling.pipeline import ECGToMRIPipeline
+
+from .arms import ARMS, CONTROL_SAMPLES
+from .ceiling import predict_phenotypes
+from .controls import derangement
+from .given_hearts import GivenHearts
+from .measuring import Measured, load_measured, measured, save_measured
+from .segmentation import SliceSegmenter
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Whom a pipeline is measured on, by what, and how its hearts are made.
+
+    Attributes:
+        pipeline: makes the hearts; folder: where it is stored.
+        segmenter: measures every heart, true or generated.
+        cohort: holds the true hearts; rows: (n,) whom of it to measure.
+        samples: hearts per patient. batch_size: hearts denoised at once.
+        steps, guidance_scale: of the sampler; None for the pipeline's own.
+        seed: of the hearts, and of who is given whose ECG.
+        given: hearts made earlier, to be measured in place of newly generated ones.
+    """
+
+    pipeline: ECGToMRIPipeline
+    folder: Path
+    segmenter: SliceSegmenter
+    cohort: PreparedCohort
+    rows: np.ndarray
+    samples: int = 8
+    steps: int | None = None
+    guidance_scale: float | None = None
+    seed: int = 0
+    batch_size: int = 8
+    given: GivenHearts | None = None
+
+    @cached_property
+    def patients(self) -> list[Patient]:
+        """The n people as the network sees them."""
+        return prepared_patients(self.cohort, self.rows)
+
+    @cached_property
+    def truth(self) -> np.ndarray:
+        """(n, K) true phenotypes; NaN where unknown."""
+        return np.asarray(self.cohort.phenotypes[self.rows], dtype=float)
+
+    @cached_property
+    def mask(self) -> np.ndarray:
+        """(n, slices, phases) bool: slices of the true hearts that were acquired."""
+        return np.asarray(self.cohort.mask[self.rows])
+
+    @cached_property
+    def ceiling(self) -> np.ndarray | None:
+        """(n, K) phenotypes predicted by the regression stored with the pipeline; None where it stores none."""
+        folder = self.folder / "ceiling"
+        return predict_phenotypes(folder, self.patients, self.pipeline.device) if folder.exists() else None
+
+    @property
+    def sampler(self) -> dict[str, float]:
+        """Guidance scale and steps, the pipeline's own where the study names none."""
+        own = self.pipeline.config
+        scale = own.guidance_scale if self.guidance_scale is None else self.guidance_scale
+        return {"guidance_scale": scale, "steps": self.steps or own.steps}
+
+    def true_heart(self, person: int) -> np.ndarray:
+        """(slices, phases, height, width) in [0, 1]."""
+        return self.cohort.hearts[self.rows[person]] / 255.0
+
+    def patients_of(self, arm: str) -> list[Patient]:
+        """The n people as the generator is given them in one of ARMS: patient i may carry another's ECG."""
+        if ARMS[arm].ecg != "another's":
+            return self.patients
+        others = [self.patients[k] for k in derangement(len(self.patients), self.seed)]
+        pairs = zip(self.patients, others, strict=True)
+        return [replace(patient, signal=other.signal, lead_mask=other.lead_mask) for patient, other in pairs]
+
+    def hearts(self, arm: str, people: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """Hearts of one kind, of the people with these numbers.
+
+        Args:
+            arm: "real", "reconstructed" (true hearts through the autoencoder alone), or one of ARMS.
+
+        Yields:
+            hearts (m, slices, phases, height, width) in [0, 1], and their label maps where another segmenter drew them.
+        """
+        if arm == "generated" and self.given:
+            names = [self.patients[k].name for k in people]
+            yield from self.given.of(names, self.samples, self.pipeline.grid)
+            return
+        if arm == "real":
+            made = (self.true_heart(k)[None] for k in people)
+        elif arm == "reconstructed":
+            made = (self.pipeline.reconstruct(torch.from_numpy(self.true_heart(k))).numpy()[None] for k in people)
+        else:
+            made = self._generated(arm, people)
+        yield from ((hearts, None) for hearts in made)
+
+    def _generated(self, arm: str, people: Sequence[int]) -> Iterator[np.ndarray]:
+        patients = self.patients_of(arm)
+        made = generate(
+            self.pipeline,
+            [patients[k] for k in people],
+            self.samples if arm == "generated" else CONTROL_SAMPLES,
+            self.seed,
+            self.batch_size,
+            self.steps,
+            self.guidance_scale,
+            ecg=ARMS[arm].ecg is not None,
+            person=ARMS[arm].person is not None,
+        )
+        return (hearts for _, hearts in made)
+
+    def measure(self, arm: str, folder: Path, state: AcceleratorState) -> None:
+        """Measure one kind of heart of every patient, each into a file of its own in `folder`.
+
+        Processes share the patients. A file that is there already is kept, so an interrupted study continues.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        with state.split_between_processes(list(range(len(self.patients)))) as share:  # first: others write already
+            people = [k for k in share if not self._path(folder, k).exists()]
+            bar = tqdm(self.hearts(arm, people), total=len(people), desc=arm, disable=not state.is_main_process)
+            for k, (hearts, labels) in zip(people, bar, strict=True):
+                numbers = measured(self.segmenter, hearts, self.pipeline.grid, self.mask[k], labels)
+                save_measured(self._path(folder, k), numbers)
+        state.wait_for_everyone()
+
+    def measurements(self, folder: Path) -> Measured:
+        """What `measure` has written into a folder, of all n people."""
+        return load_measured([self._path(folder, k) for k in range(len(self.patients))])
+
+    def _path(self, folder: Path, person: int) -> Path:
+        return folder / f"{self.patients[person].name}.npz"

@@ -1,0 +1,164 @@
+"""The report of a study: every number and every picture, from the measurements of its arms."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from einops import rearrange
+
+from cohort.prepared import NO_LABELS
+from sampling.grid import draw_grid
+
+from . import figures
+from .arms import CONTROL_SAMPLES, CONTROLS
+from .calibration import read_calibration
+from .coherence import coherence
+from .groups import disease_groups
+from .likelihood import denoising_losses
+from .measuring import Measured, measured_phenotypes
+from .memorisation import audit, membership_auc, pixel_distances, planted_copies
+from .report import (
+    agreement_figures,
+    ceiling_figures,
+    certainty_figures,
+    control_figures,
+    group_figures,
+    mean_of_samples,
+    realism_figures,
+    reconstruction_figures,
+    retrieval_figures,
+    segmenter_figures,
+)
+from .segmentation import segment
+from .study import Study
+from .training_people import TrainingPeople
+
+PICTURED_PEOPLE = 3
+BRIGHTER = 4  # times the SD of the samples, which is small, is brightened for the picture
+
+
+def build_report(
+    study: Study, arms: dict[str, Measured], training: TrainingPeople | None, data: Path
+) -> tuple[dict, dict[str, bytes]]:
+    """Every number of a study, and the pictures as PNG by name.
+
+    Args:
+        arms: what was measured of each kind of heart, "real", "reconstructed" and "generated" at least.
+        training: the people the pipeline was trained on, where they are at hand.
+        data: the cohort's folder, whose truth.csv may say who is ill.
+    """
+    generated, real = arms["generated"], arms["real"]
+    groups, scars = disease_groups(data, study.cohort.eid[study.rows])
+    report = agreement_figures(generated, real, study.truth)
+    report |= ceiling_report(study, generated)
+    report["controls"] = control_figures(control_phenotypes(study, arms, training), study.truth)
+    report |= certainty_figures(generated, study.truth, read_calibration(study.folder), groups)
+    report["groups"] = group_figures(generated, real, study.truth, groups, scars)
+    if "shuffled_ecg" in arms:
+        report |= retrieval_figures(generated, arms["shuffled_ecg"], real, study.mask)
+    report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
+    report["segmenter"] = segmenter_figures(real, *label_maps(study), generated)
+    mean_heart = training.mean_heart if training else None
+    report["realism"], spectra = realism_figures(generated, real, study.mask, mean_heart)
+    agreement, floor = reconstruction_figures(arms["reconstructed"], real, study.mask, study.truth)
+    report["measured_on_reconstructions"] = agreement
+    report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
+    if training and not training.include(study.cohort, study.rows):  # else copies cannot be told from own hearts
+        report["memorisation"] = memorisation_report(study, generated, training)
+    return report, pictures_of(study, generated, report, spectra)
+
+
+def ceiling_report(study: Study, generated: Measured) -> dict:
+    """What the regression stored with the pipeline reaches, and how much of it the hearts keep."""
+    if study.ceiling is None:
+        print(f"note: {study.folder} holds no ceiling (its cohort had no phenotypes): information kept is not known")
+        return {}
+    report = ceiling_figures(generated, study.ceiling, study.truth)
+    curve = study.folder / "ceiling" / "learning_curve.json"
+    return report | ({"ceiling_curve": json.loads(curve.read_text())} if curve.exists() else {})
+
+
+def control_phenotypes(
+    study: Study, arms: dict[str, Measured], training: TrainingPeople | None
+) -> dict[str, np.ndarray]:
+    """Phenotypes (n, K) of every control: its mean over samples, the mean heart, the nearest ECG's training person.
+
+    `own_ecg` is the mean of as few hearts of the own ECG as a control has. Fewer hearts alone lower R2.
+    """
+    controls = {arm: mean_of_samples(arms[arm].phenotypes) for arm in CONTROLS if arm in arms}
+    if controls:
+        controls["own_ecg"] = mean_of_samples(arms["generated"].phenotypes[:, :CONTROL_SAMPLES])
+    if training:
+        labels, _ = segment(study.segmenter, training.mean_heart)
+        of_mean_heart = measured_phenotypes(labels, study.pipeline.grid)
+        controls["mean_heart"] = np.tile(of_mean_heart, (len(study.patients), 1))
+        nearest = training.with_nearest_ecg(study.pipeline, study.patients)
+        controls["retrieval"] = np.asarray(training.cohort.phenotypes[nearest], dtype=float)
+    return controls
+
+
+def label_maps(study: Study) -> tuple[np.ndarray, np.ndarray]:
+    """Label maps of the true hearts that have them, and the segmenter's own of the same hearts.
+
+    Returns:
+        two (m, slices, phases, height, width) of `Label`; m may be 0.
+    """
+    cohort = study.cohort
+    labelled = [row for row in study.rows if cohort.labels[row, 0, 0, 0, 0] != NO_LABELS]
+    maps = [segment(study.segmenter, cohort.hearts[row] / 255.0)[0] for row in labelled]
+    return np.asarray(cohort.labels[labelled]), np.asarray(maps)
+
+
+def memorisation_report(study: Study, generated: Measured, training: TrainingPeople) -> dict:
+    """Copies of training hearts among the generated ones, by pixels, and membership inference by the loss."""
+    kept, some = generated.hearts.shape[1], training.first(len(study.rows))
+    hearts, masks = some.hearts
+    held_out = study.cohort.hearts[study.rows], study.mask
+    report = audit(
+        pixel_distances,
+        samples=(rearrange(generated.hearts, "n m s p h w -> (n m) s p h w"), np.repeat(study.mask, kept, axis=0)),
+        training=training.hearts,
+        held_out=held_out,
+        copies=(planted_copies(hearts, study.seed), masks),
+        own=np.repeat(np.arange(len(study.rows)), kept),
+        samples_per_patient=kept,
+        seed=study.seed,
+    )
+    trained = denoising_losses(study.pipeline, some.patients, hearts, masks)
+    unseen = denoising_losses(study.pipeline, study.patients, *held_out)
+    return report | {"membership_auc": membership_auc(trained, unseen)}
+
+
+def pictures_of(
+    study: Study, generated: Measured, report: dict, spectra: tuple[np.ndarray, np.ndarray]
+) -> dict[str, bytes]:
+    """PNG by name: hearts, and a plot of each group of numbers."""
+    means = mean_of_samples(generated.phenotypes)
+    pictures = {
+        "hearts": hearts_picture(study, generated),
+        "scatter": figures.scatter(means, study.truth),
+        "bland_altman": figures.bland_altman(means, study.truth),
+        "controls": figures.controls_bars(report),
+        "coverage": figures.coverage_curve(report),
+        "ranks": figures.rank_histograms(report),
+        "spectrum": figures.spectrum(*spectra),
+    }
+    if report.get("ceiling_curve"):
+        pictures["learning_curve"] = figures.learning_curve(report)
+    return pictures
+
+
+def hearts_picture(study: Study, generated: Measured) -> bytes:
+    """A few true hearts, below each a generated one and the SD of the patient's samples, as PNG."""
+    named = []
+    for k in range(min(PICTURED_PEOPLE, len(study.rows))):
+        spread = generated.spread[k].astype(float)
+        named += [
+            (f"patient {k + 1}: true", study.true_heart(k)),
+            (f"patient {k + 1}: generated from the ECG", generated.hearts[k, 0] / 255.0),
+            (f"patient {k + 1}: SD of the samples, four times as bright", BRIGHTER * spread),
+        ]
+    out = io.BytesIO()
+    draw_grid(named).save(out, format="PNG")
+    return out.getvalue()

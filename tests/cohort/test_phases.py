@@ -1,0 +1,22 @@
+"""End-systole is the smallest cavity after end-diastole; the two phases have one order and one naming."""
+
+import numpy as np
+
+from cohort.phases import PHASES, end_systole, phase_stems
+from cohort.subjects import IMAGE, IMAGE_STEMS, LABELS
+
+
+def test_end_systole_is_the_smallest_cavity_after_end_diastole():
+    assert end_systole(np.array([120, 90, 50, 70, 115])) == 2
+    assert end_systole(np.array([10, 90, 50])) == 2  # frame 0 is ED, however small
+
+
+def test_frames_that_nobody_labelled_are_not_empty_hearts():
+    assert end_systole(np.array([120, 0, 90, np.nan, 80, 0])) == 4
+    assert end_systole(np.array([120, 0, 0])) == end_systole(np.array([120, np.nan])) == end_systole(np.array([9])) == 0
+
+
+def test_a_folder_is_read_by_the_names_under_which_phases_are_written():
+    for stem in (IMAGE, LABELS):
+        fields = [IMAGE_STEMS[name] for name in phase_stems(stem)]
+        assert [field.rpartition("_")[2] for field in fields] == [phase.lower() for phase in PHASES]
