@@ -26,7 +26,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from cohort.disk import sha256_of
+from cohort.disk import PARTIAL, sha256_of
 from cohort.errors import exit_code_of
 from training.checkpoint import damaged, digest_of, read_best, step_of
 from training.fit import Recipe, fit
@@ -103,7 +103,7 @@ def saved(folder: Path) -> list[Path]:
 
 def half_written(folder: Path) -> bool:
     """Whether a save is under way, or was when the run was killed."""
-    return any((folder / "checkpoints").glob(".partial_*"))
+    return any((folder / "checkpoints").glob(f"{PARTIAL}*"))
 
 
 class Started:

@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 import torch
 
+from cohort.disk import PARTIAL
 from cohort.exclusion import EXCLUDED
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import ARRAYS, Preparation, PreparedCohort, load_prepared, prepare_cohort
@@ -112,7 +113,7 @@ def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int,
         os.kill(pid, signal.SIGKILL)
         failed += 1
     survivors = len(writers) - len(killed)
-    left = len(list(folder.rglob(".partial-*")))
+    left = len(list(folder.rglob(f"{PARTIAL}*")))
     return len(killed), holders, looks + survivors, torn, failed, left
 
 

@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _tiny_training import damaged, fork, left_by, row, saved, step_of
+from _tiny_training import PARTIAL, damaged, fork, left_by, row, saved, step_of
 
 STEPS, FILLED_AT = 12, 6  # checkpoints are due at 4, 8 and 12
 DISK_BYTES = 64 * 2**20
@@ -74,7 +74,7 @@ def full_at(level: float, place: Path, mounts: bool, size: int, expected: dict) 
     code, said = started.code(), started.said()
     if not refusal(code, said, "cannot be written", "bytes are needed"):
         return f"code {code}: {said[-1500:]}"
-    left = [str(p.relative_to(folder)) for p in folder.rglob("*") if "partial" in p.name or p.name.startswith(".tmp")]
+    left = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.name.startswith((PARTIAL, ".tmp"))]
     if [step_of(path) for path in saved(folder)] != [4] or damaged(saved(folder)[-1]) or left:
         return f"left {[p.name for p in saved(folder)]} and {left}"
     filler.unlink(missing_ok=True)
