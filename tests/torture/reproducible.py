@@ -138,7 +138,7 @@ def save_and_load(work: Path, pipeline: Path, ecg: Path) -> bool:
 
 
 def two_processes(work: Path, pipeline: Path, ecg: Path) -> bool:
-    """torchrun, like `accelerate launch --num_processes 2` on one machine; `accelerate launch --cpu` starts only one."""
+    """torchrun, like `accelerate launch --num_processes 2` on one machine; `accelerate launch --cpu` starts one."""
     where = work / "two"
     words = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", ROOT / "sample.py", "--ecg", ecg)
     options = ("--pipeline", pipeline, "--output", where, *OPTIONS)
