@@ -1,4 +1,4 @@
-"""Fixtures shared by the rooms: a small phantom cohort, tiny networks, and where the real files are, if here at all."""
+"""Fixtures shared by the rooms: a small phantom cohort, tiny networks, and the folder of real files, if it is here."""
 
 import os
 from dataclasses import asdict
@@ -19,9 +19,9 @@ from phantom.cohort_writer import CohortPlan, write_cohort
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
-# Coarse enough for seconds of one core, and still a whole heart: 3 slices of 32 x 32, 4 x 4 latents.
+# Coarse, so that tests take seconds of one core, and still a whole heart: 3 slices of 32 x 32, 4 x 4 latents.
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
-SUBJECTS = 18  # the fewest of this kind with two people each in validation and test
+SUBJECTS = 18  # the smallest such cohort with two people each in validation and test
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +40,7 @@ def geometry() -> GridGeometry:
 
 @pytest.fixture(scope="session")
 def phantom_data(tmp_path_factory) -> Path:
-    """A cohort on disk in UK Biobank's formats; not to be written to."""
+    """A cohort on disk in UK Biobank's formats; tests must not write to it."""
     folder = tmp_path_factory.mktemp("phantom") / "UKBB"
     write_cohort(folder, CohortPlan(seed=3, subjects=SUBJECTS), processes=1)
     return folder

@@ -27,7 +27,7 @@ def imports(tree: ast.AST) -> list[ast.Import | ast.ImportFrom]:
 
 
 def imported_modules(path: Path, tree: ast.AST | None = None) -> set[str]:
-    """Dotted names of what a file imports, wherever in the file; relative ones are resolved within its room."""
+    """Dotted names of all imports of a file; relative ones are resolved in its room."""
     names = set()
     for node in imports(tree or ast.parse(path.read_text())):
         if isinstance(node, ast.Import):

@@ -1,4 +1,4 @@
-"""The whole path on a handful of phantom patients: files -> trainings of two steps -> pseudo-MRI -> figures."""
+"""The whole path on a few phantom patients: files -> trainings of two steps -> pseudo-MRI -> numbers."""
 
 import hashlib
 import importlib
@@ -29,7 +29,7 @@ ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory, phantom_data):
-    """Run a script in one folder, as a user does from the repository's; returns what it needs on every line."""
+    """Run a script in one folder, as a user does in the repository; returns a function that does it."""
     patch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("checkout")
     patch.chdir(folder)
@@ -45,7 +45,7 @@ def shell(tmp_path_factory, phantom_data):
 
 
 def weights(folder):
-    """sha256 of every file of weights, by its place in the folder."""
+    """sha256 of every file of weights, by its path in the folder."""
     files = sorted(folder.rglob("*.safetensors"))
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
@@ -57,7 +57,7 @@ TRAIN_DIFFUSION = ("--steps", 2, *STAGES, "--hearts-per-batch", 4, "--preset", "
 
 @pytest.fixture(scope="module")
 def trained(shell, phantom_data):
-    """The checkout's folder after the three trainings."""
+    """The working folder after the three trainings."""
     shell("train_autoencoder", "--data", phantom_data, "--steps", 2, "--batch-size", 4, "--preset", "nano", grid=True)
     shell("train_segmenter", "--data", phantom_data, "--steps", 2, "--batch-size", 4, grid=True)
     return shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, grid=True)
@@ -149,7 +149,7 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
 
 
 def test_every_record_carries_seed_configuration_weights_and_code(trained, sampled, phantom_data):
-    """So that any heart or figure can be led back to what made it."""
+    """So that any heart or number can be traced back to what made it."""
     runs = trained / "runs"
     stages = (f"diffusion/{stage}" for stage in ("ceiling", "condition", "prior"))
     for stage in ("autoencoder", "segmenter", "diffusion", *stages):
@@ -176,7 +176,7 @@ def test_hearts_already_sampled_are_measured_without_controls(shell, trained, ph
 
 
 def test_another_segmenters_label_maps_take_the_place_of_our_own(shell, trained, unseen_data, phantom_data, tmp_path):
-    """Label maps of the TRUE hearts in place of the generated ones', in ACDC's numbering: the truth scores as truth."""
+    """Label maps of the true hearts, in ACDC's numbering, replace those of the generated hearts and score as truth."""
     cohort = prepare_cohort(unseen_data, trained / "runs" / "prepared", Preparation(GEOMETRY), quiet=True)
     affine = canonical_affine(GEOMETRY)
     shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
@@ -217,7 +217,7 @@ def test_the_same_command_again_has_nothing_to_do_and_changes_nothing(shell, tra
 
 
 def test_what_a_run_must_agree_with_is_the_same_in_every_process(trained):
-    """diffusers notes which options were left at their default in the order of a set: another one in each process."""
+    """diffusers lists the options left at their default in the order of a set, which differs between processes."""
     for run in ("autoencoder", "segmenter", "diffusion"):
         config = json.loads((trained / "runs" / run / "config.json").read_text())
         assert config and not [name for name in config if name.startswith("_")]

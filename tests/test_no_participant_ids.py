@@ -1,4 +1,4 @@
-"""No number that could be a UK Biobank participant id: in no tracked file, its name, nor anything ever committed."""
+"""No number that could be a UK Biobank participant id is in a tracked file, a file's name, or the history."""
 
 import json
 import re
@@ -17,13 +17,13 @@ LOWEST, HIGHEST = 1_000_000, 6_500_000
 
 
 def possible_ids(content: bytes) -> list[int]:
-    """Numbers of a participant's size that stand alone, or begin a bulk file's name."""
+    """Numbers in the range of participant ids that stand alone, or begin a bulk file's name."""
     found = [int(number) for pattern in (STANDALONE, BULK_NAME) for number in pattern.findall(content)]
     return sorted({number for number in found if LOWEST <= number <= HIGHEST})
 
 
 def words_of(name: str, content: bytes) -> bytes:
-    """What of a file people have written: of pictures the text chunks, of weights the notes and names."""
+    """The part of a file that people wrote: text chunks of pictures, notes and names of weights."""
     try:
         if name.endswith(".png") and content.startswith(b"\x89PNG"):
             return b"\n".join(_png_texts(content))
@@ -31,7 +31,7 @@ def words_of(name: str, content: bytes) -> bytes:
             header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
             return json.dumps([header.get("__metadata__"), *header]).encode()
     except (struct.error, ValueError):
-        pass  # is not what its name says: looked through as it is
+        pass  # its content is not what its name says: search all of it
     return content
 
 
@@ -50,7 +50,7 @@ def git(*words: str, given: bytes = b"") -> bytes:
 
 @pytest.fixture(scope="module")
 def checkout() -> None:
-    """Skips, saying so, where there is no history to look through."""
+    """Skip the test, with the reason, where there is no history to search."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed: neither tracked files nor history can be listed")
     if not (ROOT / ".git").exists():
@@ -58,7 +58,7 @@ def checkout() -> None:
 
 
 def blobs() -> Iterator[tuple[str, bytes]]:
-    """(path, content) of everything reachable that was ever committed; a path once for each of its versions."""
+    """(path, content) of everything reachable that was ever committed, each version of a path once."""
     listed = git("rev-list", "--objects", "--all").splitlines()
     paths = dict(line.split(b" ", 1) for line in listed if b" " in line)
     packed = git("cat-file", "--batch", given=b"\n".join(paths) + b"\n")

@@ -1,4 +1,4 @@
-"""What files say of a patient's identity goes nowhere; with a key, not even the file's own name does.
+"""A patient's identity in a file reaches no output; with a key, not even the file's name does.
 
 The long form, through every command and failure: tests/torture/privacy_canaries.py.
 """
@@ -26,7 +26,7 @@ EIDS = {str(FIRST_EID + k).encode(): str(FIRST_EID + k) for k in range(18)}
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory, phantom_data):
-    """Three of the phantoms, named in every field of their files that can hold a name."""
+    """Three of the phantoms, with a name in every field of their files that can hold one."""
     folder = tmp_path_factory.mktemp("planted") / "UKBB"
     (folder / "ecg").mkdir(parents=True)
     for index in range(3):
@@ -45,7 +45,7 @@ def planted_ecg(planted):
 
 @pytest.fixture
 def sample(monkeypatch, tmp_path, capsys, tiny_pipeline):
-    """Run sample.py in an empty folder with the tiny pipeline: (exit code, all it said)."""
+    """Run sample.py in an empty folder with the tiny pipeline; returns (exit code, all it printed)."""
     monkeypatch.chdir(tmp_path)
     tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
     main = importlib.import_module("sample").main
@@ -87,7 +87,7 @@ def test_planting_changes_names_alone(planted, phantom_data):
 
 
 def test_nothing_that_names_a_patient_is_read_into_memory(planted, planted_ecg, tmp_path):
-    """Not even kept: what a traceback, a log or a debugger could show is not there."""
+    """So that no traceback, log or debugger can show it."""
     ecg = read_ecg(planted_ecg)
     canaries.write_planted_wfdb(tmp_path, "record", ecg.signal, 500, LEADS)
     (tmp_path / "muse.xml").write_bytes(canaries.planted_muse(ecg.signal, 500))
@@ -177,7 +177,8 @@ def test_a_pseudonym_changes_the_name_and_not_the_heart(sample, planted_ecg, key
         assert (named / name).read_bytes() == (hidden / name).read_bytes()
     told, hushed = (json.loads((folder / "heart.json").read_text()) for folder in (named, hidden))
     assert {key for key in told if told[key] != hushed[key]} == {"subject", "input_sha256"}
-    assert hushed["input_sha256"] == Naming(read_key(key))(told["input_sha256"])  # or the ECG's hash would tell
+    # The hash of the ECG itself would tell who it is.
+    assert hushed["input_sha256"] == Naming(read_key(key))(told["input_sha256"])
 
 
 def test_a_finished_patient_is_known_again_by_the_pseudonym(sample, planted_ecg, key, tmp_path):

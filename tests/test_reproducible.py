@@ -1,4 +1,4 @@
-"""The same seed gives the same heart whatever runs beside it, and the record says what made it.
+"""The same seed gives the same heart in any batch, and the record says what made it.
 
 The long form, with real processes: tests/torture/reproducible.py.
 """
@@ -20,7 +20,7 @@ from sampling.pipeline import ECGToMRIPipeline
 
 @pytest.fixture
 def sampled(monkeypatch, tmp_path, tiny_pipeline, phantom_data):
-    """Run sample.py on three people, or some of them: the folder it wrote."""
+    """Run sample.py on three people, or some of them; returns the folder it wrote."""
     monkeypatch.chdir(tmp_path)
     tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
     main = importlib.import_module("sample").main
@@ -54,7 +54,7 @@ def test_the_same_command_twice_writes_the_same_bytes(sampled):
 
 
 def test_neither_batch_size_nor_company_changes_a_heart_by_more_than_rounding(sampled):
-    """As two processes do, which share the patients: each is sampled among others."""
+    """As with two processes, which share the patients: each patient is sampled among others."""
     reference = stacks(sampled("reference"))
     for output, options, people in (
         ("one", ("--batch-size", 1), (0, 1, 2)),
@@ -75,7 +75,7 @@ def test_the_record_carries_seed_configuration_weights_and_code(sampled):
 
 
 def test_another_option_or_another_configuration_of_the_pipeline_has_another_hash(sampled, tmp_path):
-    """Measured statistics (of latents, of people) stand in configurations and not among the weights."""
+    """Measured statistics (of latents, of people) are part of configurations, not of the weights."""
     before = records(sampled("before")).popitem()[1]
     other_seed = records(sampled("other_seed", "--seed", 1)).popitem()[1]
     path = tmp_path / "runs" / "tiny" / "pipeline" / "autoencoder" / "config.json"

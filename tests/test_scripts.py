@@ -1,4 +1,4 @@
-"""Every script at the edge of its input: help, and one line and exit code 2 for whatever a user can get wrong."""
+"""Every script shows its help, and answers a user's mistake with one line and exit code 2."""
 
 import gzip
 import importlib
@@ -40,7 +40,7 @@ except SystemExit:
 
 @pytest.fixture
 def run(monkeypatch, tmp_path, capsys):
-    """Run a script as `python script.py ...` does, in this process and in an empty folder: (code, stdout, stderr)."""
+    """Run a script as `python script.py ...` does, in this process and an empty folder: (code, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
 
     def run(script, *arguments):
@@ -58,7 +58,7 @@ def run(monkeypatch, tmp_path, capsys):
 
 
 def refused(result, *words):
-    """One line that holds the words, and no traceback."""
+    """Assert that the error is one line with these words, without a traceback."""
     code, _, error = result
     assert code == 2
     lines = [line for line in error.splitlines() if line.startswith("error: ")]
@@ -78,7 +78,7 @@ def test_help_says_what_the_script_is_for(run, script):
 
 @pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("*.py")))
 def test_help_imports_nothing_heavy(script):
-    """It answers within a second because it waits for none of these; time itself is not tested."""
+    """Without these imports it answers within a second; the time itself is not tested."""
     done = subprocess.run([sys.executable, "-c", HELP, ROOT, ROOT / script], capture_output=True, text=True)
     imported = done.stderr.split()
     assert "tyro" in imported and "usage: " in done.stdout
@@ -92,7 +92,7 @@ def test_an_unknown_option_is_a_fault_of_usage(run, script):
 
 
 def test_a_process_ends_with_code_2_and_one_line(tmp_path):
-    """Once for real, interpreter and all."""
+    """Once as a real process."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, str(ROOT / "sample.py"), "--ecg", "missing.xml"]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
@@ -132,13 +132,13 @@ def saved_pipeline(tiny_pipeline, tmp_path):
 
 
 def exercise(path):
-    """A CardioSoft file of an exercise test: its root is another."""
+    """A CardioSoft file of an exercise test, which has another root element."""
     return path.read_text(encoding="latin-1").replace("CardiologyXML", "CardiologyExerciseXML").encode("latin-1")
 
 
 @pytest.fixture
 def released(tmp_path, monkeypatch):
-    """Where the weights that come with the code would lie; nothing is there yet."""
+    """The place of the weights that come with the code; nothing is there yet."""
     monkeypatch.setattr("sampling.release.RELEASED", tmp_path / "elsewhere" / "pretrained" / "phantom")
     return tmp_path / "elsewhere" / "pretrained" / "phantom"
 
@@ -203,9 +203,9 @@ def test_an_option_out_of_order_is_refused(run, saved_pipeline, phantom_data, ar
 
 
 def test_an_mri_with_a_flipped_bit_is_refused(run, saved_pipeline, phantom_data, tmp_path):
-    """Its gzip checksum is wrong; nibabel itself would show wrong voxels without a word."""
+    """Its gzip checksum is wrong; nibabel alone would read wrong voxels without a warning."""
     content = bytearray((phantom_data / "NIFTI" / str(FIRST_EID) / "sa_ED.nii.gz").read_bytes())
-    content[-6] ^= 1  # of the CRC-32, which is in the last eight bytes
+    content[-6] ^= 1  # a byte of the CRC-32, which is in the last eight
     (tmp_path / "sa.nii.gz").write_bytes(content)
     with pytest.raises(gzip.BadGzipFile):
         gzip.decompress(bytes(content))

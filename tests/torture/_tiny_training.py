@@ -1,7 +1,7 @@
-"""A training of seconds through the real loop, what it leaves as hashes, and ways to start and to end it.
+"""A training of seconds through the real loop, the hashes of what it leaves, and ways to start and to end it.
 
-The network is small, but the loop (training.fit), the run's folder (training.run), the order of the data
-(training.order) and the Accelerator are those of every training; it has dropout, whose masks must survive too.
+The network is small. The loop (training.fit), the run's folder (training.run), the order of the data
+(training.order) and the Accelerator are those of every training. The network has dropout, whose masks must survive too.
 
     python tests/torture/_tiny_training.py --folder runs/tiny
     ACCELERATE_USE_CPU=1 torchrun --nproc_per_node 2 tests/torture/_tiny_training.py --folder runs/tiny
@@ -26,7 +26,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from cohort.disk import sha256_of
+from cohort.disk import PARTIAL, sha256_of
 from cohort.errors import exit_code_of
 from training.checkpoint import damaged, digest_of, read_best, step_of
 from training.fit import Recipe, fit
@@ -51,7 +51,7 @@ def train(
     """Train in `folder`, or go on there.
 
     Args:
-        at_step: called with (step, process) before each step; what it returns, if anything, multiplies the loss.
+        at_step: called with (step, process) before each step. If it returns a number, that multiplies the loss.
         at_evaluation: called with `folder` before each evaluation.
     """
     accelerator = Accelerator(cpu=True)
@@ -83,7 +83,7 @@ def train(
 
 
 def left_by(folder: Path) -> dict[str, str]:
-    """sha256 of everything a run ends in: weights, EMA, optimiser, metrics (losses), and the best weights."""
+    """sha256 of everything a run ends with: weights, EMA, optimiser, metrics (losses), and the best weights."""
     last = saved(folder)[-1]
     assert damaged(last) is None, last
     sums = json.loads((last / "manifest.json").read_text())["sha256"]
@@ -103,7 +103,7 @@ def saved(folder: Path) -> list[Path]:
 
 def half_written(folder: Path) -> bool:
     """Whether a save is under way, or was when the run was killed."""
-    return any((folder / "checkpoints").glob(".partial_*"))
+    return any((folder / "checkpoints").glob(f"{PARTIAL}*"))
 
 
 class Started:

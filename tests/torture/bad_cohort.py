@@ -3,9 +3,9 @@
     python tests/torture/bad_cohort.py            # 1,000 people, 1, 5 and 20 % of them damaged
     python tests/torture/bad_cohort.py --quick    # 60 people, 5 and 20 %
 
-The cohort is a dozen phantoms under many eids. First it is prepared with half as many bad people allowed as there are:
-exit code 2, and everybody bad in the list. Then with 20 %: it goes on from there, everybody else is in it with
-the arrays of the phantom he is a copy of, and the list names exactly the damaged, each with the code of his damage.
+The cohort is a dozen phantoms under many eids. First, half as many bad people are allowed as there are. The run must
+end with exit code 2 and list all bad people. Then 20 % are allowed, and the run goes on from there. Everybody else must
+have the arrays of the phantom they are a copy of. The list must name exactly the damaged, each with the right code.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def main() -> int:
 
 
 def write_damaged(data: Path, phantoms: Path, people: int, bad: int) -> dict[int, str]:
-    """Link the phantoms' files under many eids, damage `bad` of them; returns eid -> the code to be expected."""
+    """Link the phantoms' files under many eids and damage `bad` of them; returns eid -> the expected code."""
     (data / "ecg").mkdir(parents=True)
     for index in range(people):
         source = phantoms / "NIFTI" / str(FIRST_EID + index % PHANTOMS)

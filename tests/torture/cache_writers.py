@@ -3,10 +3,10 @@
     python tests/torture/cache_writers.py            # 40 rounds of 8 writers, 64 kills
     python tests/torture/cache_writers.py --quick    # 5 rounds, 8 kills
 
-Every kill is a SIGKILL at a random instant, half of them of the very process that is writing then. Two of the people
-are damaged, so that rows are taken out at the end as well. A look is torn when an array that can be seen under its name
-is not, to the last bit, what one undisturbed process writes: the surviving writers look when they are done, and another
-process looks all the time.
+Every kill is a SIGKILL at a random instant. Half of them hit the very process that is writing then. Two of the people
+are damaged, so that rows are taken out at the end as well. The surviving writers look at the arrays when they are done,
+and another process looks all the time. A look is torn when it sees an array under its name that differs, in any bit,
+from what one undisturbed process writes.
 """
 
 import argparse
@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 import torch
 
+from cohort.disk import PARTIAL
 from cohort.exclusion import EXCLUDED
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import ARRAYS, Preparation, PreparedCohort, load_prepared, prepare_cohort
@@ -84,7 +85,7 @@ def look(cohort: PreparedCohort) -> str:
 
 
 def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int, chance: random.Random) -> tuple:
-    """Kills, kills of the process that was writing, looks, torn looks, survivors that failed, drafts left behind."""
+    """Counts of kills, kills while writing, looks, torn looks, failed survivors, and drafts left behind."""
     begun = time.monotonic()
     writers = {fork(lambda: int(write(data, folder) != truth)) for _ in range(WRITERS)}
     moments = sorted(chance.uniform(0, 0.9 * lasts_s) for _ in range(KILLS[number % len(KILLS)]))
@@ -104,7 +105,7 @@ def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int,
             failed += pid not in killed and status != 0
         for cohort in seen(folder):
             whole = bool(list(cohort.folder.glob("latents-*.npy")))
-            if whole:  # before, everything but the latents is looked at by those who encode it
+            if whole:  # before that, the encoding processes look at everything but the latents
                 looks += 1
                 torn += look(cohort) != truth
         time.sleep(0.01)
@@ -112,7 +113,7 @@ def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int,
         os.kill(pid, signal.SIGKILL)
         failed += 1
     survivors = len(writers) - len(killed)
-    left = len(list(folder.rglob(".partial-*")))
+    left = len(list(folder.rglob(f"{PARTIAL}*")))
     return len(killed), holders, looks + survivors, torn, failed, left
 
 
@@ -121,7 +122,7 @@ def seen(folder: Path) -> list[PreparedCohort]:
 
 
 def fork(job) -> int:
-    """Start job() in a process of its own, which ends with what it returns; nothing it prints is shown."""
+    """Start job() in a process of its own; its result is the exit code, and nothing it prints is shown."""
     sys.stdout.flush()
     pid = os.fork()
     if pid:

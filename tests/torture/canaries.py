@@ -62,13 +62,13 @@ SOUGHT |= {form: "CardioSoft birth date" for text in DATES for form in spellings
 
 
 def hits(content: bytes, sought: dict[bytes, str] = SOUGHT) -> set[str]:
-    """Which of the strings sought stand in a file's content, whatever it is packed in."""
+    """Which of these strings a file contains, however it is packed."""
     lowered = [layer.lower() for layer in layers(content)]
     return {where for form, where in sought.items() if any(form in layer for layer in lowered)}
 
 
 def layers(content: bytes, depth: int = 3) -> Iterator[bytes]:
-    """The content itself and what is compressed or encoded in it: gzip, zip (.npz), PNG texts, base64 pictures."""
+    """The content and everything compressed or encoded in it: gzip, zip (.npz), PNG texts, base64 pictures."""
     yield content
     if depth:
         for inner in _unpacked(content):
@@ -100,7 +100,7 @@ def _png_texts(content: bytes) -> Iterator[bytes]:
 
 
 def _inflated(content: bytes, window: int) -> bytes:
-    """As much as can be inflated: of a torn file too."""
+    """As much of it as can be inflated, even if the file is torn."""
     try:
         return zlib.decompressobj(window).decompress(content, 1 << 28)
     except zlib.error:
@@ -108,7 +108,7 @@ def _inflated(content: bytes, window: int) -> bytes:
 
 
 def found_in(paths: Iterable[Path], base: Path, sought: dict[bytes, str] = SOUGHT) -> dict[str, set[str]]:
-    """File -> strings found in its content or name; files without any are left out."""
+    """File -> planted strings in its content or name; files without any are left out."""
     found = {}
     for path in paths:
         name = str(path.relative_to(base))
@@ -146,7 +146,7 @@ def search_works(folder: Path) -> dict[str, bool]:
 
 
 def plant_cohort(folder: Path) -> None:
-    """Into every XML, NIfTI and table of a phantom cohort; the hearts and voltages stay what they are."""
+    """Plant them in every XML, NIfTI and table of a phantom cohort; hearts and voltages stay the same."""
     for path in sorted((folder / "ecg").glob("*.xml")):
         path.write_bytes(planted_xml(path.read_bytes()))
     for path in sorted((folder / "NIFTI").rglob("*.nii.gz")):
@@ -158,7 +158,7 @@ def plant_cohort(folder: Path) -> None:
 
 
 def planted_xml(content: bytes) -> bytes:
-    """A CardioSoft file that says whose it is, in every field such files have."""
+    """A CardioSoft file that names its patient in every field that such files have."""
     c = {where.split(" ", 1)[1]: text for where, text in CANARIES.items() if where.startswith("CardioSoft")}
     text = content.decode("iso-8859-1")
     address = (
@@ -186,7 +186,7 @@ def planted_xml(content: bytes) -> bytes:
 
 
 def planted_nifti(content: bytes) -> bytes:
-    """A .nii.gz whose free header fields and extension name a patient; its voxels and geometry stay."""
+    """A .nii.gz whose free header fields and extension name a patient; voxels and geometry stay the same."""
     import nibabel as nib
 
     image = nib.Nifti1Image.from_bytes(gzip.decompress(content))
@@ -197,7 +197,7 @@ def planted_nifti(content: bytes) -> bytes:
 
 
 def planted_muse(millivolts: np.ndarray, rate: int) -> bytes:
-    """A GE MUSE file of (12, T) mV in LEADS order, that says whose it is."""
+    """A GE MUSE file of (12, T) mV in LEADS order that names its patient."""
     c = {where.split(" ", 1)[1]: text for where, text in CANARIES.items() if where.startswith("MUSE")}
     counts = np.round(millivolts * 200).astype("<i2")
     leads = "".join(
@@ -217,7 +217,7 @@ def planted_muse(millivolts: np.ndarray, rate: int) -> bytes:
 
 
 def write_planted_wfdb(folder: Path, name: str, millivolts: np.ndarray, rate: int, leads: Iterable[str]) -> None:
-    """A WFDB record of (12, T) mV and one more channel, whose header says whose it is."""
+    """A WFDB record of (12, T) mV and one more channel, whose header names its patient."""
     counts = np.round(np.vstack([millivolts, millivolts[:1]]) * 1000).astype("<i2")
     (folder / f"{name}.dat").write_bytes(counts.T.tobytes())
     lines = [f"{name} {len(counts)} {rate} {counts.shape[1]}"]

@@ -1,4 +1,4 @@
-"""Row B5: the newest checkpoint damaged in every way we could think of; and what a checkpoint costs.
+"""Rows B5 and B2: the newest checkpoint damaged in every way we could think of, and what a checkpoint costs.
 
 python tests/torture/checkpoints.py            # 58 damages, and the cost beside the nano denoiser's steps
 python tests/torture/checkpoints.py --quick    # every twelfth damage, no cost
@@ -39,7 +39,7 @@ def flipped(share: float) -> Damage:
 
 
 def zeroed(path: Path) -> None:
-    """The length is right and nothing else: a power cut before the data were written."""
+    """Only the length is right, as after a power cut before the data were written."""
     path.write_bytes(bytes(path.stat().st_size))
 
 
@@ -143,7 +143,7 @@ def damaged_checkpoints(place: Path, every: int) -> bool:
 
 
 def fresh(place: Path, chosen: list):
-    """The damages, one after the other, each with no folder of the one before."""
+    """The damages one after the other, each in an empty folder."""
     for name, damage in chosen:
         shutil.rmtree(place / "run", ignore_errors=True)
         (place / "run.log").unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Files that name a patient AND are damaged, each in a way that tempts a reader to quote what it stumbled over."""
+"""Files that name a patient and are damaged, each so that an error message may quote the name."""
 
 import gzip
 import io
@@ -15,7 +15,7 @@ WORD = re.sub("[^A-Za-z]", "", CANARIES["CardioSoft street"])  # fit to be a tag
 
 
 def damaged_ecgs(good: bytes, millivolts: np.ndarray, rate: int) -> Iterator[tuple[str, bytes]]:
-    """(file name, content); `good` is a planted CardioSoft file, millivolts (12, T) what it holds."""
+    """(file name, content) of bad ECGs; `good` is a planted CardioSoft file, and `millivolts` (12, T) its signal."""
     text = good.decode("iso-8859-1")
 
     def changed(pattern: str, put: str, count: int = 1) -> bytes:
@@ -100,7 +100,7 @@ def _damaged_wfdb() -> Iterator[tuple[str, bytes]]:
 
 
 def damaged_niftis(good: bytes) -> Iterator[tuple[str, bytes]]:
-    """(what is wrong, content of a .nii.gz); `good` is a planted one, whole."""
+    """(what is wrong, content of a .nii.gz); `good` is a planted one without damage."""
     raw = bytearray(gzip.decompress(good))
 
     def with_field(offset: int, form: str, *values: float) -> bytes:

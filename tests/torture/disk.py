@@ -1,10 +1,10 @@
-"""Row B6: the disk gets full while a training runs, at ten levels; is too small from the start; may not be written to.
+"""Row B6: a disk that gets full while a training runs (ten levels), is too small from the start, or is read-only.
 
     python tests/torture/disk.py            # ten levels
     python tests/torture/disk.py --quick    # two
 
-Needs no privilege where user namespaces are allowed (`unshare -rm`): the disk is then a small tmpfs that only this
-script sees. Elsewhere a limit on the size of files (RLIMIT_FSIZE) stands for it, and the rows say so.
+Where user namespaces are allowed (`unshare -rm`), it needs no privilege: the disk is a small tmpfs that only this
+script sees. Elsewhere a limit on the size of files (RLIMIT_FSIZE) takes its place, and the rows say so.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from _tiny_training import damaged, fork, left_by, row, saved, step_of
+from _tiny_training import PARTIAL, damaged, fork, left_by, row, saved, step_of
 
 STEPS, FILLED_AT = 12, 6  # checkpoints are due at 4, 8 and 12
 DISK_BYTES = 64 * 2**20
@@ -44,7 +44,7 @@ def disk(place: Path, size: int, options: str = "rw") -> Path:
 
 
 def refusal(code: int | None, said: str, *words: str) -> bool:
-    """One line for the user with these words, and exit code 2."""
+    """Whether the run ended with exit code 2 and one line for the user with these words."""
     lines = [line for line in said.splitlines() if line.startswith("error: ")]
     told = len(lines) == 1 and all(word in lines[0] for word in words)
     return code == 2 and told and "Traceback" not in said
@@ -74,7 +74,7 @@ def full_at(level: float, place: Path, mounts: bool, size: int, expected: dict) 
     code, said = started.code(), started.said()
     if not refusal(code, said, "cannot be written", "bytes are needed"):
         return f"code {code}: {said[-1500:]}"
-    left = [str(p.relative_to(folder)) for p in folder.rglob("*") if "partial" in p.name or p.name.startswith(".tmp")]
+    left = [str(p.relative_to(folder)) for p in folder.rglob("*") if p.name.startswith((PARTIAL, ".tmp"))]
     if [step_of(path) for path in saved(folder)] != [4] or damaged(saved(folder)[-1]) or left:
         return f"left {[p.name for p in saved(folder)]} and {left}"
     filler.unlink(missing_ok=True)

@@ -1,6 +1,6 @@
 """Row A2: what ECG files mean. `python tests/torture/input_ecg.py [--quick]` prints a Markdown row.
 
---quick leaves out nothing: the whole corpus takes seconds.
+--quick leaves nothing out: the whole corpus takes seconds.
 """
 
 import sys

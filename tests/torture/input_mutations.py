@@ -22,7 +22,7 @@ AT_ONCE = 100  # files to a process, which is ended when it hangs
 
 
 def read_each(first: int, count: int, path: Path) -> str:
-    """Numbers of read and refused, the slowest's seconds of processor, and what went wrong, between bars."""
+    """Counts of files read and refused, CPU seconds of the slowest, and what went wrong; separated by bars."""
     originals, read, refused, slowest, wrong = bases(), 0, 0, 0.0, ""
     for number in range(first, first + count):
         path.write_bytes(mutated(originals[number % len(originals)], number))

@@ -1,6 +1,6 @@
 """Row A7: subject names and links. `python tests/torture/input_names.py [--quick]` prints a Markdown row.
 
---quick leaves out nothing: the whole list takes seconds.
+--quick leaves nothing out: the whole list takes seconds.
 """
 
 import sys

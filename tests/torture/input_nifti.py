@@ -1,6 +1,6 @@
 """Row A4: bad NIfTI. `python tests/torture/input_nifti.py [--quick]` prints Markdown rows.
 
---quick leaves out nothing, the whole corpus takes seconds, but allows five times the seconds.
+--quick leaves nothing out, as the whole corpus takes seconds. It allows five times the seconds.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The data doctor's eye: planted faults found, faults that are not there. Prints Markdown rows.
+"""Rows Q1 and Q2: planted faults that the data doctor finds, and its false alarms. Prints Markdown rows.
 
 python tests/torture/input_quality.py            # 300 phantoms
 python tests/torture/input_quality.py --quick    # 30
@@ -18,7 +18,7 @@ from phantom.heart import draw_heart
 from tests.corpora.faults import ECG_FAULTS
 from tests.corpora.trial import markdown_row
 
-SEED = 41  # no threshold was set on these
+SEED = 41  # no threshold was chosen on these phantoms
 LEAST_FOUND, MOST_FALSE = 0.9, 0.02
 
 

@@ -1,6 +1,6 @@
 """Row A1: hostile, damaged and unusual XML. `python tests/torture/input_xml.py [--quick]` prints Markdown rows.
 
---quick: every third file, and five times the seconds.
+--quick takes every third file and allows five times the seconds.
 """
 
 import sys

@@ -1,10 +1,10 @@
-"""Row B1: kill -9 at random instants; a killed run, resumed by the same command, must end in the same bits.
+"""Row B1: kill -9 at random instants; the same command resumes the run, which must end in the same bits.
 
     python tests/torture/kills.py            # 100 runs of one process, 24 + 6 of two, 3 of train_diffusion.py
     python tests/torture/kills.py --quick    # 4, 1 and none
 
-Half the kills are aimed inside a save. To be affordable, runs are forked from this warm process, those of two with the
-environment that torchrun gives; six of these are started by torchrun itself.
+Half the kills are aimed inside a save. To save time, runs are forked from this warm process. Those of two processes
+get the environment that torchrun gives, and torchrun itself starts six of them.
 """
 
 import argparse
@@ -26,7 +26,7 @@ STAGES = ("autoencoder", "segmenter", "ceiling", "condition", "prior")
 
 @dataclass
 class Count:
-    """What the kills have come to."""
+    """What the kills led to."""
 
     runs: int = 0
     equal: int = 0
@@ -35,7 +35,7 @@ class Count:
 
 
 def killed_somewhere(start, folder: Path, seconds: float, in_a_save: bool, chance: random.Random) -> bool | None:
-    """Start a training and kill all of it; returns whether a save was torn, None if it had ended before.
+    """Start a training and kill all its processes; returns whether a save was torn, None if it ended first.
 
     Args:
         seconds: how long a whole training takes from its first checkpoint to its end.

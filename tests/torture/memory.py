@@ -1,4 +1,4 @@
-"""Rows C3 and C4: sample.py's peak of memory on a CPU; a long training's memory does not grow.
+"""Rows C3 and C4: the peak memory of sample.py on a CPU, and a long training whose memory must not grow.
 
 python tests/torture/memory.py            # 5,000 steps; 1 ECG and a folder of 4
 python tests/torture/memory.py --quick    # 400 steps, within 10 %; 1 ECG
@@ -60,7 +60,7 @@ def sampling_peak(place: Path, ecg: Path) -> float:
     with out.with_suffix(".log").open("w") as log:
         says = [(os.POSIX_SPAWN_DUP2, log.fileno(), number) for number in (1, 2)]
         pid = os.posix_spawn(sys.executable, [sys.executable, *map(str, command)], environment, file_actions=says)
-    _, status, usage = os.wait4(pid, 0)  # never less than this script's own memory, which is a third of it
+    _, status, usage = os.wait4(pid, 0)  # includes this script's own memory, a third of it
     assert os.waitstatus_to_exitcode(status) == 0, out.with_suffix(".log").read_text()
     return usage.ru_maxrss * 1024 / 1e6
 
@@ -80,7 +80,7 @@ def sampled(place: Path, quick: bool) -> bool:
 
 
 def growth_percent(folder: Path, steps: int, warm: int) -> tuple[float, float]:
-    """Growth of a training's resident memory after `warm` steps, in %, and what it was then, in MB."""
+    """Growth of a training's resident memory after `warm` steps, in %, and its size at that step, in MB."""
     seen = folder.with_name("memory.txt")
 
     def look(step: int, rank: int) -> None:

@@ -2,11 +2,11 @@
 
     python tests/torture/no_network.py [--quick]
 
-They run in a network namespace of their own (`unshare -n`, as root or as any user who may), in which loopback alone
-exists: processes of one training talk through it. Where the kernel allows none, connections are refused within Python
-instead, and the row says so. Either way each attempt to look up or reach another machine is written down: none is
-the aim. The home folder is empty, so that nothing downloaded earlier is found. Prints Markdown rows; --quick leaves out
-the trainings and the evaluation.
+They run in a network namespace of their own (`unshare -n`, as root or as any user who may). It has only loopback,
+through which the processes of one training talk. Where the kernel allows no namespace, Python refuses connections
+instead, and the row says so. Each attempt to look up or reach another machine is noted. There should be none. The home
+folder is empty, so that earlier downloads are not found. Prints Markdown rows; --quick leaves out the trainings and the
+evaluation.
 """
 
 import argparse
@@ -59,7 +59,7 @@ FEW_DRAWS = ("--samples", "2", "--steps", "1")
 
 
 def readme_commands(quick: bool, key: Path) -> list[tuple]:
-    """What a reader of the README types, on a coarse grid and with few steps."""
+    """The commands of the README, on a coarse grid and with few steps."""
     phantom = [
         ("make_phantom.py", "--output", "UKBB", "--subjects", "2" if quick else "18", "--processes", "1"),
         ("-m", "cohort.report", "--data", "UKBB"),
@@ -104,7 +104,7 @@ def readme_commands(quick: bool, key: Path) -> list[tuple]:
 
 
 def way_in() -> tuple[str, ...]:
-    """The words that put a command into a namespace without a network; none where the kernel refuses."""
+    """The command-line prefix for a namespace without a network; empty where the kernel refuses."""
     for words in (("unshare", "-n"), ("unshare", "-rn")):
         if shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True).returncode == 0:
             return words
@@ -112,7 +112,7 @@ def way_in() -> tuple[str, ...]:
 
 
 def enter(words: list[str]) -> None:
-    """Within the namespace: bring loopback up, then become the command."""
+    """Inside the namespace: bring loopback up, then become the command."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         request = struct.pack("16sh14x", b"lo", UP_AND_RUNNING)
         fcntl.ioctl(any_socket, SET_FLAGS, request)
@@ -120,7 +120,7 @@ def enter(words: list[str]) -> None:
 
 
 def reachable() -> str:
-    """What of the outside can be reached from here, in words; "nothing" is wanted."""
+    """What can be reached from here, in words; it should be "nothing"."""
     found = [name for _, name in socket.if_nameindex() if name != "lo"]
     with socket.socket() as line:
         line.settimeout(3)
@@ -135,7 +135,7 @@ def reachable() -> str:
 
 
 def run(words: tuple, work: Path, door: tuple[str, ...]) -> Done:
-    """One command of the README, run in `work` as if that were the checkout."""
+    """Run one command of the README in `work`, as if that were the checkout."""
     inside = (*door, sys.executable, __file__, "--enter") if door else ()
     script = [ROOT / word if str(word).endswith(".py") else word for word in words]
     places = {"HOME": str(work / "home"), "HF_HOME": str(work / "home" / "hf"), "ATTEMPTS": str(work / "attempts")}

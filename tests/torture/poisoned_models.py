@@ -1,9 +1,9 @@
-"""Row D1: model folders that carry code, lie about themselves or are incomplete: nothing runs, nothing half loads.
+"""Row D1: model folders that carry code, are mislabelled or incomplete: no code runs, and none loads in part.
 
     python tests/torture/poisoned_models.py [--quick]
 
-Each case is a copy of a good pipeline with one thing changed. It is opened under an audit hook that notes every import
-from the folder, pickle, process and connection, and every payload would leave a mark on disk. Prints Markdown rows;
+Each case is a copy of a good pipeline with one thing changed. It is opened under an audit hook, which notes every
+import from the folder, pickle, process and connection. Every payload would leave a mark on disk. Prints Markdown rows;
 --quick leaves out the scripts that open such folders (sample.py, evaluate_samples.py, train_ceiling.py).
 """
 
@@ -76,7 +76,7 @@ def carrying(name: str, instead: bool = False) -> Poison:
 
 
 def sharded(shard: str) -> Poison:
-    """An index that names further files of weights: diffusers opens them by their ending, pickles included."""
+    """An index that names more files of weights; diffusers opens them by their suffix, pickles included."""
 
     def poison(folder: Path, outside: Path) -> None:
         from safetensors.numpy import load_file
@@ -140,7 +140,7 @@ def halved_offsets(header: dict) -> None:
 
 
 def poisons() -> Iterator[tuple[str, Poison]]:
-    """Everything tried: each has to be refused."""
+    """All poisons; each has to be refused."""
     for name in ("unet/diffusion_pytorch_model.bin", "unet/pytorch_model.bin", "prior/model.ckpt", "weights.pt"):
         yield f"pickle {name} beside", carrying(name)
         yield f"pickle {name} in place", carrying(name, instead=name.count("/") == 1)
@@ -214,7 +214,7 @@ def _overwrite(folder: Path, at: int, content: bytes) -> None:
 
 
 def harmless() -> Iterator[tuple[str, Poison]]:
-    """What has no effect and may load, if exactly the same networks come out."""
+    """Additions without effect: they may load if exactly the same networks come out."""
     yield "nothing", lambda folder, _: None
     yield "hidden code, which nobody reads", carrying(".hidden/evil.py")
     yield "a card and a licence", lambda folder, _: (folder / "README.md").write_text("<script>alert(1)</script>")
@@ -224,7 +224,7 @@ def harmless() -> Iterator[tuple[str, Poison]]:
 
 
 class Watch:
-    """Notes what the interpreter does while a folder is opened; hooks cannot be taken away, only paused."""
+    """Notes what the interpreter does while a folder is opened; a hook cannot be removed, only paused."""
 
     def __init__(self) -> None:
         self.folder: Path | None = None
@@ -241,7 +241,7 @@ class Watch:
 
 
 def opened(folder: Path, watch: Watch) -> tuple[str, dict[str, str] | None]:
-    """How opening ended ("loaded", "refused" or the fault), and the sha256 of every tensor of what was loaded."""
+    """How opening ended ("loaded", "refused" or the fault), and the sha256 of every tensor that was loaded."""
     from cohort.errors import InputError
     from models.segmenter import Segmenter
     from sampling.pipeline import PARTS, ECGToMRIPipeline, load_part
@@ -307,7 +307,7 @@ def in_process(good: Path, work: Path) -> list[bool]:
 
 
 def _payload_works(work: Path, watch: Watch) -> bool:
-    """The trial itself is tried: the payload, unpickled on purpose, is seen by the hook and leaves its mark."""
+    """Test the trial itself: the hook sees a payload that is unpickled on purpose, and the payload leaves its mark."""
     mark = work / "ran"
     watch.folder, watch.seen = work, []
     with zipfile.ZipFile(io.BytesIO(pickled(mark))) as archive:

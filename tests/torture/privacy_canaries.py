@@ -1,10 +1,10 @@
-"""Row E1: strings that name patients, through every command and every failure: none may come out again.
+"""Row E1: strings that name patients go into every command and every failure, and none may come out.
 
     python tests/torture/privacy_canaries.py [--quick]
 
-A cohort of phantoms is given names, birth dates, addresses and comments wherever ECG and MRI files can hold them. Then
-every command and every failure that can be provoked is run with verbose logging and tracebacks; whatever they say or
-write is searched, compressed or not. Prints Markdown rows. --quick leaves out the trainings and the evaluation.
+A cohort of phantoms gets names, birth dates, addresses and comments wherever ECG and MRI files can hold them. Then all
+commands and all failures that can be provoked run with verbose logging and tracebacks. Everything they print or write
+is searched, compressed or not. Prints Markdown rows. --quick leaves out the trainings and the evaluation.
 """
 
 import argparse
@@ -54,7 +54,7 @@ HEAVY += ("evaluation.measuring", "evaluation.calibration", "wfdb", "nibabel", "
 
 
 class Stage:
-    """The folder all is done in: in/ holds what is given, everything else is what comes out."""
+    """The working folder: in/ holds the input, everything else is output."""
 
     def __init__(self, work: Path) -> None:
         self.work, self.given = work, work / "in"
@@ -68,14 +68,14 @@ class Stage:
         tempfile.tempdir = None
 
     def keep(self, title: str, done: Done, fails: bool) -> None:
-        """Note what a command said, and whether it ended as it should."""
+        """Note what a command printed, and whether it ended as it should."""
         self.said[title] = done.said
         self.failures += fails
         if fails == (done.code == 0):
             self.unexpected.append(f"{title} (exit {done.code})")
 
     def fork(self, title: str, script: str, *arguments: object, fails: bool = False, before=None, loud=True) -> None:
-        """Run a script in a fork of this process; words it draws into pictures are said as well."""
+        """Run a script in a fork of this process; words drawn into pictures count as output, too."""
         done = forked(script, *arguments, cwd=self.work, before=lambda: (_tell(loud), before and before()))
         self.keep(title, done, fails)
 
@@ -86,14 +86,14 @@ class Stage:
         self.keep(title, done, fails)
 
     def found(self) -> dict[str, set[str]]:
-        """Where a canary came out: in what was said, or in a file that was written."""
+        """Where a canary came out: in what was printed, or in a file that was written."""
         spoken = {title: where for title, said in self.said.items() if (where := canaries.hits(said))}
         written = [path for path in files_of(self.work) if not path.is_relative_to(self.given)]
         return spoken | canaries.found_in(written, self.work)
 
 
 def _tell(loud: bool) -> None:
-    """Say what is drawn into pictures; loudly, also whatever libraries would tell a programmer."""
+    """Print what is drawn into pictures, and the debug messages of libraries if `loudly`."""
     from PIL import ImageDraw
 
     draw = ImageDraw.ImageDraw.text
@@ -185,7 +185,7 @@ def _raise() -> None:
 
 
 def _counting(at: int, note: Path | None, fault: Callable = _raise) -> Callable:
-    """A tracer of the lines of cohort/ and sampling/: a fault at one of them, or writes down how many there were."""
+    """A tracer of the lines of cohort/ and sampling/: raises a fault at one of them, or counts them."""
     rooms, seen = (str(ROOT / "cohort"), str(ROOT / "sampling")), 0
 
     def trace(frame, event: str, _argument):
@@ -208,7 +208,7 @@ def _break(at: int, fault: Callable = _raise) -> None:
 
 
 def _lines_of(stage: Stage, script: str, arguments: tuple) -> int:
-    """How many lines of ours a run passes."""
+    """How many lines of our code a run passes."""
     note = stage.work / "lines"
     forked(script, *arguments, cwd=stage.work, before=lambda: sys.settrace(_counting(0, note)))
     shutil.rmtree(stage.work / "failed", ignore_errors=True)
@@ -216,7 +216,7 @@ def _lines_of(stage: Stage, script: str, arguments: tuple) -> int:
 
 
 def train_all(stage: Stage) -> Path:
-    """Every training and the evaluation, each once as a user starts it; the trained pipeline's folder."""
+    """Run each training and the evaluation once, as a user does; returns the trained pipeline's folder."""
     data, unseen = stage.given / "UKBB", stage.given / "unseen"
     canaries.plant_cohort(tiny_cohort(unseen, 4, seed=5))
     tools = {
@@ -245,7 +245,7 @@ def _few_steps() -> None:
 
 
 def fail_to_train(stage: Stage, pipeline: Path) -> None:
-    """Cohorts, runs and folders no training or evaluation can go on with."""
+    """Cohorts, runs and folders that every training or evaluation must refuse."""
     data = stage.given / "UKBB"
     bad = stage.given / "bad"
     shutil.copytree(data, bad)
@@ -284,16 +284,16 @@ def fail_to_train(stage: Stage, pipeline: Path) -> None:
 
 
 def eids_in(paths: list[Path], base: Path, said: bytes = b"") -> dict[str, set[str]]:
-    """Files, and the screen, in which the phantoms' eids stand."""
+    """Files in which the phantoms' eids stand, and the screen if they stand there."""
     sought = {str(9_000_000 + k).encode(): str(9_000_000 + k) for k in range(1, 40)}
     spoken = canaries.hits(said, sought)
     return canaries.found_in(paths, base, sought) | ({"screen": spoken} if spoken else {})
 
 
 def handed_on(stage: Stage, pipeline: Path) -> dict[str, set[str]]:
-    """eids in what leaves the house: the pipeline's folder, the report, and the notes of the trainings.
+    """eids in what may be passed on: the pipeline's folder, the report, and the notes of the trainings.
 
-    Not in the cohort's own report, which is there to list them, nor in what measurements are kept in by patient.
+    Not searched: the cohort's own report, which lists them on purpose, and the measurements kept by patient.
     """
     runs = [path for path in files_of(stage.work / "runs") if "prepared" not in path.parts]
     report = [path for path in (stage.work / "report").iterdir() if path.is_file()]
@@ -301,9 +301,9 @@ def handed_on(stage: Stage, pipeline: Path) -> dict[str, set[str]]:
 
 
 def pseudonymous(stage: Stage, pipeline: Path) -> dict[str, set[str]]:
-    """eids in what `sample.py --pseudonymise` writes, says and draws, refused files included.
+    """eids in what `sample.py --pseudonymise` writes, prints and draws, refused files included.
 
-    Not loudly: the debug log of the library that opens WFDB headers, off unless asked for, prints their paths.
+    Debug logs are off here: the library that opens WFDB headers would print their paths.
     """
     key = stage.work / "key"
     key.touch(0o600)

@@ -1,9 +1,9 @@
-"""Row F: the same seed gives the same heart, at any batch size and process count; every output says what made it.
+"""Row F: the same seed gives the same heart at any batch size and process count, and outputs say what made them.
 
     python tests/torture/reproducible.py [--quick] [--pipeline FOLDER] [--ecg FOLDER]
 
-Runs the real sample.py on simulated patients, with an untrained pipeline of the nano size (--quick: a tiny one), or one
-that is named. Prints Markdown rows; --quick leaves out two processes, the trainings and the evaluation.
+Runs the real sample.py on simulated patients. The pipeline is an untrained one of the nano size (--quick: a tiny one),
+or one that is named. Prints Markdown rows; --quick leaves out two processes, the trainings and the evaluation.
 """
 
 import argparse
@@ -58,7 +58,7 @@ def voxels_of(folder: Path) -> dict[str, np.ndarray]:
 
 
 def difference(one: Path, other: Path) -> tuple[int, float]:
-    """Largest difference of two runs' voxels, in counts of 1/1000, and the share of voxels that differ at all."""
+    """Largest difference between two runs' voxels, in counts of 1/1000, and the share of voxels that differ."""
     a, b = voxels_of(one), voxels_of(other)
     assert a.keys() == b.keys() and a
     apart = np.concatenate([np.abs(a[name] - b[name]).ravel() for name in a])
@@ -66,7 +66,7 @@ def difference(one: Path, other: Path) -> tuple[int, float]:
 
 
 def bytes_equal(one: Path, other: Path) -> tuple[int, int]:
-    """Of how many files the bytes are equal, and how many there are."""
+    """How many files have equal bytes, and how many there are."""
     digests = [
         {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).digest() for path in files_of(folder)}
         for folder in (one, other)
@@ -76,7 +76,7 @@ def bytes_equal(one: Path, other: Path) -> tuple[int, int]:
 
 
 def same_seed(work: Path, pipeline: Path, ecg: Path) -> list[bool]:
-    """sample.py twice, and with other batches: what lies on disk."""
+    """Compare the files of sample.py run twice, and with other batch sizes."""
     first = sampled(work, "first", pipeline, ecg)
     equal, files = bytes_equal(first, sampled(work, "second", pipeline, ecg))
     rows = [table_row("F", "files of sample.py, the same seed twice", "bitwise", f"{equal} of {files}", equal == files)]
@@ -90,7 +90,7 @@ def same_seed(work: Path, pipeline: Path, ecg: Path) -> list[bool]:
 
 
 def batches(pipeline: Path, ecg: Path) -> list[bool]:
-    """The floating-point hearts, before they are rounded: batches, order, threads."""
+    """Compare floating-point hearts, before rounding, over batches, order and threads."""
     import torch
 
     from cohort.person import Person
@@ -138,7 +138,7 @@ def save_and_load(work: Path, pipeline: Path, ecg: Path) -> bool:
 
 
 def two_processes(work: Path, pipeline: Path, ecg: Path) -> bool:
-    """torchrun, as `accelerate launch --num_processes 2` on one machine; `accelerate launch --cpu` starts but one."""
+    """torchrun, like `accelerate launch --num_processes 2` on one machine; `accelerate launch --cpu` starts one."""
     where = work / "two"
     words = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", ROOT / "sample.py", "--ecg", ecg)
     options = ("--pipeline", pipeline, "--output", where, *OPTIONS)
@@ -163,7 +163,7 @@ def train_and_measure(work: Path) -> None:
 
 
 def records(work: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """(output, what it says in lower case with "_" for spaces, what it should say)."""
+    """(output, its text in lower case with "_" for spaces, the words it should hold)."""
     yield "heart.json", _words(next((work / "first").glob("*/heart.json"))), CARRIED
     if not (work / "runs").exists():
         return
@@ -202,7 +202,7 @@ def carried(work: Path) -> list[bool]:
 
 
 def hashes_tell(work: Path) -> bool:
-    """Another option or another configuration of the pipeline is another configuration_sha256."""
+    """Another option or another configuration of the pipeline gives another configuration_sha256."""
     found = [json.loads(next((work / run).glob("*/heart.json")).read_text()) for run in ("first", "other_seed")]
     different = found[0].get("configuration_sha256") != found[1].get("configuration_sha256")
     same = found[0]["weights_sha256"] == found[1]["weights_sha256"]
@@ -239,7 +239,9 @@ def main() -> int:
         if not options.quick:
             train_and_measure(work)
         met += [hashes_tell(work), *carried(work)]
-        return int(not all([*met, *batches(pipeline, ecg)]))  # last: of two threads, after which none may fork
+        return int(
+            not all([*met, *batches(pipeline, ecg)])
+        )  # last, as it computes with two threads, after which nothing may fork
     finally:
         shutil.rmtree(work)
 

@@ -4,8 +4,8 @@
     python tests/torture/run_all.py --quick    # minutes
 
 A script prints Markdown rows `| id | what | target | reached |`, takes --quick, and exits with 0 if every target was
-met. A file with no `__main__`, or whose name begins with an underscore, is none. The table is printed; of the full form
-it goes to results.md too.
+met. Files without a `__main__` are no scripts, nor are those whose name begins with an underscore. The table is
+printed. The full run writes it to results.md, too.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 
 HERE = Path(__file__).parent
-LONGEST_S = {True: 1200, False: 3600}  # of one script, quick or full, on a busy machine: more is a hang
+LONGEST_S = {True: 1200, False: 3600}  # for one script, quick or full, on a busy machine; longer is a hang
 HEAD = ["| id | what | target | reached |", "|---|---|---|---|"]
 
 
@@ -41,7 +41,7 @@ def run(script: Path, quick: bool) -> tuple[list[str], bool, float]:
 
 
 def _ended(command: list[str], environment: dict[str, str], seconds: float) -> tuple[str, int]:
-    """What a command wrote and its exit code; one that hangs is killed, with what it started."""
+    """What a command printed, and its exit code; one that hangs is killed with its children."""
     started = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env=environment, cwd=HERE.parents[1], start_new_session=True
     )
@@ -52,7 +52,7 @@ def _ended(command: list[str], environment: dict[str, str], seconds: float) -> t
         print(f"{command[1]} still ran after {seconds:.0f} s", file=sys.stderr)
         os.killpg(started.pid, signal.SIGKILL)
         return started.communicate()[0], started.returncode
-    except KeyboardInterrupt:  # which a session of its own does not hear
+    except KeyboardInterrupt:  # a process in a session of its own does not get this signal
         os.killpg(started.pid, signal.SIGKILL)
         raise
 

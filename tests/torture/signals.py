@@ -1,4 +1,4 @@
-"""Rows B3 and B4: asked to stop, a training leaves a checkpoint; losing a process, it ends. Neither leaves an orphan.
+"""Rows B3 and B4: a training asked to stop leaves a checkpoint, and one that loses a process ends. No orphan stays.
 
 python tests/torture/signals.py            # python, accelerate launch, torchrun, and train_diffusion.py itself
 python tests/torture/signals.py --quick    # processes forked from this warm one only; a minute to save
@@ -27,7 +27,7 @@ QUICK_SECONDS = 60  # instead of STOP_SECONDS: the machine may be busy with othe
 
 @dataclass
 class Ending:
-    """How a training that was hit came to its end."""
+    """How a training ended after it was hit."""
 
     name: str
     code: int | None
@@ -36,7 +36,7 @@ class Ending:
     said: str
 
     def told(self, number: str, target: str, good: bool) -> bool:
-        """Print its row; what was said, too, where it was not good."""
+        """Print its row, and the training's output where a target was missed."""
         left = "orphans" if math.isinf(self.gone_after) else f"all gone after {self.gone_after:.1f} s"
         reached = f"{left}, code {self.code}"
         if number == "B3":
@@ -52,7 +52,7 @@ def slow(step: int, rank: int) -> float:
 
 
 def long_look(folder: Path) -> None:
-    """An evaluation that takes longer than any stop may."""
+    """An evaluation that takes longer than a stop is allowed to."""
     (folder / "evaluating").touch()
     time.sleep(2 * GONE_SECONDS)
 
@@ -97,7 +97,7 @@ def hit_training(name: str, start: Callable, folder: Path, hit: Callable, runnin
 
 
 def sends(number: signal.Signals, rank: int | None = None) -> Callable:
-    """A hit: this signal, to what was started or to one of its processes."""
+    """A hit: this signal to the process that was started, or to one of its children."""
 
     def hit(started: Started, members: list[int]) -> None:
         os.kill(started.pids[0] if rank is None else members[rank], number)
@@ -106,11 +106,11 @@ def sends(number: signal.Signals, rank: int | None = None) -> Callable:
 
 
 def nothing(started: Started, members: list[int]) -> None:
-    """It falls by itself."""
+    """A hit that does nothing: the training fails by itself."""
 
 
 def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
-    """Every way to be asked to stop, with the exit codes that are right."""
+    """All ways to be asked to stop, with the right exit codes."""
     forked = {"steps": LONG, "checkpoint_every": LONG, "at_step": slow}
 
     def one(folder: Path) -> Started:
@@ -157,7 +157,7 @@ def stops(place: Path, quick: bool) -> Iterator[tuple[Ending, set]]:
 
 
 def losses(place: Path, quick: bool) -> Iterator[Ending]:
-    """Every way to lose a process."""
+    """All ways to lose a process."""
     forked = {"steps": LONG, "checkpoint_every": LONG}
     cases = [
         ("one of two killed", lambda folder: fork(folder, 2, at_step=slow, **forked), sends(signal.SIGKILL, 1)),

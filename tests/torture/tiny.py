@@ -1,4 +1,4 @@
-"""A tiny cohort, a tiny pipeline, and scripts run as a user runs them: what the scripts beside this file share."""
+"""A tiny cohort, a tiny pipeline, and scripts run as a user runs them; shared by the scripts beside this file."""
 
 import importlib
 import json
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# GNU OpenMP's threads do not survive a fork: the child of a process that had computed with several waits for ever.
+# GNU OpenMP's threads do not survive a fork: the child of a process that computed with several waits for ever.
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
 ROOT = Path(__file__).parents[2]
 SPLIT_SUBJECTS = 18  # the fewest phantoms with two people each in validation and test
@@ -25,14 +25,14 @@ LONGEST_S = 7200  # of a command; a machine may be busy
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended (minus a signal's number), and all it said, stdout and stderr together."""
+    """Exit code of a command (negative: the signal), and its stdout and stderr together."""
 
     code: int
     said: bytes
 
 
 def table_row(row: str, what: str, target: str, reached: object, met: bool) -> bool:
-    """Print one row of the table; whether its target is met is given back."""
+    """Print one row of the table; returns whether its target is met."""
     print(f"| {row} | {what} | {target} | {reached}{'' if met else ' **(missed)**'} |", flush=True)
     return met
 
@@ -118,7 +118,7 @@ def command(*words: object, cwd: Path, **environment: str) -> Done:
 
 
 def forked(script: str, *arguments: object, cwd: Path, before: Callable[[], None] | None = None) -> Done:
-    """Run a script's main as `python script.py ...` would, in a fork: the imports are paid for once.
+    """Run a script's main as `python script.py ...` would, in a fork, which need not import anything again.
 
     Args:
         before: called in the child first, to break or to watch something.
