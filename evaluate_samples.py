@@ -71,7 +71,7 @@ def main() -> None:
     from accelerate import Accelerator
 
     from evaluation.calibration import calibrate
-    from evaluation.curves import curve_figures, measure_curves
+    from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
     from evaluation.opening import open_pipeline, open_segmenter, open_training_people, people_to_measure
     from evaluation.record import fingerprint, record_of
@@ -111,7 +111,7 @@ def main() -> None:
             training = open_training_people(study, config.training_data, config.prepared)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
-                report["curves"] = curve_figures(study, work, measured["generated"], measured["real"])
+                report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     write_report(config.output, folder, record | report | {"seconds": seconds}, pictures)
 
 

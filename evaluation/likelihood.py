@@ -1,4 +1,4 @@
-"""How well a pipeline's denoiser knows given hearts: what a membership attack would look at."""
+"""How well a pipeline's denoiser knows given hearts: a membership attack would look at this."""
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ def denoising_losses(
 ) -> np.ndarray:
     """Mean squared error of the predicted velocity, over SIGMAS and the acquired slices of each patient's own heart.
 
-    The heart code told is the one predicted from ECG and person, so that nothing but the weights knows the heart.
+    The denoiser is given the heart code predicted from ECG and person, so only its weights can know the heart.
 
     Args:
         hearts: (n, slices, phases, height, width) uint8, memory-mapped or not; masks: (n, slices, phases).
@@ -46,6 +46,6 @@ def denoising_losses(
         latents, noise = latents[:, there], noise[:, there]
         places = (level_mm[:, there], phase[:, there], tokens, told)
         given = (part.expand(len(SIGMAS), *part.shape[1:]) for part in places)
-        found = denoise_heart(pipeline.unet, (1 - share) * latents + share * noise, sigma * 1000, *given)
-        losses.append(float((found - (noise - latents)).square().mean()))
+        velocity = denoise_heart(pipeline.unet, (1 - share) * latents + share * noise, sigma * 1000, *given)
+        losses.append(float((velocity - (noise - latents)).square().mean()))
     return np.array(losses)

@@ -53,7 +53,8 @@ def most_by_chance(rate: float, people: int) -> int:
 
 def detector(people: dict, seed: int) -> list[bool]:
     """E4: planted copies and strangers under the threshold that held-out people give."""
-    from evaluation.memorisation import copy_scores, copy_threshold, pixel_distances, planted_copies
+    from evaluation.heart_distances import pixel_distances
+    from evaluation.memorisation import copy_scores, copy_threshold, planted_copies
 
     training, held_out, strangers = (people[name] for name in ("training", "held out", "strangers"))
     copies = planted_copies(training[0], seed), training[1]
@@ -78,7 +79,8 @@ def detector(people: dict, seed: int) -> list[bool]:
 
 def generators(people: dict, seed: int, within: float) -> list[bool]:
     """E5: a generator that copies nobody, and one of whose hearts a tenth are copies."""
-    from evaluation.memorisation import audit, pixel_distances, planted_copies
+    from evaluation.heart_distances import pixel_distances
+    from evaluation.memorisation import audit, planted_copies
 
     training, held_out, generated = (people[name] for name in ("training", "held out", "generated"))
     some = slice(0, max(1, len(generated[1]) // 10))
