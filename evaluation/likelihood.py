@@ -19,7 +19,7 @@ def denoising_losses(
 ) -> np.ndarray:
     """Mean squared error of the predicted velocity, over SIGMAS and the acquired slices of each patient's own heart.
 
-    The heart code is the one predicted from ECG and person, so that nothing but the weights knows the heart.
+    The denoiser is given the heart code predicted from ECG and person, so only its weights can know the heart.
 
     Args:
         hearts: (n, slices, phases, height, width) uint8, memory-mapped or not; masks: (n, slices, phases).
