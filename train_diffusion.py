@@ -36,11 +36,11 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     config = with_lengths(config, accelerator.device.type)
-    training = Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs))
+    job = Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs))
     for learn in STAGES.values():
-        learn(training)
+        learn(job)
     if accelerator.is_main_process:
-        print(f"pipeline: {save_pipeline(training)}\nsamples during training: {config.output / 'samples'}")
+        print(f"pipeline: {save_pipeline(job)}\nsamples during training: {config.output / 'samples'}")
     accelerator.end_training()
 
 
