@@ -1,7 +1,7 @@
 """What a folder of trained weights may hold, looked at before any of it is opened.
 
 Weights come from strangers. Nothing here opens a pickle or imports what a file names, and diffusers is asked for
-safetensors only; still, a folder that carries code, or leads out of itself, is not the one that was saved.
+safetensors only. Still, a folder that carries code, or leads out of itself, is not the one that was saved.
 """
 
 import hashlib
