@@ -122,7 +122,7 @@ def _names(entry: object, part: type) -> bool:
 
 def _settings(about: dict) -> dict:
     settings = {name: about[name] for name in SETTINGS}
-    geometry, limits = settings["geometry"], found["ecg_limits"]
+    geometry, limits = settings["geometry"], settings["ecg_limits"]
     sizes = astuple(GridGeometry(**(geometry or {})))
     sound = (
         all(isinstance(size, int | float) and 0 < size < math.inf for size in sizes)
