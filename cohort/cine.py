@@ -73,6 +73,16 @@ class CineStack:
         first, second = (axis for axis in range(3) if axis != self.slice_axis)
         return first, second
 
+    @property
+    def slice_step_mm(self) -> float:
+        """From slice to slice."""
+        return float(self.spacing_mm[self.slice_axis])
+
+    @property
+    def pixel_mm(self) -> float:
+        """The longer side of a pixel."""
+        return float(max(self.spacing_mm[axis] for axis in self.in_plane_axes))
+
 
 def same_affine(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two affines (voxel index -> mm) put every axis and the origin at the same place."""

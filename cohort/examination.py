@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from cohort.ecg import read_ecg
@@ -196,12 +195,11 @@ def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
 def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
     images, maps = read_stacks(subject)
     stacks_grid(images, maps, GridGeometry())  # refuses what training would refuse
-    spacing = np.sort(images[0].spacing_mm)
     facts = {
         "slices": slice_count(images[0]),
         "frames": sum(stack.voxels.shape[3] for stack in images),
-        "pixel_mm": round(float(spacing[1]), 3),
-        "slice_step_mm": round(float(spacing[2]), 3),
+        "pixel_mm": round(images[0].pixel_mm, 3),
+        "slice_step_mm": round(images[0].slice_step_mm, 3),
     }
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)

@@ -184,7 +184,7 @@ def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Fin
     """
     findings = [*_geometry_findings(images[0]), *_image_findings(images)]
     if any(labels is None for labels in maps):
-        extent = slice_count(images[0]) * float(images[0].spacing_mm.max())
+        extent = slice_count(images[0]) * images[0].slice_step_mm
         if extent < SHORTEST_STACK_MM:
             findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long: base or apex is outside"))
         return findings
@@ -200,13 +200,12 @@ def slice_count(stack: CineStack) -> int:
 
 def _geometry_findings(stack: CineStack) -> list[Finding]:
     findings = []
-    spacing = np.sort(stack.spacing_mm)
     if slice_count(stack) < FEWEST_SLICES:
         findings.append(Finding("mri_few_slices", f"{slice_count(stack)} slices"))
-    if spacing[2] > WIDEST_STEP_MM:
-        findings.append(Finding("mri_spacing", f"slices {spacing[2]:.1f} mm apart"))
-    if spacing[1] > WIDEST_PIXEL_MM:
-        findings.append(Finding("mri_spacing", f"pixels of {spacing[1]:.1f} mm"))
+    if stack.slice_step_mm > WIDEST_STEP_MM:
+        findings.append(Finding("mri_spacing", f"slices {stack.slice_step_mm:.1f} mm apart"))
+    if stack.pixel_mm > WIDEST_PIXEL_MM:
+        findings.append(Finding("mri_spacing", f"pixels of {stack.pixel_mm:.1f} mm"))
     frames, interval = stack.voxels.shape[3], stack.frame_interval_s
     if frames > 2 and interval is not None and interval > LONGEST_FRAME_S:
         findings.append(Finding("mri_frames", f"frames {1000 * interval:.0f} ms apart"))
