@@ -133,15 +133,15 @@ class Knows(nn.Module):
         self.conditioner = SimpleNamespace(config=conditioner().config, predicted=lambda summary: summary)
 
     def forward(self, ecg, *_):
-        code = ecg[:, : len(PHENOTYPES), 0]
+        code = ecg[:, 0, : len(PHENOTYPES)]
         return None, self.share * code + self.noise * torch.randn(code.shape)
 
 
 def written(count=600, unknown=0):
-    """People whose codes stand in the first sample of their leads; a few phenotypes unknown."""
+    """People whose codes stand in the first samples of their first lead; a few phenotypes unknown."""
     people = people_of(count, 2)
     people.ecg = people.ecg.astype(np.float32)
-    codes = torch.from_numpy(people.ecg[:, : len(PHENOTYPES), 0].copy())
+    codes = torch.from_numpy(people.ecg[:, 0, : len(PHENOTYPES)].copy())
     codes[:unknown, 0] = torch.nan
     return EcgSet.of((people, np.arange(count), codes))
 
