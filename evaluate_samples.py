@@ -69,7 +69,7 @@ def main() -> None:
     if config.calibrate and config.split != "validation":
         raise InputError("--calibrate", "is for validation people only", "add --split validation")
     from evaluation.calibration import calibrate
-    from evaluation.curves import curve_figures, measure_curves
+    from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
     from evaluation.opening import open_pipeline, open_segmenter, open_training_people, people_to_measure
     from evaluation.record import fingerprint, record_of
@@ -108,7 +108,7 @@ def main() -> None:
             training = open_training_people(study, config.training_data, config.prepared)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
-                report["curves"] = curve_figures(study, work, measured["generated"], measured["real"])
+                report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     write_report(config.output, folder, record | report | {"seconds": seconds}, pictures)
 
 

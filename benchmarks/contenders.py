@@ -1,33 +1,33 @@
-"""The training steps compared: ours inside `learn_diffusion`, and bare loops around the same UNet and two others'."""
+"""The training steps compared: ours inside `fit`, and bare loops around the same UNet."""
 
-import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import ModuleType
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from cohort.dataset import HeartBatch
 from diffusers import DDPMScheduler
 from diffusers.models.attention_processor import AttnProcessor2_0
 from diffusers.training_utils import EMAModel
-from models.unet import PRESETS, Preset, coordinates, denoise_heart
 from torch import Generator, Tensor, nn
 from torch.nn import functional
-from training.diffusion import Diet, Lesson, learn_diffusion
 
 from cohort.prepared import PreparedCohort
-from training.fit import Recipe
-from training.networks import fresh_generator, fresh_reader
-from training.objectives import TIMESTEPS, HeartDenoiser
+from models.denoiser import TIMESTEPS, cell_features
+from models.presets import Preset
+from training.batch import HeartBatch
+from training.denoising import BatchPlan, TrainingData, denoising
+from training.fit import fit
+from training.networks import fresh_generator, fresh_regressor
+from training.recipe import Recipe
 from training.run import Run
+from training.session import Session
+from training.stages import HEART_COMPONENTS
 
-COMPONENTS = 24  # of the heart code, as train_diffusion.py has it
 TOKENS = 55  # an ECG's 50, its summary, and 4 of the person
 RATE = 1e-4
 
@@ -45,11 +45,14 @@ class Load:
         return self.hearts * self.slices
 
 
+# ---- Bare loops ----
+
+
 class BareLoop:
     """A training step and nothing around it; its data and its condition lie ready on the device.
 
-    As in diffusers' examples: prediction, mean squared error, backward, clip, AdamW, EMA. Every loop has the fast
-    optimiser and average that ours has, whatever its authors use, so that only what is compared differs.
+    As in diffusers' examples: prediction, mean squared error, backward, clip, AdamW, EMA. Every loop has our fast
+    optimiser and average, whatever its authors use, so that only what is compared differs.
 
     Args:
         module: what is trained.
@@ -85,11 +88,11 @@ class BareLoop:
 def diffusers_loop(
     unet: nn.Module, load: Load, accelerator: Accelerator, joined: bool = True, **switches: bool
 ) -> BareLoop:
-    """(a) The loop of diffusers' training examples (epsilon prediction) around a UNet of models.unet.build_unet.
+    """(a) The loop of diffusers' training examples (epsilon prediction) around the UNet of a HeartDenoiser.
 
     Args:
-        joined: whether attention runs over all slices of a heart, as ours does; else diffusers' own processors see
-            every slice alone, and the condition is given once a slice.
+        joined: whether attention runs over all slices of a heart, as ours does. If not, diffusers' own processors see
+            every slice alone, and every slice is given the condition.
         switches: of BareLoop.
     """
     people = load.hearts if joined else load.images
@@ -98,119 +101,70 @@ def diffusers_loop(
         unet.set_attn_processor(AttnProcessor2_0())
     device, scheduler = accelerator.device, DDPMScheduler(TIMESTEPS)
     latents = torch.randn(load.images, *load.latent, device=device)
-    place = coordinates(latents)
+    cells = cell_features(latents)
     tokens = torch.randn(people, TOKENS, unet.config.cross_attention_dim, device=device)
-    told = torch.randn(load.images, unet.config.projection_class_embeddings_input_dim, device=device)
+    condition = torch.randn(load.images, unet.config.projection_class_embeddings_input_dim, device=device)
 
     def loss_of(model: nn.Module) -> Tensor:
         noise = torch.randn_like(latents)
         timesteps = torch.randint(TIMESTEPS, (load.images,), device=device)
-        noisy = torch.cat([scheduler.add_noise(latents, noise, timesteps), place], dim=1)  # (N, C + 2, h, w)
-        out = model(noisy, timesteps, tokens, class_labels=told, **attention).sample
-        return functional.mse_loss(out.float(), noise)
+        noisy = torch.cat([scheduler.add_noise(latents, noise, timesteps), cells], dim=1)  # (N, C + 2, h, w)
+        predicted = model(noisy, timesteps, tokens, class_labels=condition, **attention).sample
+        return functional.mse_loss(predicted.float(), noise)
 
     return BareLoop(unet, loss_of, accelerator, **switches)
 
 
-def monai_loop(load: Load, accelerator: Accelerator, width: int) -> BareLoop:
-    """(b) MONAI's DiffusionModelUNet and DiffusionInferer, attention at the lowest level, as near our nano as it goes.
-
-    Args:
-        width: of the condition's tokens. MONAI has no joined slices: every slice is given the tokens anew.
-    """
-    from monai.inferers import DiffusionInferer
-    from monai.networks.nets import DiffusionModelUNet
-    from monai.networks.schedulers import DDPMScheduler as MonaiScheduler
-
-    nano, channels = PRESETS["nano"], load.latent[0]
-    unet = DiffusionModelUNet(
-        spatial_dims=2,
-        in_channels=channels,
-        out_channels=channels,
-        num_res_blocks=nano.unet_layers,
-        channels=nano.unet_widths,
-        attention_levels=(False, True),
-        num_head_channels=(0, 32),
-        with_conditioning=True,
-        cross_attention_dim=width,
-        use_flash_attention=True,
-    )
-    device, inferer = accelerator.device, DiffusionInferer(MonaiScheduler(num_train_timesteps=TIMESTEPS))
-    latents = torch.randn(load.images, *load.latent, device=device)
-    tokens = torch.randn(load.images, TOKENS, width, device=device)
-
-    def loss_of(model: nn.Module) -> Tensor:
-        noise = torch.randn_like(latents)
-        timesteps = torch.randint(TIMESTEPS, (load.images,), device=device)
-        out = inferer(latents, model, noise, timesteps, condition=tokens)
-        return functional.mse_loss(out.float(), noise)
-
-    return BareLoop(unet, loss_of, accelerator)
+# ---- Ours ----
 
 
-def lucidrains_loop(load: Load, accelerator: Accelerator, dim: int = 72) -> BareLoop:
-    """(c) denoising-diffusion-pytorch's Unet and GaussianDiffusion, without a condition: it takes no tokens.
-
-    Args:
-        dim: width of the finest level; 72 comes nearest our nano among multiples of 8.
-    """
-    # the package imports torchvision for its image folders; nothing of it runs here, and a build of torchvision that
-    # does not fit that of torch cannot be imported at all
-    for name in ("torchvision", "torchvision.transforms", "torchvision.utils"):
-        sys.modules.setdefault(name, ModuleType(name))
-    sys.modules["torchvision"].transforms = sys.modules["torchvision.transforms"]
-    sys.modules["torchvision"].utils = sys.modules["torchvision.utils"]
-    from denoising_diffusion_pytorch import GaussianDiffusion, Unet
-
-    unet = Unet(dim, dim_mults=(1, 2), channels=load.latent[0], flash_attn=True)
-    diffusion = GaussianDiffusion(unet, image_size=load.latent[1:], timesteps=TIMESTEPS, auto_normalize=False)
-    latents = torch.randn(load.images, *load.latent, device=accelerator.device)
-    return BareLoop(diffusion, lambda model: model(latents), accelerator)
-
-
-class LessonOver(Exception):
-    """Leaves `learn_diffusion` where its next step would begin, without a checkpoint."""
+class StepsOver(Exception):
+    """Leaves `fit` where its next step would begin, without a checkpoint."""
 
 
 @dataclass(frozen=True)
-class WatchedLesson(Lesson):
-    """A lesson of so many steps that says when each begins, and when one more would."""
+class WatchedData(TrainingData):
+    """Training data for `steps` steps. It calls `begins` when each begins, and when one more would."""
 
     steps: int
     begins: Callable[[int], None]
 
-    def train_batch(self, step: int, rank: int, ranks: int) -> tuple[HeartBatch, Tensor, Generator]:
+    def train_batch(self, session: Session, step: int) -> tuple[HeartBatch, Tensor, Generator]:
         self.begins(step)
         if step == self.steps:
-            raise LessonOver
-        return super().train_batch(step, rank, ranks)
+            raise StepsOver
+        return super().train_batch(session, step)
 
 
 class OurTraining:
-    """`learn_diffusion` itself on fresh networks: reader, told code, gathering, augmentation, loss, EMA, log.
+    """The training of the denoiser itself, `fit` of `denoising`, on fresh networks.
+
+    A step gathers people and slices, augments ECGs, asks the regressor, learns, averages and logs.
 
     Args:
-        latents: (N, levels, phases, C, h, w) of the cohort.
+        latents: (N, slices, phases, C, h, w) of the cohort.
     """
 
     def __init__(
         self, cohort: PreparedCohort, latents: np.ndarray, load: Load, preset: Preset, accelerator: Accelerator
     ) -> None:
         torch.manual_seed(0)
-        self.reader = fresh_reader(cohort, preset, COMPONENTS)
-        _, unet = fresh_generator(self.reader.conditioner, preset, latents.shape[-3:])
-        self.module = HeartDenoiser(unet, denoise_heart)
-        codes = torch.randn(len(latents), self.reader.conditioner.code_length)
-        self._lesson = (cohort, latents, codes, Diet(load.hearts, load.slices, 0.1, 0.5, seed=0))
+        self.regressor = fresh_regressor(cohort, preset, HEART_COMPONENTS)
+        conditioner = self.regressor.conditioner
+        _, self.module = fresh_generator(conditioner, preset, latents.shape[-3:])
+        codes = torch.randn(len(latents), conditioner.code_length)
+        plan = BatchPlan(load.hearts, load.slices, condition_dropout=0.1, shared_noise=0.5)
+        self._data = (cohort, latents, codes, plan)
         self._accelerator = accelerator
 
     def run(self, steps: int, begins: Callable[[int], None]) -> None:
-        """Train; `begins` is called with 0, 1, ... `steps`, where a step begins and the one before has ended."""
-        lesson = WatchedLesson(*self._lesson, steps, begins)
+        """Train. `begins` is called with 0, 1, ... `steps`, where a step begins and the one before has ended."""
+        data = WatchedData(*self._data, steps, begins)
         recipe = Recipe(steps + 1, RATE, checkpoint_every=steps + 1, evaluate_every=steps + 1)
-        with TemporaryDirectory() as folder, suppress(LessonOver), redirect_stderr(StringIO()):  # no progress bar
+        with TemporaryDirectory() as folder, suppress(StepsOver), redirect_stderr(StringIO()):  # no progress bar
             run = Run(Path(folder) / "run", {}, self._accelerator.is_main_process)
-            learn_diffusion(self.module, self.reader, lesson, run, recipe, self._accelerator, lambda step: None)
+            session = Session(run, recipe, self._accelerator, seed=0)
+            fit(denoising(session, self.module, self.regressor, data, lambda step: None), session)
 
 
 def parameters(module: nn.Module) -> int:

@@ -2,27 +2,32 @@
 
     python benchmarks/data_index.py
 
-Writes two empty files a person into a temporary folder, and sparse arrays beside them. Then it looks, as every training
-does when it starts, at the folder (who is complete), at whether it still is the cohort that was prepared (names, sizes,
-times), and at the prepared cohort's own index (eid, visit, split). Memory is what stays, and the peak on the way, above
-a process that has only imported the code (Linux). Writes results/data_index.md and .json.
+Writes two empty files a person into a temporary folder, and sparse arrays beside them. Then it looks where every
+training looks when it starts. In the folder: who is complete? By names, sizes and times: is it still the cohort that
+was prepared? In the prepared cohort's own index: eid, visit, split. Memory is what stays, and the peak on the way. It
+is counted above that of a process that has only imported the code (Linux). Writes results/data_index.md and .json.
 """
 
+import json
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
 from cohort.errors import exit_code_of
+from cohort.prepared import Preparation, PreparedCohort, array_shapes, cohort_fingerprint, load_prepared
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
+from cohort.subjects import Subject, find_subjects, pairs
 
-FIRST_EID = 9_000_001
 MOST_S, MOST_MB = 2.0, 50.0
 
 
@@ -62,13 +67,6 @@ def write_names(data: Path, people: int) -> None:
 
 def write_arrays(folder: Path, people: int) -> None:
     """A prepared cohort of nothing but holes, with its eids."""
-    import json
-    from dataclasses import asdict
-
-    import numpy as np
-
-    from cohort.prepared import Preparation, array_shapes
-
     folder.mkdir()
     for name, (shape, dtype) in array_shapes(people, Preparation()).items():
         array = np.lib.format.open_memmap(folder / f"{name}.npy", mode="w+", dtype=dtype, shape=shape)
@@ -77,24 +75,24 @@ def write_arrays(folder: Path, people: int) -> None:
     (folder / "prepared.json").write_text(json.dumps({"people": people, "preparation": asdict(Preparation())}))
 
 
-def in_folder(place: Path) -> object:
-    from cohort.subjects import find_subjects, pairs
+# ---- What is timed ----
 
+
+def in_folder(place: Path) -> list[Subject]:
     return pairs(find_subjects(place / "UKBB"))
 
 
-def checked(place: Path) -> object:
-    from cohort.prepared import Preparation, cohort_fingerprint
-
+def checked(place: Path) -> tuple[list[Subject], str]:
     subjects = in_folder(place)
     return subjects, cohort_fingerprint(place / "UKBB", subjects, Preparation())
 
 
-def prepared(place: Path) -> object:
-    from cohort.prepared import load_prepared
-
+def prepared(place: Path) -> tuple[PreparedCohort, list[np.ndarray]]:
     cohort = load_prepared(place / "prepared")
     return cohort, [cohort.rows(split) for split in ("train", "validation", "test")]
+
+
+# ---- In a fresh process, which has imported this file and nothing else ----
 
 
 def in_fresh_process(job: Callable[[Path], object], place: Path) -> dict:
@@ -106,20 +104,18 @@ def in_fresh_process(job: Callable[[Path], object], place: Path) -> dict:
 
 def _weighed(job: Callable[[Path], object], place: Path) -> tuple[float, float, float]:
     """Seconds of processor, MB that stay and MB at the peak, of this process."""
-    import time
-
-    import cohort.prepared  # noqa: F401  (what the code itself weighs does not count)
-
-    def megabytes(field: str) -> float:
-        lines = Path("/proc/self/status").read_text().splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
-
     before, begun = megabytes("VmRSS"), time.process_time()
     kept = job(place)
     spent = time.process_time() - begun
     stays, peak = megabytes("VmRSS") - before, megabytes("VmHWM") - before
     del kept
     return spent, stays, peak
+
+
+def megabytes(field: str) -> float:
+    """A line of this process's /proc/self/status, in MB: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
 if __name__ == "__main__":

@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever t
 
 from cohort.errors import exit_code_of
 
-STRIP_S = 5.0  # half an ECG: 100,000 whole ones would fill 6 GB
-
 
 @dataclass(frozen=True)
 class Config:
@@ -31,6 +29,8 @@ class Config:
     phases: int = 2
     side: int = 12
     """Of the latents, in cells."""
+    strip_s: float = 10.0
+    """Length of the ECGs."""
     hearts: int = 8
     """Per process and step."""
     slices: int = 3
@@ -43,26 +43,15 @@ def main() -> None:
     import torch
     from accelerate import Accelerator
 
-    torch.set_num_threads(config.threads)
-    accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    point = measured(config, accelerator)
-    if accelerator.is_main_process:
-        print(json.dumps(point))
-    accelerator.end_training()
-
-
-def measured(config: Config, accelerator) -> dict[str, float]:
-    """Medians of a step's time (CPU time on one thread) and wall time; MB before there was a cohort, and at most."""
-    from models.unet import PRESETS
-
     from benchmarks.contenders import Load, OurTraining
     from benchmarks.machine import WARMUP, Clock, seconds_of
     from benchmarks.synthetic_cohort import CHANNELS, CohortSize, synthetic_cohort
+    from models.presets import PRESETS
 
+    torch.set_num_threads(config.threads)
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     before, clock, laps = peak_mb(), Clock(accelerator.device), []
-    cohort, latents = synthetic_cohort(
-        config.cohort, CohortSize(config.people, config.phases, config.side, strip_s=STRIP_S)
-    )
+    size = CohortSize(config.people, config.phases, config.side, strip_s=config.strip_s)
     load = Load(config.hearts, config.slices, (CHANNELS, config.side, config.side))
 
     def begins(step: int) -> None:
@@ -70,13 +59,17 @@ def measured(config: Config, accelerator) -> dict[str, float]:
             laps.append(clock.lap())
         clock.start()
 
-    OurTraining(cohort, latents, load, PRESETS["nano"], accelerator).run(WARMUP + config.steps, begins)
-    return {
+    training = OurTraining(*synthetic_cohort(config.cohort, size), load, PRESETS["nano"], accelerator)
+    training.run(WARMUP + config.steps, begins)
+    point = {
         "ms": 1e3 * median(seconds_of(lap, accelerator.device) for lap in laps),
         "wall_ms": 1e3 * median(lap.wall_s for lap in laps),
         "imports_mb": before,
         "peak_mb": peak_mb(),
     }
+    if accelerator.is_main_process:
+        print(json.dumps(point))
+    accelerator.end_training()
 
 
 def peak_mb() -> float:

@@ -1,110 +1,107 @@
 """The two arms of the race: this project's stages, and a baseline assembled from the field's defaults."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import suppress
 from copy import deepcopy
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from cohort.dataset import draw_slices, heart_batch
+from accelerate import Accelerator
+from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
+from diffusers.models.embeddings import get_timestep_embedding
+from diffusers.training_utils import EMAModel
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 
-from models.ecg_encoder import ECGEncoder, sinusoid
-from sampling.patients import condition_of
+from benchmarks.race_judge import Race
+from cohort.prepared import PreparedCohort
+from models.ecg_encoder import ECGEncoder
+from models.places import Places
+from sampling.patients import Patient, generate, patient_batch
+from training.batch import draw_slices, heart_batch
+from training.options import DiffusionOptions, StageSteps
 from training.order import keyed_generator, rows_of_step
+from training.stages import STAGES, Training, with_lengths
+
+# ---- Ours ----
 
 JUDGED_EVERY = 100  # of our steps
-AUTOENCODER_SHARE = 0.3  # of the baseline's minutes
-KEPT_AT = (0.4, 0.6, 0.8, 1.0)  # shares of the baseline's minutes whose weights are kept to be judged
-WIDTH = 128
+HEARTS_AT_ONCE = 8
 
 
 class Enough(Exception):
-    """The goal is reached: an arm need not learn on."""
+    """The goal is reached: our arm need not learn on."""
 
 
-def learn_ours(cohort, folder: Path, steps: int, accelerator, seen: Callable) -> None:
-    """The stages of train_diffusion.py, short, judged every hundred steps until the goal is reached."""
-    from dataclasses import asdict
+def our_options(folder: Path, segmenter: Path, steps: int) -> DiffusionOptions:
+    """Of a short training of the nano preset.
 
-    from models.unet import PRESETS, denoise_heart
-    from training.condition import learn_prior, learn_reading
-    from training.diffusion import Diet, Lesson, learn_diffusion
+    Args:
+        folder: of the arm. segmenter: the judge's own run, so that none is trained. steps: of the denoiser.
+    """
+    return DiffusionOptions(
+        output=folder,
+        autoencoder=folder / "autoencoder",
+        segmenter=segmenter,
+        preset="nano",
+        steps=steps,
+        stage_steps=StageSteps(autoencoder=450, ceiling=800, condition=500, prior=600),
+        evaluate_every=JUDGED_EVERY,
+    )
 
-    from models.autoencoder import SliceAutoencoder
-    from sampling.patients import generate as generate_hearts
-    from sampling.pipeline import ECGToMRIPipeline
-    from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
-    from training.autoencoder import learn_autoencoder
-    from training.ceiling import PEOPLE, learn_ceiling, readings
-    from training.fit import Recipe
-    from training.latents import cohort_latents
-    from training.networks import begin_from, fresh_generator, fresh_reader
-    from training.objectives import HeartDenoiser
-    from training.run import Run
-    from training.targets import heart_codes
 
-    torch.manual_seed(0)
-    nano, device = PRESETS["nano"], accelerator.device
-    autoencoder = SliceAutoencoder(nano.autoencoder_width)
-    learn_autoencoder(autoencoder, cohort, folder / "autoencoder", Recipe(450, 2e-3), accelerator, batch=32, seed=0)
-    latents = cohort_latents(autoencoder, cohort, device, True)
-    reader = fresh_reader(cohort, nano, 24)
-    prior, unet = fresh_generator(reader.conditioner, nano, latents.shape[-3:])
-    codes = heart_codes(cohort, latents, reader.conditioner)
-    people = readings(cohort, codes, None, reader.conditioner)
+def learn_ours(options: DiffusionOptions, cohort: PreparedCohort, accelerator: Accelerator, race: Race) -> None:
+    """The stages of train_diffusion.py, until the goal is reached; judged whenever the denoiser is evaluated."""
+    training = Training(with_lengths(options, accelerator.device.type), accelerator, cohort)
 
-    def recipe(steps: int, rate: float) -> Recipe:
-        return Recipe(steps, rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
+    def hearts(patients: list[Patient], samples: int) -> np.ndarray:
+        training.pipeline.set_progress_bar_config(disable=True)
+        made = generate(training.pipeline, patients, samples, options.seed, HEARTS_AT_ONCE)
+        return np.stack([hearts for _, hearts in made])
 
-    ceiling, _ = learn_ceiling(cohort, None, nano, Run(folder / "ceiling", {}), recipe(800, 1e-3), accelerator, 0)
-    begin_from(reader, ceiling)
-    half = recipe(500, 5e-4)
-    run = Run(folder / "condition", {})
-    learn_reading(reader, people.train, people.held_out, run, half, accelerator, PEOPLE, 0.1, 0, "condition")
-    short = Recipe(600, 1e-3, ema_decay=0.995, evaluate_every=100)
-    run = Run(folder / "prior", {})
-    learn_prior(prior, reader, people.train, people.held_out, run, short, accelerator, 256, 0.1, 0)
-    parts = (reader.ecg_encoder, reader.conditioner, prior, unet, autoencoder, make_scheduler(DEFAULT_SCHEDULER))
-    pipeline = ECGToMRIPipeline(*parts, geometry=asdict(cohort.preparation.geometry), shared_noise=0.5)
-    pipeline.set_progress_bar_config(disable=True)
-
-    def generate(patients: list, samples: int) -> np.ndarray:
-        return np.stack([hearts for _, hearts in generate_hearts(pipeline, patients, samples, 0, 8)])
-
-    lesson = Lesson(cohort, latents, codes, Diet(20, 3, 0.1, 0.5, 0))
-    recipe = Recipe(steps, 1e-3, evaluate_every=JUDGED_EVERY)
-    denoiser, run = HeartDenoiser(unet, denoise_heart), Run(folder, {})
-
-    def judged(step: int) -> None:
-        if seen(generate, step):
+    def watch(step: int) -> None:
+        if race.reached(hearts, step):
             raise Enough
 
-    learn_diffusion(denoiser, reader, lesson, run, recipe, accelerator, judged)
+    training.watch = watch
+    with suppress(Enough):
+        for learn in STAGES.values():
+            learn(training)
 
 
 # ---- The baseline ----
+
+AUTOENCODER_SHARE = 0.3  # of the baseline's minutes
+KEPT_AT = (0.4, 0.6, 0.8, 1.0)  # shares of the baseline's minutes whose weights are kept to be judged
+CLOCK_EVERY = {"autoencoder": 20, "denoiser": 50}  # steps between two looks at the clock
+BATCH = 16  # slices a step
+CHANNELS, DOWNSAMPLING = 4, 8  # of the latents
+WIDTH = 128
+TIMESTEPS, SAMPLING_STEPS = 1000, 50
 
 
 class SliceDenoiser(nn.Module):
     """One slice at a time: a stock UNet with cross-attention at every level on the tokens of an ECG transformer.
 
-    Tokens: the ECG's, one for the person and one for the slice's place (level and phase).
+    Tokens: the ECG's, one for the person and one for the slice's place (position and phase).
+
+    Args:
+        size: height and width of the latents.
     """
 
-    def __init__(self) -> None:
-        from diffusers import UNet2DConditionModel
-
+    def __init__(self, size: tuple[int, int]) -> None:
         super().__init__()
         self.ecg_encoder = ECGEncoder(width=WIDTH)
         self.person, self.place = nn.Linear(4, WIDTH), nn.Linear(48, WIDTH)
         self.null = nn.Parameter(torch.zeros(WIDTH))
         self.unet = UNet2DConditionModel(
-            sample_size=12,
-            in_channels=4,
-            out_channels=4,
+            sample_size=size,
+            in_channels=CHANNELS,
+            out_channels=CHANNELS,
             block_out_channels=(64, 128),
             layers_per_block=2,
             down_block_types=("CrossAttnDownBlock2D",) * 2,
@@ -119,120 +116,147 @@ class SliceDenoiser(nn.Module):
         tokens = torch.cat([tokens, self.person(standard.nan_to_num()).unsqueeze(1)], dim=1)  # (B, N + 1, D)
         return torch.where(present[:, None, None], tokens, self.null)  # (B, N + 1, D)
 
-    def forward(self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, level_mm: Tensor, phase: Tensor) -> Tensor:
-        """noisy (B, C, h, w), one slice each -> noise."""
-        place = torch.cat([sinusoid(level_mm, 32), sinusoid(phase * 6.2832, 16, longest=10.0)], dim=-1)  # (B, 48)
-        tokens = torch.cat([tokens, self.place(place).unsqueeze(1)], dim=1)  # (B, N + 2, D)
+    def forward(
+        self, noisy: Tensor, timesteps: Tensor, tokens: Tensor, slice_position_mm: Tensor, phase: Tensor
+    ) -> Tensor:
+        """noisy (B, C, h, w), one slice each, at slice_position_mm (B,) and phase (B,) -> noise."""
+        position = get_timestep_embedding(slice_position_mm, 32, downscale_freq_shift=0)
+        angle = get_timestep_embedding(phase * 6.2832, 16, downscale_freq_shift=0, max_period=10)
+        place = self.place(torch.cat([position, angle], dim=-1))  # (B, D)
+        tokens = torch.cat([tokens, place.unsqueeze(1)], dim=1)  # (B, N + 2, D)
         return self.unet(noisy, timesteps, encoder_hidden_states=tokens).sample  # (B, C, h, w)
 
 
-def learn_baseline(cohort, minutes: float, seen: Callable) -> None:
-    """The field's defaults: AutoencoderKL (L1 + 1e-6 KL), epsilon DDPM, 16 slices a step, AdamW 1e-4, EMA."""
-    from diffusers import DDPMScheduler
-    from diffusers.training_utils import EMAModel
-    from tqdm import tqdm
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """A stock AutoencoderKL and a denoiser of single slices.
 
+    Attributes:
+        scale: gives the autoencoder's latents unit variance (Rombach 2022, section G).
+    """
+
+    autoencoder: AutoencoderKL
+    scale: float
+    denoiser: SliceDenoiser
+    noising: DDPMScheduler = field(default_factory=lambda: DDPMScheduler(TIMESTEPS))
+
+    @torch.no_grad()
+    def latents(self, pixels: Tensor) -> Tensor:
+        """(n, 1, height, width) in [0, 1] -> (n, C, h, w)."""
+        return self.autoencoder.encode(pixels * 2 - 1).latent_dist.mode() * self.scale
+
+    @torch.no_grad()
+    def hearts(self, patients: list[Patient], samples: int, places: Places, phases: int) -> np.ndarray:
+        """DDIM-50, every slice by itself: (n, m, slices, phases, height, width) in [0, 1].
+
+        Args:
+            places: of the slices of one heart (B = 1).
+        """
+        numbers = [(number, sample) for number in range(len(patients)) for sample in range(samples)]
+        hearts = [self._heart(patients[number], places, number, sample) for number, sample in numbers]
+        hearts = [rearrange(heart, "(s p) 1 h w -> s p h w", p=phases).numpy() for heart in hearts]
+        return np.stack(hearts).reshape(len(patients), samples, *hearts[0].shape)
+
+    def _heart(self, patient: Patient, places: Places, number: int, sample: int) -> Tensor:
+        """Pixels (S, 1, height, width) in [0, 1] of all slices of one heart."""
+        position, phase = places.slice_position_mm[0], places.phase[0]  # (S,) each
+        p, denoiser = patient_batch([patient]), self.denoiser.eval()
+        tokens = denoiser.tokens(p.ecg, p.lead_mask, p.person, p.ecg_present).expand(len(phase), -1, -1)
+        scheduler = DDIMScheduler(TIMESTEPS)
+        scheduler.set_timesteps(SAMPLING_STEPS)
+        shape = (len(phase), CHANNELS, *denoiser.unet.config.sample_size)
+        latents = torch.randn(shape, generator=keyed_generator(0, "baseline heart", number, sample))
+        for timestep in scheduler.timesteps:
+            noise = denoiser(latents, timestep.expand(len(latents)), tokens, position, phase)
+            latents = scheduler.step(noise, timestep, latents).prev_sample
+        return (self.autoencoder.decode(latents / self.scale).sample / 2 + 0.5).clamp(0, 1)
+
+
+def learn_baseline(cohort: PreparedCohort, minutes: float, race: Race) -> None:
+    """The field's defaults: AutoencoderKL (L1 + 1e-6 KL), epsilon DDPM, 16 slices a step, AdamW 1e-4, EMA.
+
+    Weights kept on the way are judged at the end, the latest first. Sampling is slow, so that earlier ones are judged
+    only where later ones were enough.
+    """
     torch.manual_seed(0)
-    autoencoder, scale = baseline_autoencoder(cohort, AUTOENCODER_SHARE * minutes, seen)
-    pixels = cohort.hearts[:, :, :, None]  # (N, slices, phases, 1, H, W), encoded as they are drawn
-    model = SliceDenoiser()
-    optimizer, ema = (
-        torch.optim.AdamW(model.parameters(), lr=1e-4),
-        EMAModel(model.parameters(), 0.9999, use_ema_warmup=True),
-    )
-    noising, train = DDPMScheduler(1000), torch.from_numpy(cohort.rows("train"))
-    due, step, kept = list(KEPT_AT), 0, []
-    with tqdm(desc="baseline, minutes", total=round(minutes, 1)) as bar:
-        while due:
-            generator = keyed_generator(0, "baseline", step)
-            batch = heart_batch(cohort, pixels, rows_of_step(train, 16, step, 0, 0, 1), 1, generator)
-            with torch.no_grad():
-                clean = autoencoder.encode(batch.latents[:, 0] / 127.5 - 1).latent_dist.mode() * scale  # (B, C, h, w)
-            noise, times = (
-                torch.randn(clean.shape, generator=generator),
-                torch.randint(1000, (16,), generator=generator),
-            )
-            present = torch.rand(16, generator=generator) >= 0.1
-            tokens = model.tokens(batch.ecg, batch.lead_mask, batch.person, present)
-            found = model(
-                noising.add_noise(clean, noise, times), times, tokens, batch.level_mm[:, 0], batch.phase[:, 0]
-            )
-            functional.mse_loss(found, noise).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-            ema.step(model.parameters())
-            step += 1
-            if step % 50 == 0:
-                spent = seen.spent()
-                bar.update(min(spent["minutes"], bar.total) - bar.n)
-                if spent["minutes"] >= due[0] * minutes:
-                    due.pop(0)
-                    ema.store(model.parameters())
-                    ema.copy_to(model.parameters())
-                    kept.append((step, spent, deepcopy(model.state_dict())))
-                    ema.restore(model.parameters())
-    for step, spent, weights in reversed(kept):  # sampling is slow: earlier ones only where later ones were enough
-        model.load_state_dict(weights)
-        if not seen(lambda p, m: baseline_hearts(model.eval(), autoencoder, scale, p, m, cohort), step, spent):
+    geometry = cohort.preparation.geometry
+    size = (geometry.height // DOWNSAMPLING, geometry.width // DOWNSAMPLING)
+    autoencoder, scale = baseline_autoencoder(cohort, AUTOENCODER_SHARE * minutes, race)
+    baseline = Baseline(autoencoder, scale, SliceDenoiser(size))
+    places = Places.stack(geometry.slice_position_mm, geometry.phase)
+    for step, spent, weights in reversed(list(kept_weights(baseline, cohort, minutes, race))):
+        baseline.denoiser.load_state_dict(weights)
+        if not race.reached(lambda p, m: baseline.hearts(p, m, places, geometry.phases), step, spent):
             break
 
 
-def baseline_autoencoder(cohort, minutes: float, seen: Callable) -> tuple:
-    """A stock AutoencoderKL, and the factor that gives its latents unit variance (Rombach 2022, section G)."""
-    from diffusers import AutoencoderKL
+def kept_weights(
+    baseline: Baseline, cohort: PreparedCohort, minutes: float, race: Race
+) -> Iterator[tuple[int, dict[str, float], dict[str, Tensor]]]:
+    """Train the denoiser; yield step, minutes spent and averaged weights at each of KEPT_AT."""
+    denoiser = baseline.denoiser
+    optimizer = torch.optim.AdamW(denoiser.parameters(), lr=1e-4)
+    ema = EMAModel(denoiser.parameters(), 0.9999, use_ema_warmup=True)
+    due, step = [share * minutes for share in KEPT_AT], 0
+    with tqdm(desc="baseline, minutes", total=round(minutes, 1)) as bar:
+        while due:
+            baseline_loss(baseline, cohort, step).backward()
+            nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+            ema.step(denoiser.parameters())
+            step += 1
+            if step % CLOCK_EVERY["denoiser"]:
+                continue
+            spent = race.spent()
+            bar.update(min(spent["minutes"], bar.total) - bar.n)
+            if spent["minutes"] >= due[0]:
+                due.pop(0)
+                ema.store(denoiser.parameters())
+                ema.copy_to(denoiser.parameters())
+                yield step, spent, deepcopy(denoiser.state_dict())
+                ema.restore(denoiser.parameters())
 
+
+def baseline_loss(baseline: Baseline, cohort: PreparedCohort, step: int) -> Tensor:
+    """Epsilon prediction of one random slice of each of BATCH people, the condition withheld from a tenth."""
+    generator, train = keyed_generator(0, "baseline", step), torch.from_numpy(cohort.rows("train"))
+    pixels = cohort.hearts[:, :, :, None]  # (N, slices, phases, 1, H, W), encoded as they are drawn
+    batch = heart_batch(cohort, pixels, rows_of_step(train, BATCH, step, 0), 1, generator)
+    clean = baseline.latents(batch.latents[:, 0] / 255)  # (B, C, h, w)
+    noise = torch.randn(clean.shape, generator=generator)
+    times = torch.randint(TIMESTEPS, (BATCH,), generator=generator)
+    present = torch.rand(BATCH, generator=generator) >= 0.1
+    tokens = baseline.denoiser.tokens(batch.ecg, batch.lead_mask, batch.person, present)
+    noisy = baseline.noising.add_noise(clean, noise, times)
+    places = batch.places
+    predicted = baseline.denoiser(noisy, times, tokens, places.slice_position_mm[:, 0], places.phase[:, 0])
+    return functional.mse_loss(predicted, noise)
+
+
+def baseline_autoencoder(cohort: PreparedCohort, minutes: float, race: Race) -> tuple[AutoencoderKL, float]:
+    """A stock AutoencoderKL, trained until so many minutes are spent, and the scale of its latents."""
     autoencoder = AutoencoderKL(
         in_channels=1,
         out_channels=1,
-        latent_channels=4,
+        latent_channels=CHANNELS,
         block_out_channels=(16, 32, 64, 64),
         down_block_types=("DownEncoderBlock2D",) * 4,
         up_block_types=("UpDecoderBlock2D",) * 4,
         norm_num_groups=16,
     )
     optimizer, train, step = torch.optim.AdamW(autoencoder.parameters(), lr=1e-4), cohort.rows("train"), 0
-    while step % 20 or seen.spent()["minutes"] < minutes:
-        slices, _ = draw_slices(cohort, train, 16, keyed_generator(0, "baseline autoencoder", step))
-        posterior = autoencoder.encode(slices * 2 - 1).latent_dist
-        found = autoencoder.decode(posterior.sample()).sample
-        loss = functional.l1_loss(found, slices * 2 - 1) + 1e-6 * posterior.kl().mean()
+    while step % CLOCK_EVERY["autoencoder"] or race.spent()["minutes"] < minutes:
+        pixels = draw_slices(cohort, train, BATCH, keyed_generator(0, "baseline autoencoder", step))[0] * 2 - 1
+        posterior = autoencoder.encode(pixels).latent_dist
+        loss = functional.l1_loss(autoencoder.decode(posterior.sample()).sample, pixels) + 1e-6 * posterior.kl().mean()
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
         step += 1
-    slices, _ = draw_slices(cohort, train, 256, keyed_generator(0, "baseline scale"))
+    pixels = draw_slices(cohort, train, 256, keyed_generator(0, "baseline scale"))[0]
     with torch.no_grad():
-        error = functional.mse_loss(
-            autoencoder.decode(autoencoder.encode(slices * 2 - 1).latent_dist.mode()).sample / 2 + 0.5, slices
-        )
-        scale = 1 / float(autoencoder.encode(slices * 2 - 1).latent_dist.mode().std())
+        latents = autoencoder.encode(pixels * 2 - 1).latent_dist.mode()
+        error = functional.mse_loss(autoencoder.decode(latents).sample / 2 + 0.5, pixels)
     print(f"baseline autoencoder: {step} steps, {-10 * float(error.log10()):.1f} dB", flush=True)
-    return autoencoder.eval(), scale
-
-
-@torch.no_grad()
-def baseline_hearts(
-    model: SliceDenoiser, autoencoder, scale: float, patients: list, samples: int, cohort
-) -> np.ndarray:
-    """DDIM-50, every slice by itself: (n, m, slices, phases, height, width) in [0, 1]."""
-    from diffusers import DDIMScheduler
-
-    levels, phases = len(cohort.level_mm), len(cohort.phase)
-    level = torch.from_numpy(cohort.level_mm).float().repeat_interleave(phases)
-    phase = torch.from_numpy(cohort.phase).float().repeat(levels)
-    hearts = []
-    for number, patient in enumerate(patients):
-        c = condition_of([patient])
-        tokens = model.tokens(c.ecg, c.lead_mask, c.person, c.ecg_present).expand(levels * phases, -1, -1)
-        for sample in range(samples):
-            scheduler = DDIMScheduler(1000)
-            scheduler.set_timesteps(50)
-            generator = keyed_generator(0, "baseline heart", number, sample)
-            code = torch.randn(levels * phases, 4, 12, 12, generator=generator)
-            for timestep in scheduler.timesteps:
-                found = model(code, timestep.expand(len(code)), tokens, level, phase)
-                code = scheduler.step(found, timestep, code).prev_sample
-            pixels = (autoencoder.decode(code / scale).sample / 2 + 0.5).clamp(0, 1)
-            hearts.append(rearrange(pixels, "(s p) 1 h w -> s p h w", p=phases).numpy())
-    return np.stack(hearts).reshape(len(patients), samples, *hearts[0].shape)
+    return autoencoder.eval(), 1 / float(latents.std())

@@ -3,8 +3,8 @@
     python benchmarks/sampling_speed.py
 
 What is timed is sample.py itself, always in a fresh process, so that nothing is warm that would be cold for a user. CPU
-seconds stand beside the wall's: a busy machine multiplies the one and hardly touches the other. The ECGs are phantoms
-made on the fly. With a GPU everything is measured on both. Writes results/sampling_speed.md and .json.
+seconds stand beside the wall's: a busy machine multiplies the wall's and hardly touches the CPU's. The ECGs are
+phantoms made on the fly. With a GPU everything is measured on both. Writes results/sampling_speed.md and .json.
 """
 
 import contextlib
@@ -29,13 +29,31 @@ import tyro
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
 from cohort.errors import exit_code_of
+from sampling.imports import lean_imports
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = (*sorted(path.name for path in ROOT.glob("*.py")), "-m cohort.report")
-IMPORTED = (
-    *("accelerate", "sample", "cohort.code_version", "cohort.pseudonym", "models.segmenter", "sampling.threads"),
-    *("evaluation.calibration", "evaluation.certainty", "evaluation.measuring"),
-    *("sampling.grid", "sampling.outputs", "sampling.patients", "sampling.release"),
+IMPORTED = (  # what sample.main imports as it goes along
+    *(
+        "sample",
+        "cohort.pseudonym",
+        "sampling.inputs",
+        "tqdm",
+        "evaluation.heart_sampler",
+        "evaluation.phenotype_lines",
+    ),
+    *("sampling.grid", "sampling.release", "sampling.threads"),
+)
+STAGES = (  # name, module, class or None, function
+    ("load", "evaluation.heart_sampler", "HeartSampler", "open"),
+    ("read", "evaluation.heart_sampler", "HeartSampler", "read_all"),
+    ("encode", "sampling.pipeline", "ECGToMRIPipeline", "encode"),
+    ("prior", "sampling.pipeline", "ECGToMRIPipeline", "draw_codes"),
+    ("denoise", "sampling.pipeline", "ECGToMRIPipeline", "__call__"),  # less what of it are other stages
+    ("decode", "sampling.pipeline", "ECGToMRIPipeline", "decode"),
+    ("segment", "evaluation.heart_sampler", "HeartSampler", "measure"),
+    ("write NIfTI", "sampling.outputs", None, "_write_stacks"),
+    ("write PNG", "sampling.outputs", None, "write_grid"),
 )
 PER_HEART = ("encode", "prior", "denoise", "decode")  # stages that make a heart; "segment" measures it
 OTHER = "other (git, hashes, tables)"
@@ -65,20 +83,26 @@ class Cost(NamedTuple):
 
 
 class Stopwatch:
-    """Wall and CPU seconds of named stages; repeated ones add up."""
+    """Wall and CPU seconds of named stages. Repeated ones add up; a stage within another counts for itself alone."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, tuple[float, float]] = defaultdict(lambda: (0.0, 0.0))
-        self.wait: Callable[[], None] = lambda: None  # until the device has done all it was told
+        self.wait: Callable[[], None] = lambda: None  # until the device has done all it was asked to
 
     @contextlib.contextmanager
     def timing(self, stage: str) -> Iterator[None]:
-        self.wait()
-        wall, cpu = time.perf_counter(), time.process_time()
+        begun, timed = self._now(), self._timed()
         yield
+        ended, within = self._now(), [now - before for now, before in zip(self._timed(), timed, strict=True)]
+        self.seconds[stage] = tuple(self.seconds[stage][k] + ended[k] - begun[k] - within[k] for k in (0, 1))
+
+    def _now(self) -> tuple[float, float]:
         self.wait()
-        before = self.seconds[stage]
-        self.seconds[stage] = (before[0] + time.perf_counter() - wall, before[1] + time.process_time() - cpu)
+        return time.perf_counter(), time.process_time()
+
+    def _timed(self) -> tuple[float, float]:
+        """Of all stages so far."""
+        return tuple(sum(spent[k] for spent in self.seconds.values()) for k in (0, 1))
 
     def times(self, owner: object, name: str, stage: str) -> None:
         """From now on every call of owner.name counts as this stage."""
@@ -96,7 +120,7 @@ def main() -> None:
     given = ["--pipeline", str(config.pipeline.resolve())] if config.pipeline else []
     given += config.sample_arguments
     with TemporaryDirectory() as folder:
-        ecgs = in_fresh_process(write_phantoms, Path(folder) / "phantoms", config.patients, config.seed)
+        ecgs = write_phantoms(Path(folder) / "phantoms", config.patients, config.seed)
         tables = {}
         for device in in_fresh_process(devices):
             os.environ["ACCELERATE_USE_CPU"] = str(device == "cpu").lower()
@@ -145,11 +169,11 @@ def many_patients(ecgs: Path, given: list[str], folder: str) -> list[dict]:
         "generated and measured": (*PER_HEART, "segment"),
         "generated, measured and written": tuple(stage for stage in run if stage not in ("imports", "load")),
     }
-    found = []
+    rows = []
     for what, stages in counted.items():
         wall, cpu = (sum(run[stage][k] for stage in stages) for k in (0, 1))
-        found.append({"what": what, "hearts/s": hearts / wall, "CPU s a heart": cpu / hearts})
-    return found
+        rows.append({"what": what, "hearts/s": hearts / wall, "CPU s a heart": cpu / hearts})
+    return rows
 
 
 # ---- Costs of other processes ----
@@ -186,21 +210,19 @@ def shown(cost: Cost) -> dict:
     return {"wall s": cost.wall_s, "CPU s": cost.cpu_s, "peak MB": peak}
 
 
-# ---- In a fresh process ----
-
-
 def write_phantoms(folder: Path, subjects: int, seed: int) -> list[Path]:
     """ECGs of simulated patients."""
-    from phantom.cohort_writer import CohortPlan, ecg_path, write_cohort
+    options = {"output": folder, "subjects": subjects, "seed": seed, "processes": 1}
+    words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
+    cost_of(["make_phantom.py", *words, "--ecg-only"])
+    return sorted((folder / "ecg").glob("*.xml"))
 
-    write_cohort(folder, CohortPlan(seed, subjects, ecg_only=True), processes=1)
-    return [ecg_path(folder, index) for index in range(subjects)]
+
+# ---- In a fresh process; what it imports is imported by name, for that takes time too ----
 
 
 def devices() -> list[str]:
-    import torch
-
-    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    return ["cpu", *(["cuda"] if import_module("torch").cuda.is_available() else [])]
 
 
 def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
@@ -209,38 +231,18 @@ def stages_of(arguments: list[str]) -> dict[str, tuple[float, float]]:
     os.chdir(ROOT)
     with watch.timing("imports"):
         import_all()
-    import torch
-
-    import sample
-    from sampling import outputs
-    from sampling.pipeline import ECGToMRIPipeline as pipeline
-
-    watch.wait = torch.cuda.synchronize if torch.cuda.is_available() else watch.wait
-    for stage, owner, name in (
-        ("load", sample, "open_pipeline"),
-        ("read", sample, "read_patients"),
-        ("encode", pipeline, "encode"),
-        ("prior", pipeline, "draw_codes"),
-        ("denoise", pipeline, "_denoise"),
-        ("decode", pipeline, "decode"),
-        ("segment", sample, "measure"),
-        ("write NIfTI", outputs, "_write_stacks"),
-        ("write PNG", outputs, "write_grid"),
-    ):
-        watch.times(owner, name, stage)
+    cuda = import_module("torch").cuda
+    watch.wait = cuda.synchronize if cuda.is_available() else watch.wait
+    for stage, module, owner, name in STAGES:
+        watch.times(getattr(import_module(module), owner) if owner else import_module(module), name, stage)
     sys.argv = ["sample.py", *arguments]
     with contextlib.redirect_stdout(None), watch.timing(OTHER):
-        sample.main()
-    found = dict(watch.seconds)
-    timed = [cost for stage, cost in found.items() if stage not in ("imports", OTHER)]
-    found[OTHER] = tuple(found[OTHER][k] - sum(cost[k] for cost in timed) for k in (0, 1))
-    return found
+        import_module("sample").main()
+    return {stage: watch.seconds[stage] for stage in ("imports", *(stage for stage, *_ in STAGES), OTHER)}
 
 
 def import_all() -> None:
     """Everything that sample.py imports as it goes along."""
-    from sampling.imports import lean_imports
-
     with lean_imports():
         for name in IMPORTED:
             import_module(name)

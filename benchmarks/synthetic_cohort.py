@@ -1,4 +1,4 @@
-"""A prepared cohort of any size made of noise, memory-mapped as a real one: what a step costs knows no anatomy."""
+"""A prepared cohort of any size made of noise, memory-mapped as a real one: no step costs more for real hearts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, PreparedCohort
-from phantom.cohort_writer import FIRST_EID
+from cohort.subjects import FIRST_SIMULATED_EID
 
 CHANNELS, DOWNSAMPLING = 4, 8  # of the autoencoder's latents
 BLOCK = 32  # people whose noise is drawn; the others repeat it
@@ -21,13 +21,13 @@ class CohortSize:
     people: int = 1000
     phases: int = 2
     side: int = 12  # of the latents, in cells
-    levels: int = 10
+    positions: int = 10  # along the long axis
     strip_s: float = 10.0  # length of the ECG
 
     @property
     def preparation(self) -> Preparation:
         side = DOWNSAMPLING * self.side
-        geometry = GridGeometry(slices=self.levels, phases=self.phases, height=side, width=side)
+        geometry = GridGeometry(slices=self.positions, phases=self.phases, height=side, width=side)
         return Preparation(geometry, duration_s=self.strip_s)
 
 
@@ -46,7 +46,7 @@ def synthetic_cohort(folder: Path, size: CohortSize) -> tuple[PreparedCohort, np
     """Open what `write_noise` wrote.
 
     Returns:
-        the cohort, without pixels (no step of the denoiser looks at them), and latents (N, levels, phases, C, h, w).
+        the cohort, without pixels (no step of the denoiser looks at them), and latents (N, slices, phases, C, h, w).
     """
     rng, n, geometry = np.random.default_rng(1), size.people, size.preparation.geometry
     ecg, latents = (np.load(folder / name, mmap_mode="r") for name in _shapes(size))
@@ -55,14 +55,14 @@ def synthetic_cohort(folder: Path, size: CohortSize) -> tuple[PreparedCohort, np
         folder,
         size.preparation,
         hearts=nothing,
-        mask=np.ones((n, size.levels, size.phases), dtype=bool),
+        mask=np.ones((n, size.positions, size.phases), dtype=bool),
         labels=nothing,
         affine=np.broadcast_to(np.eye(4), (n, 4, 4)),
         ecg=ecg,
         lead_mask=np.ones((n, 12), dtype=bool),
         person=rng.normal((0.5, 62, 169, 76), (0.5, 9, 9, 14), (n, 4)).astype(np.float32),
         phenotypes=rng.standard_normal((n, len(PHENOTYPES)), dtype=np.float32),
-        eid=FIRST_EID + np.arange(n),
+        eid=FIRST_SIMULATED_EID + np.arange(n),
         instance=np.full(n, 2),
     )
     return cohort, latents
@@ -73,5 +73,5 @@ def _shapes(size: CohortSize) -> dict[str, tuple[int, ...]]:
     samples = round(preparation.sampling_rate * preparation.duration_s)
     return {
         "ecg.npy": (size.people, 12, samples),
-        "latents.npy": (size.people, size.levels, size.phases, CHANNELS, size.side, size.side),
+        "latents.npy": (size.people, size.positions, size.phases, CHANNELS, size.side, size.side),
     }

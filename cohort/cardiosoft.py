@@ -7,7 +7,6 @@ occur under several parents.
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element
 
 import numpy as np
@@ -15,11 +14,8 @@ import numpy as np
 from cohort.device_xml import positive_number_at, text_at
 from cohort.disk import whole_file
 from cohort.errors import InputError
-from cohort.leads import LEADS, Recording, name_channels
+from cohort.leads import ECG, LEADS, Recording, name_channels
 from cohort.person import Person
-
-if TYPE_CHECKING:
-    from cohort.ecg import ECG
 
 FULL_DISCLOSURE_S = 10  # how much of a full disclosure stands in for an absent strip
 MICROVOLTS_PER_COUNT = 5
@@ -191,7 +187,7 @@ _MEDIAN_RATE = 500  # Hz
 
 def write_cardiosoft(
     path: str | Path,
-    ecg: "ECG",
+    ecg: ECG,
     *,
     medians: np.ndarray | None = None,
     measurements: Mapping[str, float | None] | None = None,

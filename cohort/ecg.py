@@ -2,8 +2,6 @@
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -13,44 +11,14 @@ from cohort.device_xml import parse_xml
 from cohort.ecg_formats import reader_of
 from cohort.errors import InputError
 from cohort.input_file import read_limited
-from cohort.leads import LEADS, Recording, canonical_lead, name_channels, twelve_leads
+from cohort.leads import ECG, LEADS, Recording, canonical_lead, name_channels, twelve_leads
 from cohort.muse import read_muse
 from cohort.person import Person
 from cohort.wfdb_record import read_wfdb
 
 __all__ = ["ECG", "LEADS", "read_ecg", "write_cardiosoft"]
 
-FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
 Table = tuple[np.ndarray, list[str]]  # numbers, and the names of their rows or columns
-
-
-@dataclass(frozen=True, eq=False)
-class ECG:
-    """A resting 12-lead ECG. Names, ids and dates of its file are not kept.
-
-    Attributes:
-        signal: (12, T) float32 mV in the order of LEADS; a row of NaN is an absent lead.
-        sampling_rate: Hz.
-        person: what the file says of sex, age, height and weight.
-    """
-
-    signal: np.ndarray
-    sampling_rate: float
-    person: Person = Person()
-
-    def __post_init__(self) -> None:
-        if np.ndim(self.signal) != 2 or len(self.signal) != len(LEADS):
-            raise ValueError(f"an ECG has shape (12, T), not {np.shape(self.signal)}")
-
-    @cached_property
-    def absent(self) -> np.ndarray:
-        """(12,) bool: leads that were not recorded."""
-        return np.isnan(self.signal).any(axis=1)
-
-    @cached_property
-    def flat(self) -> np.ndarray:
-        """(12,) bool: leads that are there and carry no heart."""
-        return np.ptp(self.signal, axis=1) < FLAT_MV
 
 
 def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_rate: float | None = None) -> ECG:

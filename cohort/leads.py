@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from cohort.person import Person
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SHORTEST_S = 5.0
+FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
 LOWEST_SAMPLING_RATE = 100.0  # Hz; below it a QRS complex of 80 ms is a handful of samples
 
 _CANONICAL = {lead.lower(): lead for lead in LEADS}
@@ -32,6 +34,35 @@ class Recording:
     sampling_rate: float
     person: Person
     others: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class ECG:
+    """A resting 12-lead ECG. Names, ids and dates of its file are not kept.
+
+    Attributes:
+        signal: (12, T) float32 mV in the order of LEADS; a row of NaN is an absent lead.
+        sampling_rate: Hz.
+        person: what the file says of sex, age, height and weight.
+    """
+
+    signal: np.ndarray
+    sampling_rate: float
+    person: Person = Person()
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.signal) != 2 or len(self.signal) != len(LEADS):
+            raise ValueError(f"an ECG has shape (12, T), not {np.shape(self.signal)}")
+
+    @cached_property
+    def absent(self) -> np.ndarray:
+        """(12,) bool: leads that were not recorded."""
+        return np.isnan(self.signal).any(axis=1)
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """(12,) bool: leads that are there and carry no heart."""
+        return np.ptp(self.signal, axis=1) < FLAT_MV
 
 
 def canonical_lead(name: str | None) -> str | None:

@@ -1,13 +1,38 @@
-"""Phenotypes counted on label maps: volumes in mL, ejection fraction in %, mass in g, wall thickness in mm."""
+"""Phenotypes: numbers counted on the label map of a heart. This file is all there is to change for a new one."""
+
+from typing import NamedTuple
 
 import numpy as np
 
 from .cine import Label
 
-VOLUMETRIC = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVM", "RVEDV", "RVESV", "RVEF")
+
+class Phenotype(NamedTuple):
+    """How a phenotype is shown: its unit, its name in words, and its digits after the point."""
+
+    unit: str
+    words: str
+    digits: int = 0
+
+
+TABLE = {  # the order is that of every array of phenotypes
+    "LVEDV": Phenotype("mL", "left-ventricular (LV) volume at end-diastole"),
+    "LVESV": Phenotype("mL", "LV volume at end-systole"),
+    "LVSV": Phenotype("mL", "LV stroke volume"),
+    "LVEF": Phenotype("%", "LV ejection fraction"),
+    "LVM": Phenotype("g", "mass of the LV's wall"),
+    "RVEDV": Phenotype("mL", "right-ventricular (RV) volume at end-diastole"),
+    "RVESV": Phenotype("mL", "RV volume at end-systole"),
+    "RVEF": Phenotype("%", "RV ejection fraction"),
+    "wall_septal": Phenotype("mm", "thickness of the septum", digits=1),
+    "wall_lateral": Phenotype("mm", "thickness of the lateral wall", digits=1),
+    "wall_anterior": Phenotype("mm", "thickness of the anterior wall", digits=1),
+    "wall_inferior": Phenotype("mm", "thickness of the inferior wall", digits=1),
+}
+PHENOTYPES = tuple(TABLE)
+UNITS = {name: about.unit for name, about in TABLE.items()}
 WALLS = {"wall_septal": 180.0, "wall_lateral": 0.0, "wall_anterior": 90.0, "wall_inferior": 270.0}  # direction, degrees
-PHENOTYPES = (*VOLUMETRIC, *WALLS)
-UNITS = dict.fromkeys(PHENOTYPES, "mL") | {"LVEF": "%", "RVEF": "%", "LVM": "g"} | dict.fromkeys(WALLS, "mm")
+VOLUMETRIC = tuple(name for name in TABLE if name not in WALLS)  # all that follows from volumes and mass
 WALL_SECTOR = np.pi / 2  # radians of the wall whose thickness is averaged: four quarters
 MYOCARDIAL_DENSITY_G_ML = 1.05
 
@@ -28,14 +53,14 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
 def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
-    LV mass is wall volume at ED x 1.05 g/mL. A fraction of an empty cavity is NaN, and so is all that needs ES where
-    there is one phase only, and a wall where no slice shows it.
+    LV mass is wall volume at ED x 1.05 g/mL. NaN marks what cannot be known: a fraction of an empty cavity, a wall
+    that no slice shows, and everything at ES if there is one phase only.
     """
     voxel_mm3 = pixel_mm**2 * step_mm
     lv, rv = volume_ml(labels, Label.LV_CAVITY, voxel_mm3), volume_ml(labels, Label.RV_CAVITY, voxel_mm3)
     if len(lv) == 1:
         lv, rv = (np.array([volume[0], np.nan]) for volume in (lv, rv))
-    es = int(lv.argmin())  # of one NaN: the NaN
+    es = int(lv.argmin())  # numpy takes NaN for the smallest
     mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
     volumes = with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
     walls = sector_thickness_mm(labels[:, 0], pixel_mm, tuple(WALLS.values()))
@@ -45,13 +70,13 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
 def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:
     """Mean thickness of the LV's wall in sectors, over the middle third of the LV's slices.
 
-    A sector of a ring: with cavity area C and wall area W inside an angle a at the cavity's centre, the radii are
-    sqrt(2 C / a) and sqrt(2 (C + W) / a).
+    Each sector is taken as part of a ring. Inside an angle a at the cavity's centre lie cavity area C and wall area W;
+    the radii are then sqrt(2 C / a) and sqrt(2 (C + W) / a).
 
     Args:
         labels: (slices, height, width) label map of one phase, anterior wall on top, RV on the left.
-        directions_deg: middles of the sectors, from the lateral wall (0) over the anterior one (90); the septum, which
-            faces the RV wherever that lies in the image, is 180.
+        directions_deg: middles of the sectors. 180 is the septum, which faces the RV wherever the RV lies in the
+            image; 0 is the lateral wall, 90 the anterior one.
 
     Returns:
         mm for each direction; NaN where no middle slice shows the LV's cavity and wall and the RV.
@@ -66,7 +91,7 @@ def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tup
 
 
 def _thickness(slice_: np.ndarray, degrees: float) -> float:
-    """Thickness in pixels of one slice's wall in one direction from the septum's opposite."""
+    """Thickness in pixels of one slice's wall; the direction is counted from the lateral wall, opposite the septum."""
     cavity = np.argwhere(slice_ == Label.LV_CAVITY)
     centre = cavity.mean(axis=0)
     from_rv = centre - np.argwhere(slice_ == Label.RV_CAVITY).mean(axis=0)
@@ -82,7 +107,7 @@ def _thickness(slice_: np.ndarray, degrees: float) -> float:
 
 
 def with_derived(volumes: dict[str, float]) -> dict[str, float]:
-    """Add stroke volume and ejection fractions to ED and ES volumes; order and names as VOLUMETRIC."""
+    """VOLUMETRIC phenotypes from ED and ES volumes and mass: stroke volume and ejection fractions are added."""
     found = {name: float(value) for name, value in volumes.items()}
     found["LVSV"] = found["LVEDV"] - found["LVESV"]
     found["LVEF"] = _percent(found["LVSV"], found["LVEDV"])

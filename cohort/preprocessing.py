@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
-from cohort.ecg import ECG
+from cohort.leads import ECG
 
 # A zero-phase high pass may cut at up to 0.67 Hz without moving the ST segment (AHA/ACC/HRS 2007, Kligfield et al.,
 # J Am Coll Cardiol 49:1109); a causal filter would need 0.05 Hz, which leaves the wander in.

@@ -10,10 +10,10 @@ import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import CineStack, Label
-from cohort.ecg import ECG, LEADS
 from cohort.finding import Finding
 from cohort.heart_grid import TOWARDS_APEX, Stacks
 from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
+from cohort.leads import ECG, LEADS
 from cohort.phases import PHASES, end_systole
 from cohort.preprocessing import ecg_input
 

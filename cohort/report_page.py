@@ -6,22 +6,20 @@ import io
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from cohort.disk import write_text
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
+from cohort.examination import CohortReport, Examined
 from cohort.heart_grid import read_heart
 from cohort.intensity import as_grey_levels
 from cohort.prepared import in_processes
 from cohort.preprocessing import ecg_input
 from cohort.subjects import Subject
-
-if TYPE_CHECKING:
-    from cohort.report import CohortReport, Examined
 
 STRIP_LEADS = ("I", "II", "V2")
 STRIP_S, PIXELS_PER_S, PIXELS_PER_MV, STRIP_HEIGHT = 5, 75, 18, 44
@@ -62,7 +60,7 @@ ul { margin: .3em 0; } small { color: #666; }
 """
 
 
-def write_page(path: Path, found: "CohortReport", pictures: int, quiet: bool = True) -> None:
+def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = True) -> None:
     """Write the page, whole or not at all.
 
     Args:
@@ -91,7 +89,7 @@ def write_page(path: Path, found: "CohortReport", pictures: int, quiet: bool = T
     write_text(path, head + "\n".join(parts) + "\n</body></html>\n")
 
 
-def _findings_table(found: "CohortReport") -> str:
+def _findings_table(found: CohortReport) -> str:
     rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
     rows += [(found.strays, "strays", "Files or folders whose name says nothing, or links.")] if found.strays else []
     rows += [(1, "table", fault) for fault in found.faults]
@@ -104,7 +102,7 @@ def _findings_table(found: "CohortReport") -> str:
     return f"<table><tr><th>subjects</th><th>finding</th><th>what it means</th></tr>\n{body}</table>"
 
 
-def _article(examined: "Examined", strip: bytes, heart: bytes) -> str:
+def _article(examined: Examined, strip: bytes, heart: bytes) -> str:
     pictures = "".join(
         f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
         for name, png in ((f"leads {', '.join(STRIP_LEADS)}", strip), ("middle slice, ED and ES", heart))
@@ -119,7 +117,7 @@ def _article(examined: "Examined", strip: bytes, heart: bytes) -> str:
     )
 
 
-def _rest(listed: Iterable["Examined"]) -> str:
+def _rest(listed: Iterable[Examined]) -> str:
     rows = "".join(
         f"<tr><td>{escape(examined.name)}</td><td>{escape('; '.join(f.words for f in examined.findings))}</td></tr>\n"
         for examined in listed
@@ -139,8 +137,6 @@ def draw(subject: Subject) -> tuple[bytes, bytes]:
 
 def draw_strip(ecg) -> bytes:
     """PNG of STRIP_S seconds of STRIP_LEADS under one another, without baseline wander, a line a second."""
-    from PIL import Image, ImageDraw
-
     signal, _ = ecg_input(ecg, 4 * PIXELS_PER_S, STRIP_S)
     width = STRIP_S * PIXELS_PER_S
     image = Image.new("L", (width, STRIP_HEIGHT * len(STRIP_LEADS)), 255)
@@ -157,8 +153,6 @@ def draw_strip(ecg) -> bytes:
 
 def draw_heart(grid) -> bytes:
     """PNG of ED and ES side by side: the slice of the largest left ventricle, else the middle one acquired."""
-    from PIL import Image
-
     if grid.labels is not None:
         chosen = int(np.argmax((grid.labels[:, 0] > 0).sum(axis=(1, 2))))
     else:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import wfdb
 
 from cohort.errors import InputError
 from cohort.input_file import check_file
@@ -34,8 +35,6 @@ def read_wfdb(path: Path) -> Recording:
 
 
 def _header(path: Path):
-    import wfdb
-
     check_file(path)
     try:
         header = wfdb.rdheader(str(path.with_suffix("")))
@@ -53,8 +52,6 @@ def _header(path: Path):
 
 
 def _millivolts(path: Path, header, positions: dict[str, int]) -> dict[str, np.ndarray]:
-    import wfdb
-
     scales = {}
     for lead, position in positions.items():
         scales[lead] = _MILLIVOLTS_PER_UNIT.get(str(header.units[position]).strip().lower())

@@ -2,29 +2,29 @@
 
 import numpy as np
 
-LIMITS = 1.96  # standard deviations that hold 95 % of Gaussian differences
-NOTHING_TO_KEEP = 0.02  # R2 of the ceiling, at or under which a share of it is noise divided by noise
+SD_WITHIN_95 = 1.96  # standard deviations either side of the mean that hold 95 % of a Gaussian
+NOTHING_TO_KEEP = 0.02  # R2 of the ceiling; a share of so little is noise divided by noise
 
 
-def agreement(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Pearson r, R2 (of `found` itself, not of a line fitted to it), mean absolute error, bias and limits of agreement.
+def agreement(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Pearson r, R2, mean absolute error, bias and limits of agreement.
 
-    The limits are bias +- 1.96 SD of the differences found - truth (Bland and Altman, Lancet 1986; 327: 307-310).
-    Patients with a NaN on either side are left out and not counted in n.
+    R2 is that of the estimate itself, not of a line fitted to it. The limits are bias +- 1.96 SD of the differences
+    estimate - truth (Bland and Altman, Lancet 1986; 327: 307-310). Patients with a NaN on either side are left out.
 
     Args:
-        found, truth: (n,) in the phenotype's units, which are also those of mae, bias, limit_low and limit_high.
+        estimate, truth: (n,) in the phenotype's units. mae, bias, limit_low and limit_high are in them too.
     """
-    known = np.isfinite(found) & np.isfinite(truth)
+    known = np.isfinite(estimate) & np.isfinite(truth)
     if not known.any():
         return dict.fromkeys(("r", "r2", "mae", "bias", "limit_low", "limit_high"), float("nan")) | {"n": 0}
-    found, truth = found[known], truth[known]
-    error = found - truth
+    estimate, truth = estimate[known], truth[known]
+    error = estimate - truth
     bias = float(error.mean())
-    reach = LIMITS * float(error.std(ddof=1)) if len(error) > 1 else float("nan")
+    reach = SD_WITHIN_95 * float(error.std(ddof=1)) if len(error) > 1 else float("nan")
     return {
-        "r": pearson(found, truth),
-        "r2": r_squared(found, truth),
+        "r": pearson(estimate, truth),
+        "r2": r_squared(estimate, truth),
         "mae": float(np.abs(error).mean()),
         "bias": bias,
         "limit_low": bias - reach,
@@ -38,32 +38,32 @@ def pearson(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")
 
 
-def r_squared(found: np.ndarray, truth: np.ndarray) -> float:
-    """Share of the truth's variance that `found` itself explains: 1 - squared errors / squared deviations.
+def r_squared(estimate: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the truth's variance that the estimate explains: 1 - squared errors / squared deviations.
 
-    At most 1, 0 for the truth's mean, negative for worse than that; NaN when the truth does not vary.
+    It is 1 at most, 0 for the truth's mean, and negative for worse than that. It is NaN when the truth does not vary.
     """
     spread = ((truth - truth.mean()) ** 2).sum() if len(truth) else 0.0
-    return float(1 - ((found - truth) ** 2).sum() / spread) if spread > 0 else float("nan")
+    return float(1 - ((estimate - truth) ** 2).sum() / spread) if spread > 0 else float("nan")
 
 
-def information_kept(found: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """R2 of `found` as a share of the R2 of `ceiling`, the best that is known from the same ECG; (n,) each.
+def information_kept(estimate: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """R2 of the estimate as a share of the R2 of the ceiling, the best known from the same ECG; (n,) each.
 
-    1: the heart carries all that the ceiling knows; 0: no more than the mean heart does; negative: less. NaN where
-    the ceiling explains no more than 2 % of the variance. Patients not known in all three are left out of n.
+    1: the heart carries all that the ceiling knows. 0: no more than the mean heart. Negative: less. It is NaN where
+    the ceiling explains no more than 2 % of the variance. n counts the patients known in all three.
     """
-    known = np.isfinite(found) & np.isfinite(ceiling) & np.isfinite(truth)
+    known = np.isfinite(estimate) & np.isfinite(ceiling) & np.isfinite(truth)
     most = r_squared(ceiling[known], truth[known])
-    kept = r_squared(found[known], truth[known]) / most if most > NOTHING_TO_KEEP else float("nan")
+    kept = r_squared(estimate[known], truth[known]) / most if most > NOTHING_TO_KEEP else float("nan")
     return {"information_kept": kept, "n": int(known.sum())}
 
 
 def information_kept_of_many(samples: np.ndarray, ceiling: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """`information_kept` of the mean of as many samples as one likes, estimated from m of them: (n, m), (n,), (n,).
+    """`information_kept` of the mean of very many samples, estimated from m of them: (n, m), (n,), (n,).
 
-    The mean of m samples errs by 1/m of their variance more than the mean of them all, and the samples' own spread
-    tells that variance without bias. NaN of one sample.
+    The squared error of a mean of m samples exceeds that of very many by 1/m of the samples' variance. The spread of
+    the m samples estimates this variance without bias. One sample has no spread: NaN.
     """
     known = np.isfinite(samples).all(axis=1) & np.isfinite(ceiling) & np.isfinite(truth)
     m, spread = samples.shape[1], ((truth[known] - truth[known].mean()) ** 2).sum() if known.any() else 0.0

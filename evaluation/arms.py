@@ -22,3 +22,12 @@ ARMS = {  #            whose ECG    whose person
 Control = Literal["shuffled_ecg", "person_only", "ecg_only", "population"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 CONTROL_SAMPLES = 2  # hearts per person of each control
+CONTROL_WORDS = {  # every control of a report in words, in the order in which they are shown
+    "own_ecg": "own ECG, as few",
+    "shuffled_ecg": "another's ECG",
+    "person_only": "person only",
+    "ecg_only": "ECG only",
+    "population": "neither",
+    "mean_heart": "mean heart",
+    "retrieval": "nearest ECG's heart",
+}

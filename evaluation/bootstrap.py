@@ -1,17 +1,20 @@
-"""How far a figure would move with other patients: percentile bootstrap intervals beside the figures of a report."""
+"""How far a number would move with other patients: percentile bootstrap intervals beside the numbers of a report."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy import stats
+
+FEWEST = 2  # patients to draw from
 
 
 def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int = 500, seed: int = 0) -> dict:
-    """The figures of `measure(*arrays)`, each float with its 95 % interval beside it as `<key>_ci: [low, high]`.
+    """The numbers of `measure(*arrays)`, each float with its 95 % interval beside it as `<key>_ci: [low, high]`.
 
-    Patients are drawn with replacement, a patient's row of every array together (percentile bootstrap; Efron and
-    Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13). Draws in which a figure is not a number (one group
-    missing, nothing varies) are left out of its interval; the interval is [NaN, NaN] where none is left.
+    Patients are drawn with replacement, and a patient keeps all their rows (percentile bootstrap; Efron and
+    Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13). Draws in which a number is NaN or infinite are left
+    out of its interval. If none is left the interval is [NaN, NaN].
 
     Args:
         measure: arrays -> dict of floats, ints (counts, which get no interval) and such dicts.
@@ -25,20 +28,39 @@ def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int
     patients = len(arrays[0])
     if any(len(array) != patients for array in arrays):
         raise ValueError(f"patients along axis 0: {[len(array) for array in arrays]} in one bootstrap")
-    chosen = np.random.default_rng(seed).integers(patients, size=(draws, patients))
+
+    def numbers(rows: np.ndarray) -> list[float]:
+        return list(_floats(measure(*(array[rows] for array in arrays))))
+
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # a draw of few distinct patients may have no spread; that is no news
-        drawn = [measure(*(array[rows] for array in arrays)) for rows in chosen]
-    return _beside(measure(*arrays), drawn)
+        everybody = np.arange(patients)
+        if patients < FEWEST:
+            drawn = np.array(numbers(everybody))[:, None]
+        else:
+            resampled = stats.bootstrap(
+                (everybody,), numbers, n_resamples=draws, vectorized=False, method="percentile", rng=seed
+            )
+            drawn = resampled.bootstrap_distribution
+    return _beside(measure(*arrays), iter(drawn))
 
 
-def _beside(found: dict, drawn: list[dict]) -> dict:
+def _floats(numbers: dict) -> Iterator[float]:
+    """The floats of nested dicts, in the order of `_beside`."""
+    for value in numbers.values():
+        if isinstance(value, dict):
+            yield from _floats(value)
+        elif isinstance(value, (float, np.floating)):
+            yield float(value)
+
+
+def _beside(numbers: dict, drawn: Iterator[np.ndarray]) -> dict:
+    """The same dict, with an interval after each float: drawn holds (draws,) of every float in turn."""
     report = {}
-    for key, value in found.items():
-        values = [figures[key] for figures in drawn if key in figures]
-        report[key] = _beside(value, values) if isinstance(value, dict) else value
+    for key, value in numbers.items():
+        report[key] = _beside(value, drawn) if isinstance(value, dict) else value
         if isinstance(value, (float, np.floating)):
-            report[f"{key}_ci"] = _interval(np.array(values, dtype=float))
+            report[f"{key}_ci"] = _interval(next(drawn))
     return report
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 
@@ -14,7 +15,9 @@ NAME = "calibration.json"
 
 
 def read_calibration(pipeline: Path) -> np.ndarray | None:
-    """Factors (12,) in the order of PHENOTYPES (evaluation.certainty.fit_spread); None if none was fitted.
+    """Factors (K,) in the order of PHENOTYPES (evaluation.certainty.fit_spread); None if none was fitted.
+
+    A phenotype that was not known when the factors were fitted has the factor 1.
 
     Raises:
         InputError: the file is damaged.
@@ -24,10 +27,10 @@ def read_calibration(pipeline: Path) -> np.ndarray | None:
         return None
     try:
         stored = json.loads(path.read_text())
-        factors = np.array([float(stored[name]) for name in PHENOTYPES])
+        factors = np.array([float(stored.get(name, 1)) for name in PHENOTYPES])
         if not np.isfinite(factors).all():
             raise ValueError("a factor is not finite")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError) as error:
         raise InputError(
             path, "is damaged", "fit it again: evaluate_samples.py --split validation --calibrate"
         ) from error
@@ -35,10 +38,8 @@ def read_calibration(pipeline: Path) -> np.ndarray | None:
 
 
 def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
-    """Keep factors (12,) in a pipeline's folder."""
-    partial = pipeline / f".{NAME}.partial"
-    partial.write_text(json.dumps(dict(zip(PHENOTYPES, factors.tolist(), strict=True)), indent=2) + "\n")
-    partial.replace(pipeline / NAME)
+    """Keep factors (K,) in a pipeline's folder, by the names of PHENOTYPES."""
+    write_json(pipeline / NAME, dict(zip(PHENOTYPES, factors.tolist(), strict=True)))
 
 
 def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
@@ -50,4 +51,4 @@ def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
     factors = fit_spread(samples, truth)
     write_calibration(pipeline, factors)
     said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
-    print(f"intervals of {len(truth)} validation people are to be wider by these factors: {said}")
+    print(f"fitted on {len(truth)} validation people; the intervals' widths are multiplied by: {said}")

@@ -19,6 +19,9 @@ def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.devi
 
     Args:
         folder: the pipeline's ceiling/, with an ECG encoder and a conditioner.
+
+    Raises:
+        InputError: a part is missing or damaged.
     """
     encoder = load_part(ECGEncoder, folder / "ecg_encoder")
     regressor = CodeRegressor(encoder, load_part(HeartConditioner, folder / "conditioner")).to(device).eval()

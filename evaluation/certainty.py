@@ -1,22 +1,22 @@
 """How far to believe it: the few samples of one ECG as a predictive distribution of the patient's phenotype.
 
-`samples` are (n, m): m hearts of each of n patients, m >= 2. A patient is known when the truth and all m samples are;
-the others are left out of every figure.
+`samples` are (n, m): m hearts of each of n patients, m >= 2. A patient counts if the truth and all m samples are known.
 """
 
 import numpy as np
 from scipy.special import stdtrit
 
 LEVELS = {"50": 0.5, "80": 0.8, "90": 0.9}
+NOMINAL = tuple(int(level) for level in LEVELS)  # %
 CALIBRATED_LEVEL = 0.9
-FEWEST_TO_CALIBRATE = 20  # known people, under which the spread is left as it is
+FEWEST_TO_CALIBRATE = 20  # known people; with fewer the spread is left as it is
 
 
 def interval(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
     """Student-t prediction interval of one more draw, the truth: mean +- t_{m-1} s sqrt(1 + 1/m).
 
-    Exact where samples and truth are draws of one Gaussian, whatever m (Hahn and Meeker, Statistical Intervals, 1991,
-    ch. 4). Quantiles of the samples would not do: the whole range of m draws covers (m - 1) / (m + 1), 78 % for 8.
+    It is exact for any m if samples and truth are draws of one Gaussian (Hahn and Meeker, Statistical Intervals, 1991,
+    ch. 4). Quantiles of the samples are too narrow: the whole range of 8 draws covers (8 - 1) / (8 + 1), 78 %.
 
     Args:
         samples: (n, m). level: in (0, 1).
@@ -25,18 +25,18 @@ def interval(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]
         low, high: (n,) each.
 
     Raises:
-        ValueError: m < 2, of which there is no spread.
+        ValueError: m < 2, which has no spread.
     """
     middle, reach = samples.mean(axis=1), _reach(samples, level)
     return middle - reach, middle + reach
 
 
 def summary_of(samples: np.ndarray) -> dict:
-    """What a patient is told of one phenotype: mean, SD and the intervals of LEVELS of the samples (m,).
+    """What is said of one phenotype of one patient: mean, SD and the intervals of LEVELS of the samples (m,).
 
     Returns:
-        mean (None where no sample could be measured), and of two measured samples and more: sd, interval_50,
-        interval_80, interval_90 as [low, high].
+        mean, or None if no sample could be measured. With two measured samples or more also sd, and interval_50,
+        interval_80 and interval_90 as [low, high].
     """
     known = samples[np.isfinite(samples)]
     if len(known) < 2:
@@ -58,8 +58,8 @@ def certainty(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         width_50, width_80, width_90: mean width of those intervals, in the phenotype's units.
         crps: mean of `crps`, in the phenotype's units.
         spread_skill: root mean predicted variance s^2 (1 + 1/m) over the root mean square error of the samples' mean.
-            The mean of m draws errs itself by a variance of 1/m, hence the factor, and variances are averaged, not
-            SDs (Fortin et al., J. Hydrometeorol. 2014; 15: 1708-1713). 1: honest; under 1: too sure of itself.
+            The mean of m draws has itself a variance of s^2/m, hence the factor. Variances are averaged, not SDs
+            (Fortin et al., J. Hydrometeorol. 2014; 15: 1708-1713). 1: honest; under 1: too sure.
         n: patients known.
     """
     samples, truth = _known(samples, truth)
@@ -78,8 +78,9 @@ def certainty(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
 def crps(samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Continuous ranked probability score E|X - truth| - E|X - X'| / 2 (Gneiting and Raftery, 2007, eq. 21), (n,).
 
-    The fair estimator (Ferro, Q. J. R. Meteorol. Soc. 2014; 140: 1917-1923): pairs of different samples only, so that
-    its expectation does not depend on m. In the units of the truth; 0 is best; one patient's may be below 0.
+    This is the fair estimator (Ferro, Q. J. R. Meteorol. Soc. 2014; 140: 1917-1923). It counts pairs of different
+    samples only, so its expectation does not depend on m. It has the units of the truth; 0 is best. A single
+    patient's may be below 0.
 
     Args:
         samples: (n, m), m >= 2. truth: (n,).
@@ -95,8 +96,8 @@ def crps(samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def rank_histogram(samples: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
     """How often the truth has 0, 1, ... m samples below it, (m + 1,) int: flat when it could be one of them.
 
-    A U means too narrow, a hill too wide, a slope biased (Hamill, Mon. Weather Rev. 2001; 129: 550-560). Among samples
-    equal to it the truth takes a random place.
+    A U means too narrow, a hill too wide, a slope biased (Hamill, Mon. Weather Rev. 2001; 129: 550-560). The truth
+    takes a random place among samples equal to it.
     """
     samples, truth = _known(samples, truth)
     below = (samples < truth[:, None]).sum(axis=1)
@@ -108,10 +109,10 @@ def rank_histogram(samples: np.ndarray, truth: np.ndarray, seed: int) -> np.ndar
 def fit_spread(samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """By how much to widen (or narrow) the samples about their mean so that the 90 % interval covers 90 %.
 
-    Fitted on people of validation, applied by `calibrated` to others: the 90 % quantile of |error| / half-width, taken
-    as if they were n + 1 so that it holds for one person more (split conformal prediction weighted by the predicted
-    spread; Lei et al., J. Am. Stat. Assoc. 2018; 113: 1094-1111, section 5.2). The middle of the interval is not
-    moved, so a bias is paid for in width.
+    Fit it on validation people; `calibrated` applies it to others. The factor is the 90 % quantile of
+    |error| / half-width, taken as of n + 1 people, so that it holds for one person more. This is split conformal
+    prediction weighted by the predicted spread (Lei et al., J. Am. Stat. Assoc. 2018; 113: 1094-1111, section 5.2).
+    The middle of the interval stays, so a bias makes the interval wider.
 
     Args:
         samples: (n, m, K) of K phenotypes. truth: (n, K).

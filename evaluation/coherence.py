@@ -1,8 +1,8 @@
 """Do the slices of a generated heart belong to one heart? Measured on label maps, generated and real alike.
 
-A real ventricle goes on from slice to slice and from ED to ES: its centre follows a line, its cavity narrows smoothly,
-the right ventricle stays on one side, and the wall's volume is kept while it thickens. Slices drawn one by one break
-that, each looking right. No number here is good or bad by itself: real hearts say how much is natural.
+From slice to slice the centre of a real LV follows a line, its cavity narrows smoothly, and the RV stays on one side.
+From ED to ES the wall thickens and keeps its volume. Slices drawn one by one break that, though each looks right. No
+number here is good or bad by itself: real hearts show how much is natural.
 """
 
 import numpy as np
@@ -23,12 +23,12 @@ FEWEST_PIXELS = 10  # a structure smaller than this has no centre to speak of
 def coherence_of(labels: np.ndarray, pixel_mm: float, mask: np.ndarray) -> dict[str, float]:
     """MEASURES of one heart. Neighbours are acquired slices next to each other, in the same phase.
 
-    - centre_shift_mm: how far the LV's centre (cavity and wall) moves between neighbours beyond the heart's own mean
-      move, mean: an axis tilted against the stack does not count.
-    - area_second_difference_mm2: |a - 2 b + c| of the LV cavity's areas in three neighbours, mean, from the first to
-      the last slice that shows the LV: a slice in between that lost it counts with area 0.
-    - rv_angle_shift_deg: change of the direction from the LV's centre to the RV's between neighbours, mean.
-    - phase_centre_shift_mm: distance of the LV's centres at ED and at ES in one slice, mean.
+    - centre_shift_mm: mean move of the LV's centre (cavity and wall) between neighbours, less the heart's own mean
+      move. So an axis tilted against the stack does not count.
+    - area_second_difference_mm2: mean |a - 2 b + c| of the LV cavity's areas in three neighbours, from the first to
+      the last slice that shows the LV. A slice in between that lost the LV counts with area 0.
+    - rv_angle_shift_deg: mean change between neighbours of the direction from the LV's centre to the RV's.
+    - phase_centre_shift_mm: mean distance of the LV's centres at ED and at ES in one slice.
     - myocardial_volume_change_percent: |wall volume at ES - at ED| of ED, over the slices acquired in both phases.
 
     Args:
@@ -58,13 +58,13 @@ def coherence_row(labels: np.ndarray, pixel_mm: float, mask: np.ndarray) -> np.n
 
 
 def coherence(generated: np.ndarray, real: np.ndarray) -> dict[str, dict[str, float]]:
-    """Medians over hearts of every measure, generated beside real, and of how many hearts that could be measured.
+    """Medians over hearts of every measure, generated beside real, and how many hearts could be measured.
 
     Args:
         generated: (n, 5) rows of `coherence_row`; real: (m, 5).
 
     Returns:
-        For each of MEASURES: generated, real, n_generated, n_real; a median of no heart is NaN.
+        For each of MEASURES: generated, real, n_generated, n_real; the median is NaN where no heart could be measured.
     """
     report = {}
     for name, *sides in zip(MEASURES, generated.T, real.T, strict=True):
@@ -95,7 +95,7 @@ def _own_shift(shift: np.ndarray) -> np.ndarray:
 
 
 def _cavity_areas(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Pixels of LV cavity, (slices, phases), from the first to the last slice that shows the LV; NaN elsewhere."""
+    """Pixels of LV cavity (slices, phases), from the first to the last slice that shows the LV; NaN elsewhere."""
     shown = np.isin(labels, LEFT_VENTRICLE).sum(axis=(2, 3)) >= FEWEST_PIXELS
     begun, not_over = (np.logical_or.accumulate(side, axis=0) for side in (shown, shown[::-1]))
     area = (labels == Label.LV_CAVITY).sum(axis=(2, 3))
@@ -103,7 +103,11 @@ def _cavity_areas(labels: np.ndarray, mask: np.ndarray) -> np.ndarray:
 
 
 def _ed_against_es(labels: np.ndarray, lv: np.ndarray, mask: np.ndarray, pixel_mm: float) -> tuple[float, float]:
-    """Shift of the LV's centres (slices, phases, 2) in mm, and change of the wall's volume in %; NaN of one phase."""
+    """Shift of the LV's centres in mm and change of the wall's volume in %, from ED to ES; NaN with one phase only.
+
+    Args:
+        lv: (slices, phases, 2) pixels, the LV's centres.
+    """
     if labels.shape[1] < 2:
         return float("nan"), float("nan")
     cavity = (labels == Label.LV_CAVITY).sum(axis=(0, 2, 3))

@@ -7,7 +7,7 @@ from pathlib import Path
 from accelerate.state import AcceleratorState
 
 from .measuring import Measured
-from .report import setting_figures
+from .report import setting_numbers
 from .study import Study
 
 CURVES = {  # a field of Study: its values
@@ -24,7 +24,7 @@ def measure_curves(study: Study, folder: Path, state: AcceleratorState) -> None:
         setting.measure("generated", folder / name, state)
 
 
-def curve_figures(study: Study, folder: Path, generated: Measured, real: Measured) -> list[dict]:
+def curve_numbers(study: Study, folder: Path, generated: Measured, real: Measured) -> list[dict]:
     """Information kept, coverage and FID under each setting, and of fewer samples, for the same people.
 
     Args:
@@ -36,12 +36,12 @@ def curve_figures(study: Study, folder: Path, generated: Measured, real: Measure
     known = (real.first(n), few.truth, few.ceiling, few.mask)
     usual = study.sampler | {"samples": CURVE_SAMPLES}
     curves = [
-        usual | changed | setting_figures(setting.measurements(folder / name), *known)
+        usual | changed | setting_numbers(setting.measurements(folder / name), *known)
         for name, changed, setting in _settings(study)
     ]
     for samples in SAMPLE_NUMBERS:
         if samples <= study.samples:
-            curves.append(usual | {"samples": samples} | setting_figures(generated.first(n, samples), *known))
+            curves.append(usual | {"samples": samples} | setting_numbers(generated.first(n, samples), *known))
     return curves
 
 

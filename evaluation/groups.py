@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 
-FEWEST = 5  # people; of fewer a correlation says nothing
+FEWEST = 5  # people; a correlation of fewer says nothing
 
 
 def disease_groups(data: Path, eids: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Rows of `eids` (n,) by condition, and of those with a scar by its territory.
+    """Rows of `eids` (n,) by condition, and rows of those with a scar by its territory.
 
-    Both are columns of data/truth.csv, which only a phantom cohort has; without it both are empty. Conditions of fewer
-    than FEWEST people are left out.
+    Both are columns of data/truth.csv. Only a phantom cohort has this file; without it both are empty. Conditions with
+    fewer than FEWEST people are left out.
     """
     path = Path(data) / "truth.csv"
     if not path.exists():

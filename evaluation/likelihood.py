@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cohort.intensity import as_unit
 from models.noise import heart_noise
 from models.places import Places
 from sampling.patients import Patient, patient_batch
@@ -18,7 +19,7 @@ def denoising_losses(
 ) -> np.ndarray:
     """Mean squared error of the predicted velocity, over SIGMAS and the acquired slices of each patient's own heart.
 
-    The heart code is the one predicted from ECG and person, so that nothing but the weights knows the heart.
+    The denoiser is given the heart code predicted from ECG and person, so only its weights can know the heart.
 
     Args:
         hearts: (n, slices, phases, height, width) uint8, memory-mapped or not; masks: (n, slices, phases).
@@ -39,7 +40,7 @@ def _loss(pipeline: ECGToMRIPipeline, patient: Patient, heart: np.ndarray, acqui
     tokens, summary = pipeline.encode(patient_batch([patient]), guided=False)
     present = torch.ones(1, dtype=torch.bool, device=device)
     condition = pipeline.conditioner.global_condition(summary, pipeline.conditioner.predicted(summary), present)
-    latents = pipeline.encode_heart(torch.from_numpy(np.asarray(heart)).float() / 255)  # (1, S*P, C, h, w)
+    latents = pipeline.encode_heart(torch.from_numpy(as_unit(np.asarray(heart))))  # (1, S*P, C, h, w)
     generators = [sample_generator(seed, "membership", k) for k in range(levels)]  # the same for everybody
     noise = heart_noise((levels, *latents.shape[1:]), pipeline.config.shared_noise, generators).to(device)
     latents, noise = latents[:, acquired], noise[:, acquired]  # after the noise: a slice's is the same in any mask

@@ -10,9 +10,11 @@ from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 
-from cohort.phenotypes import PHENOTYPES, UNITS
+from cohort.disk import write_text
+from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 
-from .figures import CONTROLS, NOMINAL, value_at
+from .arms import CONTROL_WORDS
+from .certainty import NOMINAL
 from .report_numbers import (
     NO_NUMBER,
     as_any,
@@ -21,14 +23,15 @@ from .report_numbers import (
     as_share,
     as_size,
     as_span,
-    found_at,
+    content_at,
     information_kept_of,
     interval_at,
     numbers_of,
     rows_at,
     tables_at,
+    value_at,
 )
-from .verdicts import FEW_PEOPLE, HEADLINE, NAMES, SHUFFLED, judged
+from .verdicts import FEW_PEOPLE, HEADLINE, SHUFFLED, judged
 
 # ---- HTML: every text passes through `escape` here ----
 
@@ -60,7 +63,7 @@ def _table(caption: str, head: Iterable[str], rows: Iterable[tuple[str, list[str
 def _phenotype_table(caption: str, columns: dict[str, tuple]) -> str:
     """One row a phenotype. columns: heading -> ({phenotype: figures}, key, how to show it)."""
     rows = [
-        (f"{name}, {UNITS[name]}", [_cell(found_at(table, name), key, show) for table, key, show in columns.values()])
+        (f"{name}, {UNITS[name]}", [_cell(content_at(table, name), key, show) for table, key, show in columns.values()])
         for name in PHENOTYPES
     ]
     return _table(caption, ["", *columns], rows)
@@ -148,7 +151,7 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
             "R2 of the ceiling by the number of people it learned from",
             ["people", *PHENOTYPES],
             [
-                (as_count(value_at(step, "people")), [_cell(found_at(step, "r2"), p) for p in PHENOTYPES])
+                (as_count(value_at(step, "people")), [_cell(content_at(step, "r2"), p) for p in PHENOTYPES])
                 for step in steps
             ],
         ),
@@ -159,7 +162,8 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     controls = tables_at(report, "controls")
     columns = {"generated": report.get("agreement")}
-    columns |= {CONTROLS.get(name, name): controls[name] for name in [*CONTROLS, *controls] if name in controls}
+    names = [name for name in (*CONTROL_WORDS, *controls) if name in controls]
+    columns |= {CONTROL_WORDS.get(name, name): controls[name] for name in names}
     found = {"own ECG": report.get("retrieval"), "another patient's ECG": report.get("retrieval_shuffled")}
     ranks = {"median rank, %": "median_percentile", "in the nearest 1 %, %": "top_1", "in the nearest 5 %, %": "top_5"}
     tables = [
@@ -430,14 +434,12 @@ def write_page(path: Path, report: dict, pictures: dict[str, bytes]) -> None:
         report: the content of report.json; whatever is missing is shown as not measured.
         pictures: PNG bytes by name: hearts, scatter, bland_altman, controls, coverage, ranks, spectrum, learning_curve.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(_page(report, pictures), encoding="utf-8")
-    partial.replace(path)
+    write_text(path, _page(report, pictures))
 
 
 def _page(report: dict, pictures: dict[str, bytes]) -> str:
     links = " ".join(f'<a href="#{_anchor(title)}">{escape(title)}</a>' for title in SECTIONS)
-    words = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}, {UNITS[name]}</dd>\n" for name, text in NAMES.items())
+    words = "".join(f"<dt>{escape(name)}</dt><dd>{escape(p.words)}, {p.unit}</dd>\n" for name, p in TABLE.items())
     sections = "".join(_section(title, *filled(report, pictures)) for title, filled in SECTIONS.items())
     hearts = "True hearts, hearts generated from the same patients' ECGs, and where a patient's samples differ (SD)."
     return (

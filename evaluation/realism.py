@@ -1,29 +1,36 @@
 """Do the generated hearts look like hearts? Distance of distributions, similarity of pictures, a classifier's verdict.
 
-None of this knows the patient but `image_similarity`. Every distance between real and generated hearts is given beside
-the same distance between real hearts and OTHER real hearts, of as many slices: that is what a perfect generator scores.
+Only `image_similarity` compares with the patient's own heart. Every distance between real and generated hearts stands
+beside the same distance between real hearts and OTHER real hearts, of as many slices. A perfect generator scores that.
 """
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+from torchmetrics.image.fid import FrechetInceptionDistance
 
-MOST_ROWS = 3_000  # slices a side in a distance of distributions: k nearest neighbours cost their square
+from .auc import area_under_curve
+
+MOST_ROWS = 3_000  # slices on each side of a distance of distributions; time grows with their square
 SSIM_WINDOW = 11  # pixels; a Gaussian of 1.5 (Wang 2004)
 MS_SSIM_EXPONENTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # finest scale first (Wang 2003, section 3.2)
-GREY_LEVELS = 255  # real hearts are stored as uint8: the finer grey of generated ones must not give them away
+GREY_LEVELS = 255  # of real hearts, stored as uint8; finer grey must not give generated ones away
 TEST_SHARE = 1 / 3
-CLASSIFIER_PAIRS = 32  # a step: the same slice of a real and of a generated heart
+CLASSIFIER_PAIRS = 32  # per step: the same slice of a real and of a generated heart
 
 Indices = tuple[np.ndarray, np.ndarray]  # (n,) rows of people, (n,) of their slices
 
 
 def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
-    """Squared Frechet distance of two Gaussians fitted to features: FID with features of our own (Heusel 2017, eq. 6).
+    """Squared Frechet distance of two Gaussians fitted to features: FID (Heusel 2017, eq. 6) with our own features.
 
-    |m - m'|^2 + tr(C + C' - 2 (C C')^1/2). It grows as n falls towards F, so compare at equal n only.
+    |m - m'|^2 + tr(C + C' - 2 (C C')^1/2). It grows as n falls towards F, so compare it at equal n only.
 
     Args:
         real: (n, F) features; generated: (m, F).
@@ -31,13 +38,11 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     Returns:
         The distance in squared units of the features; NaN with fewer than two rows on a side.
     """
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
     if min(len(real), len(generated)) < 2:
         return float("nan")
     as_they_are = nn.Identity()
     as_they_are.num_features = real.shape[1]
-    # one process looks at everybody; the others have left and would be waited for
+    # one process has everybody's features; the others have ended, and waiting for them would last for ever
     distance = FrechetInceptionDistance(feature=as_they_are, sync_on_compute=False)
     for features, is_real in ((real, True), (generated, False)):
         distance.update(torch.as_tensor(features, dtype=torch.float64), real=is_real)
@@ -45,15 +50,14 @@ def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
 
 
 def prdc(real: np.ndarray, generated: np.ndarray, k: int = 5) -> dict[str, float]:
-    """Precision, recall, density and coverage (Naeem 2020, sections 2.2 and 3) by balls round k-nearest neighbours.
+    """Precision, recall, density and coverage (Naeem 2020, sections 2.2 and 3).
 
-    Precision: generated points inside any real ball; recall: real points inside any generated ball; density: real balls
-    a generated point lies in, over k (1 expected of real points, can be more); coverage: real balls with a generated
-    point inside.
+    The ball of a point reaches its k-th nearest neighbour in its own set. Precision: share of generated points inside
+    any real ball. Recall: share of real points inside any generated ball. Density: real balls a generated point lies
+    in, over k; real points score about 1. Coverage: share of real balls with a generated point inside.
 
     Args:
         real: (n, F) features; generated: (m, F).
-        k: which neighbour, in its own set, a point's ball reaches.
 
     Returns:
         The four by name; NaN where a set has no k-th neighbour.
@@ -77,26 +81,27 @@ def distribution_distances(
 ) -> dict[str, float]:
     """`fid` and `prdc` of generated against real slices, and under `<name>_real` of real against other real slices.
 
-    The people are cut into two halves. One half's real slices are the reference of both: the hearts generated for the
-    other half, and the other half's real hearts. So both have the same n, and nobody is compared with themselves.
+    The people are cut into two halves. One half's real slices are the reference. The hearts generated for the other
+    half are compared with them, and so are the other half's real hearts. So both have the same n, and nobody is
+    compared with themselves.
 
     Args:
         real: (people, S, F) features of the slices of real hearts; generated: the same of one generated heart each.
         mask: (people, S), True where the slice was acquired; the others are left out on both sides.
-        splits: seeded cuts over which the figures are averaged.
+        splits: seeded cuts; the numbers are averaged over them.
 
     Returns:
         fid, fid_real, precision, precision_real, recall, ...; NaN where there are too few slices.
     """
     rng = np.random.default_rng(seed)
-    found = []
+    cuts = []
     for _ in range(splits):
         one, other = np.split(rng.permutation(len(real))[: len(real) // 2 * 2], 2)
         reference, compared = (_at_most(MOST_ROWS, _acquired(mask, people), rng) for people in (one, other))
         against_real = _distances(real[reference], real[compared])
         against_generated = _distances(real[reference], generated[compared])
-        found.append(against_generated | {f"{name}_real": value for name, value in against_real.items()})
-    return {name: float(np.mean([figures[name] for figures in found])) for name in found[0]}
+        cuts.append(against_generated | {f"{name}_real": value for name, value in against_real.items()})
+    return {name: float(np.mean([distances[name] for distances in cuts])) for name in cuts[0]}
 
 
 def _distances(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
@@ -104,7 +109,7 @@ def _distances(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
 
 
 def _at_most(n: int, indices: Indices, rng: np.random.Generator) -> Indices:
-    """So many of the (person, slice) indices, drawn without replacement; all where there are no more."""
+    """At most n of the (person, slice) indices, drawn without replacement."""
     kept = rng.permutation(len(indices[0]))[:n]
     return indices[0][kept], indices[1][kept]
 
@@ -112,8 +117,8 @@ def _at_most(n: int, indices: Indices, rng: np.random.Generator) -> Indices:
 def image_similarity(true: np.ndarray, other: np.ndarray, mask: np.ndarray) -> dict[str, float]:
     """SSIM (Wang 2004), multi-scale SSIM (Wang 2003) and PSNR in dB of two hearts, means over the acquired slices.
 
-    MS-SSIM takes as many of Wang's five scales as leave two windows side by side at the coarsest (three at 96 x 96:
-    96, 48 and 24 pixels), their exponents scaled to sum to 1.
+    MS-SSIM takes as many of Wang's five scales as leave two windows side by side at the coarsest. Of 96 x 96 pixels
+    these are three: 96, 48 and 24 pixels. Their exponents are scaled to sum to 1.
 
     Args:
         true, other: (slices, phases, height, width) in [0, 1].
@@ -122,12 +127,6 @@ def image_similarity(true: np.ndarray, other: np.ndarray, mask: np.ndarray) -> d
     Returns:
         ssim, ms_ssim, psnr (infinite for equal slices); NaN where nothing was acquired.
     """
-    from torchmetrics.functional.image import (
-        multiscale_structural_similarity_index_measure,
-        peak_signal_noise_ratio,
-        structural_similarity_index_measure,
-    )
-
     if not mask.any():
         return dict.fromkeys(("ssim", "ms_ssim", "psnr"), float("nan"))
     a, b = (torch.as_tensor(heart[mask], dtype=torch.float32)[:, None] for heart in (true, other))  # (n, 1, H, W)
@@ -143,7 +142,7 @@ def image_similarity(true: np.ndarray, other: np.ndarray, mask: np.ndarray) -> d
 def radial_power_spectrum(slices: np.ndarray) -> np.ndarray:
     """Mean over slices of the log10 of their power, averaged round circles of equal spatial frequency.
 
-    Slices are shown through a Hann window: the jump from one edge to the opposite one is no part of the heart, and its
+    Slices are multiplied by a Hann window. The jump from one edge to the opposite one is no part of the heart, and its
     1/f^2 would hide how fast the picture's own power falls.
 
     Args:
@@ -161,29 +160,29 @@ def radial_power_spectrum(slices: np.ndarray) -> np.ndarray:
 
 
 def spectrum_gap(real: np.ndarray, generated: np.ndarray) -> float:
-    """Mean absolute difference of two radial spectra (K,) above a quarter of Nyquist: factors of ten in fine detail."""
+    """Mean absolute difference of two radial spectra (k,) above a quarter of Nyquist: fine detail, in log10."""
     return float(np.abs(real - generated)[len(real) // 4 :].mean())
 
 
 def classifier_auc(
     real: np.ndarray, generated: np.ndarray, mask: np.ndarray, seed: int = 0, steps: int = 300, shrink: int = 1
 ) -> float:
-    """How well a small network, trained to, tells generated from real slices of people it never saw.
+    """How well a small network learns to tell generated from real slices of people it never saw.
 
-    Area under the ROC curve per slice: 0.5 is a coin, 1 a generator that always gives itself away. Two thirds of the
-    people, real and generated, are trained on and the others judged, the same acquired slices on both sides.
+    Area under the ROC curve per slice: 0.5 is a coin, 1 a generator that always gives itself away. The network learns
+    from two thirds of the people, real and generated, and judges the others. Both sides have the same acquired slices.
 
-    At full size the softness of an autoencoder alone gives every slice away (measured: AUC 1.00 of the demo's
-    reconstructions of real phantom slices); shrunk four times (0.59) the heart's shape is what is left to judge.
+    At full size the softness of an autoencoder alone gives every slice away: AUC 1.00 for the demo's reconstructions
+    of real phantom slices. Shrunk four times (0.59) only the heart's shape is left to judge.
 
     Args:
         real, generated: (people, S, height, width) in [0, 1], one generated heart a person.
         mask: (people, S), True where the slice was acquired.
         steps: of training, on CLASSIFIER_PAIRS slices of each kind.
-        shrink: side of the blocks of pixels averaged before looking; the sides left are to be even.
+        shrink: side of the blocks of pixels averaged first; the sides left must be even.
 
     Returns:
-        AUC; NaN where there is nobody to train on or nobody to judge.
+        AUC; NaN if there is nobody to learn from or nobody to judge.
     """
     order = np.random.default_rng(seed).permutation(len(real))
     judged, trained = np.split(order, [round(TEST_SHARE * len(order))])
@@ -197,7 +196,7 @@ def classifier_auc(
 def _trained_classifier(
     real: np.ndarray, generated: np.ndarray, seen: Indices, seed: int, steps: int, shrink: int
 ) -> nn.Module:
-    """Slices (n, 1, height, width) -> logit (n, 1) of being generated, trained on pairs of the (person, slice) seen."""
+    """Network: slices (n, 1, height, width) -> logits (n, 1) of being generated; it learns from the slices `seen`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = nn.Sequential(
@@ -229,19 +228,12 @@ def _scores(network: nn.Module, slices: np.ndarray) -> np.ndarray:
 
 
 def _pixels(slices: np.ndarray) -> Tensor:
-    """(n, height, width) in [0, 1] -> (n, 1, height, width) in [-1, 1], of the grey levels hearts are stored in."""
+    """(n, height, width) in [0, 1] -> (n, 1, height, width) in [-1, 1], rounded to the grey levels of stored hearts."""
     grey = torch.as_tensor(slices, dtype=torch.float32)[:, None].mul(GREY_LEVELS).round()
     return 2 * grey / GREY_LEVELS - 1
 
 
 def _acquired(mask: np.ndarray, people: np.ndarray) -> Indices:
-    """(person, slice) indices of the slices acquired of some people."""
+    """(person, slice) indices of the acquired slices of some people."""
     person, slice_ = np.nonzero(mask[people])
     return people[person], slice_
-
-
-def area_under_curve(negative: np.ndarray, positive: np.ndarray) -> float:
-    """Chance that a positive scores above a negative, ties counting half (Mann-Whitney): (n,), (m,) scores."""
-    ranks = stats.rankdata(np.concatenate([negative, positive]))[len(negative) :]
-    above = ranks.sum() - len(positive) * (len(positive) + 1) / 2
-    return float(above / (len(negative) * len(positive)))

@@ -1,4 +1,4 @@
-"""The figures of a report, from what was measured on hearts: nothing here looks at a heart or a network."""
+"""The numbers of a report, from what was measured on hearts; nothing here needs a network."""
 
 from collections.abc import Callable
 
@@ -21,8 +21,8 @@ from .realism import (
 )
 from .retrieval import masked_distances, rank_percentiles, retrieval
 
-SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # by which settings are compared
-CLASSIFIER_PEOPLE = 24  # of whom a third judges: of fewer an AUC says more of who they are than of how they look
+SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # compared between settings
+CLASSIFIER_PEOPLE = 24  # at least; with fewer, the AUC depends on who the people are, not on how hearts look
 SHAPE_SHRINK = 4  # 7 mm cells: grain and sharpness are gone, the heart's shape is not
 
 
@@ -35,14 +35,14 @@ def by_phenotype(measure: Callable[..., dict], *arrays: np.ndarray, draws: int =
 
 
 def mean_of_samples(phenotypes: np.ndarray) -> np.ndarray:
-    """(n, m, K) -> (n, K), samples that could not be measured left out; NaN where none could."""
+    """(n, m, K) -> (n, K), without the samples that could not be measured; NaN where none could."""
     known = np.isfinite(phenotypes)
     count = known.sum(axis=1)
     total = np.where(known, phenotypes, 0).sum(axis=1)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def agreement_figures(generated: Measured, real: Measured, truth: np.ndarray) -> dict:
+def agreement_numbers(generated: Measured, real: Measured, truth: np.ndarray) -> dict:
     """Agreement of the mean of the samples, of one sample, and of the true hearts measured with the same segmenter."""
     return {
         "agreement": by_phenotype(agreement, mean_of_samples(generated.phenotypes), truth),
@@ -51,24 +51,26 @@ def agreement_figures(generated: Measured, real: Measured, truth: np.ndarray) ->
     }
 
 
-def control_figures(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
+def control_numbers(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
     """Agreement of each control's phenotypes (n, K) with the truth."""
-    return {name: by_phenotype(agreement, found, truth) for name, found in controls.items()}
+    return {name: by_phenotype(agreement, phenotypes, truth) for name, phenotypes in controls.items()}
 
 
-def ceiling_figures(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
-    """The regression's own agreement, and the share of it that is left in the hearts."""
-    figures = {"ceiling": by_phenotype(agreement, ceiling, truth)}
+def ceiling_numbers(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
+    """The regression's own agreement, and the share of it that the hearts keep."""
+    numbers = {"ceiling": by_phenotype(agreement, ceiling, truth)}
     of_mean = by_phenotype(information_kept, mean_of_samples(generated.phenotypes), ceiling, truth)
     of_many = by_phenotype(information_kept_of_many, generated.phenotypes, ceiling, truth)
     for key, kept in {"information_kept": of_mean, "information_kept_of_many": of_many}.items():
-        figures[key] = {name: found["information_kept"] for name, found in kept.items()}
-        figures[f"{key}_ci"] = {name: found["information_kept_ci"] for name, found in kept.items()}
-    return figures
+        numbers[key] = {name: share["information_kept"] for name, share in kept.items()}
+        numbers[f"{key}_ci"] = {name: share["information_kept_ci"] for name, share in kept.items()}
+    return numbers
 
 
-def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarray | None, groups: dict) -> dict:
-    """Coverage, width and CRPS of the samples as they are, after calibration, and by group; empty of one sample.
+def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarray | None, groups: dict) -> dict:
+    """Coverage, width and CRPS of the samples as they are, after calibration, and by group.
+
+    One sample has no spread: the dict is then empty.
 
     Args:
         factors: (K,) of certainty.fit_spread on validation people; None without a calibration.
@@ -76,7 +78,7 @@ def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarra
     samples = generated.phenotypes  # (n, m, K)
     if samples.shape[1] < 2:
         return {}
-    figures = {
+    numbers = {
         "coverage": by_phenotype(certainty, samples, truth, draws=200),
         "rank_histogram": {
             name: rank_histogram(samples[..., k], truth[:, k], seed=0).tolist() for k, name in enumerate(PHENOTYPES)
@@ -87,124 +89,125 @@ def certainty_figures(generated: Measured, truth: np.ndarray, factors: np.ndarra
         },
     }
     if factors is not None:
-        figures["coverage_calibrated"] = by_phenotype(certainty, calibrated(samples, factors), truth, draws=200)
-    return figures
+        numbers["coverage_calibrated"] = by_phenotype(certainty, calibrated(samples, factors), truth, draws=200)
+    return numbers
 
 
-def group_figures(
+def group_numbers(
     generated: Measured, real: Measured, truth: np.ndarray, groups: dict[str, np.ndarray], scars: dict[str, np.ndarray]
 ) -> dict:
-    """Agreement within each group of patients (name -> rows), and of infarcts whether the right wall is thin."""
-    found = mean_of_samples(generated.phenotypes)
-    figures = {
-        group: {"n": len(rows)} | by_phenotype(agreement, found[rows], truth[rows], draws=200)
+    """Agreement within each group of patients (name -> rows); for infarcts also whether the right wall is thin."""
+    means = mean_of_samples(generated.phenotypes)
+    numbers = {
+        group: {"n": len(rows)} | by_phenotype(agreement, means[rows], truth[rows], draws=200)
         for group, rows in groups.items()
     }
-    if "infarct" in figures and "normal" in groups and scars:
-        figures["infarct"]["territory"] = territory_figures(generated, real, groups["normal"], scars)
-    return figures
+    if "infarct" in numbers and "normal" in groups and scars:
+        numbers["infarct"]["territory"] = territory_numbers(generated, real, groups["normal"], scars)
+    return numbers
 
 
-def territory_figures(generated: Measured, real: Measured, healthy: np.ndarray, scars: dict[str, np.ndarray]) -> dict:
-    """Is the thinnest wall of an infarct patient in the territory of the scar? Of generated and of true hearts.
+def territory_numbers(generated: Measured, real: Measured, healthy: np.ndarray, scars: dict[str, np.ndarray]) -> dict:
+    """Is the thinnest wall of an infarct patient in the territory of the scar, in generated and in true hearts?
 
-    Thickness is compared with the healthy people's of the same kind of heart, territory by territory.
+    A territory's thickness is divided by its mean in healthy people's hearts of the same kind.
 
     Args:
         healthy: rows of people without disease. scars: territory -> rows of the people whose scar lies there.
     """
     names = list(TERRITORIES)
-    figures: dict = {"chance": 1 / len(names)}
-    for key, found in (("thinnest_in_territory", generated), ("thinnest_in_territory_real", real)):
-        thickness = np.nanmean(found.territories, axis=1)  # (n, 3)
+    numbers: dict = {"chance": 1 / len(names)}
+    for key, measured in (("thinnest_in_territory", generated), ("thinnest_in_territory_real", real)):
+        thickness = np.nanmean(measured.territories, axis=1)  # (n, 3)
         relative = thickness / np.nanmean(thickness[healthy], axis=0)
         hits = [
             relative[rows][np.isfinite(relative[rows]).all(axis=1)].argmin(axis=1) == names.index(name)
             for name, rows in scars.items()
         ]
         hit = np.concatenate(hits).astype(float)
-        figures["n" if found is generated else "n_real"] = len(hit)
+        numbers["n" if measured is generated else "n_real"] = len(hit)
         if len(hit):
-            figures |= with_intervals(lambda hit, name=key: {name: float(hit.mean())}, hit)
-    return figures
+            numbers |= with_intervals(lambda hit, name=key: {name: float(hit.mean())}, hit)
+    return numbers
 
 
-def retrieval_figures(generated: Measured, shuffled: Measured, real: Measured, mask: np.ndarray) -> dict:
+def retrieval_numbers(generated: Measured, shuffled: Measured, real: Measured, mask: np.ndarray) -> dict:
     """Rank of the true heart among all, by distance in the segmenter's features, and the same for another's ECG."""
     centre = real.features[mask[:, None]].astype(np.float32).mean(axis=0)
     scale = real.features[mask[:, None]].astype(np.float32).std(axis=0) + 1e-6
     acquired = mask.reshape(len(mask), -1)
 
-    def flat(found: Measured) -> np.ndarray:
-        features = (found.features.astype(np.float32).mean(axis=1) - centre) / scale  # (n, S, P, F), mean of samples
+    def flat(measured: Measured) -> np.ndarray:
+        features = (measured.features.astype(np.float32).mean(axis=1) - centre) / scale  # (n, S, P, F), mean of samples
         return features.reshape(len(features), -1, features.shape[-1])
 
     return {
-        name: with_intervals(retrieval, rank_percentiles(masked_distances(flat(found), flat(real), acquired)))
-        for name, found in (("retrieval", generated), ("retrieval_shuffled", shuffled))
+        name: with_intervals(retrieval, rank_percentiles(masked_distances(flat(measured), flat(real), acquired)))
+        for name, measured in (("retrieval", generated), ("retrieval_shuffled", shuffled))
     }
 
 
-def segmenter_figures(real: Measured, true_labels: np.ndarray, found_labels: np.ndarray, generated: Measured) -> dict:
+def segmenter_numbers(real: Measured, true_labels: np.ndarray, own_labels: np.ndarray, generated: Measured) -> dict:
     """Dice of each class on the true hearts, and how many hearts fail the quality rule.
 
     Args:
-        true_labels, found_labels: (n, slices, phases, height, width) of people with label maps; n may be 0.
+        true_labels, own_labels: (n, slices, phases, height, width) of the people with label maps, n may be 0. The
+            segmenter drew own_labels.
     """
-    figures: dict = {}
+    numbers: dict = {}
     for label in list(Label)[1:]:
-        scores = np.array([dice(a, b, label) for a, b in zip(found_labels, true_labels, strict=True)])
+        scores = np.array([dice(a, b, label) for a, b in zip(own_labels, true_labels, strict=True)])
         name = label.name.lower()
-        figures[name] = (
+        numbers[name] = (
             with_intervals(lambda s: {"dice": float(np.nanmean(s)), "n": len(s)}, scores) if len(scores) else {}
         )
-    return figures | {
+    return numbers | {
         "quality_failures": int(generated.faulty.sum()),
         "quality_failures_real": int(real.faulty.sum()),
         "hearts_judged": int(generated.faulty.size),
     }
 
 
-def slice_features(found: Measured) -> np.ndarray:
+def slice_features(measured: Measured) -> np.ndarray:
     """Features of the slices of each patient's first heart: (n, slices * phases, F)."""
-    return rearrange(found.features[:, 0].astype(np.float32), "n s p f -> n (s p) f")
+    return rearrange(measured.features[:, 0].astype(np.float32), "n s p f -> n (s p) f")
 
 
-def first_heart(found: Measured) -> np.ndarray:
+def first_heart(measured: Measured) -> np.ndarray:
     """Pixels of each patient's first heart: (n, slices, phases, height, width) in [0, 1]."""
-    return found.hearts[:, 0].astype(np.float32) / 255
+    return measured.hearts[:, 0].astype(np.float32) / 255
 
 
-def realism_figures(
+def realism_numbers(
     generated: Measured, real: Measured, mask: np.ndarray, mean_heart: np.ndarray | None
 ) -> tuple[dict, tuple[np.ndarray, np.ndarray]]:
     """How much the first heart of each patient looks like a real one, and the power spectra of real and generated.
 
     Args:
         mask: (n, slices, phases) acquired slices of the real hearts; only these are compared.
-        mean_heart: (slices, phases, height, width) in [0, 1] of the training people, the yardstick of SSIM.
+        mean_heart: (slices, phases, height, width) in [0, 1] of the training people, for comparison in SSIM.
     """
     features = [slice_features(m) for m in (real, generated)]
     flat = rearrange(mask, "n s p -> n (s p)")
     true, made = (first_heart(m) for m in (real, generated))
     slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
-    figures = distribution_distances(*features, flat)
+    numbers = distribution_distances(*features, flat)
     others = {"": made}
     if mean_heart is not None:
         others["_mean_heart"] = np.broadcast_to(mean_heart.astype(np.float32), true.shape)
     for suffix, hearts in others.items():
         scores = [image_similarity(*three) for three in zip(true, hearts, mask, strict=True)]
-        figures |= {f"{key}{suffix}": float(np.nanmean([s[key] for s in scores])) for key in scores[0]}
+        numbers |= {f"{key}{suffix}": float(np.nanmean([s[key] for s in scores])) for key in scores[0]}
     spectra = tuple(radial_power_spectrum(part[flat]) for part in slices)
-    return figures | _told_apart(slices, flat) | {"spectrum_gap": spectrum_gap(*spectra)}, spectra
+    return numbers | _told_apart(slices, flat) | {"spectrum_gap": spectrum_gap(*spectra)}, spectra
 
 
-def reconstruction_figures(
+def reconstruction_numbers(
     reconstructed: Measured, real: Measured, mask: np.ndarray, truth: np.ndarray
 ) -> tuple[dict, dict[str, float]]:
     """True hearts through the autoencoder alone: their agreement with the truth, and how real they look.
 
-    What is lost here no generator can give back.
+    No generator can give back what is lost here.
     """
     features = [slice_features(m) for m in (real, reconstructed)]
     flat = rearrange(mask, "n s p -> n (s p)")
@@ -213,26 +216,26 @@ def reconstruction_figures(
     return by_phenotype(agreement, reconstructed.phenotypes[:, 0], truth), floor
 
 
-def setting_figures(
+def setting_numbers(
     generated: Measured, real: Measured, truth: np.ndarray, ceiling: np.ndarray | None, mask: np.ndarray
 ) -> dict[str, float]:
     """What guidance, steps or samples do: R2, information kept and coverage of SETTING_PHENOTYPES, and FID."""
-    found, figures = mean_of_samples(generated.phenotypes), {}
+    means, numbers = mean_of_samples(generated.phenotypes), {}
     for name in SETTING_PHENOTYPES:
         k = PHENOTYPES.index(name)
-        figures[f"{name}_r2"] = agreement(found[:, k], truth[:, k])["r2"]
+        numbers[f"{name}_r2"] = agreement(means[:, k], truth[:, k])["r2"]
         if ceiling is not None:
-            kept = information_kept(found[:, k], ceiling[:, k], truth[:, k])
-            figures[f"{name}_kept"] = kept["information_kept"]
-        figures[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
+            kept = information_kept(means[:, k], ceiling[:, k], truth[:, k])
+            numbers[f"{name}_kept"] = kept["information_kept"]
+        numbers[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
     features = [slice_features(m) for m in (real, generated)]
-    return figures | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
+    return numbers | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
 
 
 def _told_apart(slices: list[np.ndarray], mask: np.ndarray) -> dict[str, float]:
-    """AUC of a classifier on the pixels themselves, and on slices shrunk to a quarter, where only shape is left.
+    """AUC of a classifier on the pixels themselves, and on slices shrunk to a quarter, which show shape only.
 
-    NaN of fewer than CLASSIFIER_PEOPLE.
+    NaN with fewer than CLASSIFIER_PEOPLE.
     """
     if len(mask) < CLASSIFIER_PEOPLE:
         return dict.fromkeys(("classifier_auc", "classifier_auc_shape"), float("nan"))

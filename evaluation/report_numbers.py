@@ -1,18 +1,24 @@
-"""Numbers of a report, looked up without stumbling over what is missing, and written for reading."""
+"""Numbers of a report: looked up, where any may be missing, and written for reading."""
 
 import math
 from collections.abc import Callable, Iterator
+from numbers import Real
 
 from cohort.phenotypes import PHENOTYPES
-
-from .figures import value_at
 
 NO_NUMBER = "–"
 
 
+def value_at(report: object, *keys: str) -> float:
+    """The number under nested keys of a report; NaN where there is none, or none that is finite."""
+    value = content_at(report, *keys)
+    is_number = isinstance(value, Real) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else float("nan")
+
+
 def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
-    """The 95 % interval beside the number under nested keys; None where there is none of two finite ends."""
-    interval = found_at(report, *keys[:-1], f"{keys[-1]}_ci")
+    """The 95 % interval beside the number under nested keys; None without two finite ends."""
+    interval = content_at(report, *keys[:-1], f"{keys[-1]}_ci")
     if not isinstance(interval, list | tuple) or len(interval) != 2:
         return None
     low, high = (value_at({"end": end}, "end") for end in interval)
@@ -20,13 +26,13 @@ def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
 
 
 def information_kept_of(report: dict, key: str = "information_kept") -> dict[str, dict]:
-    """{phenotype: {kept, kept_ci}}, as every other table has its intervals."""
+    """{phenotype: {kept, kept_ci}}: the intervals beside the numbers, as in every other table."""
     values, intervals = report.get(key), report.get(f"{key}_ci")
-    return {name: {"kept": value_at(values, name), "kept_ci": found_at(intervals, name)} for name in PHENOTYPES}
+    return {name: {"kept": value_at(values, name), "kept_ci": content_at(intervals, name)} for name in PHENOTYPES}
 
 
-def found_at(report: object, *keys: str) -> object:
-    """What lies under nested keys; None where there is nothing."""
+def content_at(report: object, *keys: str) -> object:
+    """The content under nested keys; None where there is nothing."""
     for key in keys:
         report = report.get(key) if isinstance(report, dict) else None
     return report
@@ -34,14 +40,14 @@ def found_at(report: object, *keys: str) -> object:
 
 def tables_at(report: object, *keys: str) -> dict[str, dict]:
     """The tables under nested keys by name; numbers and lists among them are left out."""
-    found = found_at(report, *keys)
-    return {key: table for key, table in found.items() if isinstance(table, dict)} if isinstance(found, dict) else {}
+    tables = content_at(report, *keys)
+    return {key: table for key, table in tables.items() if isinstance(table, dict)} if isinstance(tables, dict) else {}
 
 
 def rows_at(report: dict, key: str) -> list[dict]:
     """The tables of a list."""
-    found = report.get(key)
-    return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    rows = report.get(key)
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def numbers_of(source: object, path: str = "") -> Iterator[tuple[str, float]]:
@@ -78,7 +84,7 @@ def as_share(value: float) -> str:
 
 
 def as_any(value: float) -> str:
-    """A number of which nothing is known: three digits, or all before the point."""
+    """A number of any kind: three digits, or all before the point."""
     if not math.isfinite(value):
         return NO_NUMBER
     return f"{value:,.0f}" if value == round(value) or abs(value) >= 1000 else f"{value:.3g}"

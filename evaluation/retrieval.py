@@ -1,17 +1,16 @@
-"""Is the patient's own heart the one most like the generated heart? Its rank among all hearts of the test."""
+"""Is the patient's own heart the one most like the generated heart? Its rank among all hearts measured."""
 
 import numpy as np
 
 
 def masked_distances(generated: np.ndarray, true: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Root mean square difference of every generated heart from every true one, over the slices acquired in the latter.
+    """Root mean square difference of every generated heart from every true one, over the true one's acquired slices.
 
-    |g - t|^2 = |g|^2 - 2 g.t + |t|^2, so that one slice's n x n distances are matrix products and no n x n x F array
-    is made.
+    |g - t|^2 = |g|^2 - 2 g.t + |t|^2 makes the n x n distances of a slice a matrix product, without an n x n x F array.
 
     Args:
         generated: (n, S, F) pixels or features of S slices, finite.
-        true: (n, S, F); whatever stands in slices not acquired is not looked at.
+        true: (n, S, F); slices that were not acquired are not looked at.
         mask: (n, S) bool, slices acquired in the true heart.
 
     Returns:
@@ -30,7 +29,7 @@ def masked_distances(generated: np.ndarray, true: np.ndarray, mask: np.ndarray) 
 def rank_percentiles(distances: np.ndarray) -> np.ndarray:
     """100 x the share of the OTHER true hearts that are nearer to the generated heart than the patient's own.
 
-    0 is best and 50 is chance; another heart exactly as near as the own counts half.
+    0 is best and 50 is chance. Another heart exactly as near as the own counts half.
 
     Args:
         distances: (n, n) from generated heart i to true heart j; NaN where unknown.
@@ -49,10 +48,11 @@ def rank_percentiles(distances: np.ndarray) -> np.ndarray:
 def retrieval(percentiles: np.ndarray) -> dict[str, float]:
     """Median rank percentile, and the per cent of patients whose own heart is in the nearest 1 % and 5 %.
 
-    By chance: 50, about 1 and about 5 (of few patients more, as the very nearest always is in the nearest 1 %).
+    By chance these are 50, about 1 and about 5. With few patients they are more: the very nearest heart always counts
+    as in the nearest 1 %.
 
     Args:
-        percentiles: (n,) of rank_percentiles; NaN is left out and not counted in n.
+        percentiles: (n,) of rank_percentiles; NaN is left out, and n counts the others.
     """
     known = percentiles[np.isfinite(percentiles)]
     if len(known) == 0:

@@ -1,4 +1,4 @@
-"""Label maps of hearts, and features of their slices, by a segmenter that is handed in."""
+"""Label maps of hearts, and features of their slices, by a segmenter."""
 
 from typing import Protocol
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class SliceSegmenter(Protocol):
-    """What is asked of a segmenter (models.segmenter.Segmenter is one)."""
+    """What a segmenter must offer, as models.segmenter.Segmenter does."""
 
     device: torch.device
 

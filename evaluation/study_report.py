@@ -10,25 +10,26 @@ from einops import rearrange
 from cohort.prepared import NO_LABELS
 from sampling.grid import draw_grid
 
-from . import figures
+from . import plots
 from .arms import CONTROL_SAMPLES, CONTROLS
 from .calibration import read_calibration
 from .coherence import coherence
 from .groups import disease_groups
+from .heart_distances import pixel_distances
 from .likelihood import denoising_losses
 from .measuring import Measured, measured_phenotypes
-from .memorisation import audit, membership_auc, pixel_distances, planted_copies
+from .memorisation import audit, membership_auc, planted_copies
 from .report import (
-    agreement_figures,
-    ceiling_figures,
-    certainty_figures,
-    control_figures,
-    group_figures,
+    agreement_numbers,
+    ceiling_numbers,
+    certainty_numbers,
+    control_numbers,
+    group_numbers,
     mean_of_samples,
-    realism_figures,
-    reconstruction_figures,
-    retrieval_figures,
-    segmenter_figures,
+    realism_numbers,
+    reconstruction_numbers,
+    retrieval_numbers,
+    segmenter_numbers,
 )
 from .segmentation import segment
 from .study import Study
@@ -50,18 +51,18 @@ def build_report(
     """
     generated, real = arms["generated"], arms["real"]
     groups, scars = disease_groups(data, study.cohort.eid[study.rows])
-    report = agreement_figures(generated, real, study.truth)
+    report = agreement_numbers(generated, real, study.truth)
     report |= ceiling_report(study, generated)
-    report["controls"] = control_figures(control_phenotypes(study, arms, training), study.truth)
-    report |= certainty_figures(generated, study.truth, read_calibration(study.folder), groups)
-    report["groups"] = group_figures(generated, real, study.truth, groups, scars)
+    report["controls"] = control_numbers(control_phenotypes(study, arms, training), study.truth)
+    report |= certainty_numbers(generated, study.truth, read_calibration(study.folder), groups)
+    report["groups"] = group_numbers(generated, real, study.truth, groups, scars)
     if "shuffled_ecg" in arms:
-        report |= retrieval_figures(generated, arms["shuffled_ecg"], real, study.mask)
+        report |= retrieval_numbers(generated, arms["shuffled_ecg"], real, study.mask)
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
-    report["segmenter"] = segmenter_figures(real, *label_maps(study), generated)
+    report["segmenter"] = segmenter_numbers(real, *label_maps(study), generated)
     mean_heart = training.mean_heart if training else None
-    report["realism"], spectra = realism_figures(generated, real, study.mask, mean_heart)
-    agreement, floor = reconstruction_figures(arms["reconstructed"], real, study.mask, study.truth)
+    report["realism"], spectra = realism_numbers(generated, real, study.mask, mean_heart)
+    agreement, floor = reconstruction_numbers(arms["reconstructed"], real, study.mask, study.truth)
     report["measured_on_reconstructions"] = agreement
     report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
     if training and not training.include(study.cohort, study.rows):  # else copies cannot be told from own hearts
@@ -74,7 +75,7 @@ def ceiling_report(study: Study, generated: Measured) -> dict:
     if study.ceiling is None:
         print(f"note: {study.folder} holds no ceiling (its cohort had no phenotypes): information kept is not known")
         return {}
-    report = ceiling_figures(generated, study.ceiling, study.truth)
+    report = ceiling_numbers(generated, study.ceiling, study.truth)
     curve = study.folder / "ceiling" / "learning_curve.json"
     return report | ({"ceiling_curve": json.loads(curve.read_text())} if curve.exists() else {})
 
@@ -137,15 +138,15 @@ def pictures_of(
     means = mean_of_samples(generated.phenotypes)
     pictures = {
         "hearts": hearts_picture(study, generated),
-        "scatter": figures.scatter(means, study.truth),
-        "bland_altman": figures.bland_altman(means, study.truth),
-        "controls": figures.controls_bars(report),
-        "coverage": figures.coverage_curve(report),
-        "ranks": figures.rank_histograms(report),
-        "spectrum": figures.spectrum(*spectra),
+        "scatter": plots.scatter(means, study.truth),
+        "bland_altman": plots.bland_altman(means, study.truth),
+        "controls": plots.controls_bars(report),
+        "coverage": plots.coverage_curve(report),
+        "ranks": plots.rank_histograms(report),
+        "spectrum": plots.spectrum(*spectra),
     }
     if report.get("ceiling_curve"):
-        pictures["learning_curve"] = figures.learning_curve(report)
+        pictures["learning_curve"] = plots.learning_curve(report)
     return pictures
 
 

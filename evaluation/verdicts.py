@@ -1,46 +1,32 @@
-"""What the figures of a report say, in words."""
+"""What the numbers of a report say, in words."""
 
 import math
 from collections.abc import Iterator
 
 from cohort.phenotypes import PHENOTYPES, UNITS
+from sampling.card_numbers import COPIES_LIMIT
 
-from .figures import value_at
-from .report_numbers import as_ratio, as_share, as_size, as_span, found_at, information_kept_of, interval_at
+from .report_numbers import as_ratio, as_share, as_size, as_span, content_at, information_kept_of, interval_at, value_at
 
-FEW_PEOPLE = 20  # of fewer nothing is said: every interval is as wide as what it is to tell apart
+FEW_PEOPLE = 20  # with fewer nothing is said: the intervals are too wide to tell anything apart
 HEADLINE = {"LVM": "LV mass", "LVEDV": "LVEDV"}  # what an ECG tells best, and most often
-NAMES = {
-    "LVEDV": "left-ventricular (LV) volume at end-diastole",
-    "LVESV": "LV volume at end-systole",
-    "LVSV": "LV stroke volume",
-    "LVEF": "LV ejection fraction",
-    "LVM": "mass of the LV's wall",
-    "RVEDV": "right-ventricular (RV) volume at end-diastole",
-    "RVESV": "RV volume at end-systole",
-    "RVEF": "RV ejection fraction",
-    "wall_septal": "thickness of the septum",
-    "wall_lateral": "thickness of the lateral wall",
-    "wall_anterior": "thickness of the anterior wall",
-    "wall_inferior": "thickness of the inferior wall",
-}
 SHUFFLED = ("controls", "shuffled_ecg")
 SAME_R2 = 0.1  # two R2 closer than this are called equal
-FOLLOWS_R = 0.3  # r from which values are said to follow the patient, whatever their scale
-ALIKE_R2 = -0.3  # of one sample: hearts that differ but not with the patient score about -1, one heart for all about 0
+FOLLOWS_R = 0.3  # with this r or more, values follow the patient, whatever their scale
+ALIKE_R2 = -0.3  # of one sample: one heart for all scores about 0, hearts of random other patients about -1
 GOOD_SSIM = 0.5
 KEPT_WELL, KEPT_PARTLY = 0.8, 0.5  # share of the ceiling
 COVERAGE_SLACK = 5.0  # per cent, or two standard errors where that is more
 REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
-CHANCE_COPIES, COPIES_LIMIT = 0.01, 0.05  # share taken for copies where there is none; above it keep the weights
-PLANTED_FOUND = 0.95  # share of planted copies that a search must find
+CHANCE_COPIES = 0.01  # share taken for copies where there are none
+PLANTED_FOUND = 0.95  # share of planted copies that a good search finds
 SHARP_R2 = 0.9  # of the segmenter on true hearts
 
 Verdict = tuple[str, str]  # a key of SAYINGS, one clause
 
 
 SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
-    "few": ("note", "{} are too few to judge hearts by: look at the pictures, and at the intervals of the figures."),
+    "few": ("note", "{} are too few to judge hearts by: look at the pictures, and at the intervals of the numbers."),
     "own": ("good", "Another patient's ECG gives another heart: {}."),
     "perhaps own": ("note", "Too few patients to be sure that the hearts are their own, intervals overlap: {}."),
     "ignored": ("bad", "The ECG is ignored, another patient's does as well: {}."),
@@ -75,12 +61,12 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
 
 
 def verdicts(report: dict) -> list[str]:
-    """What the figures say, in sentences, the most important first; nothing about what was not measured."""
+    """What the numbers say, in sentences, the most important first; nothing about what was not measured."""
     return [sentence for _, sentence in judged(report)]
 
 
 def judged(report: dict) -> list[tuple[str, str]]:
-    """(good, bad or note; sentence): clauses of one saying become one sentence."""
+    """Pairs of "good", "bad" or "note" and a sentence; clauses of one saying become one sentence."""
     people = value_at(report, "n_subjects")
     if people < FEW_PEOPLE:
         kind, sentence = SAYINGS["few"]
@@ -95,8 +81,8 @@ def judged(report: dict) -> list[tuple[str, str]]:
 
 
 def _own_table(report: dict) -> object:
-    """The agreement to compare controls with: of as few hearts as they, as the mean of more agrees better by itself."""
-    return found_at(report, "controls", "own_ecg") or report.get("agreement")
+    """The agreement to compare controls with: of as few hearts as theirs, because more hearts alone agree better."""
+    return content_at(report, "controls", "own_ecg") or report.get("agreement")
 
 
 def _own_or_anothers(report: dict) -> Iterator[Verdict]:
@@ -114,7 +100,7 @@ def _own_or_anothers(report: dict) -> Iterator[Verdict]:
 
 
 def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
-    """R2 at or under 0: one heart for everyone, hearts of nobody, or the right order at the wrong size."""
+    """R2 of 0 or less: one heart for everyone, hearts of nobody, or the right order at the wrong size."""
     said = set()
     for name in sorted(PHENOTYPES, key=lambda name: name not in HEADLINE):
         own, r, bias = (value_at(report, "agreement", name, key) for key in ("r2", "r", "bias"))
@@ -146,7 +132,7 @@ def _information(report: dict) -> Iterator[Verdict]:
 
 
 def _beyond_the_person(report: dict) -> Iterator[Verdict]:
-    """R2 with the ECG against R2 without it, and against that of the nearest ECG's training patient."""
+    """R2 with the ECG against R2 without it, and against R2 of the training patient with the nearest ECG."""
     table = _own_table(report)
     for name, words in HEADLINE.items():
         own, ends = value_at(table, name, "r2"), interval_at(table, name, "r2")
@@ -160,7 +146,7 @@ def _beyond_the_person(report: dict) -> Iterator[Verdict]:
 
 
 def _retrieved(report: dict) -> Iterator[Verdict]:
-    """Median rank of the own heart in %: 0 best, 50 chance, whose standard error over n patients is 50 / sqrt(n)."""
+    """Median rank of the own heart in %: 0 is best and 50 chance, with a standard error of 50 / sqrt(n)."""
     median, n = (value_at(report, "retrieval", key) for key in ("median_percentile", "n"))
     if n > 0 and math.isfinite(median):
         saying = "found" if median < 50 - 2 * 50 / math.sqrt(n) else "not found"
@@ -168,8 +154,8 @@ def _retrieved(report: dict) -> Iterator[Verdict]:
 
 
 def _territory(report: dict) -> Iterator[Verdict]:
-    found = found_at(report, "groups", "infarct", "territory")
-    share, chance, n = (value_at(found, key) for key in ("thinnest_in_territory", "chance", "n"))
+    territory = content_at(report, "groups", "infarct", "territory")
+    share, chance, n = (value_at(territory, key) for key in ("thinnest_in_territory", "chance", "n"))
     if n > 0 and math.isfinite(share - chance):
         saying = "in territory" if share > chance + 2 * math.sqrt(chance * (1 - chance) / n) else "elsewhere"
         yield (
@@ -196,7 +182,7 @@ def _coverage(report: dict) -> Iterator[Verdict]:
 
 
 def _looks(report: dict) -> Iterator[Verdict]:
-    """Pictures: none of it is evidence about the patient."""
+    """Likeness of pictures: no evidence about the patient."""
     ssim, of_mean, auc = (value_at(report, "realism", key) for key in ("ssim", "ssim_mean_heart", "classifier_auc"))
     if ssim <= of_mean:
         yield (

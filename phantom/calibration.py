@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from cohort.ecg import LEADS
+from cohort.leads import LEADS
 from phantom.electrical import MS_PER_SAMPLE, RESOLUTION_MV, RenderedECG, render_ecg
 from phantom.heart import CONDITIONS, Heart, draw_heart
 

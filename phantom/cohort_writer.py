@@ -22,10 +22,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
 from cohort.disk import remove_unfinished, write_json
-from cohort.ecg import write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
 from cohort.phases import PHASES

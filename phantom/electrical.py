@@ -11,7 +11,7 @@ from scipy.signal import fftconvolve
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import dijkstra
 
-from cohort.ecg import ECG
+from cohort.leads import ECG
 from cohort.person import Person
 from phantom.anatomy import WallLattice, wall_lattice
 from phantom.heart import Heart

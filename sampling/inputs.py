@@ -11,8 +11,8 @@ from cohort.leads import LEADS
 from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID
 
 SIMULATED_ONLY = (
-    "the weights know simulated patients only, and by its name this ECG is of none: "
-    "the heart drawn is a simulation's and says nothing about this person"
+    "the weights know simulated patients only, and by its name this ECG is of none. "
+    "The heart drawn is a simulation's and says nothing about this person"
 )
 
 

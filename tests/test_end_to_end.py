@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from PIL import Image
 
 from cohort.cine import CineStack, write_nifti
@@ -19,6 +20,8 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, prepare_cohort
 from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
 from sampling.pipeline import weights_sha256
+from training.options import DiffusionOptions, StageSteps
+from training.stages import Training, segmenter_stage
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
 ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
@@ -80,19 +83,15 @@ def test_trainings_leave_what_the_next_step_reads(trained):
     assert any("flow_loss" in line for line in metrics) and any("validation_flow_loss" in line for line in metrics)
 
 
-def test_the_segmenter_does_not_hang_on_what_was_drawn_before_it(shell, prepared, tmp_path):
+def test_the_segmenter_does_not_hang_on_what_was_drawn_before_it(prepared, tmp_path):
     """A training killed between autoencoder and segmenter must end in the bits of one that was left alone."""
-    from accelerate import Accelerator
-
-    from train_diffusion import Config, StageSteps, trained_segmenter
-
-    found = []
+    learned = []
     for drawn in (1, 2):
         torch.manual_seed(drawn)
-        config = Config(segmenter=tmp_path / str(drawn), stage_steps=StageSteps(segmenter=1))
-        trained_segmenter(config, prepared, Accelerator(cpu=True))
-        found.append(weights(tmp_path / str(drawn) / "model"))
-    assert found[0] == found[1]
+        options = DiffusionOptions(segmenter=tmp_path / str(drawn), stage_steps=StageSteps(segmenter=1))
+        segmenter_stage(Training(options, Accelerator(cpu=True), prepared))
+        learned.append(weights(tmp_path / str(drawn) / "model"))
+    assert learned[0] == learned[1]
 
 
 def test_a_pseudo_mri_is_a_readable_nifti_in_millimetres(sampled):

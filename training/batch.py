@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
 from models.places import Places
 
@@ -81,5 +82,5 @@ def draw_slices(cohort: PreparedCohort, rows: np.ndarray, count: int, generator:
     draw = torch.rand(count, positions * phases, generator=generator).numpy()
     draw[~cohort.mask[person].reshape(count, -1)] = -1  # never a slice outside the acquisition
     position, phase = np.divmod(draw.argmax(axis=1), phases)
-    slices = torch.from_numpy(cohort.hearts[person, position, phase]).unsqueeze(1).float() / 255
+    slices = torch.from_numpy(as_unit(cohort.hearts[person, position, phase])).unsqueeze(1)
     return slices, torch.from_numpy(cohort.labels[person, position, phase]).long()

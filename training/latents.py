@@ -10,6 +10,7 @@ from torch import nn
 from tqdm import tqdm
 
 from cohort.disk import whole_file
+from cohort.intensity import as_unit
 from cohort.lock import locked
 from cohort.prepared import PreparedCohort
 
@@ -36,7 +37,7 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
     with whole_file(path) as unfinished:
         out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
         for row in tqdm(range(people), desc="hearts to latents"):
-            heart = torch.tensor(cohort.hearts[row]).to(device).float() / 255  # (S, P, H, W)
+            heart = torch.from_numpy(as_unit(cohort.hearts[row])).to(device)  # (S, P, H, W)
             latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
             out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
         out.flush()

@@ -8,10 +8,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from cohort.disk import free_bytes, remove_unfinished, sync, whole_folder, write_json, write_text, writing
 from cohort.errors import InputError
+from cohort.lock import try_locked
 from cohort.provenance import made_by
 
 from .checkpoint import (
@@ -59,12 +59,10 @@ class Run:
 
     def _lock(self) -> None:
         """Held until this object goes, or its process does, in whatever way."""
-        self._held = FileLock(self.folder / ".lock")
-        try:
-            self._held.acquire(blocking=False)
-        except Timeout:
+        self._held = try_locked(self.folder / "run")
+        if self._held is None:
             fault, remedy = "another training is writing here", "wait, or choose another --output"
-            raise InputError(self.folder, fault, remedy) from None
+            raise InputError(self.folder, fault, remedy)
 
     def agree(self, name: str, settings: dict) -> None:
         """Record settings when the run starts; refuse others, showing the difference, when it goes on.

@@ -39,12 +39,13 @@ class Session:
         return rows_of_step(rows, batch, step, self.seed, *place)
 
     def start_trackers(self, title: str) -> None:
-        """Open the trackers of --log-with, one run a stage; TensorBoard writes into the run's folder."""
+        """Open the trackers of --log-with, one run a stage; TensorBoard's lies in the run's folder."""
         if not self.accelerator.log_with:
             return
         for tracker in self.accelerator.trackers:  # of the stage before
             tracker.finish()
-        self.accelerator.project_configuration.logging_dir = str(self.run.folder)
+        self.accelerator.trackers = []
+        self.accelerator.project_configuration.logging_dir = str(self.run.folder / "tensorboard")
         self.accelerator.init_trackers(title, config=asdict(self.recipe) | {"seed": self.seed})
 
     def log(self, step: int, metrics: dict[str, float]) -> None:

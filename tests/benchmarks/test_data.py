@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks import data_index, data_loader
+from benchmarks import data_index, loader_speed
 from benchmarks.synthetic_cohort import CohortSize, synthetic_cohort, write_noise
 
 PEOPLE = 30
@@ -19,11 +19,11 @@ def test_the_index_is_that_of_everybody(tmp_path):
 
 
 def test_the_loader_is_timed_with_ecgs_where_there_are_any_and_without(tmp_path, monkeypatch):
-    monkeypatch.setattr(data_loader, "AT_LEAST_S", 0.01)
-    config = data_loader.Config(hearts=4, slices=(3,), training_hearts_s=2.0)
+    monkeypatch.setattr(loader_speed, "AT_LEAST_S", 0.01)
     for seconds, ways in ((10.0, ["no", "yes"]), (0.0, ["no"])):
-        size = CohortSize(people=PEOPLE, side=4, levels=3, strip_s=seconds)
+        size = CohortSize(people=PEOPLE, side=4, positions=3, strip_s=seconds)
         write_noise(tmp_path, size)
-        rows = data_loader.measured(config, *synthetic_cohort(tmp_path, size), "noise")
+        asked = {"hearts": 4, "slices": (3,), "asked_hearts_s": 2.0}
+        rows = loader_speed.loader_rows("noise", *synthetic_cohort(tmp_path, size), **asked)
         assert [row["ECG"] for row in rows] == ways
         assert all(row["x training"] == row["hearts/s"] / 2.0 > 0 for row in rows)

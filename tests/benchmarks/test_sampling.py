@@ -6,8 +6,11 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks.sampling_speed import Cost, Stopwatch, cost_of, in_fresh_process, median_cost, shown
-from benchmarks.sampling_steps import GUIDED_BETWEEN, SCHEDULERS, picture, psnr
+from benchmarks.sampling_error import GUIDED_BETWEEN, PHENOTYPES_SHOWN, SCHEDULERS, Sampler, picture, psnr
+from benchmarks.sampling_speed import STAGES, Cost, Stopwatch, cost_of, in_fresh_process, median_cost, shown, stages_of
+from models.conditioning import HeartConditioner
+from models.segmenter import Segmenter
+from phantom.cohort_writer import ecg_path
 from sampling.schedulers import make_scheduler
 
 
@@ -36,17 +39,72 @@ def test_the_picture_is_a_png_with_or_without_a_floor():
         assert picture(rows, floor).startswith(b"\x89PNG")
 
 
-def test_stages_add_up_and_count_calls_from_outside():
-    class Worker:
-        def work(self, value):
-            time.sleep(0.02)
-            return value + 1
+@pytest.fixture
+def pipeline_folder(tiny_pipeline, tmp_path):
+    """A pipeline that knows the phenotypes shown, and a segmenter."""
+    unit = {"phenotype_mean": (0.0,) * 3, "phenotype_std": (1.0,) * 3}
+    conditioner = HeartConditioner(width=32, phenotypes=PHENOTYPES_SHOWN, **unit)
+    tiny_pipeline.register_modules(conditioner=conditioner)
+    tiny_pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter()})
+    return tmp_path / "pipeline"
 
+
+def test_a_guided_step_is_two_passes_and_the_reference_is_made_once(pipeline_folder, phantom_data, tmp_path):
+    sampler, steps = Sampler(pipeline_folder, phantom_data, people=2, seed=0), (SCHEDULERS["UniPC"], 3)
+    passes = []
+    for guidance in ((1.0,), (1.5,), (1.5, GUIDED_BETWEEN["nowhere (the code is guided)"])):
+        with sampler.counted(2) as cost:
+            hearts = sampler.hearts(2, *steps, *guidance)
+        passes.append(cost["passes"])
+    assert passes == [3, 6, 3]
+    assert hearts.shape == (2, *sampler.pipeline.grid.shape)
+    with sampler.counted(2) as cost:
+        first, again = (sampler.reference(2, 4, 1.0, tmp_path / "cache") for _ in range(2))
+    assert cost["passes"] == 4 and (first == again).all()
+
+
+def test_every_stage_of_sample_py_is_timed(pipeline_folder, phantom_data, tmp_path):
+    arguments = ["--ecg", ecg_path(phantom_data, 0), "--pipeline", pipeline_folder, "--output", tmp_path / "out"]
+    seconds = in_fresh_process(stages_of, [*map(str, arguments), "--samples", "1"])
+    assert {"imports", *(stage for stage, *_ in STAGES)} < seconds.keys()
+    assert all(wall > 0 for wall, _ in seconds.values())
+    assert list((tmp_path / "out").glob("*/heart.json"))
+
+
+class Worker:
+    def work(self, value):
+        time.sleep(0.02)
+        return value + 1
+
+    def oversee(self):
+        time.sleep(0.01)
+        return self.work(1)
+
+
+@pytest.fixture
+def watch(monkeypatch):
+    for name in ("work", "oversee"):
+        monkeypatch.setattr(Worker, name, getattr(Worker, name))  # put back afterwards
     watch = Stopwatch()
     watch.times(Worker, "work", "working")
+    return watch
+
+
+def test_stages_add_up_and_count_calls_from_outside(watch):
     assert [Worker().work(k) for k in (1, 2)] == [2, 3]
     wall, cpu = watch.seconds["working"]
     assert wall >= 0.04 and 0 <= cpu <= wall
+
+
+def test_a_stage_within_another_is_counted_once(watch):
+    watch.times(Worker, "oversee", "overseeing")
+    begun = time.perf_counter()
+    with watch.timing("the rest"):
+        assert Worker().oversee() == 2
+    elapsed = time.perf_counter() - begun
+    walls = {stage: wall for stage, (wall, _) in watch.seconds.items()}
+    assert walls["working"] >= 0.02 and walls["overseeing"] >= 0.01
+    assert 0.03 <= sum(walls.values()) <= elapsed  # counted twice, it would be more
 
 
 def test_a_process_is_charged_for_itself_alone():

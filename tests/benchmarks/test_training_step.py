@@ -11,18 +11,20 @@ import torch
 from accelerate import Accelerator
 
 from benchmarks.contenders import Load, OurTraining, diffusers_loop, parameters
-from benchmarks.growth import CURVES, NAMES, summary
+from benchmarks.growth import CURVES
+from benchmarks.growth_curve import NAMES, picture, summary
 from benchmarks.scaling import exponent
+from benchmarks.step_cost import BARE, FLOOR, OURS, gflop_of, gflop_of_ours, measured
+from benchmarks.switched_loops import PLAIN, switched_loops
 from benchmarks.synthetic_cohort import CohortSize, synthetic_cohort, write_noise
 from benchmarks.table import markdown
-from benchmarks.training_step import BARE, FLOOR, OURS, Config, gflop_of, gflop_of_ours, measured
 
 LOAD = Load(hearts=2, slices=3, latent=(4, 4, 4))
 
 
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory):
-    size = CohortSize(people=40, side=4, levels=3)
+    size = CohortSize(people=40, side=4, positions=3)
     folder = tmp_path_factory.mktemp("noise")
     write_noise(folder, size)
     return synthetic_cohort(folder, size)
@@ -52,9 +54,9 @@ def test_both_arms_train_the_same_parameters(contenders):
     assert any((p != old).any() for p, old in zip(bare.module.parameters(), before, strict=True))
 
 
-def test_our_arm_is_watched_at_every_step_and_its_reader_stays_as_it_is(contenders):
+def test_our_arm_is_watched_at_every_step_and_its_regressor_stays_as_it_is(contenders):
     ours, _ = contenders
-    reader = copy.deepcopy(ours.reader.state_dict())
+    regressor = copy.deepcopy(ours.regressor.state_dict())
     seen, weights = [], []
 
     def begins(step):
@@ -65,7 +67,12 @@ def test_our_arm_is_watched_at_every_step_and_its_reader_stays_as_it_is(contende
     assert seen == [0, 1, 2]  # 2: both steps are over
     assert all(w.isfinite().all() for w in weights)
     assert all((after != before).any() for before, after in pairwise(weights))
-    assert all(torch.equal(value, reader[name]) for name, value in ours.reader.state_dict().items())
+    assert all(torch.equal(value, regressor[name]) for name, value in ours.regressor.state_dict().items())
+
+
+def test_every_switch_leaves_a_loop_that_learns():
+    loops = switched_loops(Load(hearts=1, slices=2, latent=(4, 4, 4)), Accelerator(cpu=True), compiled=False)
+    assert PLAIN in loops and all(math.isfinite(loop.step()) for loop in loops.values())
 
 
 def test_operations_of_a_product_are_counted_exactly():
@@ -88,7 +95,7 @@ def test_every_contender_gets_as_many_laps_of_as_many_steps(contenders):
     ours, bare = contenders
     steps, inner = Counter(), bare.step
     bare.step = lambda: (steps.update(["bare"]), inner())
-    laps, gflop = measured(ours, {BARE: bare}, Config(rounds=3, steps=2), torch.device("cpu"))
+    laps, gflop = measured(ours, {BARE: bare}, rounds=3, steps=2, device=torch.device("cpu"))
     assert {name: len(of) for name, of in laps.items()} == {OURS: 3, BARE: 3, FLOOR: 3}
     assert steps["bare"] == 6
     assert gflop > 0
@@ -113,6 +120,7 @@ def test_a_curve_is_summed_up_by_its_ends_and_exponents():
     assert (row["from"], row["to"], row["ms a step, from"], row["ms a step, to"]) == (1, 20, 10.0, 200.0)
     assert row["exponent of time"].startswith("1.00 ") and row["exponent of memory"].startswith("0.00 ")
     assert NAMES.keys() == CURVES.keys()
+    assert picture({"slices": points, "hearts": points}, [row, summary("hearts", points)]).startswith(b"\x89PNG")
 
 
 def test_a_table_is_markdown_with_three_digits_that_count():

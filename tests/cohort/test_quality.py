@@ -14,6 +14,8 @@ from cohort.quality import (
     pacing_spikes,
     quality_flags,
 )
+from phantom.electrical import render_ecg
+from phantom.heart import draw_heart
 from tests.corpora.faults import ECG_FAULTS, paced, swapped_arms
 from tests.corpora.orientations import acquisition, stored
 
@@ -22,9 +24,6 @@ RATE = 500.0
 
 @pytest.fixture(scope="module")
 def phantoms() -> list[ECG]:
-    from phantom.electrical import render_ecg
-    from phantom.heart import draw_heart
-
     return [render_ecg(draw_heart(6, number)).ecg for number in range(4)]
 
 

@@ -17,7 +17,8 @@ from PIL import Image
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.ecg import ECG, read_ecg, write_cardiosoft
 from cohort.errors import InputError
-from cohort.report import FACTS, CohortReport, main, report, write_subjects
+from cohort.examination import FACTS, CohortReport, examine_cohort, write_subjects
+from cohort.report import main
 from cohort.report_page import write_page
 from tests.cohort.test_subjects import FIRST, touch
 
@@ -64,12 +65,12 @@ def ill(good, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def good_found(good) -> CohortReport:
-    return report(good)
+    return examine_cohort(good)
 
 
 @pytest.fixture(scope="module")
 def ill_found(ill) -> CohortReport:
-    return report(ill)
+    return examine_cohort(ill)
 
 
 # --- names --------------------------------------------------------------------------------------------------------
@@ -78,7 +79,7 @@ def ill_found(ill) -> CohortReport:
 def test_counts_add_up_and_what_leaves_most_out_comes_first(tmp_path):
     whole_cohort(tmp_path, 30)
     touch(tmp_path, *(f"ecg/{FIRST + 100 + i}_20205_2_0.xml" for i in range(7)), f"NIFTI/{FIRST + 200}/sa.nii.gz")
-    found = report(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, names_only=True)
     assert len(found.usable) == 30 and len(found.subjects) == 38
     assert {code: len(who) for code, who in found.by_code.items()} == {"visit_no_mri": 7, "visit_no_ecg": 1}
     assert next(iter(found.by_code)) == "visit_no_mri" and not found.clean
@@ -87,7 +88,7 @@ def test_counts_add_up_and_what_leaves_most_out_comes_first(tmp_path):
 
 def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
     touch(tmp_path, f"ecg/{FIRST}_20205_3_0.xml", f"NIFTI/{FIRST}_2/sa.nii.gz", f"NIFTI/{FIRST + 1}/sa_ED.nii.gz")
-    found = report(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, names_only=True)
     assert not found.usable and set(found.by_code) == {"visit_no_ecg", "visit_no_mri", "visit_half_mri"}
     assert "no ECG at instance 2 (one at instance 3)" in str(found)
 
@@ -96,13 +97,13 @@ def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
 def test_the_split_is_told_as_training_will_do_it(tmp_path, people, told):
     for eid in range(FIRST, FIRST + people):
         touch(tmp_path, f"ecg/{eid}_20205_2_0.xml", f"NIFTI/{eid}_2/sa_ED.nii.gz", f"NIFTI/{eid}_2/sa_ES.nii.gz")
-    found = report(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, names_only=True)
     assert len(found.usable) == people and told in found.headline
 
 
 def test_nothing_to_report_on_is_an_input_error(tmp_path):
     with pytest.raises(InputError, match="make_phantom"):
-        report(tmp_path / "absent")
+        examine_cohort(tmp_path / "absent")
     with pytest.raises(InputError, match="--pictures: is negative"):
         main(tmp_path, pictures=-1)
 
@@ -129,7 +130,7 @@ def test_a_recording_filed_under_two_people_is_found(good, tmp_path):
     for eid in (FIRST, FIRST + 1):
         shutil.copytree(good / "NIFTI" / str(eid), tmp_path / "UKBB" / "NIFTI" / str(eid))
         shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg" / f"{eid}_20205_2_0.xml")
-    found = report(tmp_path / "UKBB")
+    found = examine_cohort(tmp_path / "UKBB")
     assert {code: [e.subject.eid for e in who] for code, who in found.by_code.items()} == {
         "ecg_copy": [FIRST, FIRST + 1]
     }
@@ -138,7 +139,7 @@ def test_a_recording_filed_under_two_people_is_found(good, tmp_path):
 def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
     shutil.copytree(good, tmp_path / "UKBB")
     (tmp_path / "UKBB" / "persons.csv").write_text("eid,sex\n")
-    found = report(tmp_path / "UKBB", names_only=True)
+    found = examine_cohort(tmp_path / "UKBB", names_only=True)
     assert not found.clean and "persons.csv: it lacks the column age" in str(found)
 
 
@@ -159,7 +160,7 @@ def test_a_short_ecg_with_several_flat_leads_has_each_code_once(good, tmp_path):
     signal = read_ecg(path).signal[:, :3000].copy()
     signal[[7, 9]] = 0
     write_cardiosoft(path, ECG(signal, 500.0))
-    found = report(tmp_path / "UKBB")
+    found = examine_cohort(tmp_path / "UKBB")
     assert {code: len(who) for code, who in found.by_code.items()} == {"ecg_lead_flat": 1, "ecg_short": 1}
     assert [finding.words for finding in found.subjects[0].findings][-1] == "it lasts 6.0 s, not 10 s"
 
@@ -229,3 +230,11 @@ def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
     absent = run(tmp_path / "absent")
     assert absent.returncode == 2 and absent.stderr.startswith("error: ") and absent.stderr.count("\n") == 1
     assert run(tmp_path / "found", "--no-such-option").returncode == 2
+
+
+def test_help_waits_for_nothing_that_reads_recordings():
+    ask = "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('cohort.report', run_name='__main__')"
+    listed = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {ask}"
+    done = subprocess.run([sys.executable, "-c", listed], capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 0 and "--names-only" in done.stdout
+    assert not {"numpy", "nibabel", "scipy", "wfdb", "PIL"} & set(done.stderr.split())

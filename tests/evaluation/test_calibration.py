@@ -29,6 +29,12 @@ def test_factors_go_by_name_and_not_by_place(tmp_path):
     np.testing.assert_array_equal(read_calibration(tmp_path), FACTORS)
 
 
+def test_a_phenotype_that_was_not_known_then_has_the_factor_1(tmp_path):
+    (tmp_path / NAME).write_text(stored_without("LVM"))
+    expected = np.where(np.array(PHENOTYPES) == "LVM", 1, FACTORS)
+    np.testing.assert_array_equal(read_calibration(tmp_path), expected)
+
+
 def stored_without(name):
     return json.dumps({n: f for n, f in zip(PHENOTYPES, FACTORS.tolist(), strict=True) if n != name})
 
@@ -37,7 +43,6 @@ DAMAGES = {
     "empty": b"",
     "torn": stored_without("")[:40].encode(),
     "no text": b"\xff\xfe\x00\x80",
-    "a phenotype missing": stored_without("LVM").encode(),
     "a word for a number": stored_without("").replace(repr(float(FACTORS[0])), '"wide"').encode(),
     "null": stored_without("").replace(repr(float(FACTORS[0])), "null").encode(),
     "a list": json.dumps(FACTORS.tolist()).encode(),

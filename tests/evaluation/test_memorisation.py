@@ -4,16 +4,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from evaluation.heart_distances import feature_distances, pixel_distances
 from evaluation.memorisation import (
     audit,
     copy_scores,
     copy_threshold,
     detector_power,
-    feature_distances,
     membership_auc,
     memorisation,
     nearest_distances,
-    pixel_distances,
     planted_copies,
 )
 

@@ -310,7 +310,7 @@ def test_of_a_handful_of_patients_nothing_is_claimed(tmp_path):
     assert judged(good() | {"n_subjects": 6}) == [
         (
             "note",
-            "6 patients are too few to judge hearts by: look at the pictures, and at the intervals of the figures.",
+            "6 patients are too few to judge hearts by: look at the pictures, and at the intervals of the numbers.",
         )
     ]
     assert len(judged(good() | {"n_subjects": 20})) > 5

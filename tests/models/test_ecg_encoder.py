@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.ecg_encoder import ECGEncoder, sinusoid
+from models.ecg_encoder import ECGEncoder
 
 
 @pytest.fixture
@@ -60,7 +60,13 @@ def test_the_order_of_the_beats_matters(encoder):
     assert not torch.allclose(encoder(signal, mask)[1], encoder(signal.flip(2), mask)[1], atol=1e-3)
 
 
-def test_a_sinusoid_has_unit_circles_and_tells_positions_apart():
-    features = sinusoid(torch.arange(50), 16)
-    torch.testing.assert_close(features[:, :8] ** 2 + features[:, 8:] ** 2, torch.ones(50, 8))
-    assert torch.cdist(features, features).add(torch.eye(50) * 9).min() > 0.1
+@torch.no_grad()
+def test_a_token_carries_the_sinusoids_of_its_place(encoder):
+    """Vaswani 2017, section 3.5: sines, then cosines, from one turn in 2 pi tokens to one in 2 pi x 10,000."""
+    for layer in encoder.stem[::2]:
+        torch.nn.init.zeros_(layer.bias)  # a flat strip leaves the stem at zero
+    given = []
+    encoder.transformer.register_forward_pre_hook(lambda _, tokens: given.append(tokens[0]))
+    encoder(torch.zeros(1, 12, 2500), torch.ones(1, 12, dtype=torch.bool))
+    angle = torch.arange(50)[:, None] / 10_000 ** (torch.arange(8) / 8)  # (N, D / 2)
+    torch.testing.assert_close(given[0][0], torch.cat([angle.sin(), angle.cos()], dim=1), atol=1e-5, rtol=0)

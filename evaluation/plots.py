@@ -1,65 +1,52 @@
-"""Figures of a report as PNG bytes: ten panels, one a phenotype, drawn without pyplot's global state."""
+"""Plots of a report as PNG bytes: one panel a phenotype, drawn without pyplot's global state."""
 
 import io
 import math
-from numbers import Real
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from cohort.phenotypes import PHENOTYPES, UNITS
 
-from .agreement import agreement
+from .agreement import SD_WITHIN_95, agreement
+from .arms import CONTROL_WORDS
+from .certainty import NOMINAL
+from .report_numbers import as_ratio, value_at
 
-CONTROLS = {
-    "own_ecg": "own ECG, as few",
-    "shuffled_ecg": "another's ECG",
-    "person_only": "person only",
-    "ecg_only": "ECG only",
-    "population": "neither",
-    "mean_heart": "mean heart",
-    "retrieval": "nearest ECG's heart",
-}
-NOMINAL = (50, 80, 90)  # % of the intervals whose coverage is checked
-LOWEST_R2 = -1.0  # bars end here: below it only the number tells how bad
+LOWEST_R2 = -1.0  # bars end here; the number beside a bar says how bad it is
 DPI = 120
-LIMITS = 1.96  # SDs of Bland and Altman's limits of agreement (Lancet 1986)
-OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion: safe for colour blindness
+ROWS = 2  # of panels
+OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion, for the colour-blind
 PALE = "#56b4e9"
 COLOURS = {"own_ecg": PALE, "shuffled_ecg": OTHER}
 
 
-def value_at(report: object, *keys: str) -> float:
-    """The number under nested keys of a report; NaN where it is missing, null, infinite, or no number."""
-    for key in keys:
-        report = report.get(key) if isinstance(report, dict) else None
-    is_number = isinstance(report, Real) and not isinstance(report, bool)
-    return float(report) if is_number and math.isfinite(report) else float("nan")
-
-
-def scatter(found: np.ndarray, truth: np.ndarray) -> bytes:
+def scatter(generated: np.ndarray, truth: np.ndarray) -> bytes:
     """Generated against true, one panel a phenotype, with the line of identity; (n, K) each."""
-    pairs = _pairs(found, truth)
+    pairs = _pairs(generated, truth)
     figure, panels = _panels("true", "generated", height=6.5)
-    for (name, axes), (generated, true) in zip(panels.items(), pairs, strict=True):
-        axes.scatter(true, generated, s=9, alpha=0.6, color=OWN, linewidths=0)
+    for (name, axes), (made, true) in zip(panels.items(), pairs, strict=True):
+        axes.scatter(true, made, s=9, alpha=0.6, color=OWN, linewidths=0)
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color=CALM, linewidth=1, zorder=0)
         axes.set(title=f"{name}, {UNITS[name]}", xlim=(low, high), ylim=(low, high), box_aspect=1)
-        scores = agreement(generated, true)
-        _note(axes, f"r {_figure(scores['r'])}   R2 {_figure(scores['r2'])}\nn {len(true)}")
+        scores = agreement(made, true)
+        _note(axes, f"r {as_ratio(scores['r'])}   R2 {as_ratio(scores['r2'])}\nn {len(true)}")
     return _png(figure)
 
 
-def bland_altman(found: np.ndarray, truth: np.ndarray) -> bytes:
+def bland_altman(generated: np.ndarray, truth: np.ndarray) -> bytes:
     """Difference against mean of generated and true, with the bias and its limits of agreement; (n, K) each."""
-    pairs = _pairs(found, truth)
+    pairs = _pairs(generated, truth)
     figure, panels = _panels("mean of true and generated", "generated - true")
-    for (name, axes), (generated, true) in zip(panels.items(), pairs, strict=True):
-        middle, difference = (generated + true) / 2, generated - true
+    for (name, axes), (made, true) in zip(panels.items(), pairs, strict=True):
+        middle, difference = (made + true) / 2, made - true
         axes.scatter(middle, difference, s=9, alpha=0.6, color=OWN, linewidths=0)
         axes.axhline(0, color=CALM, linewidth=1)
         if len(true) > 1:
-            bias, limit = difference.mean(), LIMITS * difference.std(ddof=1)
+            bias, limit = difference.mean(), SD_WITHIN_95 * difference.std(ddof=1)
             for height, line in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
                 axes.axhline(height, color=OTHER, linewidth=1, linestyle=line)
             _note(axes, f"bias {bias:.1f}, limits {bias - limit:.1f} to {bias + limit:.1f}")
@@ -79,8 +66,8 @@ def controls_bars(report: dict) -> bytes:
         "one sample": (report.get("agreement_of_one_sample"), PALE),
     }
     controls = report.get("controls") or {}
-    for name in dict.fromkeys([*(known for known in CONTROLS if known in controls), *controls]):
-        series[CONTROLS.get(name, name)] = (controls.get(name), COLOURS.get(name, CALM))
+    for name in dict.fromkeys([*(known for known in CONTROL_WORDS if known in controls), *controls]):
+        series[CONTROL_WORDS.get(name, name)] = (controls.get(name), COLOURS.get(name, CALM))
     figure, panels = _panels("R2", "", height=7, sharex=True, sharey=True)
     for name, axes in panels.items():
         for row, (table, colour) in enumerate(series.values()):
@@ -118,7 +105,8 @@ def rank_histograms(report: dict) -> bytes:
         if np.nansum(counts) > 0:
             chance = 1 / len(counts)
             even, spread = np.nansum(counts) * chance, math.sqrt(np.nansum(counts) * chance * (1 - chance))
-            axes.axhspan(max(even - 1.96 * spread, 0), even + 1.96 * spread, color=CALM, alpha=0.35, linewidth=0)
+            band = max(even - SD_WITHIN_95 * spread, 0), even + SD_WITHIN_95 * spread
+            axes.axhspan(*band, color=CALM, alpha=0.35, linewidth=0)
             axes.axhline(even, color=OTHER, linewidth=1)
             axes.bar(np.arange(len(counts)), counts, width=0.85, color=OWN, alpha=0.85)
             axes.set_xticks(range(0, len(counts), math.ceil(len(counts) / 8)))
@@ -149,7 +137,7 @@ def spectrum(real: np.ndarray, generated: np.ndarray) -> bytes:
 
 
 def learning_curve(report: dict) -> bytes:
-    """R2 of the direct regression against the people it learned from; dashed, what the generated hearts reach."""
+    """R2 of the direct regression against the number of people it learned from; dashed, R2 of the generated hearts."""
     steps = [step for step in report.get("ceiling_curve") or [] if value_at(step, "people") > 0]
     people = [value_at(step, "people") for step in steps]
     figure, panels = _panels("people learned from", "R2", sharex=True, sharey=True)
@@ -163,61 +151,58 @@ def learning_curve(report: dict) -> bytes:
             axes.minorticks_off()
         own = value_at(report, "agreement", name, "r2")
         if own < axes.get_ylim()[0]:
-            _note(axes, f"generated hearts {_figure(own)}, below the axis")
+            _note(axes, f"generated hearts {as_ratio(own)}, below the axis")
         elif math.isfinite(own):
             axes.axhline(own, color=OWN, linestyle="--", linewidth=1.3, label="generated hearts")
     _legend(figure, panels)
     return _png(figure)
 
 
-def _new_figure(width: float, height: float):
-    from matplotlib.figure import Figure
-
+def _new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained")
 
 
-def _panels(xlabel: str, ylabel: str, height: float = 6.2, **shared: bool) -> tuple:
-    """A figure of 2 rows of panels; {phenotype: axes}, labelled on the outside only."""
+def _panels(xlabel: str, ylabel: str, height: float = 6.2, **shared: bool) -> tuple[Figure, dict[str, Axes]]:
+    """A figure with one panel a phenotype, {phenotype: axes}, labelled on the outside only."""
     figure = _new_figure(18, height)
-    grid = figure.subplots(2, len(PHENOTYPES) // 2, **shared)
-    for axes in grid.flat:
+    grid = figure.subplots(ROWS, math.ceil(len(PHENOTYPES) / ROWS), **shared)
+    for spare in grid.flat[len(PHENOTYPES) :]:
+        spare.remove()
+    panels = dict(zip(PHENOTYPES, grid.flat, strict=False))
+    for axes in panels.values():
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=9)
     for axes in grid[-1]:
         axes.set_xlabel(xlabel)
     for axes in grid[:, 0]:
         axes.set_ylabel(ylabel)
-    return figure, dict(zip(PHENOTYPES, grid.flat, strict=True))
+    return figure, panels
 
 
-def _pairs(found: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+def _pairs(generated: np.ndarray, truth: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """(generated, true) of each phenotype, without the patients where either is unknown."""
-    if found.shape != truth.shape or found.shape[1:] != (len(PHENOTYPES),):
-        raise ValueError(f"found {found.shape} and truth {truth.shape} are not both (n, {len(PHENOTYPES)})")
-    known = np.isfinite(found) & np.isfinite(truth)
-    return [(found[rows, k], truth[rows, k]) for k, rows in enumerate(known.T)]
+    if generated.shape != truth.shape or generated.shape[1:] != (len(PHENOTYPES),):
+        raise ValueError(f"generated {generated.shape} and truth {truth.shape} are not both (n, {len(PHENOTYPES)})")
+    known = np.isfinite(generated) & np.isfinite(truth)
+    return [(generated[rows, k], truth[rows, k]) for k, rows in enumerate(known.T)]
 
 
-def _bar(axes, row: int, value: float, colour: str) -> None:
+def _bar(axes: Axes, row: int, value: float, colour: str) -> None:
     """One horizontal bar of R2 with its number at the right; a triangle at the end of a clipped one."""
     if not math.isfinite(value):
         return
     axes.barh(row, max(value, LOWEST_R2), color=colour, height=0.72)
     if value < LOWEST_R2:
         axes.plot(LOWEST_R2 - 0.05, row, marker="<", color=colour, markersize=6, clip_on=False)
-    axes.text(1.4, row, _figure(value), va="center", ha="right", fontsize=8.5)
+    axes.text(1.4, row, as_ratio(value), va="center", ha="right", fontsize=8.5)
 
 
-def _figure(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}" if math.isfinite(value) else "–"
-
-
-def _note(axes, text: str) -> None:
+def _note(axes: Axes, text: str) -> None:
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.5}
     axes.text(0.03, 0.98, text, transform=axes.transAxes, va="top", fontsize=8.5, bbox=box)
 
 
-def _legend(figure, panels: dict) -> None:
+def _legend(figure: Figure, panels: dict[str, Axes]) -> None:
     """One legend above all panels, of every label any panel has."""
     entries = {}
     for axes in panels.values():
@@ -228,9 +213,7 @@ def _legend(figure, panels: dict) -> None:
         figure.legend(entries.values(), entries.keys(), **where)
 
 
-def _png(figure) -> bytes:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+def _png(figure: Figure) -> bytes:
     stream = io.BytesIO()
     FigureCanvasAgg(figure).print_png(stream)
     return stream.getvalue()

@@ -12,18 +12,18 @@ from evaluation.certainty import fit_spread
 from evaluation.controls import derangement
 from evaluation.measuring import TERRITORIES, Measured
 from evaluation.report import (
-    agreement_figures,
+    agreement_numbers,
     by_phenotype,
-    ceiling_figures,
-    certainty_figures,
-    control_figures,
-    group_figures,
+    ceiling_numbers,
+    certainty_numbers,
+    control_numbers,
+    group_numbers,
     mean_of_samples,
-    realism_figures,
-    reconstruction_figures,
-    retrieval_figures,
-    segmenter_figures,
-    territory_figures,
+    realism_numbers,
+    reconstruction_numbers,
+    retrieval_numbers,
+    segmenter_numbers,
+    territory_numbers,
 )
 
 N, K = 300, len(PHENOTYPES)
@@ -107,39 +107,39 @@ def test_the_mean_of_the_samples_leaves_out_what_could_not_be_measured():
 
 def test_the_truth_itself_agrees_and_everything_is_kept(truth):
     itself = found(truth[:, None])
-    figures = agreement_figures(itself, itself, truth)
+    figures = agreement_numbers(itself, itself, truth)
     for key in ("agreement", "agreement_of_one_sample", "measured_on_true_hearts"):
         np.testing.assert_allclose(every(figures[key], "r2"), 1)
         np.testing.assert_allclose(every(figures[key], "r"), 1)
         assert (every(figures[key], "mae") == 0).all()
-    kept = ceiling_figures(itself, truth, truth)["information_kept"]
+    kept = ceiling_numbers(itself, truth, truth)["information_kept"]
     assert list(kept.values()) == pytest.approx([1] * K)
 
 
 def test_the_truth_of_another_scores_at_chance(truth):
     """r of n independent pairs has a standard deviation of n^-1/2, 0.06 here; R2 an expectation of -1."""
     others = truth[derangement(N, 0)]
-    figures = control_figures({"shuffled": others}, truth)["shuffled"]
+    figures = control_numbers({"shuffled": others}, truth)["shuffled"]
     assert np.abs(every(figures, "r")).max() < 0.15 and every(figures, "r2").max() < -0.6
     low, high = np.array([figures[name]["r_ci"] for name in PHENOTYPES]).T
     assert ((low < 0) & (high > 0)).sum() >= K - 1
-    kept = ceiling_figures(found(others[:, None]), truth + 0.3 * (drawn(2) - MEAN), truth)["information_kept"]
+    kept = ceiling_numbers(found(others[:, None]), truth + 0.3 * (drawn(2) - MEAN), truth)["information_kept"]
     assert max(kept.values()) < -0.6
 
 
 def test_the_mean_heart_explains_nothing_and_keeps_nothing(truth):
     """Of other people than those it is compared with."""
     mean = np.broadcast_to(drawn(1).mean(axis=0), (N, 3, K))
-    figures = agreement_figures(found(mean), found(truth[:, None]), truth)
+    figures = agreement_numbers(found(mean), found(truth[:, None]), truth)
     assert every(figures["agreement"], "r2").max() <= 0 and every(figures["agreement"], "r2").min() > -0.1
     assert np.abs(np.nan_to_num(every(figures["agreement"], "r"))).max() < 1e-9  # NaN but for rounding
-    kept = ceiling_figures(found(mean), truth + 0.5 * (drawn(2) - MEAN), truth)["information_kept"]
+    kept = ceiling_numbers(found(mean), truth + 0.5 * (drawn(2) - MEAN), truth)["information_kept"]
     assert max(kept.values()) <= 0
 
 
 def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):
     ceiling = truth + 0.7 * (drawn(2) - MEAN)
-    figures = ceiling_figures(found(ceiling[:, None]), ceiling, truth)
+    figures = ceiling_numbers(found(ceiling[:, None]), ceiling, truth)
     assert tuple(figures["information_kept"]) == tuple(figures["information_kept_ci"]) == PHENOTYPES
     assert list(figures["information_kept"].values()) == pytest.approx([1] * K)
     assert np.array(list(figures["information_kept_ci"].values())) == pytest.approx(np.ones((K, 2)))
@@ -149,7 +149,7 @@ def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):
 def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
     samples, known = np.repeat(truth[:, None], 3, axis=1), truth.copy()
     samples[:10, 0, 0], samples[:4, :, 0], known[20:25, 0] = np.nan, np.nan, np.nan
-    figures = agreement_figures(found(samples), found(truth[:, None]), known)
+    figures = agreement_numbers(found(samples), found(truth[:, None]), known)
     assert figures["agreement"]["LVEDV"]["n"] == N - 4 - 5
     assert figures["agreement_of_one_sample"]["LVEDV"]["n"] == N - 10 - 5
     assert figures["measured_on_true_hearts"]["LVEDV"]["n"] == N - 5
@@ -164,7 +164,7 @@ def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
 def test_a_true_posterior_has_the_r2_it_should(rho, m):
     """Truth and mean of m samples differ by (1 - rho)(1 + 1/m) of the variance; of one sample, by twice 1 - rho."""
     samples, truth = posterior(rho, m, n=2000)
-    figures = agreement_figures(found(samples), found(truth[:, None]), truth)
+    figures = agreement_numbers(found(samples), found(truth[:, None]), truth)
     sd = 3 * (1 - rho) * (2 / 2000) ** 0.5  # a little more than that of R2
     assert every(figures["agreement"], "r2") == pytest.approx(np.full(K, 1 - (1 - rho) * (1 + 1 / m)), abs=4 * sd / 3)
     one = every(figures["agreement_of_one_sample"], "r2")
@@ -173,7 +173,7 @@ def test_a_true_posterior_has_the_r2_it_should(rho, m):
 
 def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less():
     samples, truth = posterior(0.4, 8, n=2000)
-    figures = certainty_figures(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
+    figures = certainty_numbers(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
     for level in (50, 80, 90):
         sd = 100 * (level / 100 * (1 - level / 100) / 2000) ** 0.5
         assert every(figures["coverage"], str(level)) == pytest.approx(np.full(K, level), abs=4 * sd)
@@ -185,13 +185,13 @@ def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less()
     assert counts.min() > 2000 / 9 * 0.7 and counts.max() < 2000 / 9 * 1.3
     assert "coverage_calibrated" not in figures
     narrow, _ = posterior(0.4, 8, n=2000, spread=0.5)
-    assert every(certainty_figures(found(narrow), truth, None, {})["coverage"], "90").max() < 75
+    assert every(certainty_numbers(found(narrow), truth, None, {})["coverage"], "90").max() < 75
 
 
 def test_calibration_fitted_on_others_mends_the_coverage():
     samples, truth = posterior(0.4, 8, n=2000, spread=0.5)
     factors = fit_spread(samples[:1000], truth[:1000])
-    figures = certainty_figures(found(samples[1000:]), truth[1000:], factors, {})
+    figures = certainty_numbers(found(samples[1000:]), truth[1000:], factors, {})
     assert every(figures["coverage"], "90").max() < 75
     calibrated = figures["coverage_calibrated"]
     assert every(calibrated, "90") == pytest.approx(np.full(K, 90), abs=4 * 100 * (2 * 0.09 / 1000) ** 0.5)
@@ -199,7 +199,7 @@ def test_calibration_fitted_on_others_mends_the_coverage():
 
 
 def test_one_sample_has_no_certainty(truth):
-    assert certainty_figures(found(truth[:, None]), truth, np.ones(K), {}) == {}
+    assert certainty_numbers(found(truth[:, None]), truth, np.ones(K), {}) == {}
 
 
 # ---- Whose heart is it ----
@@ -219,7 +219,7 @@ def test_the_true_heart_is_found_at_once_and_anothers_at_chance(truth, true_feat
     features, mask = true_features
     real = found(truth[:, None], features=features)
     shuffled = found(truth[:, None], features=features[derangement(N, 0)])
-    figures = retrieval_figures(real, shuffled, real, mask)
+    figures = retrieval_numbers(real, shuffled, real, mask)
     assert figures["retrieval"]["median_percentile"] == 0 and figures["retrieval"]["top_1"] == 100
     assert figures["retrieval_shuffled"]["median_percentile"] == pytest.approx(50, abs=12)
     assert figures["retrieval_shuffled"]["top_5"] < 10
@@ -230,7 +230,7 @@ def test_the_mean_heart_finds_nobody(truth, true_features):
     features, mask = true_features
     real = found(truth[:, None], features=features)
     mean = found(truth[:, None], features=np.broadcast_to(features.mean(axis=0, keepdims=True), features.shape))
-    assert retrieval_figures(mean, mean, real, mask)["retrieval"]["median_percentile"] == pytest.approx(50, abs=2)
+    assert retrieval_numbers(mean, mean, real, mask)["retrieval"]["median_percentile"] == pytest.approx(50, abs=2)
 
 
 def test_samples_of_one_patient_find_him_better_together_than_alone(truth, true_features):
@@ -238,7 +238,7 @@ def test_samples_of_one_patient_find_him_better_together_than_alone(truth, true_
     noise = np.random.default_rng(4).normal(0, 15, (N, 8, 3, 2, 4))
     real, samples = found(truth[:, None], features=features), (features + noise).astype(np.float16)
     eight, one = (found(truth[:, None], features=f) for f in (samples, samples[:, :1]))
-    figures = retrieval_figures(eight, one, real, mask)
+    figures = retrieval_numbers(eight, one, real, mask)
     assert figures["retrieval"]["median_percentile"] < figures["retrieval_shuffled"]["median_percentile"] / 2 < 25
 
 
@@ -247,7 +247,7 @@ def test_slices_that_were_not_acquired_have_no_say_in_retrieval(truth, true_feat
     blind = np.where(mask[:, None, :, :, None], features, np.float16(6e4))
     real, hidden = (found(truth[:, None], features=f) for f in (features, blind))
     made = found(truth[:, None], features=features[derangement(N, 0)])
-    assert retrieval_figures(made, real, hidden, mask) == retrieval_figures(made, real, real, mask)
+    assert retrieval_numbers(made, real, hidden, mask) == retrieval_numbers(made, real, real, mask)
 
 
 # ---- Groups, and the scar's territory ----
@@ -267,12 +267,12 @@ def test_a_thinned_territory_is_found_and_without_thinning_it_is_chance():
     thin, scars = infarcts(0.6)
     even, _ = infarcts(1.0, seed=1)
     generated, real = (found(np.zeros((200, 2, K)), territories=walls) for walls in (thin, even))
-    figures = territory_figures(generated, real, np.arange(80), scars)
+    figures = territory_numbers(generated, real, np.arange(80), scars)
     assert figures["thinnest_in_territory"] == 1 and figures["thinnest_in_territory_ci"] == [1, 1]
     sd = (figures["chance"] * (1 - figures["chance"]) / 120) ** 0.5
     assert figures["chance"] == pytest.approx(1 / 3) and figures["n"] == 120
     assert figures["thinnest_in_territory_real"] == pytest.approx(1 / 3, abs=4 * sd)
-    swapped = territory_figures(real, generated, np.arange(80), scars)
+    swapped = territory_numbers(real, generated, np.arange(80), scars)
     assert swapped["thinnest_in_territory_real"] == 1
     assert swapped["thinnest_in_territory"] == figures["thinnest_in_territory_real"]
 
@@ -282,7 +282,7 @@ def test_a_territory_thin_in_everybody_is_no_scar():
     walls, scars = infarcts(1.0, seed=1)
     itself = found(np.zeros((200, 2, K)), territories=walls)
     thinner = found(np.zeros((200, 2, K)), territories=walls * [1.0, 0.2, 3.0])
-    of = territory_figures(itself, thinner, np.arange(80), scars)
+    of = territory_numbers(itself, thinner, np.arange(80), scars)
     assert of["thinnest_in_territory_real"] == of["thinnest_in_territory"]
 
 
@@ -293,16 +293,16 @@ def test_agreement_of_a_group_is_that_of_its_people(truth):
     samples[groups["lvh"]] = np.repeat(truth[groups["lvh"], None], 2, axis=1)
     scars = {name: 200 + 30 * k + np.arange(30) for k, name in enumerate(TERRITORIES)}
     made, real = found(samples), found(truth[:, None])
-    figures = group_figures(made, real, truth, groups, scars)
+    figures = group_numbers(made, real, truth, groups, scars)
     assert {group: figures[group]["n"] for group in figures} == {"normal": 80, "lvh": 30, "infarct": 100}
     np.testing.assert_allclose(every(figures["lvh"], "r2"), 1)
     expected = agreement(samples[:80, :, 3].mean(axis=1), truth[:80, 3])
     assert {key: figures["normal"][PHENOTYPES[3]][key] for key in expected} == pytest.approx(expected)
     assert figures["infarct"]["territory"]["n"] == 90
     assert "territory" not in figures["normal"] and "territory" not in figures["lvh"]
-    without = group_figures(made, real, truth, {"infarct": groups["infarct"]}, scars)
+    without = group_numbers(made, real, truth, {"infarct": groups["infarct"]}, scars)
     assert "territory" not in without["infarct"]  # nobody healthy to compare with
-    assert group_figures(made, real, truth, {}, {}) == {}
+    assert group_numbers(made, real, truth, {}, {}) == {}
 
 
 # ---- The segmenter, and how real it looks ----
@@ -319,12 +319,12 @@ def test_the_segmenter_is_judged_where_there_are_label_maps(truth):
     real = found(truth[:10, None], faulty=np.arange(10)[:, None] < 1)
     wrong = labelled()
     wrong[wrong == Label.RV_CAVITY] = 0
-    figures = segmenter_figures(real, labelled(), wrong, made)
+    figures = segmenter_numbers(real, labelled(), wrong, made)
     assert figures["lv_cavity"]["dice"] == figures["lv_myocardium"]["dice"] == 1 and figures["rv_cavity"]["dice"] == 0
     assert figures["lv_cavity"]["n"] == 6 and figures["lv_cavity"]["dice_ci"] == [1, 1]
     counts = {key: figures[key] for key in ("quality_failures", "quality_failures_real", "hearts_judged")}
     assert counts == {"quality_failures": 3, "quality_failures_real": 1, "hearts_judged": 20}
-    nobody = segmenter_figures(real, labelled(0), labelled(0), made)
+    nobody = segmenter_numbers(real, labelled(0), labelled(0), made)
     assert nobody["lv_cavity"] == nobody["rv_cavity"] == {} and nobody["hearts_judged"] == 20
 
 
@@ -341,16 +341,16 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
     mask = rng.random((12, 3, 2)) < 0.8
     features = rng.normal(size=(12, 1, 3, 2, 4)).astype(np.float16)
     real = found(drawn(n=12)[:, None], hearts=hearts, features=features)
-    figures, (true_spectrum, made_spectrum) = realism_figures(real, real, mask, hearts[:, 0].mean(axis=0) / 255)
+    figures, (true_spectrum, made_spectrum) = realism_numbers(real, real, mask, hearts[:, 0].mean(axis=0) / 255)
     assert figures["ssim"] == pytest.approx(1) and figures["spectrum_gap"] == figures["classifier_auc"] == 0
     assert figures["ssim_mean_heart"] < 0.5 and figures["psnr_mean_heart"] < 20
     assert figures["fid"] == pytest.approx(figures["fid_real"])
     assert figures["coverage"] == figures["coverage_real"]
     np.testing.assert_array_equal(true_spectrum, made_spectrum)
-    assert not any(key.endswith("_mean_heart") for key in realism_figures(real, real, mask, None)[0])
+    assert not any(key.endswith("_mean_heart") for key in realism_numbers(real, real, mask, None)[0])
     blind = np.where(mask[:, None, :, :, None, None], hearts, 77).astype(np.uint8)
     hidden = found(drawn(n=12)[:, None], hearts=blind, features=features)
-    again, _ = realism_figures(hidden, real, mask, None)
+    again, _ = realism_numbers(hidden, real, mask, None)
     assert again["ssim"] == pytest.approx(1) and again["spectrum_gap"] == 0
 
 
@@ -360,7 +360,7 @@ def test_a_classifier_judges_no_handful_of_people(monkeypatch):
     rng = np.random.default_rng(8)
     hearts = rng.integers(0, 256, (6, 1, 3, 2, 24, 24)).astype(np.uint8)
     real = found(drawn(n=6)[:, None], hearts=hearts, features=rng.normal(size=(6, 1, 3, 2, 4)).astype(np.float16))
-    figures, _ = realism_figures(real, real, np.ones((6, 3, 2), bool), None)
+    figures, _ = realism_numbers(real, real, np.ones((6, 3, 2), bool), None)
     assert np.isnan(figures["classifier_auc"]) and np.isnan(figures["classifier_auc_shape"])
 
 
@@ -368,7 +368,7 @@ def test_an_autoencoder_that_loses_nothing_costs_nothing(no_classifier):
     rng, truth = np.random.default_rng(7), drawn(n=12)
     features, mask = rng.normal(size=(12, 1, 3, 2, 4)).astype(np.float16), np.ones((12, 3, 2), bool)
     real = found(truth[:, None], hearts=rng.integers(0, 256, (12, 1, 3, 2, 24, 24)).astype(np.uint8), features=features)
-    figures, floor = reconstruction_figures(real, real, mask, truth)
+    figures, floor = reconstruction_numbers(real, real, mask, truth)
     np.testing.assert_allclose(every(figures, "r2"), 1)
     assert floor["classifier_auc"] == 0
-    assert floor["fid"] == pytest.approx(realism_figures(real, real, mask, None)[0]["fid_real"])
+    assert floor["fid"] == pytest.approx(realism_numbers(real, real, mask, None)[0]["fid_real"])

@@ -1,0 +1,232 @@
+"""Everybody of a cohort examined: who has both modalities at the same visit, what is broken and why, what is poor."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cohort.ecg import read_ecg
+from cohort.errors import InputError
+from cohort.exclusion import reason_code
+from cohort.finding import Finding
+from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
+from cohort.prepared import in_processes, read_tables
+from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
+from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
+from cohort.table import write_table
+
+SHOWN = 3  # subjects named per finding on screen
+WHOLE_S = 9.95  # of an ECG; what is shorter is followed by zeros
+FACTS = (
+    "ecg_hz",
+    "ecg_s",
+    "heart_rate_bpm",
+    "ecg_noise_uv",
+    "slices",
+    "frames",
+    "pixel_mm",
+    "slice_step_mm",
+    "frame_ms",
+)
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One person at one visit, looked through.
+
+    Attributes:
+        findings: what is missing, cannot be read or is poor; empty when there is nothing to object to.
+        usable: both modalities are there and can be read: training would take this subject.
+        labelled: there is a label map.
+        facts: of FACTS, those that are known.
+        digests: by modality, of the recording itself: a copy under another name has the same.
+    """
+
+    subject: Subject
+    findings: tuple[Finding, ...]
+    usable: bool
+    labelled: bool = False
+    facts: dict[str, float] = field(default_factory=dict)
+    digests: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.subject.eid}_{self.subject.instance}"
+
+
+@dataclass(frozen=True)
+class CohortReport:
+    """What a folder holds.
+
+    Attributes:
+        data: the folder.
+        subjects: everybody with an ECG or an MRI, in order of (eid, instance).
+        strays: entries no rule of the names could place.
+        faults: of the folder's tables, in words.
+        read: False where only names were looked at.
+    """
+
+    data: Path
+    subjects: tuple[Examined, ...]
+    strays: int
+    faults: tuple[str, ...] = ()
+    read: bool = True
+
+    @property
+    def usable(self) -> list[Examined]:
+        return [examined for examined in self.subjects if examined.usable]
+
+    @property
+    def clean(self) -> bool:
+        """Somebody is complete, and nothing was found."""
+        return bool(self.usable) and not (self.strays or self.faults or any(s.findings for s in self.subjects))
+
+    @property
+    def by_code(self) -> dict[str, list[Examined]]:
+        """Code of a finding -> the subjects it was made of; what leaves most people out first, poor ones last."""
+        found = defaultdict(list)
+        for examined in self.subjects:
+            for code in dict.fromkeys(finding.code for finding in examined.findings):
+                found[code].append(examined)
+
+        def rank(code: str) -> tuple:
+            return (any(examined.usable for examined in found[code]), -len(found[code]), code)
+
+        return {code: found[code] for code in sorted(found, key=rank)}
+
+    @property
+    def headline(self) -> str:
+        usable = self.usable
+        people = len({examined.subject.eid for examined in usable})
+        splits = Counter(split_of(examined.subject.eid) for examined in usable)
+        sizes = ", ".join(f"{splits[split]} {split}" for split in ("train", "validation", "test"))
+        if too_few_to_split(splits):
+            sizes = "too few to split: the same people train, validate and test"
+        how = "complete and readable" if self.read else "complete"
+        poor = sum(bool(examined.findings) for examined in usable)
+        out = len(self.subjects) - len(usable)
+        objections = f"; {out} left out, {poor} poor" if self.read else f"; {out} left out"
+        return f"{self.data}: {len(usable)} subjects {how}, of {people} people ({sizes}){objections}"
+
+    def __str__(self) -> str:
+        lines = [self.headline]
+        for code, found in self.by_code.items():
+            words = _words(found[0], code)
+            shown = ", ".join(examined.name for examined in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
+            lines.append(f"  {len(found):>6}  {code:<20} {shown}: {words}")
+        unlabelled = sum(not examined.labelled for examined in self.usable)
+        if unlabelled:
+            lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
+        if self.strays:
+            lines.append(f"  {self.strays:>6}  files or folders whose name says nothing, or links")
+        return "\n".join(lines + [f"  {fault}" for fault in self.faults])
+
+
+def _words(examined: Examined, code: str) -> str:
+    return next(finding.words for finding in examined.findings if finding.code == code)
+
+
+def examine_cohort(data: Path, names_only: bool = False, quiet: bool = True) -> CohortReport:
+    """Look through a folder, one process a core.
+
+    Args:
+        names_only: tell who has what from the names alone, and read no file.
+
+    Raises:
+        InputError: no such folder, or nothing in it.
+    """
+    data = Path(data)
+    found = scan(data)
+    if names_only:
+        subjects = tuple(examine_names(subject) for subject in found.subjects)
+    else:
+        read = in_processes(examine, found.subjects)
+        subjects = tuple(tqdm(read, total=len(found.subjects), desc="examining", unit="subject", disable=quiet))
+        subjects = tuple(_with_copies(subjects))
+    try:
+        read_tables(data)
+        faults = ()
+    except InputError as refusal:
+        faults = (str(refusal),)
+    return CohortReport(data, subjects, found.strays, faults, not names_only)
+
+
+def examine_names(subject: Subject) -> Examined:
+    """What a subject's file names say."""
+    images = subject.images
+    return Examined(subject, subject.missing, complete(subject), bool(images.labels_cine or images.labels_ed))
+
+
+def examine(subject: Subject) -> Examined:
+    """Read what is there of a subject, as training would, and look at it; files that are refused become findings."""
+    named = examine_names(subject)
+    findings, facts, digests = list(named.findings), {}, {}
+    for part, there, look in (("ecg", subject.ecg, _look_at_ecg), ("mri", subject.has_mri, _look_at_mri)):
+        if not there:
+            continue
+        try:
+            seen, known, digests[part] = look(subject)
+            findings += seen
+            facts |= known
+        except InputError as refusal:
+            findings.append(Finding(reason_code(part, refusal), str(refusal)))
+    return Examined(subject, tuple(findings), named.usable and len(digests) == 2, named.labelled, facts, digests)
+
+
+def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
+    ecg = read_ecg(subject.ecg)
+    facts = {
+        "ecg_hz": ecg.sampling_rate,
+        "ecg_s": duration_s(ecg),
+        "heart_rate_bpm": round(heart_rate_bpm(ecg), 1),
+        "ecg_noise_uv": round(1000 * float(noise_mv(ecg).max()), 1),
+    }
+    findings = ecg_findings(ecg)
+    if duration_s(ecg) < WHOLE_S:
+        findings.append(Finding("ecg_short", f"it lasts {duration_s(ecg):.1f} s, not 10 s"))
+    return findings, facts, hashlib.sha256(ecg.signal.tobytes()).digest()
+
+
+def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
+    images, maps = read_stacks(subject)
+    stacks_grid(images, maps, GridGeometry())  # refuses what training would refuse
+    spacing = np.sort(images[0].spacing_mm)
+    facts = {
+        "slices": slice_count(images[0]),
+        "frames": sum(stack.voxels.shape[3] for stack in images),
+        "pixel_mm": round(float(spacing[1]), 3),
+        "slice_step_mm": round(float(spacing[2]), 3),
+    }
+    if images[0].frame_interval_s:
+        facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
+    return mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest()
+
+
+def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:
+    """The same, told of recordings that stand under two people's names: one may train and the other test."""
+    people = defaultdict(set)
+    for examined in subjects:
+        for part, digest in examined.digests.items():
+            people[part, digest].add(examined.subject.eid)
+    for examined in subjects:
+        copies = [part for part, digest in examined.digests.items() if len(people[part, digest]) > 1]
+        more = tuple(Finding(f"{part}_copy", f"the same {part.upper()} stands under another eid") for part in copies)
+        yield Examined(**{**vars(examined), "findings": (*examined.findings, *more)}) if more else examined
+
+
+def write_subjects(path: Path, found: CohortReport) -> None:
+    """One row a subject: eid, instance, split, usable, labelled, codes and words of the findings, FACTS."""
+    columns = ("eid", "instance", "split", "usable", "labelled", "codes", "findings", *FACTS)
+    write_table(path, columns, map(_row, found.subjects))
+
+
+def _row(examined: Examined) -> list:
+    subject = examined.subject
+    codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
+    words = "; ".join(finding.words for finding in examined.findings)
+    known = [subject.eid, subject.instance, split_of(subject.eid), int(examined.usable), int(examined.labelled)]
+    return [*known, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)]
