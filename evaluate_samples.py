@@ -2,10 +2,12 @@
 
     python evaluate_samples.py --data UKBB --pipeline runs/diffusion/pipeline --output report/
 
-Every heart, true or generated, is measured by the same segmenter. Beside the hearts made from a patient's own ECG stand
-those made from another patient's, from the person alone, from the ECG alone and from nothing, the mean heart, the heart
-of the training patient with the nearest ECG, and the ceiling: what a direct regression reads off ECG and person.
-Writes report.json and report.html; the same command continues an interrupted evaluation.
+One segmenter measures every heart, true or generated. Hearts made from the patient's own ECG stand beside controls:
+hearts from another patient's ECG, from the person alone, from the ECG alone, and from nothing. Two more controls are
+the mean heart and the heart of the training patient with the nearest ECG. The ceiling is a direct regression from ECG
+and person to the same numbers.
+
+Writes report.json and report.html. The same command continues an interrupted evaluation.
 """
 
 import sys

@@ -3,9 +3,9 @@
     accelerate launch train_diffusion.py
 
 Trains what is missing first: the autoencoder (runs/autoencoder) and, where there are label maps, the segmenter that
-measures hearts (runs/segmenter). Then the ceiling, a regression of the phenotypes from ECG and person; the regression
-of the heart code, which begins with the ceiling's weights; the prior over heart codes; and the denoiser.
-Result: runs/diffusion/pipeline.
+measures hearts (runs/segmenter). Then come the ceiling, which regresses phenotypes from ECG and person, and the
+regression of the heart code, which begins with the ceiling's weights. The prior over heart codes and the denoiser are
+last. Result: runs/diffusion/pipeline.
 """
 
 import sys
@@ -36,11 +36,11 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     config = with_lengths(config, accelerator.device.type)
-    training = Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs))
+    job = Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs))
     for learn in STAGES.values():
-        learn(training)
+        learn(job)
     if accelerator.is_main_process:
-        print(f"pipeline: {save_pipeline(training)}\nsamples during training: {config.output / 'samples'}")
+        print(f"pipeline: {save_pipeline(job)}\nsamples during training: {config.output / 'samples'}")
     accelerator.end_training()
 
 

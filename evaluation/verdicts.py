@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 
 from cohort.phenotypes import PHENOTYPES, UNITS
-from sampling.model_card import COPIES_LIMIT
+from sampling.card_numbers import COPIES_LIMIT
 
 from .report_numbers import as_ratio, as_share, as_size, as_span, content_at, information_kept_of, interval_at, value_at
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 class SliceAutoencoder(ModelMixin, ConfigMixin):
     """A linear patch code plus a stock AutoencoderKL behind a pixel-unshuffle: f = unshuffle * 2.
 
-    Cheap, because nothing runs at full size; and never worse than patch PCA, because that is where it starts
-    (`start_from_patches`): both paths are added, in the code and in the picture, and trained together.
+    It is cheap: nothing runs at full size. It starts as patch PCA (`start_from_patches`) and is never worse. Both paths
+    are added, in the code and in the picture, and trained together.
 
     Pixels are in [0, 1]. Latents leave `encode` standardised by the statistics MEASURED on the training slices
-    (`set_latent_statistics`); until they are measured, encode and decode refuse.
+    (`set_latent_statistics`). Until they are measured, encode and decode refuse.
 
     Args:
         width: channels of the convolutions.
@@ -91,8 +91,8 @@ class SliceAutoencoder(ModelMixin, ConfigMixin):
     def set_latent_statistics(self, mean: Tensor, std: Tensor) -> None:
         """Store the measured per-channel mean and standard deviation of raw latents in the configuration.
 
-        A channel that carries more of the picture is also given more of the latents' variance (the square root of its
-        share), so that diffusion settles the shape of the heart before its grain; over all channels the variance is 1.
+        A channel that carries more of the picture is given more of the latents' variance: the square root of its
+        share. So diffusion settles the shape of the heart before its grain. Over all channels the variance is 1.
         """
         contrast = std * self.linear_decoder.weight.detach().flatten(1).norm(dim=1)  # of a typical unit, in pixels
         weight = (contrast / contrast.mean()).sqrt()

@@ -13,9 +13,9 @@ from torch.nn import functional
 class ECGEncoder(ModelMixin, ConfigMixin):
     """Transformer over lead-time patches.
 
-    A convolutional stem cuts the strip into patches of all leads and `patch_s` seconds, so that a wave's shape
-    survives wherever the patch border falls; attention then gathers the beats. The strip's rate and duration are
-    part of the configuration: whoever feeds the network resamples to them (`cohort.preprocessing.ecg_input`).
+    A convolutional stem cuts the strip into patches of all leads. A wave's shape survives wherever the border of a
+    patch falls. Attention then gathers the beats. The strip's rate and duration are part of the configuration:
+    whoever feeds the network resamples to them (`cohort.preprocessing.ecg_input`).
 
     Args:
         sampling_rate: Hz of the strip the network was built for.

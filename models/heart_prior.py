@@ -13,8 +13,8 @@ class HeartPrior(ModelMixin, ConfigMixin):
     """Velocity of a heart code under rectified flow, given what the condition says.
 
     The code of a heart is its phenotypes and the principal components of its latents, each in the training cohort's
-    SDs. It is drawn once per heart and told to the denoiser, so that all slices and both phases agree on the heart
-    they show (the two stages of unCLIP, Ramesh 2022, section 2.1: a prior over the code, a decoder given the code).
+    SDs. It is drawn once per heart and told to the denoiser, so all slices and both phases agree on the heart they
+    show. These are the two stages of unCLIP (Ramesh 2022, section 2.1): a prior over the code, a decoder given it.
 
     Args:
         code: length of the code. summary: of the condition's summary (HeartConditioner.summary_length).

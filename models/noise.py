@@ -7,8 +7,8 @@ from torch import Generator, Tensor
 def heart_noise(shape: tuple[int, ...], shared: float, generators: list[Generator]) -> Tensor:
     """Unit-variance Gaussian noise for hearts, correlated between the slices of one heart.
 
-    What the ECG leaves open (where exactly the right ventricle points, how large the heart is) is one choice per
-    heart, not one per slice; a shared part lets that choice be made once.
+    The ECG leaves open how large the heart is and where exactly the right ventricle points. That is one choice per
+    heart, not one per slice. A shared part lets it be made once.
 
     Args:
         shape: (batch, slices, channels, height, width).

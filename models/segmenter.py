@@ -33,7 +33,7 @@ class Segmenter(ModelMixin, ConfigMixin):
         """Logits, and what the deepest level sees of each slice: mean over its cells, (n, features)."""
         side = self.config.unshuffle
         deepest: list[Tensor] = []
-        hook = self.unet.mid_block.register_forward_hook(lambda _module, _given, found: deepest.append(found))
+        hook = self.unet.mid_block.register_forward_hook(lambda _module, _given, output: deepest.append(output))
         try:
             folded = rearrange(2 * slices - 1, "n 1 (h a) (w b) -> n (a b) h w", a=side, b=side)  # (N, a*b, H/a, W/b)
             logits = self.unet(folded, 0).sample  # (N, 4*a*b, H/a, W/b)

@@ -1,7 +1,7 @@
 """What a folder of trained weights may hold, looked at before any of it is opened.
 
 Weights come from strangers. Nothing here opens a pickle or imports what a file names, and diffusers is asked for
-safetensors only; still, a folder that carries code, or leads out of itself, is not the one that was saved.
+safetensors only. Still, a folder that carries code, or leads out of itself, is not the one that was saved.
 """
 
 import hashlib
@@ -121,20 +121,20 @@ def _names(entry: object, part: type) -> bool:
 
 
 def _settings(about: dict) -> dict:
-    found = {name: about[name] for name in SETTINGS}
-    geometry, limits = found["geometry"], found["ecg_limits"]
+    settings = {name: about[name] for name in SETTINGS}
+    geometry, limits = settings["geometry"], settings["ecg_limits"]
     sizes = astuple(GridGeometry(**(geometry or {})))
     sound = (
         all(isinstance(size, int | float) and 0 < size < math.inf for size in sizes)
         and (limits is None or np.asarray(limits, dtype=float).shape == (len(LEADS), 2))
-        and 0 <= found["shared_noise"] <= 1
-        and math.isfinite(found["guidance_scale"])
-        and isinstance(found["steps"], int)
-        and found["steps"] >= 1
+        and 0 <= settings["shared_noise"] <= 1
+        and math.isfinite(settings["guidance_scale"])
+        and isinstance(settings["steps"], int)
+        and settings["steps"] >= 1
     )
     if not sound:
         raise ValueError("a setting is out of range")
-    return found
+    return settings
 
 
 def _read_table(path: Path) -> dict:

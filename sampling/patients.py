@@ -107,11 +107,11 @@ def patient_batch(patients: list[Patient], ecg: bool = True, person: bool = True
 @torch.no_grad()
 def pooled_ecgs(pipeline: ECGToMRIPipeline, patients: list[Patient], batch: int = 64) -> np.ndarray:
     """What the pipeline's encoder makes of each ECG as a whole: (n, width)."""
-    found = []
+    pooled = []
     for first in range(0, len(patients), batch):
         c = patient_batch(patients[first : first + batch])
-        found.append(pipeline.ecg_encoder(c.ecg.to(pipeline.device), c.lead_mask.to(pipeline.device))[1].cpu())
-    return torch.cat(found).numpy()
+        pooled.append(pipeline.ecg_encoder(c.ecg.to(pipeline.device), c.lead_mask.to(pipeline.device))[1].cpu())
+    return torch.cat(pooled).numpy()
 
 
 def generate(

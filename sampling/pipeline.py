@@ -336,11 +336,11 @@ def newest_pipeline(runs: Path) -> Path:
     Raises:
         InputError: there is none.
     """
-    found = sorted(runs.glob("*/pipeline/model_index.json"), key=lambda path: path.stat().st_mtime)
-    if not found:
+    pipelines = sorted(runs.glob("*/pipeline/model_index.json"), key=lambda path: path.stat().st_mtime)
+    if not pipelines:
         raise InputError(
             runs,
             "holds no trained pipeline",
             "train one with `accelerate launch train_diffusion.py`, or name one with --pipeline",
         )
-    return found[-1].parent
+    return pipelines[-1].parent

@@ -35,8 +35,8 @@ def checked(options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: Pre
     """The options with the teacher's number of steps decided.
 
     Raises:
-        InputError: an option is out of range, the student would not be faster, the people are not those who taught the
-            teacher (evaluation could no longer tell who was seen), or its scheduler knows no flow.
+        InputError: the student would not be faster, or the teacher's scheduler knows no flow. Or the people are not
+            those who taught the teacher: evaluation could no longer tell who was seen.
     """
     steps = options.teacher_steps or teacher.config.steps
     if options.steps >= steps:

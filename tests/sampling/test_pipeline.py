@@ -64,13 +64,12 @@ def test_so_it_is_for_schedulers_that_draw_noise(tiny_pipeline, scheduler):
 
 def test_guidance_1_makes_no_second_pass(tiny_pipeline):
     sizes = []
-    tiny_pipeline.denoiser.unet.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
+    tiny_pipeline.denoiser.register_forward_pre_hook(lambda module, given: sizes.append(len(given[0])))
     tiny_pipeline(condition(), generators(1, 2, 3), steps=4, guidance_scale=1.0)
-    slices = 3 * 6  # hearts x (slices x phases)
-    assert sizes == [slices] * 4
+    assert sizes == [3] * 4
     sizes.clear()
     tiny_pipeline(condition(), generators(1, 2, 3), steps=4, guidance_scale=1.5)
-    assert sizes == [2 * slices] * 4
+    assert sizes == [6] * 4
 
 
 @pytest.mark.parametrize("between", [(0.0, 0.6), (0.6, 1.0), (0.3, 0.8), (2.0, 2.0)])
@@ -79,13 +78,12 @@ def test_guidance_at_some_noise_levels_makes_its_second_pass_there_only(tiny_pip
 
     def look(module, given):
         sizes.append(len(given[0]))
-        levels.append(float(given[1][0]) / 1000)
+        levels.append(round(float(given[1][0]), 6))
 
-    tiny_pipeline.denoiser.unet.register_forward_pre_hook(look)
+    tiny_pipeline.denoiser.register_forward_pre_hook(look)
     tiny_pipeline(condition(), generators(1, 2, 3), steps=5, guidance_scale=1.5, guided_between=between)
     assert len(levels) == 5 and levels[0] > 0.99
-    slices = 3 * 6  # hearts x (slices x phases)
-    assert sizes == [slices * (2 if between[0] <= level <= between[1] else 1) for level in levels]
+    assert sizes == [3 * (2 if between[0] <= level <= between[1] else 1) for level in levels]
 
 
 def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(tiny_pipeline, monkeypatch):
@@ -269,7 +267,7 @@ def test_the_newest_pipeline_is_the_one_written_last(tmp_path):
 
 def test_a_changed_weight_has_another_hash(saved):
     before = weights_sha256(saved)
-    rewrite(saved, "denoiser", lambda tensors: tensors["unet.conv_in.bias"].add_(1e-3))
+    rewrite(saved, "denoiser", lambda tensors: tensors[min(tensors)].add_(1e-3))
     assert weights_sha256(saved) != before and len(before) == 64
 
 

@@ -2,9 +2,9 @@
 
     python tests/torture/memorisation.py [--quick] [--report REPORT]
 
-The detector (evaluation.memorisation) is tried on simulated hearts: copies planted as a poor generator would hand them
-out, strangers, a generator that copies nobody and one that copies a tenth. `--report` names the report.json of an
-`evaluate_samples.py` run whose figures of a real generator are judged as well. Prints Markdown rows; --quick takes
+The detector (evaluation.memorisation) is tried on simulated hearts. These are planted copies as a poor generator would
+make them, strangers, a generator that copies nobody, and one that copies a tenth. `--report` names the report.json of
+an `evaluate_samples.py` run, whose numbers on a real generator are judged as well. Prints Markdown rows; --quick takes
 fewer people and end-diastole alone.
 """
 
@@ -20,12 +20,12 @@ import numpy as np
 from tests.torture.tiny import table_row
 
 LEAST_FOUND, MOST_ALARMS, MOST_FLAGGED, AUC_WITHIN = 0.95, 0.01, 0.01, 0.02
-CHANCE = 0.025  # of a row being missed though the rate holds, where few people are looked at
+CHANCE = 0.025  # that a row is missed by chance although the rate holds, with few people
 SEEDS = {"training": 21, "held out": 22, "strangers": 23, "generated": 24}
 
 
 def hearts(seed: int, people: int, phases: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Simulated hearts on the grid: (n, slices, phases, height, width) uint8, and where something was acquired."""
+    """Simulated hearts on the grid, (n, slices, phases, height, width) uint8, and a mask of what was acquired."""
     from cohort.cine import CineStack
     from cohort.heart_grid import GridGeometry, heart_grid
     from phantom.heart import draw_heart
@@ -45,14 +45,14 @@ def hearts(seed: int, people: int, phases: tuple) -> tuple[np.ndarray, np.ndarra
 
 
 def most_by_chance(rate: float, people: int) -> int:
-    """The number that more than CHANCE of samples of so many people do not exceed, though the rate holds."""
+    """The count that is exceeded with a probability below CHANCE, among so many people at this rate."""
     from scipy.stats import binom
 
     return int(binom.ppf(1 - CHANCE, people, rate))
 
 
 def detector(people: dict, seed: int) -> list[bool]:
-    """E4: planted copies and strangers under the threshold that held-out people give."""
+    """E4: shares of planted copies and of strangers below the threshold from held-out people."""
     from evaluation.heart_distances import pixel_distances
     from evaluation.memorisation import copy_scores, copy_threshold, planted_copies
 
@@ -78,7 +78,7 @@ def detector(people: dict, seed: int) -> list[bool]:
 
 
 def generators(people: dict, seed: int, within: float) -> list[bool]:
-    """E5: a generator that copies nobody, and one of whose hearts a tenth are copies."""
+    """E5: a generator that copies nobody, and one that copies training hearts a tenth of the time."""
     from evaluation.heart_distances import pixel_distances
     from evaluation.memorisation import audit, planted_copies
 
@@ -122,7 +122,7 @@ def _as_float(bank: tuple) -> tuple:
 
 
 def real_run(report: Path | None) -> list[bool]:
-    """The figures of a generator, from the report of its evaluation."""
+    """The numbers of a generator, from the report of its evaluation."""
     if report is None:
         print("| E5 | a real run | - | not judged: name its report.json with --report |")
         return []
