@@ -11,9 +11,6 @@ Writes report.json and report.html. The same command continues an interrupted ev
 """
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +75,7 @@ def main() -> None:
     from evaluation.report_files import write_report
     from evaluation.study import Study
     from evaluation.study_report import build_report
+    from evaluation.timing import timed
     from sampling.threads import started_state
 
     state = started_state()
@@ -112,13 +110,6 @@ def main() -> None:
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     write_report(config.output, folder, record | report | {"seconds": seconds}, pictures)
-
-
-@contextmanager
-def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.monotonic()
-    yield
-    seconds[name] = time.monotonic() - begun
 
 
 if __name__ == "__main__":
