@@ -8,6 +8,7 @@ number here is good or bad by itself: real hearts show how much is natural.
 import numpy as np
 
 from cohort.cine import Label
+from cohort.label_quality import FEWEST_PIXELS
 
 MEASURES = (
     "centre_shift_mm",
@@ -17,7 +18,6 @@ MEASURES = (
     "myocardial_volume_change_percent",
 )
 LEFT_VENTRICLE = (Label.LV_CAVITY, Label.LV_MYOCARDIUM)
-FEWEST_PIXELS = 10  # a structure smaller than this has no centre to speak of
 
 
 def coherence_of(labels: np.ndarray, pixel_mm: float, mask: np.ndarray) -> dict[str, float]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from cohort.disk import whole_file
 from cohort.heart_grid import GridGeometry
+from cohort.intensity import as_grey_levels
 from cohort.phenotypes import PHENOTYPES, phenotypes_of, sector_thickness_mm
 
 from .coherence import coherence_row
@@ -65,7 +66,7 @@ def measured(
         "features": np.stack(features).astype(np.float16),
         "coherence": [coherence_row(label_map, geometry.pixel_mm, mask) for label_map in maps],
         "faulty": [bool(quality_faults(label_map, mask)) for label_map in maps],
-        "hearts": np.round(255 * hearts[:KEPT_HEARTS].clip(0, 1)).astype(np.uint8),
+        "hearts": as_grey_levels(hearts[:KEPT_HEARTS]),
         "spread": hearts.std(axis=0).astype(np.float16),
     }
     return Measured(**{name: np.asarray(part)[None] for name, part in parts.items()})

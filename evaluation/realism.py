@@ -15,12 +15,13 @@ from torchmetrics.functional.image import (
 )
 from torchmetrics.image.fid import FrechetInceptionDistance
 
+from cohort.intensity import WHITE
+
 from .auc import area_under_curve
 
 MOST_ROWS = 3_000  # slices on each side of a distance of distributions; time grows with their square
 SSIM_WINDOW = 11  # pixels; a Gaussian of 1.5 (Wang 2004)
 MS_SSIM_EXPONENTS = np.array([0.0448, 0.2856, 0.3001, 0.2363, 0.1333])  # finest scale first (Wang 2003, section 3.2)
-GREY_LEVELS = 255  # of real hearts, stored as uint8; finer grey must not give generated ones away
 TEST_SHARE = 1 / 3
 CLASSIFIER_PAIRS = 32  # per step: the same slice of a real and of a generated heart
 
@@ -229,8 +230,8 @@ def _scores(network: nn.Module, slices: np.ndarray) -> np.ndarray:
 
 def _pixels(slices: np.ndarray) -> Tensor:
     """(n, height, width) in [0, 1] -> (n, 1, height, width) in [-1, 1], rounded to the grey levels of stored hearts."""
-    grey = torch.as_tensor(slices, dtype=torch.float32)[:, None].mul(GREY_LEVELS).round()
-    return 2 * grey / GREY_LEVELS - 1
+    grey = torch.as_tensor(slices, dtype=torch.float32)[:, None].mul(WHITE).round()  # real hearts are stored so
+    return 2 * grey / WHITE - 1
 
 
 def _acquired(mask: np.ndarray, people: np.ndarray) -> Indices:

@@ -6,6 +6,7 @@ import numpy as np
 from einops import rearrange
 
 from cohort.cine import Label
+from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES, dice
 
 from .agreement import agreement, information_kept, information_kept_of_many
@@ -175,7 +176,7 @@ def slice_features(measured: Measured) -> np.ndarray:
 
 def first_heart(measured: Measured) -> np.ndarray:
     """Pixels of each patient's first heart: (n, slices, phases, height, width) in [0, 1]."""
-    return measured.hearts[:, 0].astype(np.float32) / 255
+    return as_unit(measured.hearts[:, 0])
 
 
 def realism_numbers(

@@ -10,6 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
+from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
 from sampling.patients import Patient, generate, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
@@ -78,7 +79,7 @@ class Study:
 
     def true_heart(self, person: int) -> np.ndarray:
         """(slices, phases, height, width) in [0, 1]."""
-        return self.cohort.hearts[self.rows[person]] / 255.0
+        return as_unit(self.cohort.hearts[self.rows[person]])
 
     def patients_of(self, arm: str) -> list[Patient]:
         """The n people as the generator is given them in one of ARMS: patient i may carry another's ECG."""

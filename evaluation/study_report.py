@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from einops import rearrange
 
+from cohort.intensity import as_unit
 from cohort.prepared import NO_LABELS
 from sampling.grid import draw_grid
 
@@ -107,7 +108,7 @@ def label_maps(study: Study) -> tuple[np.ndarray, np.ndarray]:
     """
     cohort = study.cohort
     labelled = [row for row in study.rows if cohort.labels[row, 0, 0, 0, 0] != NO_LABELS]
-    maps = [segment(study.segmenter, cohort.hearts[row] / 255.0)[0] for row in labelled]
+    maps = [segment(study.segmenter, as_unit(cohort.hearts[row]))[0] for row in labelled]
     return np.asarray(cohort.labels[labelled]), np.asarray(maps)
 
 
@@ -157,7 +158,7 @@ def hearts_picture(study: Study, generated: Measured) -> bytes:
         spread = generated.spread[k].astype(float)
         named += [
             (f"patient {k + 1}: true", study.true_heart(k)),
-            (f"patient {k + 1}: generated from the ECG", generated.hearts[k, 0] / 255.0),
+            (f"patient {k + 1}: generated from the ECG", as_unit(generated.hearts[k, 0])),
             (f"patient {k + 1}: SD of the samples, four times as bright", BRIGHTER * spread),
         ]
     out = io.BytesIO()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cohort.intensity import WHITE
 from cohort.leakage import is_cohort_of
 from cohort.prepared import PreparedCohort
 from sampling.patients import Patient, pooled_ecgs, prepared_patients
@@ -41,7 +42,7 @@ class TrainingPeople:
         acquired = self.cohort.mask[rows][..., None, None].sum(axis=0)
         parts = (part for part in np.array_split(rows, 20) if len(part))  # few in memory at a time
         total = sum(self.cohort.hearts[part].astype(np.float64).sum(axis=0) for part in parts)
-        return total / np.maximum(acquired, 1) / 255
+        return total / np.maximum(acquired, 1) / WHITE
 
     def first(self, people: int) -> "TrainingPeople":
         """The first so many of them."""

@@ -8,6 +8,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from cohort.intensity import as_unit
 from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
 from evaluation.curves import CURVES, curve_numbers, measure_curves
 from evaluation.record import fingerprint, record_of
@@ -99,7 +100,7 @@ def test_an_arm_withholds_what_its_name_says_and_nothing_else(study, arm, presen
 
 def test_the_real_arm_shows_the_own_hearts(study):
     for k, (hearts, labels) in zip((3, 0), study.hearts("real", [3, 0]), strict=True):
-        np.testing.assert_array_equal(hearts[0], study.cohort.hearts[study.rows[k]] / 255)
+        np.testing.assert_array_equal(hearts[0], as_unit(study.cohort.hearts[study.rows[k]]))
         assert labels is None
 
 
