@@ -2,16 +2,15 @@
 
     python evaluate_samples.py --data UKBB --pipeline runs/diffusion/pipeline --output report/
 
-Every heart, true or generated, is measured by the same segmenter. Beside the hearts made from a patient's own ECG stand
-those made from another patient's, from the person alone, from the ECG alone and from nothing, the mean heart, the heart
-of the training patient with the nearest ECG, and the ceiling: what a direct regression reads off ECG and person.
-Writes report.json and report.html; the same command continues an interrupted evaluation.
+One segmenter measures every heart, true or generated. Hearts made from the patient's own ECG stand beside controls:
+hearts from another patient's ECG, from the person alone, from the ECG alone, and from nothing. Two more controls are
+the mean heart and the heart of the training patient with the nearest ECG. The ceiling is a direct regression from ECG
+and person to the same numbers.
+
+Writes report.json and report.html. The same command continues an interrupted evaluation.
 """
 
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -76,6 +75,7 @@ def main() -> None:
     from evaluation.report_files import write_report
     from evaluation.study import Study
     from evaluation.study_report import build_report
+    from evaluation.timing import timed
     from sampling.threads import started_state
 
     state = started_state()
@@ -110,13 +110,6 @@ def main() -> None:
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     write_report(config.output, folder, record | report | {"seconds": seconds}, pictures)
-
-
-@contextmanager
-def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begun = time.monotonic()
-    yield
-    seconds[name] = time.monotonic() - begun
 
 
 if __name__ == "__main__":

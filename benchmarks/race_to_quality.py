@@ -59,8 +59,9 @@ def main() -> None:
     from accelerate import Accelerator
 
     from benchmarks.machine import described
-    from benchmarks.race_arms import learn_baseline, learn_ours, our_options
+    from benchmarks.race_baseline import learn_baseline
     from benchmarks.race_judge import KEPT_GOAL, RACED, Judge, Race, reached, result_rows, soonest, verdict
+    from benchmarks.race_ours import learn_ours, our_options
     from benchmarks.table import write_tables
     from cohort.disk import write_json
     from cohort.prepared import Preparation, prepare_cohort

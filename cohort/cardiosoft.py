@@ -27,10 +27,12 @@ _STRIPS = (("StripData",), ("StripData", "Strip"), ("Strip", "StripData"))
 
 
 def read_cardiosoft(path: Path, root: Element) -> Recording:
-    """The 10 s rhythm strip of a CardioSoft file, in mV; where it is absent, the first 10 s of the full disclosure.
+    """The 10 s rhythm strip of a CardioSoft file, in mV; without a strip, the first 10 s of the full disclosure.
 
-    Refuses (InputError) what is not a resting ECG, has no waveform, or whose SampleRate or Resolution is absent or no
-    positive number. Names, PID and dates are not looked at.
+    Names, PID and dates are not looked at.
+
+    Raises:
+        InputError: not a resting ECG, no waveform, or a SampleRate or Resolution that is absent or no positive number.
     """
     if text_at([root], "ObservationType") != "RestECG":
         raise InputError(
@@ -78,13 +80,13 @@ def _read_strip(path: Path, nesting: list[Element], person: Person) -> Recording
 
 
 def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Recording:
-    """De-block a full disclosure: a line is one second of ONE lead, and the lines cycle through LeadOrder."""
+    """Sort the lines of a full disclosure. A line is one second of ONE lead, and the lines cycle through LeadOrder."""
     data = disclosure.find("FullDisclosureData")
     text = "".join([data.text or "", *(child.tail or "" for child in data)])  # not the child SampleCountTotal
     lines = [line.strip().removesuffix(",") for line in text.splitlines() if line.strip()]
     names = text_at([disclosure], "LeadOrder").split(",")
     positions = name_channels(path, names)
-    if len(lines) % len(names):  # which lead a line is of is known by counting alone
+    if len(lines) % len(names):  # only counting tells which lead a line belongs to
         raise InputError(
             path,
             f"its FullDisclosure of {len(names)} leads has {len(lines)} lines: some are missing",
@@ -192,14 +194,14 @@ def write_cardiosoft(
     medians: np.ndarray | None = None,
     measurements: Mapping[str, float | None] | None = None,
 ) -> None:
-    """Write a resting ECG as CardioSoft does: ISO-8859-1, CRLF, tabs, 5 uV a count. Same input, same bytes.
+    """Write a resting ECG as CardioSoft does: ISO-8859-1, CRLF, tabs, 5 uV a count. Equal input gives equal bytes.
 
     Args:
         path: appears when it is whole.
-        ecg: all twelve leads. The limb leads III, aVR, aVL, aVF are rewritten from the counts of I and II, as the
-            device does. Sex, age, height and weight are written; names and PID are empty and every date is 1/1/1.
-        medians: (12, T) mV at 500 Hz in LEADS order, usually T = 600: the median beat; its vector loop comes with it.
-        measurements: by element name, e.g. {"VentricularRate": 62, "POnset": 178}; absent or None stay empty.
+        ecg: all twelve leads. The limb leads III, aVR, aVL, aVF are computed from the counts of I and II, as the
+            device does. Sex, age, height and weight are written. Names and PID are empty, and every date is 1/1/1.
+        medians: (12, T) mV at 500 Hz in LEADS order, usually T = 600: the median beat. Its vector loop is added.
+        measurements: by element name, e.g. {"VentricularRate": 62, "POnset": 178}. Absent ones and None stay empty.
 
     Raises:
         ValueError: a lead is absent or beyond 16 bits, or a measurement has an unknown name.

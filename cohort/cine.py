@@ -29,7 +29,7 @@ KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
 S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s by custom), s, ms, us
 SAME_MM = 1e-3  # two affines closer than this are one
-PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: in one piece, that would take the memory twice
+PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: one large piece would take the memory twice
 COPY_AGAIN = "copy or download it again"
 EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"
 
@@ -73,6 +73,16 @@ class CineStack:
         first, second = (axis for axis in range(3) if axis != self.slice_axis)
         return first, second
 
+    @property
+    def slice_step_mm(self) -> float:
+        """From slice to slice."""
+        return float(self.spacing_mm[self.slice_axis])
+
+    @property
+    def pixel_mm(self) -> float:
+        """The longer side of a pixel."""
+        return float(max(self.spacing_mm[axis] for axis in self.in_plane_axes))
+
 
 def same_affine(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two affines (voxel index -> mm) put every axis and the origin at the same place."""
@@ -80,19 +90,19 @@ def same_affine(one: np.ndarray, other: np.ndarray) -> bool:
 
 
 def read_nifti(path: Path, labels: bool = False) -> CineStack:
-    """Read a NIfTI-1 or -2 file, .nii or .nii.gz (told by content), wholly checked.
+    """Read a NIfTI-1 or -2 file, and check all of it. Content, not name, tells .nii from .nii.gz.
 
     Args:
         path: 3D (then t = 1) or 4D, of any real dtype and byte order.
-        labels: True for a label map: whole numbers of `Label` are required and uint8 is returned. False for an
-            image: a constant or non-finite one is refused; scaled values (scl_slope, scl_inter) become float32.
+        labels: True for a label map, which must hold whole numbers of `Label`; uint8 is returned. False for an image,
+            which must be finite and not constant; scaled values (scl_slope, scl_inter) become float32.
 
     Returns:
         CineStack; the affine is the sform, else the qform, else the bare spacing (no orientation known).
 
     Raises:
-        InputError: unreadable, truncated or corrupt (the gzip CRC is checked: nibabel never does), larger than
-            LARGEST_FILE_BYTES, or a header that describes no stack of slices.
+        InputError: unreadable, truncated, larger than LARGEST_FILE_BYTES, or no stack of slices by its header. Also
+            where the gzip CRC is wrong, which nibabel never checks.
     """
     path = Path(path)
     try:
@@ -118,16 +128,16 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
 def write_nifti(path: Path, stack: CineStack) -> None:
     """Write a NIfTI-1 file that names nobody: a new header, sform and qform of code 1, millimetres and seconds.
 
-    The same stack gives the same bytes. The file appears under its name only when whole. A slightly sheared affine is
-    made orthonormal (ITK refuses shear). An unknown frame interval is written as pixdim[4] = 0.
+    The same stack gives the same bytes. The file appears when it is whole. A slightly sheared affine is made
+    orthonormal, because ITK refuses shear. An unknown frame interval is written as pixdim[4] = 0.
 
     Args:
         path: ends in .nii or .nii.gz; its folder exists.
         stack: voxels uint8, int16, uint16, int32, float32 or float64 are kept; bool becomes uint8, int64 int32.
 
     Raises:
-        InputError: another suffix, shape or dtype, values int32 cannot hold, an affine beyond SHEAR_TOLERANCE, a full
-            disk, or a folder that is absent or closed to us.
+        InputError: another suffix, shape or dtype; values int32 cannot hold; an affine beyond SHEAR_TOLERANCE. Also
+            where the folder is absent, closed to us, or on a full disk.
     """
     path = Path(path)
     if not path.name.endswith((".nii", ".nii.gz")):
@@ -191,7 +201,7 @@ def _shape(header: nib.Nifti1Header) -> tuple[int, ...]:
 
 
 def _check_claim(path: Path, header: nib.Nifti1Header, on_disk: int, zipped: bool) -> None:
-    """Refuse a header that claims more than its file can hold, or honestly would: nothing is allocated before."""
+    """Refuse a header that claims more than its file can hold, or more than images do. Nothing is allocated yet."""
     offset, itemsize = float(header["vox_offset"]), header.get_data_dtype().itemsize
     if not int(header["sizeof_hdr"]) <= offset <= LARGEST_FILE_BYTES or offset != int(offset):
         raise InputError(path, f"has its voxels at byte {offset:g}", EXPORT_AGAIN, code="damaged")

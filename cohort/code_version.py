@@ -11,8 +11,12 @@ ROOMS = ("cohort", "models", "phantom", "training", "sampling", "evaluation")
 
 @cache
 def code_version(root: Path = ROOT) -> str:
-    """E.g. "386e7fa..." (40 digits) of a clean checkout, "386e7fa...+sources.0a1b2c3d4e5f" of one with changed sources,
-    "sources.0a1b2c3d4e5f" of a copy without its history (or within another project's)."""
+    """Which code this is.
+
+    Returns:
+        "386e7fa..." (40 digits) for a clean checkout; "386e7fa...+sources.0a1b2c3d4e5f" where sources have changed;
+        "sources.0a1b2c3d4e5f" for a copy without its history, or within another project's.
+    """
     sources = f"sources.{sources_sha256(root)[:12]}"
     commit = _git(root, "rev-parse", "HEAD", "--show-toplevel").split("\n")
     if len(commit) != 2 or Path(commit[1]).resolve() != root.resolve():
@@ -30,7 +34,7 @@ def sources_sha256(root: Path = ROOT) -> str:
 
 
 def _git(root: Path, *words: str) -> str:
-    """What git says, "" where it is absent or refuses."""
+    """What git prints; "" where it is absent or refuses."""
     try:
         done = subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

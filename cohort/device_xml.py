@@ -1,4 +1,4 @@
-"""XML written by ECG devices: bytes in, an element tree out; hostile or broken files are refused.
+"""XML written by ECG devices: bytes in, an element tree out. Hostile and broken files are refused.
 
 Nothing of the file's text is ever quoted in an error: it may be a patient's name.
 """
@@ -14,11 +14,11 @@ from cohort.errors import InputError
 from cohort.input_file import read_limited
 from cohort.person import finite_number
 
-LARGEST_XML = 16 * 2**20  # bytes; 20 minutes of full disclosure are 14 MB, a resting ECG half a megabyte
+LARGEST_XML = 16 * 2**20  # bytes; 20 minutes of full disclosure have 14 MB, a resting ECG half a megabyte
 DEEPEST_ELEMENT = 64
 MOST_ELEMENTS = 100_000  # and attributes
-LONGEST_NAME = 1_000  # characters, with its namespace, which expat repeats in front of every name
-LONGEST_TAG = 2**16  # bytes; expat holds a tag whole, and millions of attributes took 13 s and a gigabyte
+LONGEST_NAME = 1_000  # characters, with the namespace that expat puts in front of every name
+LONGEST_TAG = 2**16  # bytes; expat keeps a whole tag in memory, and millions of attributes took 13 s and a gigabyte
 CUT_SHORT = (errors.XML_ERROR_NO_ELEMENTS, errors.XML_ERROR_UNCLOSED_TOKEN, errors.XML_ERROR_UNCLOSED_CDATA_SECTION)
 
 
@@ -27,9 +27,9 @@ class _Excess(ValueError):
 
 
 class _BoundedTree:
-    """Builds the tree. Neither expat nor defusedxml limits depth or elements, which cost far more memory than bytes.
+    """Builds the tree, with limits on depth and number of elements, which expat and defusedxml lack.
 
-    It has no `comment` and no `pi`: they are dropped.
+    Elements cost far more memory than bytes. Without methods `comment` and `pi`, comments and instructions are dropped.
     """
 
     def __init__(self) -> None:
@@ -62,9 +62,12 @@ class _BoundedTree:
 
 
 def parse_xml(path: Path) -> Element:
-    """The root of an XML file. A plain DOCTYPE is accepted and never fetched; entity declarations are refused.
+    """The root of an XML file. A plain DOCTYPE is accepted and never fetched. Entity declarations are refused.
 
-    The encoding is the one the file declares, which is why bytes and not text are parsed.
+    Bytes are parsed, not text, because the file declares its encoding.
+
+    Raises:
+        InputError: whatever is wrong with the file.
     """
     content = read_limited(path, LARGEST_XML)
     if not content.strip(b"\0 \t\r\n"):
@@ -76,9 +79,8 @@ def parse_xml(path: Path) -> Element:
     except ParseError as error:
         # ErrorString and not str(error): the latter may quote the text of an undefined entity.
         words = ErrorString(error.code)
-        fault, code = f"not well-formed XML ({words}, line {error.position[0]})", "damaged"
-        if words in CUT_SHORT:
-            code = "truncated"
+        fault = f"not well-formed XML ({words}, line {error.position[0]})"
+        code = "truncated" if words in CUT_SHORT else "damaged"
     except DefusedXmlException:
         fault, code = "XML that declares entities, which no ECG device writes", "format"
     except _Excess as error:
@@ -89,7 +91,7 @@ def parse_xml(path: Path) -> Element:
 
 
 def _parsed(content: bytes) -> Element:
-    """Piece by piece, so that a tag without end is noticed before expat has gathered all of it."""
+    """Parse piece by piece, to notice an endless tag before expat has gathered all of it."""
     tree = _BoundedTree()
     parser = DefusedXMLParser(target=tree)
     seen, waiting = 0, 0
@@ -102,7 +104,7 @@ def _parsed(content: bytes) -> Element:
 
 
 def text_at(parents: list[Element], tag: str) -> str:
-    """The stripped text of the first child `tag` of the first parent that has one, "" when none has."""
+    """The text of the first child `tag` of the first parent that has one, without blanks around; "" when none has."""
     for parent in parents:
         child = parent.find(tag)
         if child is not None:
@@ -111,14 +113,18 @@ def text_at(parents: list[Element], tag: str) -> str:
 
 
 def positive_number_at(path: Path, parents: list[Element], tag: str, unit: str = "") -> float:
-    """The number > 0 in the child `tag`; refused by the tag's name when absent, not a number, or not > 0.
+    """The number > 0 in the child `tag`.
 
-    Where the element says its unit, in an attribute `units`, that must be `unit` (if one is asked for).
+    Args:
+        unit: what the element's attribute `units` must say, where it has one; "" takes any.
+
+    Raises:
+        InputError: the tag by its name, where it is absent, not a number, not > 0, or in another unit.
     """
     number = finite_number(text_at(parents, tag))
     if number is None or number <= 0:
         raise InputError(path, f"{tag} is absent or not a positive number", "export the ECG again", code="scale")
-    said = next((parent.find(tag).get("units", "") for parent in parents if parent.find(tag) is not None), "")
-    if unit and said and said.strip().lower() != unit.lower():
+    stated = next((parent.find(tag).get("units", "") for parent in parents if parent.find(tag) is not None), "")
+    if unit and stated and stated.strip().lower() != unit.lower():
         raise InputError(path, f"{tag} is not in {unit}", "export the ECG again", code="unit")
     return number

@@ -25,16 +25,17 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
     """Read a resting 12-lead ECG of any known format.
 
     Args:
-        path: CardioSoft XML (UK Biobank field 20205) or GE MUSE XML, told apart by their root element; a WFDB record
-            (its .hea, or the .dat or .mat beside it); .npy or .csv of shape (12, T) or (T, 12) in mV, in LEADS order
-            (a .csv of columns may have a header of lead names, in any order).
-        allow_missing_leads: absent leads become rows of NaN and not an error. Limb leads that follow from I and II
-            are derived in any case.
-        sampling_rate: Hz; needed for .npy and .csv, which do not carry it. The other formats do, and a value that
-            contradicts theirs is refused.
+        path: a file of one of these formats (`cohort.ecg_formats`):
+            XML: CardioSoft (UK Biobank field 20205) or GE MUSE. The root element tells which.
+            WFDB: the header of a record, or a signal file beside it.
+            .npy, .csv: numbers in mV, (12, T) or (T, 12), in LEADS order. A .csv of columns may have a header of lead
+            names, in any order.
+        allow_missing_leads: absent leads become rows of NaN, not an error. Limb leads are derived from I and II in any
+            case.
+        sampling_rate: Hz. A .npy and a .csv need it. The other formats hold theirs, and another value is refused.
 
     Raises:
-        InputError: whatever is wrong with the file, in one line that never quotes a patient.
+        InputError: whatever is wrong with the file. It never quotes a patient.
     """
     path = Path(path)
     match reader_of(path.suffix):
@@ -72,7 +73,7 @@ def _read_xml(path: Path) -> Recording:
 
 
 def _read_array(path: Path, load: Callable[[Path], Table], sampling_rate: float | None) -> Recording:
-    """Plain numbers in mV; the unit is not in the file, so amplitudes that no heart has are refused."""
+    """Plain numbers in mV. The unit is not in the file, so amplitudes that no heart has are refused."""
     if sampling_rate is None:
         raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz", code="rate")
     array, names = load(path)

@@ -1,6 +1,6 @@
-"""ECGs of everybody whose phenotypes are known, MRI or none, laid down as arrays: what an ECG regressor learns from.
+"""ECGs of everybody whose phenotypes are known, with an MRI or without, as arrays for an ECG regressor.
 
-Sizes and masses of hearts reach a study as a table long before the images do, and for many more people.
+A table of phenotypes reaches a study long before the images do, and for many more people.
 """
 
 from dataclasses import dataclass, fields
@@ -45,9 +45,9 @@ class ECGCohort:
 def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
     """Read the ECG of every person who has a row in data/phenotypes.csv, once.
 
-    The table knows no visit: of a person's ECGs, the one of the first instance is taken. The arrays go to a folder of
-    `folder` named by a hash of the settings and of the files' names, sizes and times; it appears when whole. ECGs that
-    cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
+    The table knows no visit: each person's ECG of the first instance is taken. The arrays go to a folder inside
+    `folder`, which appears when whole. Its name is a hash of the settings and of the files' names, sizes and times.
+    ECGs that cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
@@ -78,24 +78,24 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
 
 
 def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, duration_s: float, quiet: bool) -> None:
-    """The arrays of whoever can be read, under a temporary name until they are whole."""
+    """The arrays of whoever can be read. They lie in a draft until they are whole."""
     draft = draft_of(final)
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
     strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
     people, excluded = [], []
     read = in_processes(partial(_person, sampling_rate, duration_s), jobs, CHUNK)
-    for found in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
-        if isinstance(found, Exclusion):
-            excluded.append(found)
+    for row in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
+        if isinstance(row, Exclusion):
+            excluded.append(row)
         else:
-            strips[len(people)] = found.pop("ecg")
-            people.append(found)
+            strips[len(people)] = row.pop("ecg")
+            people.append(row)
     if not people:
         raise InputError(data / "ecg", f"none of {len(jobs)} ECGs can be read", f"the first: {excluded[0].remark}")
     write_excluded(draft, excluded)
     if excluded:
-        said = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
-        print(f"{said}; {final / EXCLUDED} says why")
+        summary = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
+        print(f"{summary}; {final / EXCLUDED} says why")
         with whole_file(draft / "ecg.npy") as unfinished:
             np.save(unfinished, strips[: len(people)])
     strips.flush()

@@ -6,7 +6,7 @@ Reader = Literal["xml", "wfdb", "npy", "csv"]
 
 
 class ECGFormat(NamedTuple):
-    """One format, told by how the file's name ends.
+    """One format, known by how the file's name ends.
 
     Attributes:
         suffix: the ending, in lower case.

@@ -1,12 +1,11 @@
-"""Everybody of a cohort examined: who has both modalities at the same visit, what is broken and why, what is poor."""
+"""A cohort examined: who has both modalities at the same visit, what is broken and why, what is poor."""
 
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
 from tqdm import tqdm
 
 from cohort.ecg import read_ecg
@@ -20,7 +19,7 @@ from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
 from cohort.table import write_table
 
 SHOWN = 3  # subjects named per finding on screen
-WHOLE_S = 9.95  # of an ECG; what is shorter is followed by zeros
+WHOLE_S = 9.95  # of an ECG; zeros follow a shorter one
 FACTS = (
     "ecg_hz",
     "ecg_s",
@@ -36,14 +35,14 @@ FACTS = (
 
 @dataclass(frozen=True)
 class Examined:
-    """One person at one visit, looked through.
+    """One person at one visit, examined.
 
     Attributes:
         findings: what is missing, cannot be read or is poor; empty when there is nothing to object to.
-        usable: both modalities are there and can be read: training would take this subject.
+        usable: both modalities are there and can be read, so that training would take this subject.
         labelled: there is a label map.
-        facts: of FACTS, those that are known.
-        digests: by modality, of the recording itself: a copy under another name has the same.
+        facts: those of FACTS that are known.
+        digests: modality -> hash of the recording. A copy under another name has the same.
     """
 
     subject: Subject
@@ -65,7 +64,7 @@ class CohortReport:
     Attributes:
         data: the folder.
         subjects: everybody with an ECG or an MRI, in order of (eid, instance).
-        strays: entries no rule of the names could place.
+        strays: number of entries whose names follow no rule.
         faults: of the folder's tables, in words.
         read: False where only names were looked at.
     """
@@ -82,21 +81,24 @@ class CohortReport:
 
     @property
     def clean(self) -> bool:
-        """Somebody is complete, and nothing was found."""
+        """Somebody is complete, and there is nothing to object to."""
         return bool(self.usable) and not (self.strays or self.faults or any(s.findings for s in self.subjects))
 
     @property
     def by_code(self) -> dict[str, list[Examined]]:
-        """Code of a finding -> the subjects it was made of; what leaves most people out first, poor ones last."""
-        found = defaultdict(list)
+        """Code -> the subjects with such a finding.
+
+        Codes that leave somebody out come first, the most frequent at the head. Codes of poor recordings come last.
+        """
+        by_code = defaultdict(list)
         for examined in self.subjects:
             for code in dict.fromkeys(finding.code for finding in examined.findings):
-                found[code].append(examined)
+                by_code[code].append(examined)
 
         def rank(code: str) -> tuple:
-            return (any(examined.usable for examined in found[code]), -len(found[code]), code)
+            return (any(examined.usable for examined in by_code[code]), -len(by_code[code]), code)
 
-        return {code: found[code] for code in sorted(found, key=rank)}
+        return {code: by_code[code] for code in sorted(by_code, key=rank)}
 
     @property
     def headline(self) -> str:
@@ -114,10 +116,9 @@ class CohortReport:
 
     def __str__(self) -> str:
         lines = [self.headline]
-        for code, found in self.by_code.items():
-            words = _words(found[0], code)
-            shown = ", ".join(examined.name for examined in found[:SHOWN]) + (", ..." if len(found) > SHOWN else "")
-            lines.append(f"  {len(found):>6}  {code:<20} {shown}: {words}")
+        for code, subjects in self.by_code.items():
+            names = [examined.name for examined in subjects[:SHOWN]] + ["..."] * (len(subjects) > SHOWN)
+            lines.append(f"  {len(subjects):>6}  {code:<20} {', '.join(names)}: {_words(subjects[0], code)}")
         unlabelled = sum(not examined.labelled for examined in self.usable)
         if unlabelled:
             lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
@@ -131,46 +132,46 @@ def _words(examined: Examined, code: str) -> str:
 
 
 def examine_cohort(data: Path, names_only: bool = False, quiet: bool = True) -> CohortReport:
-    """Look through a folder, one process a core.
+    """Examine a folder, with one process a core.
 
     Args:
-        names_only: tell who has what from the names alone, and read no file.
+        names_only: look at the names alone, and read no file.
 
     Raises:
         InputError: no such folder, or nothing in it.
     """
     data = Path(data)
-    found = scan(data)
+    names = scan(data)
     if names_only:
-        subjects = tuple(examine_names(subject) for subject in found.subjects)
+        subjects = tuple(examine_names(subject) for subject in names.subjects)
     else:
-        read = in_processes(examine, found.subjects)
-        subjects = tuple(tqdm(read, total=len(found.subjects), desc="examining", unit="subject", disable=quiet))
+        read = in_processes(examine, names.subjects)
+        subjects = tuple(tqdm(read, total=len(names.subjects), desc="examining", unit="subject", disable=quiet))
         subjects = tuple(_with_copies(subjects))
     try:
         read_tables(data)
         faults = ()
     except InputError as refusal:
         faults = (str(refusal),)
-    return CohortReport(data, subjects, found.strays, faults, not names_only)
+    return CohortReport(data, subjects, names.strays, faults, not names_only)
 
 
 def examine_names(subject: Subject) -> Examined:
-    """What a subject's file names say."""
+    """What a subject's file names tell."""
     images = subject.images
     return Examined(subject, subject.missing, complete(subject), bool(images.labels_cine or images.labels_ed))
 
 
 def examine(subject: Subject) -> Examined:
-    """Read what is there of a subject, as training would, and look at it; files that are refused become findings."""
+    """Read a subject's files as training would, and look at them. Files that are refused become findings."""
     named = examine_names(subject)
     findings, facts, digests = list(named.findings), {}, {}
     for part, there, look in (("ecg", subject.ecg, _look_at_ecg), ("mri", subject.has_mri, _look_at_mri)):
         if not there:
             continue
         try:
-            seen, known, digests[part] = look(subject)
-            findings += seen
+            objections, known, digests[part] = look(subject)
+            findings += objections
             facts |= known
         except InputError as refusal:
             findings.append(Finding(reason_code(part, refusal), str(refusal)))
@@ -194,12 +195,11 @@ def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
 def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
     images, maps = read_stacks(subject)
     stacks_grid(images, maps, GridGeometry())  # refuses what training would refuse
-    spacing = np.sort(images[0].spacing_mm)
     facts = {
         "slices": slice_count(images[0]),
         "frames": sum(stack.voxels.shape[3] for stack in images),
-        "pixel_mm": round(float(spacing[1]), 3),
-        "slice_step_mm": round(float(spacing[2]), 3),
+        "pixel_mm": round(images[0].pixel_mm, 3),
+        "slice_step_mm": round(images[0].slice_step_mm, 3),
     }
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
@@ -207,21 +207,24 @@ def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
 
 
 def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:
-    """The same, told of recordings that stand under two people's names: one may train and the other test."""
+    """The same subjects, with a finding where a recording stands under two people's names.
+
+    One of the two might train a network, and the other test it.
+    """
     people = defaultdict(set)
     for examined in subjects:
         for part, digest in examined.digests.items():
             people[part, digest].add(examined.subject.eid)
     for examined in subjects:
         copies = [part for part, digest in examined.digests.items() if len(people[part, digest]) > 1]
-        more = tuple(Finding(f"{part}_copy", f"the same {part.upper()} stands under another eid") for part in copies)
-        yield Examined(**{**vars(examined), "findings": (*examined.findings, *more)}) if more else examined
+        findings = (Finding(f"{part}_copy", f"the same {part.upper()} stands under another eid") for part in copies)
+        yield replace(examined, findings=(*examined.findings, *findings))
 
 
-def write_subjects(path: Path, found: CohortReport) -> None:
-    """One row a subject: eid, instance, split, usable, labelled, codes and words of the findings, FACTS."""
+def write_subjects(path: Path, report: CohortReport) -> None:
+    """Write a table, one row a subject: who it is, codes and words of the findings, and FACTS."""
     columns = ("eid", "instance", "split", "usable", "labelled", "codes", "findings", *FACTS)
-    write_table(path, columns, map(_row, found.subjects))
+    write_table(path, columns, map(_row, report.subjects))
 
 
 def _row(examined: Examined) -> list:

@@ -1,4 +1,4 @@
-"""Who is left out of a cohort and why: a short code for filters and counts, which stays when a message is reworded."""
+"""Who is left out of a cohort, and why: a short code for filters and counts, and the message."""
 
 import csv
 from collections import Counter
@@ -25,7 +25,7 @@ def reason_code(part: Literal["ecg", "mri"], refusal: InputError) -> str:
 
 
 class Exclusion(NamedTuple):
-    """One subject left out; `remark` is the whole message."""
+    """One subject left out. `code` is that of `reason_code`, `remark` the whole message."""
 
     eid: int
     instance: int
@@ -34,12 +34,12 @@ class Exclusion(NamedTuple):
 
 
 def write_excluded(folder: Path, excluded: Iterable[Exclusion]) -> None:
-    """EXCLUDED, one row each; of nobody, the header alone."""
+    """Write EXCLUDED into a folder, one row each. Where nobody is left out, it has the header alone."""
     write_table(folder / EXCLUDED, Exclusion._fields, excluded)
 
 
 def read_excluded(folder: Path) -> list[Exclusion]:
-    """What `write_excluded` wrote."""
+    """Read what `write_excluded` wrote."""
     with (folder / EXCLUDED).open(encoding="utf-8", newline="") as file:
         _, *rows = csv.reader(file)
     return [Exclusion(int(eid), int(instance), code, remark) for eid, instance, code, remark in rows]

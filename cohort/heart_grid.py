@@ -1,8 +1,11 @@
 """The heart on one grid: every acquisition resampled, in millimetres, to the same axes, centre, spacing and window.
 
-Canonical axes: slices run from base to apex along s, the stack's normal; columns run towards the patient's left,
-projected onto the slice; rows run along x cross s, towards posterior and inferior. So the right ventricle lies on the
-left of the picture and the anterior wall on top, whatever the order in which the file stores its axes.
+The canonical axes, whatever the order of those in the file:
+    s: from slice to slice, base to apex, along the stack's normal.
+    x: from column to column, towards the patient's left, projected onto the slice.
+    y: from row to row, x cross s, towards posterior and inferior.
+
+So the right ventricle lies on the left of the picture, and the anterior wall on top.
 """
 
 from collections.abc import Callable
@@ -20,7 +23,7 @@ from cohort.subjects import Subject
 
 TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior
 LEFT, POSTERIOR = np.array([-1.0, 0, 0]), np.array([0, -1.0, 0])
-ILL_DEFINED = 0.2  # sine of the angle under which a direction is too close to the plane or its normal to be trusted
+ILL_DEFINED = 0.2  # sine of an angle; a direction closer than this to the plane, or to its normal, is not trusted
 SNAP_TOLERANCE = 0.02  # of the slice step
 WINDOW_PERCENT = (1, 99)
 NESTED = (
@@ -33,14 +36,14 @@ TIE = 1e-4  # in voxels: nearer than this to a tie, rounding errors must not dec
 MOTION_SMOOTHING_MM = 6.0
 MOTION_FRAMES = 25  # of a cycle: as many again cost 12 ms and move the centre by less than a millimetre
 MOTION_THRESHOLD = 0.4  # of a slice's largest variation; measured on a real cine, 0.35 to 0.45 all land within 7 mm
-STILL_SLICE = 0.3  # a slice whose largest variation is under this part of the stack's shows no heart
+STILL_SLICE = 0.3  # of the stack's largest variation; a slice that stays under it shows no heart
 SYSTOLE = (0.2, 0.6)  # the part of the cycle in which ES is looked for
 HEART_RADIUS_MM = 50.0
 
 
 @dataclass(frozen=True)
 class GridGeometry:
-    """Size and spacing of the grid. Phase 0 is ED; of two phases the other is ES; more are spread over the cycle."""
+    """Size and spacing of the grid. Phase 0 is ED. With two phases, phase 1 is ES; more are spread over the cycle."""
 
     slices: int = 10
     phases: int = 2
@@ -70,10 +73,10 @@ class HeartGrid:
 
     Attributes:
         voxels: (slices, phases, height, width) float32 in [0, 1]; 0 outside the acquisition.
-        mask: (slices, phases) bool, False where the acquisition has no slice (or one of nothing but its darkest).
+        mask: (slices, phases) bool, False where the acquisition has no slice, or a wholly dark one.
         labels: (slices, phases, height, width) uint8 of `Label`, or None.
-        affine: (4, 4), (column, row, slice, 1) -> RAS mm. Its slice step is the acquisition's own when that is within
-            SNAP_TOLERANCE of the geometry's, so volumes are to be computed from here.
+        affine: (4, 4), (column, row, slice, 1) -> RAS mm. Its slice step is the acquisition's own where that is within
+            SNAP_TOLERANCE of the geometry's. So compute volumes with this step.
         geometry: what was asked for.
         notes: what had to be estimated, in words.
     """
@@ -89,8 +92,8 @@ class HeartGrid:
 def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:
     """Read a subject's short-axis MRI, in either layout, onto the grid.
 
-    Otherwise than with ED and ES files, ED is frame 0 of the cine and ES the frame of smallest LV cavity in its label
-    map, else `estimate_es_frame`.
+    ED and ES are the files of these names. In a cine, ED is frame 0. ES is then the frame of the smallest LV cavity in
+    the label map (`end_systole`); without a label map it is estimated (`estimate_es_frame`).
 
     Raises:
         InputError: no MRI, a file that `read_nifti` refuses, or files that do not share one geometry.
@@ -127,7 +130,7 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
 def stacks_grid(
     images: Stacks, maps: tuple[CineStack | None, ...], geometry: GridGeometry, source: str = "short-axis MRI"
 ) -> HeartGrid:
-    """What `read_stacks` read, onto the grid; raises as `cine_grid` and `heart_grid` do."""
+    """Put what `read_stacks` read onto the grid. Errors are those of `cine_grid` and `heart_grid`."""
     if len(images) == 2:
         return heart_grid(*images, *maps, geometry, source)
     return cine_grid(*images, *maps, geometry, source)
@@ -136,10 +139,10 @@ def stacks_grid(
 def cine_grid(
     cine: CineStack, labels: CineStack | None = None, geometry: GridGeometry | None = None, source: str = "cine"
 ) -> HeartGrid:
-    """A whole cine, and its label map if there is one (same shape), onto the grid.
+    """Put a whole cine, and its label map of the same shape if there is one, onto the grid.
 
-    With two phases: ED = frame 0 and ES. With more: frames spread evenly over the cycle, interpolated in time
-    (labels: nearest frame), the first being ED.
+    Two phases are ED, frame 0, and ES. More phases are spread evenly over the cycle, the first being ED. Images are
+    interpolated in time; labels are those of the nearest frame.
 
     Raises:
         InputError: the two do not share one geometry, or there is no motion to choose ES from.
@@ -176,7 +179,9 @@ def heart_grid(
     geometry: GridGeometry | None = None,
     source: str = "short-axis MRI",
 ) -> HeartGrid:
-    """An ED and an ES volume (t = 1, one shape and affine), with their label maps if there are both, onto the grid.
+    """Put an ED and an ES volume onto the grid, with their label maps if there are both.
+
+    All have t = 1, one shape and one affine.
 
     Raises:
         InputError: as `cine_grid`, or more than two phases are asked for.
@@ -196,7 +201,10 @@ def heart_grid(
 
 
 def to_cine(grid: HeartGrid) -> CineStack:
-    """The grid as a stack (x = column, y = row, z = slice, t = phase) in the patient's mm; gridding it gives it back.
+    """The grid as a stack (x = column, y = row, z = slice, t = phase) in the patient's mm.
+
+    Putting this stack onto the same grid gives the grid back.
+
 
     Labels, if wanted, are a stack of the same affine: `CineStack(grid.labels.transpose(3, 2, 0, 1), grid.affine)`.
     """
@@ -206,7 +214,7 @@ def to_cine(grid: HeartGrid) -> CineStack:
 def canonical_affine(geometry: GridGeometry | None = None) -> np.ndarray:
     """(4, 4), (column, row, slice, 1) -> RAS mm for a heart whose place in the body is unknown.
 
-    A typical long axis, base to apex: 45 degrees from straight ahead towards the left, 35 degrees downwards; the
+    Its long axis is a typical one, base to apex: 45 degrees from straight ahead towards the left, 35 degrees down. The
     grid's centre is the origin.
     """
     geometry = geometry or GridGeometry()
@@ -220,7 +228,7 @@ def estimate_es_frame(cine: CineStack, centre: np.ndarray | None = None) -> int:
     """The frame least like ED (mean absolute difference near the heart's centre) within SYSTOLE of the cycle.
 
     Args:
-        centre: voxel index (3,) of the heart's centre; None looks for what moves.
+        centre: voxel index (3,) of the heart's centre. If not given, it is that of what moves.
     """
     frames = cine.voxels.shape[3]
     centre = _motion_centre(cine)[0] if centre is None else centre
@@ -253,7 +261,7 @@ def _end_systole(labels: np.ndarray) -> int:
 
 
 def _at_moments(voxels: np.ndarray, moments: np.ndarray) -> np.ndarray:
-    """(x, y, z, moments): linear between frames, the last followed by the first."""
+    """(x, y, z, moments): linear between frames. The first frame follows the last."""
     before = np.floor(moments).astype(int)
     share = (moments - before).astype(np.float32)
     if not share.any():
@@ -269,7 +277,7 @@ def _grid(
     notes: tuple[str, ...],
     source: str,
 ) -> HeartGrid:
-    """The grid of the chosen frames, about the labels' centre at ED, else about what moves (`_motion_centre`)."""
+    """The grid of the chosen frames. Its centre is that of the labels at ED, else of what moves."""
     through = chosen.slice_axis
     first, second = (chosen.affine[:3, axis] for axis in chosen.in_plane_axes)
     axes, axis_notes = _canonical_axes(np.cross(first, second))
@@ -309,7 +317,7 @@ def _canonical_axes(normal: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _is_on_grid(stack: CineStack, axes: np.ndarray, geometry: GridGeometry) -> bool:
-    """Whether `to_cine` wrote this: then resampling, centring or windowing it again could only harm it."""
+    """Whether `to_cine` wrote this. Resampling, centring or windowing it again could only harm it."""
     same_shape = stack.voxels.shape == geometry.shape[::-1][:2] + geometry.shape[:2]
     steps = np.array([geometry.pixel_mm, geometry.pixel_mm, stack.spacing_mm[2]])
     return bool(
@@ -334,7 +342,7 @@ def _affine_about(centre: np.ndarray, axes: np.ndarray, geometry: GridGeometry, 
 def _grid_affine(
     stack: CineStack, through: int, axes: np.ndarray, centre: np.ndarray, geometry: GridGeometry
 ) -> np.ndarray:
-    """(4, 4) of the grid about a voxel index (3,), its slices laid on the acquisition's own where the steps agree."""
+    """(4, 4) of the grid about a voxel index (3,). Where the steps agree, its slices are the acquisition's own."""
     towards_apex = float(stack.affine[:3, through] @ axes[:, 2])
     step_mm = geometry.slice_step_mm
     if abs(abs(towards_apex) / step_mm - 1) <= SNAP_TOLERANCE:
@@ -351,7 +359,7 @@ def _grid_affine(
 def _centre(
     labels_ed: np.ndarray | None, motion: Callable[[], tuple[np.ndarray, bool]], through: int
 ) -> tuple[np.ndarray, str]:
-    """Voxel index (3,) of the heart's centre, and how it was found, in words."""
+    """Voxel index (3,) of the heart's centre, and in words what it was taken from."""
     if labels_ed is not None and labels_ed.any():
         return _middle(labels_ed > 0, through), "centred on the label map at ED"
     centre, moves = motion()
@@ -359,7 +367,7 @@ def _centre(
 
 
 def _middle(heart: np.ndarray, through: int) -> np.ndarray:
-    """Voxel index (3,): centroid within the slices, middle of the extent across them. heart: (x, y, z) bool."""
+    """Voxel index (3,) of a heart (x, y, z) bool: its centroid within the slices, its extent's middle across them."""
     profiles = [heart.sum(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
     middle = np.array([profile @ np.arange(len(profile)) / profile.sum() for profile in profiles])
     extent = np.flatnonzero(profiles[through] >= min(FEWEST_PIXELS, profiles[through].max()))
@@ -368,10 +376,10 @@ def _middle(heart: np.ndarray, through: int) -> np.ndarray:
 
 
 def _motion_centre(cine: CineStack) -> tuple[np.ndarray, bool]:
-    """Voxel index (3,) of the middle of what moves, (x, y, z, t); the image's centre and False where nothing does.
+    """Voxel index (3,) of the middle of what moves, and True; the image's centre and False where nothing moves.
 
-    Standard deviation over time, smoothed, each slice against its own largest value (the base would outshine the
-    apex), the largest connected part.
+    It is the largest connected part of high standard deviation over time. Each slice is held against its own largest
+    value, because the base would outshine the apex.
     """
     through, moving = cine.slice_axis, cine.voxels[..., :: max(1, cine.voxels.shape[3] // MOTION_FRAMES)]
     variation = np.empty(moving.shape[:3], np.float32, order="F")
@@ -406,14 +414,14 @@ class _Sampling:
         self.matrix = to_index[np.ix_(within, [1, 0])]  # (row, column) -> pixel, less the slice's offset
         self.offsets = np.outer(numbers, to_index[within, 2]) + to_index[within, 3]
         self.inside = self._inside(np.array(stack.voxels.shape)[[through, *within]])
-        # Where the grid is the coarser, blur to its resolution: widths (FWHM) of one pixel, subtracted in squares.
+        # Where the grid is coarser, blur to its resolution: widths (FWHM) of one pixel, subtracted in squares.
         pixel = np.full(3, geometry.pixel_mm)
         pixel[through] = np.linalg.norm(affine[:3, 2])
         excess = np.maximum((pixel / stack.spacing_mm) ** 2 - 1, 0)
         self.sigma = np.where(excess > SNAP_TOLERANCE, np.sqrt(excess / (8 * np.log(2))), 0)
 
     def _inside(self, sizes: np.ndarray) -> np.ndarray:
-        """(slices, height, width) bool: no further than half a voxel outside the outermost centres."""
+        """(slices, height, width) bool: at most half a voxel beyond the outermost voxel centres."""
         row, column = np.ogrid[: self.shape[1], : self.shape[2]]
         indices = [self.level[:, None, None]]
         for steps, offset in zip(self.matrix, self.offsets.T, strict=True):
@@ -422,7 +430,7 @@ class _Sampling:
         return np.logical_and.reduce(np.broadcast_arrays(*near))
 
     def image(self, volume: np.ndarray) -> np.ndarray:
-        """float32, linear, blurred first where the grid is the coarser."""
+        """float32, linear, blurred first where the grid is coarser."""
         volume = volume.astype(np.float32)
         if self.sigma.any():
             volume = scipy.ndimage.gaussian_filter(volume, self.sigma, mode="nearest", truncate=3)
@@ -431,9 +439,9 @@ class _Sampling:
     def labels(self, volume: np.ndarray) -> np.ndarray:
         """uint8; background outside the acquisition.
 
-        The regions are nested (heart > left ventricle > its cavity), so each is one surface to interpolate. Between
-        slices that surface is a signed distance (shape-based interpolation, Raya and Udupa 1990): a blend of the
-        regions themselves would only repeat the nearest slice.
+        The regions are nested (heart > left ventricle > its cavity), so each is one surface to interpolate. A blend of
+        regions would only repeat the nearest slice. So between slices the surface is a signed distance (shape-based
+        interpolation, Raya and Udupa 1990).
         """
         slices = np.moveaxis(volume, self.through, 0)
         between = not np.array_equal(self.level, np.round(self.level))
@@ -445,7 +453,7 @@ class _Sampling:
         return labels * self.inside
 
     def _interpolated(self, slices: np.ndarray) -> np.ndarray:
-        """float32 from (slice, pixel, pixel), linear, the border continued outwards."""
+        """float32 from (slice, pixel, pixel), linear; outside, the border's value."""
         level = np.clip(self.level, 0, len(slices) - 1)
         below = np.floor(level).astype(int)
         planes = np.empty(self.shape, np.float32)
@@ -456,7 +464,7 @@ class _Sampling:
 
 
 def _signed_distance(shapes: np.ndarray, pixel_mm: np.ndarray) -> np.ndarray:
-    """float32 from (slice, pixel, pixel) bool: mm to the shape's edge in its slice, positive inside, to FARTHEST_MM."""
+    """float32 mm to the shape's edge in its slice, positive inside, to FARTHEST_MM; of (slice, pixel, pixel) bool."""
     distance = np.full(shapes.shape, -FARTHEST_MM, np.float32)
     margin = 1 + int(FARTHEST_MM / pixel_mm.min())
     for shape, out in zip(shapes, distance, strict=True):
@@ -470,7 +478,7 @@ def _signed_distance(shapes: np.ndarray, pixel_mm: np.ndarray) -> np.ndarray:
 
 
 def _windowed(voxels: np.ndarray, inside: np.ndarray, source: str) -> np.ndarray:
-    """(slices, phases, height, width) in [0, 1]: percentiles 1 to 99 of all phases inside; 0 outside."""
+    """(slices, phases, height, width) in [0, 1]: percentiles 1 to 99 of what was acquired, 0 outside of it."""
     inside = np.broadcast_to(inside[:, None], voxels.shape)
     low, high = np.percentile(voxels[inside], WINDOW_PERCENT) if inside.any() else (0, 0)
     if not high > low:

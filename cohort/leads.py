@@ -27,7 +27,7 @@ class Recording:
         millivolts: canonical lead name -> (T,) float array in mV. All NaN means "not recorded".
         sampling_rate: Hz.
         person: what the file says of sex, age, height and weight.
-        others: how many further channels the file has, which are none of the twelve leads.
+        others: how many channels of the file are none of the twelve leads.
     """
 
     millivolts: Mapping[str, np.ndarray]
@@ -71,7 +71,7 @@ def canonical_lead(name: str | None) -> str | None:
 
 
 def name_channels(path: Path, names: list[str | None]) -> dict[str, int]:
-    """Map each of the twelve leads found in `names` to its position there; a lead given twice is refused."""
+    """Map each of the twelve leads in `names` to its position there. A lead given twice is refused (InputError)."""
     positions: dict[str, int] = {}
     for position, name in enumerate(names):
         lead = canonical_lead(name)
@@ -87,9 +87,12 @@ def name_channels(path: Path, names: list[str | None]) -> dict[str, int]:
 def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) -> np.ndarray:
     """Arrange a recording as (12, T) float32 mV in the order of LEADS.
 
-    Absent limb leads are derived when I and II exist. Any other absent lead is refused by name or, if
-    `allow_missing_leads`, becomes a row of NaN. Ragged leads, values that are not numbers, an impossible
-    sampling rate and less than 5 s are refused (InputError).
+    Absent limb leads are derived when I and II exist. With `allow_missing_leads`, any other absent lead becomes a row
+    of NaN.
+
+    Raises:
+        InputError: a lead is absent or differs in length; a value is not a number; the sampling rate is impossible; or
+            there are less than 5 s.
     """
     channels = {lead: values for lead, values in recording.millivolts.items() if not np.isnan(values).all()}
     _check_sampling(path, channels, recording.sampling_rate)
@@ -98,11 +101,11 @@ def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) ->
     }
     missing = [lead for lead in LEADS if lead not in channels]
     if missing and not (allow_missing_leads and channels):
-        found = ", ".join(lead for lead in LEADS if lead in channels) or "none of the twelve leads"
+        there = ", ".join(lead for lead in LEADS if lead in channels) or "none of the twelve leads"
         others = f" and {recording.others} other channels" if recording.others else ""
         raise InputError(
             path,
-            f"not a 12-lead ECG: it has {found}{others}; missing {', '.join(missing)}",
+            f"not a 12-lead ECG: it has {there}{others}; missing {', '.join(missing)}",
             "give a 12-lead ECG, or allow missing leads",
             code="leads",
         )

@@ -1,7 +1,7 @@
-"""No person, no ECG and no image in two splits: looked at before every training.
+"""No person, ECG or image may stand in two splits. Every training checks this first.
 
-People are split by eid, so nobody is in two splits under one eid. But one recording may have been filed under two
-(copied, or issued anew): then what a network is judged by, it was taught by.
+People are split by eid, so nobody is in two splits under one eid. But one recording may stand under two eids: copied,
+or issued anew. A network trained on one of them would then be tested on what it has seen.
 """
 
 import hashlib
@@ -18,13 +18,13 @@ from cohort.prepared import PreparedCohort
 from cohort.subjects import split_of
 from cohort.table import write_table
 
-HASHES, FOUND = "hashes.npy", "leakage.csv"
-DIGEST_BYTES = 16  # of a row's SHA-256: by chance two rows of 100,000 agree in one cohort of 1e28
+HASHES, LEAKS = "hashes.npy", "leakage.csv"
+DIGEST_BYTES = 16  # of a row's SHA-256; by chance, two rows of 100,000 agree in one cohort of 1e28
 COLUMNS = ("kind", "group", "folder", "eid", "instance", "split")
 
 
 class _Entry(NamedTuple):
-    """What of one kind (person, ECG, image) is known of n rows; `key` decides what is the same."""
+    """n rows of one kind: person, ECG or image. Rows of one `key` are the same person or recording."""
 
     kind: str
     key: np.ndarray
@@ -34,52 +34,53 @@ class _Entry(NamedTuple):
     folder: np.ndarray
 
 
-def require_separate_splits(cohort: PreparedCohort, more: ECGCohort | None = None) -> None:
+def require_separate_splits(cohort: PreparedCohort, extra_ecgs: ECGCohort | None = None) -> None:
     """Refuse a cohort in which a person, an ECG or an image stands in two splits.
 
-    ECGs and images are compared as they lie in the arrays, by a hash of their bytes: a copy filed under another eid is
-    found, one that was resampled or cropped differently is not. ECGs without any lead and hearts without any slice are
-    nobody's copy. Hashes are computed once and kept beside the arrays. Of a cohort too small to split, in which
-    everybody is in each split on purpose, nothing is asked.
+    ECGs and images are compared by a hash of their bytes in the arrays. This finds a copy under another eid, but not a
+    copy that was resampled or cropped. ECGs without any lead and hearts without any slice are nobody's copy. Hashes
+    are computed once and kept beside the arrays. A cohort too small to split is not checked: everybody is in each
+    split there, on purpose.
 
     Args:
-        more: further people, of whom the training split alone is learned from (training.ceiling.readings).
+        extra_ecgs: ECGs of further people. Only those of the training split are learned from, and only they are
+            checked.
 
     Raises:
-        InputError: how many there are, and the CSV that lists them (FOUND, beside the arrays).
+        InputError: how many stand in two splits, and which CSV lists them (LEAKS, beside the arrays).
     """
     if cohort.too_few_to_split:
         return
-    path = cohort.folder / FOUND
-    shared = [_rows(entry, which) for entry in _entries(cohort, more) if (which := in_two_splits(entry)).any()]
+    path = cohort.folder / LEAKS
+    shared = [_rows(entry, which) for entry in _entries(cohort, extra_ecgs) if (which := in_two_splits(entry)).any()]
     if not shared:
-        path.unlink(missing_ok=True)  # of a cohort corrected since
+        path.unlink(missing_ok=True)  # left by an earlier check; the cohort was corrected since
         return
     write_table(path, COLUMNS, itertools.chain.from_iterable(map(_listed, shared)))
     counts = {entry.kind: len(np.unique(entry.key)) for entry in shared}
-    said = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
+    how_many = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     raise InputError(
         cohort.folder,
-        f"{said} of it {'stands' if sum(counts.values()) == 1 else 'stand'} in two splits",
+        f"{how_many} of it {'stands' if sum(counts.values()) == 1 else 'stand'} in two splits",
         f"{path} lists whose; keep each under one eid only",
     )
 
 
 def recordings_sha256(cohort: PreparedCohort) -> str:
-    """One hash of the ECGs of a cohort: the same wherever its files lie, in whatever order and since whenever.
+    """One hash of a cohort's ECGs. Neither the place, the order nor the dates of the files change it.
 
-    Of recordings, not of eids: those of two simulated cohorts are the same.
+    It is made of recordings, because two simulated cohorts have the same eids.
     """
     return hashlib.sha256(np.sort(_hashes_beside(cohort)["ecg"]).tobytes()).hexdigest()
 
 
 def is_cohort_of(about: dict, cohort: PreparedCohort) -> bool:
-    """Whether a pipeline's training.json speaks of this cohort, or of a copy of it."""
+    """Whether a pipeline's training.json (`about`) names this cohort, or a copy of it."""
     return about["cohort"] == cohort.folder.name or about.get("recordings_sha256") == recordings_sha256(cohort)
 
 
 def in_two_splits(entry: _Entry) -> np.ndarray:
-    """(n,) bool: rows whose key is found in more than one split."""
+    """(n,) bool: rows whose key stands in more than one split."""
     _, key = np.unique(entry.key, return_inverse=True)
     _, split = np.unique(entry.split, return_inverse=True)
     lowest = np.full(len(key), len(split))
@@ -89,20 +90,22 @@ def in_two_splits(entry: _Entry) -> np.ndarray:
     return (lowest != highest)[key]
 
 
-def _entries(cohort: PreparedCohort, more: ECGCohort | None) -> list[_Entry]:
-    """Persons, ECGs and images of the cohort; of further people the training split's persons and ECGs."""
+def _entries(cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> list[_Entry]:
+    """Persons, ECGs and images of the cohort, with the persons and ECGs of the further people's training split."""
     hashes, where = _hashes_beside(cohort), np.full(len(cohort.eid), cohort.folder.name)
     about = (cohort.split, np.asarray(cohort.eid), np.asarray(cohort.instance), where)
     person = _Entry("person", np.asarray(cohort.eid), *about)
     ecg = _rows(_Entry("ECG", hashes["ecg"], *about), np.asarray(cohort.lead_mask).any(axis=1))
     image = _rows(_Entry("image", hashes["heart"], *about), np.asarray(cohort.mask).any(axis=(1, 2)))
-    if more is not None:
-        taught = np.flatnonzero([split_of(int(eid)) == "train" for eid in more.eid])
+    if extra_ecgs is not None:
+        taught = np.flatnonzero([split_of(int(eid)) == "train" for eid in extra_ecgs.eid])
+        eid = np.asarray(extra_ecgs.eid)[taught]
         blank = np.full(len(taught), -1), np.full(len(taught), "further people")  # no visit is known
-        about = (np.full(len(taught), "train"), np.asarray(more.eid)[taught], *blank)
-        person = _joined(person, _Entry("person", np.asarray(more.eid)[taught], *about))
-        known = np.asarray(more.lead_mask)[taught].any(axis=1)
-        ecg = _joined(ecg, _rows(_Entry("ECG", row_hashes(more.ecg, more.lead_mask)[taught], *about), known))
+        about = (np.full(len(taught), "train"), eid, *blank)
+        person = _joined(person, _Entry("person", eid, *about))
+        with_leads = np.asarray(extra_ecgs.lead_mask)[taught].any(axis=1)
+        hashed = row_hashes(extra_ecgs.ecg, extra_ecgs.lead_mask)[taught]
+        ecg = _joined(ecg, _rows(_Entry("ECG", hashed, *about), with_leads))
     return [person, ecg, image]
 
 
@@ -115,7 +118,7 @@ def _joined(one: _Entry, other: _Entry) -> _Entry:
 
 
 def row_hashes(*arrays: np.ndarray) -> np.ndarray:
-    """One hash of the bytes of row i of all arrays: (N,) of DIGEST_BYTES bytes."""
+    """(N,) hashes of DIGEST_BYTES bytes; hash i is of row i of all arrays."""
     digests = np.empty(len(arrays[0]), dtype=f"V{DIGEST_BYTES}")
     for row in range(len(digests)):
         digest = hashlib.sha256()
@@ -126,7 +129,7 @@ def row_hashes(*arrays: np.ndarray) -> np.ndarray:
 
 
 def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
-    """(N,) with the fields ecg and heart: of every row's strip with its leads, and of its voxels with its slices."""
+    """(N,) hashes with the fields ecg (a row's strip and its leads) and heart (its voxels and its slices)."""
     path = cohort.folder / HASHES
     if path.exists():
         return np.load(path)
@@ -140,7 +143,7 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
 
 
 def _listed(entry: _Entry) -> Iterator[tuple]:
-    """A line of COLUMNS for every row; a group is what is the same."""
+    """A line of COLUMNS for every row. Lines of one group are the same person or recording."""
     _, group = np.unique(entry.key, return_inverse=True)
     for row in np.argsort(group, kind="stable"):
         who = (entry.folder[row], entry.eid[row], entry.instance[row], entry.split[row])

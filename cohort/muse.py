@@ -17,7 +17,8 @@ _MILLIVOLTS_PER_UNIT = {"MICROVOLTS": 1e-3, "MILLIVOLTS": 1.0}
 def read_muse(path: Path, root: Element) -> Recording:
     """The Rhythm waveform of a MUSE file, in mV.
 
-    Refuses (InputError) a file without one, a rate or scale that is no positive number, and undecodable samples.
+    Raises:
+        InputError: there is none, its rate or a scale is no positive number, or its samples cannot be decoded.
     """
     rhythms = [wave for wave in root.findall("Waveform") if text_at([wave], "WaveformType").lower() == "rhythm"]
     if not rhythms:

@@ -1,4 +1,4 @@
-"""What is known of a person beside the ECG: sex, age, height, weight, and tables of it. Never a name or a date."""
+"""What is known of a person beside the ECG: sex, age, height and weight, and tables of them. No names, no dates."""
 
 import csv
 import io
@@ -35,7 +35,7 @@ class Person:
 
     @classmethod
     def from_text(cls, sex: str, age_years: str, height_cm: str, weight_kg: str) -> "Person":
-        """What a file says of a person; 0 and empty (how devices write "not entered") and the impossible are None."""
+        """What a file says of a person. 0 and empty, which mean "not entered", and impossible values are None."""
         return cls(
             sex={"female": "female", "f": "female", "male": "male", "m": "male"}.get(sex.strip().lower()),
             age_years=_within(age_years, 1, 120),
@@ -76,12 +76,12 @@ def read_persons(path: str | Path) -> dict[int, Person]:
     """Read a table of people: eid -> Person.
 
     Args:
-        path: CSV with the columns eid, sex, age (years), height_cm, weight_kg in any order; others are ignored. Sex is
+        path: CSV with the columns eid, sex, age (years), height_cm, weight_kg in any order. Others are ignored. Sex is
             female or male, F or M, or UK Biobank's coding 9 (0 female, 1 male). An empty cell is None.
 
     Raises:
-        InputError: a column is missing, a cell does not parse, an eid occurs twice. Row (the header is row 1) and
-            column are named; the eid never is.
+        InputError: a column is missing, a cell cannot be understood, or an eid occurs twice. The message names row and
+            column (the header is row 1), never the eid.
     """
     path = Path(path)
     persons = {}
@@ -98,10 +98,10 @@ def read_persons(path: str | Path) -> dict[int, Person]:
 
 
 def read_phenotypes(path: str | Path) -> dict[int, dict[str, float]]:
-    """Read a table of measurements: eid -> column name -> value; empty cells are left out.
+    """Read a table of measurements: eid -> column name -> value. Empty cells are left out.
 
     Args:
-        path: CSV with the column eid; every other column holds numbers, in the unit that its name says.
+        path: CSV with the column eid. Every other column holds numbers, in the unit that its name says.
 
     Raises:
         InputError: as `read_persons`.
@@ -115,7 +115,7 @@ def read_phenotypes(path: str | Path) -> dict[int, dict[str, float]]:
 
 
 def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, int, dict[str, str]]]:
-    """Yield (row, eid, cells by column) with the cells stripped; the header and the eids are checked."""
+    """Yield (row, eid, cells by column), cells without blanks around them. The header and the eids are checked."""
     try:
         text = read_limited(path).decode("utf-8-sig")
         table = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]

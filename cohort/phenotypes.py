@@ -32,7 +32,7 @@ TABLE = {  # the order is that of every array of phenotypes
 PHENOTYPES = tuple(TABLE)
 UNITS = {name: about.unit for name, about in TABLE.items()}
 WALLS = {"wall_septal": 180.0, "wall_lateral": 0.0, "wall_anterior": 90.0, "wall_inferior": 270.0}  # direction, degrees
-VOLUMETRIC = tuple(name for name in TABLE if name not in WALLS)  # all that follows from volumes and mass
+VOLUMES = ("LVEDV", "LVESV", "LVM", "RVEDV", "RVESV")  # counted on label maps, or drawn for a phantom
 WALL_SECTOR = np.pi / 2  # radians of the wall whose thickness is averaged: four quarters
 MYOCARDIAL_DENSITY_G_ML = 1.05
 
@@ -53,8 +53,8 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
 def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
-    LV mass is wall volume at ED x 1.05 g/mL. NaN marks what cannot be known: a fraction of an empty cavity, a wall
-    that no slice shows, and everything at ES if there is one phase only.
+    LV mass is wall volume at ED x 1.05 g/mL. NaN marks what cannot be known: a fraction of an empty cavity, and a
+    wall that no slice shows. With one phase only it marks everything at ES.
     """
     voxel_mm3 = pixel_mm**2 * step_mm
     lv, rv = volume_ml(labels, Label.LV_CAVITY, voxel_mm3), volume_ml(labels, Label.RV_CAVITY, voxel_mm3)
@@ -64,7 +64,8 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
     mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
     volumes = with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
     walls = sector_thickness_mm(labels[:, 0], pixel_mm, tuple(WALLS.values()))
-    return volumes | dict(zip(WALLS, walls, strict=True))
+    known = volumes | dict(zip(WALLS, walls, strict=True))
+    return {name: known[name] for name in PHENOTYPES}
 
 
 def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:
@@ -86,8 +87,8 @@ def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tup
     middle = [s for s in shown[third : len(shown) - third] if (s == Label.RV_CAVITY).any()]
     if not middle:
         return (float("nan"),) * len(directions_deg)
-    found = np.mean([[_thickness(slice_, degrees) for degrees in directions_deg] for slice_ in middle], axis=0)
-    return tuple(float(thickness) * pixel_mm for thickness in found)
+    means = np.mean([[_thickness(slice_, degrees) for degrees in directions_deg] for slice_ in middle], axis=0)
+    return tuple(float(pixels) * pixel_mm for pixels in means)
 
 
 def _thickness(slice_: np.ndarray, degrees: float) -> float:
@@ -107,20 +108,23 @@ def _thickness(slice_: np.ndarray, degrees: float) -> float:
 
 
 def with_derived(volumes: dict[str, float]) -> dict[str, float]:
-    """VOLUMETRIC phenotypes from ED and ES volumes and mass: stroke volume and ejection fractions are added."""
-    found = {name: float(value) for name, value in volumes.items()}
-    found["LVSV"] = found["LVEDV"] - found["LVESV"]
-    found["LVEF"] = _percent(found["LVSV"], found["LVEDV"])
-    found["RVEF"] = _percent(found["RVEDV"] - found["RVESV"], found["RVEDV"])
-    return {name: found[name] for name in VOLUMETRIC}
+    """All phenotypes that follow from VOLUMES, in the order of PHENOTYPES."""
+    known = {name: float(volumes[name]) for name in VOLUMES}
+    known["LVSV"] = known["LVEDV"] - known["LVESV"]
+    known["LVEF"] = _percent(known["LVSV"], known["LVEDV"])
+    known["RVEF"] = _percent(known["RVEDV"] - known["RVESV"], known["RVEDV"])
+    return {name: known[name] for name in PHENOTYPES if name in known}
 
 
 def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole > 0 else float("nan")
 
 
-def dice(found: np.ndarray, truth: np.ndarray, label: int) -> float:
+VOLUMETRIC = tuple(with_derived(dict.fromkeys(VOLUMES, 1.0)))  # those that follow from VOLUMES
+
+
+def dice(one: np.ndarray, other: np.ndarray, label: int) -> float:
     """Overlap of one label in two label maps of the same shape; NaN where neither has it."""
-    a, b = found == label, truth == label
+    a, b = one == label, other == label
     both = int(a.sum() + b.sum())
     return 2 * int((a & b).sum()) / both if both else float("nan")

@@ -1,4 +1,4 @@
-"""A cohort read once and laid down as arrays: what training reads, memory-mapped, in any order."""
+"""A cohort read once and kept as arrays, which training reads in any order (memory-mapped)."""
 
 import contextlib
 import hashlib
@@ -49,14 +49,14 @@ class Preparation:
 
 @dataclass(frozen=True)
 class PreparedCohort:
-    """N people with both modalities at one visit. Arrays are memory-mapped and row i is one (eid, instance).
+    """N people with both modalities at one visit. Arrays are memory-mapped; row i is one (eid, instance).
 
     Attributes:
-        folder: where the arrays lie (latents of an autoencoder are put beside them).
+        folder: where the arrays lie. Latents of an autoencoder are put beside them.
         preparation: how they were made.
         hearts: (N, slices, phases, height, width) uint8, intensity 0..255.
         mask: (N, slices, phases) bool, False outside the acquisition.
-        labels: like hearts, uint8; NO_LABELS throughout where there is no label map.
+        labels: like hearts, uint8. Without a label map, all of them are NO_LABELS.
         affine: (N, 4, 4) grid index (column, row, slice) -> RAS mm.
         ecg: (N, 12, samples) float16 mV; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
@@ -84,16 +84,16 @@ class PreparedCohort:
 
     @property
     def too_few_to_split(self) -> bool:
-        """Of these people, as `cohort.subjects.too_few_to_split`."""
+        """`cohort.subjects.too_few_to_split` of these people."""
         return too_few_to_split(self.split.tolist())
 
     def rows(self, split: str) -> np.ndarray:
-        """Rows of "train", "validation" or "test". Of a cohort too small to split, everybody is in each of them."""
+        """Rows of "train", "validation" or "test". In a cohort too small to split, each of them holds everybody."""
         return self._rows[split]
 
     @cached_property
     def _rows(self) -> dict[str, np.ndarray]:
-        """Asked for at every step of a training: found once."""
+        """Every step of a training asks for them, so they are worked out once."""
         everybody = np.ones(len(self.eid), bool)
         splits = ("train", "validation", "test")
         return {s: np.flatnonzero(everybody if self.too_few_to_split else self.split == s) for s in splits}
@@ -101,10 +101,12 @@ class PreparedCohort:
 
 @dataclass(frozen=True)
 class Example:
-    """One subject: its row of every array (none if it cannot be read), what is to be said of it, why it is left out.
+    """One subject as it was read.
 
     Attributes:
-        code: of `cohort.exclusion`; empty for a good one.
+        arrays: its row of every array; empty if it cannot be read.
+        remarks: what had to be estimated, or why it cannot be read.
+        code: of `cohort.exclusion`, if it cannot be read.
     """
 
     arrays: dict[str, np.ndarray]
@@ -115,14 +117,14 @@ class Example:
 def prepare_cohort(
     data: Path, folder: Path, preparation: Preparation, max_bad_fraction: float = 0.2, quiet: bool = False
 ) -> PreparedCohort:
-    """Read every complete subject of `data` once; continues where it was interrupted.
+    """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
-    The arrays go to a folder of `folder` named by a hash of the settings and of the files' names, sizes and times,
-    so a changed cohort is read anew; it appears when whole. Of several processes one reads and the others wait.
-    Subjects that cannot be read are listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
+    The arrays go to a folder inside `folder`, which appears when whole. Its name is a hash of the settings and of the
+    files' names, sizes and times, so a changed cohort is read anew. One process reads while others wait. Subjects that
+    cannot be read are listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
 
     Raises:
-        InputError: no complete subject, none that can be read, or more than `max_bad_fraction` of them that cannot.
+        InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
     """
     subjects = pairs(find_subjects(data))
     if not subjects:
@@ -139,12 +141,12 @@ def prepare_cohort(
                 _prepare(data, subjects, final, preparation, quiet)
     cohort = load_prepared(final)
     bad = len(subjects) - len(cohort.eid)
-    said = f"{bad} of {len(subjects)} subjects cannot be read"
+    summary = f"{bad} of {len(subjects)} subjects cannot be read"
     if bad / len(subjects) > max_bad_fraction:
         remedy = f"{final / EXCLUDED} says why; repair them, or allow more with --max-bad-fraction"
-        raise InputError(data, f"{said} ({counts(read_excluded(final))})", remedy)
+        raise InputError(data, f"{summary} ({counts(read_excluded(final))})", remedy)
     if bad:
-        print(f"{said} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
+        print(f"{summary} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
     if cohort.too_few_to_split:
         print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
     return cohort
@@ -180,7 +182,7 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
     if not len(good):
         raise InputError(data, f"none of {len(subjects)} subjects can be read", f"{draft / EXCLUDED} says why")
     for name, array in arrays.items():
-        if len(array) == len(good):  # all of them, or an earlier run got so far
+        if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             array.flush()
             continue
         with whole_file(draft / f"{name}.npy") as unfinished:
@@ -192,9 +194,9 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
 
 
 def draft_of(final: Path) -> Path:
-    """The folder in which `final` is made; it is there, perhaps with what an interrupted process has finished.
+    """The folder in which `final` is made, perhaps with what an interrupted process has finished. Hold the lock.
 
-    Its name is fixed, unlike those of `whole_folder`: the next process continues in it. Call under the lock.
+    Its name is fixed, unlike those of `whole_folder`, so that the next process continues in it.
     """
     draft = final.with_name(f"{PARTIAL}{final.name}")
     draft.mkdir(parents=True, exist_ok=True)
@@ -203,11 +205,11 @@ def draft_of(final: Path) -> Path:
 
 
 def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None:
-    """excluded.csv (why a subject is left out) and notes.csv (what had to be estimated); a summary on screen."""
-    said = _remarks(draft)
-    bad = [(subjects[row], code, remark) for row, (code, (remark, *_)) in said.items() if row not in good]
+    """Write excluded.csv (why a subject is left out) and notes.csv (what had to be estimated). Print a summary."""
+    by_row = _remarks(draft)
+    bad = [(subjects[row], code, remark) for row, (code, (remark, *_)) in by_row.items() if row not in good]
     write_excluded(draft, [Exclusion(subject.eid, subject.instance, *why) for subject, *why in bad])
-    notes = [(subjects[row], remark) for row, (_, remarks) in said.items() for remark in remarks if row in good]
+    notes = [(subjects[row], remark) for row, (_, remarks) in by_row.items() for remark in remarks if row in good]
     rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
     write_table(draft / "notes.csv", ("eid", "instance", "remark"), rows)
     kinds = Counter(re.sub(r"\d+", "N", remark) for _, remark in notes)
@@ -216,14 +218,14 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
 
 
 def _remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
-    """Code and remarks by row, in order of the rows; of one read twice (its process was killed), the last."""
-    said = {}
+    """Row -> code and remarks, in order of the rows. A row read twice, after a kill, has the last ones."""
+    by_row = {}
     path = draft / REMARKS
     for line in path.read_text().splitlines() if path.exists() else ():
-        with contextlib.suppress(ValueError):  # torn when the machine stopped: its row is not marked as done
+        with contextlib.suppress(ValueError):  # a torn line; its row is not marked as done and will be read again
             row, code, remarks = json.loads(line)
-            said[row] = code, remarks
-    return dict(sorted(said.items()))
+            by_row[row] = code, remarks
+    return dict(sorted(by_row.items()))
 
 
 def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
@@ -233,7 +235,7 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
 
 
 def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, float]]]:
-    """What the study knows by eid: persons.csv and phenotypes.csv of a folder, empty where there is none."""
+    """What the study knows by eid: persons.csv and phenotypes.csv of a folder. An absent table gives no entries."""
     persons, phenotypes = data / "persons.csv", data / "phenotypes.csv"
     return (
         read_persons(persons) if persons.exists() else {},
@@ -242,7 +244,7 @@ def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, floa
 
 
 def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator:
-    """job(item) of every item, in their order, by one process a core; by this one if there are FEW."""
+    """job(item) of every item, in their order: by one process a core, or by this one if there are FEW."""
     if len(items) <= FEW:
         yield from map(job, items)
         return
@@ -252,7 +254,7 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
 
 
 def _end_with_the_parent() -> None:
-    """A process of a pool whose owner was killed would wait for work for ever."""
+    """Without it, a worker whose parent was killed would wait for work for ever."""
 
     def wait() -> None:
         multiprocessing.parent_process().join()
@@ -262,7 +264,7 @@ def _end_with_the_parent() -> None:
 
 
 def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:
-    """One subject's arrays, or the reason why there are none."""
+    """Read one subject: its arrays, or the reason why there are none."""
     subject, person, known = job
     part = "ecg"
     try:
@@ -307,7 +309,7 @@ def array_shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple
 
 
 def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
-    """A zeroed array on disk, or the one an interrupted preparation left; under its name only when of full length."""
+    """A zeroed array on disk, or the one that an interrupted preparation left."""
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
     with whole_file(path) as unfinished:
@@ -322,10 +324,10 @@ def cohort_fingerprint(data: Path, subjects: list[Subject], preparation: Prepara
 def fingerprint(settings: dict, files: Iterable[str | Path | None]) -> str:
     """Twelve hexadecimal digits of what decides the arrays: settings, and the files' names, sizes and times."""
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(repr(PHENOTYPES).encode())  # arrays of an earlier list are not these
+    digest.update(repr(PHENOTYPES).encode())  # another list of phenotypes makes other arrays
     for path in filter(None, files):
         try:
-            about = os.stat(path)  # noqa: PTH116 (a Path for each of 200,000 files takes a second)
+            about = os.stat(path)  # noqa: PTH116 (making 200,000 Paths takes a second)
         except (FileNotFoundError, NotADirectoryError):
             continue
         digest.update(f"{os.path.basename(path)}:{about.st_size}:{about.st_mtime_ns}\n".encode())  # noqa: PTH119

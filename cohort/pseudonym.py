@@ -1,8 +1,9 @@
 """Pseudonyms: a patient's name as a keyed hash, so that outputs name nobody to those who lack the key.
 
-HMAC-SHA256 (RFC 2104) of the name under a secret key, cut to its first 16 hexadecimal digits (64 bits: of 100,000
-names two agree with a chance of 3e-10). A hash without a key would hide nothing: an eid has seven digits, and all of
-them are tried within seconds. Whoever holds the key can do that too, so it stays where the data are.
+A pseudonym is the HMAC-SHA256 (RFC 2104) of the name under a secret key, cut to its first 16 hexadecimal digits. With
+these 64 bits, two of 100,000 names agree with a chance of 3e-10. A hash without a key would hide nothing: an eid has
+seven digits, and all of them can be tried within seconds. The holder of the key can do that too, so it stays where the
+data are.
 
     (umask 077; openssl rand -hex 32 > key)              makes a key file
     python -m cohort.pseudonym key 9000001_20205_2_0     says how a patient is called under it
@@ -27,7 +28,7 @@ MAKE_ONE = "make one: (umask 077; openssl rand -hex 32 > key)"
 
 
 def read_key(path: Path) -> bytes:
-    """The bytes of a key file, without a line's end behind them; they are never shown.
+    """The bytes of a key file, without the line's end. They are never shown.
 
     Raises:
         InputError: no regular file, others than its owner may read or write it, or fewer than SHORTEST_KEY bytes.
@@ -44,7 +45,7 @@ def read_key(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class Naming:
-    """How patients are called in what is written and said: by their own names, or, given a key, by pseudonyms."""
+    """How patients are called in files and on screen: by their own names or, with a key, by pseudonyms."""
 
     key: bytes | None = None
 
@@ -55,11 +56,11 @@ class Naming:
         return hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
     def of_file(self, path: Path, name: str) -> str:
-        """The path of a patient's file; given a key, the pseudonym in its place."""
+        """The path of a patient's file; with a key, the pseudonym in its place."""
         return str(path) if self.key is None else self(name)
 
     def of_fault(self, fault: InputError, path: Path, name: str) -> InputError:
-        """The same fault of a patient's file; given a key, told without its path, its name or its eid."""
+        """The same fault of a patient's file; with a key, without its path, its name or its eid."""
         if self.key is None:
             return fault
         bulk = BULK_NAME.fullmatch(path.stem)

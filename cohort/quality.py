@@ -1,9 +1,12 @@
 """What a careful eye would object to in a recording that can be read: findings with a code for counts and filters.
 
-Thresholds are published ones where there are any, else lie beyond every recording looked at (16 real ECGs of five
-sources, 400 phantoms). Faults planted in 300 other phantoms (tests/torture/input_quality.py, 22 November 2026): flat,
-clipped, noisy leads and pacemakers found in 100 %, swapped arms in 91 %; as they are, none of the 300 has a finding. In
-the 16 real ECGs: 16, 15, 16, 15 (the other is of 100 Hz) and 13; as they are, only the three flat leads of one.
+Thresholds are published ones where there are any. The others lie beyond every recording looked at: 16 real ECGs of
+five sources and 400 phantoms.
+
+On 22 November 2026 five faults were planted in 300 other phantoms (tests/torture/input_quality.py). Flat, clipped and
+noisy leads and pacemakers were seen in 100 %, swapped arms in 91 %. Without a planted fault, none of the 300 has a
+finding. The same faults in the 16 real ECGs were seen in 16, 15, 16, 15 (the last one has 100 Hz) and 13. Without a
+planted fault, only one of them has findings: its three flat leads.
 """
 
 import numpy as np
@@ -18,36 +21,37 @@ from cohort.phases import PHASES, end_systole
 from cohort.preprocessing import ecg_input
 
 # --- ECG ------------------------------------------------------------------------------------------------------------
-# Flat, clipped and noisy leads are what made ECGs unusable in the PhysioNet/CinC Challenge 2011 (Silva et al., Comput
-# Cardiol 38:273; Langley et al., ibid. 38:281).
+
+# Flat, clipped and noisy leads made ECGs unusable in the PhysioNet/CinC Challenge 2011 (Silva et al., Comput Cardiol
+# 38:273; Langley et al., ibid. 38:281).
 
 FLAT_FOR_S = 1.0  # the longest constant run seen is 0.17 s
 CLIPPED_FOR_S = 0.02  # the longest run at an extreme seen is 6 ms (10 ms, one sample, at 100 Hz)
 CLIPPED_BEYOND_MV = 0.5  # a lower plateau may be a rounded T wave
 NOISE_MV = 0.05  # robust standard deviation above 35 Hz; the largest seen is 0.036, of phantoms 0.049
 EINTHOVEN_MV = 0.05  # standard deviation of III - (II - I); below 0.001 in every real ECG
-# A pacemaker's pulse lasts 0.5 to 2 ms and has 2 mV or more by AAMI EC11 and IEC 60601-2-25; half of all pulses are
+# By AAMI EC11 and IEC 60601-2-25 a pacemaker's pulse lasts 0.5 to 2 ms and has 2 mV or more. Half of all pulses are
 # smaller (Ricke et al., J Electrocardiol 2012). A recorder of 150 Hz makes 0.25 mV of 2 mV x 0.5 ms.
 SPIKE_MV = 0.15  # the fifth largest of an unpaced ECG is 0.084 at most
 SPIKE_OVER_NOISE = 8.0
-SPIKE_HALF_WIDTH_S = 0.006  # what is narrower than twice this is no wave of a heart
-SPIKE_QUIET_S = 0.04  # before a spike nothing moves by as much as the spike: so no R peak is one
+SPIKE_HALF_WIDTH_S = 0.006  # no wave of a heart is narrower than twice this
+SPIKE_QUIET_S = 0.04  # before a spike nothing moves by as much as the spike; before an R peak, something does
 FEWEST_SPIKES_HZ = 0.5
 SLOWEST_PACED_HZ = 400.0  # of sampling; slower, a pulse falls between the samples
 # Arms swapped: P and QRS negative in I and opposite to those of V6 (Batchvarov et al., Europace 2007;9:1081).
-OPPOSITE = -0.5  # correlation of I and V6 over QRS and T; in order, 99 % of phantoms have at least 0.54
+OPPOSITE = -0.5  # correlation of I and V6 over QRS and T; 99 % of phantoms have at least 0.54
 BEAT_HZ = 250
 BEFORE_S, AFTER_S = 0.30, 0.45  # of a beat about its R peak
 P_WAVE_S, QRS_T_S = (-0.24, -0.08), (-0.06, 0.40)
 
 
 def quality_flags(ecg: ECG) -> list[str]:
-    """What is wrong with the signal, one sentence each, lead by lead; an empty list when nothing is."""
+    """What is wrong with the signal, one sentence each, lead by lead. Empty when nothing is wrong."""
     return [finding.words for finding in ecg_findings(ecg)]
 
 
 def ecg_findings(ecg: ECG) -> list[Finding]:
-    """Leads that are absent, flat, clipped or noisy, in their order; then what is wrong with the whole."""
+    """Leads that are absent, flat, clipped or noisy, in their order, and then what is wrong with the whole ECG."""
     findings = []
     noise = noise_mv(ecg)
     for lead, values, absent, flat, lead_noise in zip(LEADS, ecg.signal, ecg.absent, ecg.flat, noise, strict=True):
@@ -73,6 +77,7 @@ def ecg_findings(ecg: ECG) -> list[Finding]:
 
 
 def duration_s(ecg: ECG) -> float:
+    """Seconds of an ECG."""
     return ecg.signal.shape[1] / ecg.sampling_rate
 
 
@@ -83,7 +88,7 @@ def noise_mv(ecg: ECG) -> np.ndarray:
 
 
 def heart_rate_bpm(ecg: ECG) -> float:
-    """From the median interval of R peaks; NaN where fewer than three are found."""
+    """Beats per minute from the median interval of R peaks; NaN with fewer than three R peaks."""
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
     peaks = _r_peaks(signal, lead_mask)
     return 60 * BEAT_HZ / float(np.median(np.diff(peaks))) if len(peaks) > 2 else float("nan")
@@ -92,8 +97,9 @@ def heart_rate_bpm(ecg: ECG) -> float:
 def arms_swapped(ecg: ECG) -> bool:
     """Whether lead I shows the heart from the right, as it does when the arm electrodes are swapped.
 
-    Its P wave points down and its QRS-T, on the median beat, runs opposite to that of V6, which no arm electrode
-    turns over. In atrial fibrillation, without P, half of the swaps are missed. Dextrocardia is not told apart.
+    Then, on the median beat, its P wave points down and its QRS-T runs opposite to that of V6, which no arm electrode
+    turns over. In atrial fibrillation there is no P wave, and half of the swaps are missed. Dextrocardia looks the
+    same.
     """
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
     one, v6 = LEADS.index("I"), LEADS.index("V6")
@@ -155,10 +161,10 @@ def _r_peaks(signal: np.ndarray, lead_mask: np.ndarray) -> np.ndarray:
 
 
 # --- MRI ------------------------------------------------------------------------------------------------------------
-# Spacing and time: Kramer et al., Standardized CMR protocols 2020, J Cardiovasc Magn Reson 22:17 (slices of 6 to 8 mm
-# every 10 mm, frames of 45 ms or less). Coverage and the slices' places: Tarroni et al., Sci Rep 2020;10:2408, who
-# found 14 % and 16 % of UK Biobank's stacks wanting. Labels: ukbb_cardiac's sa_pass_quality_control (Bai et al.,
-# J Cardiovasc Magn Reson 2018;20:65).
+
+# Protocols ask for slices of 6 to 8 mm every 10 mm, and for frames of 45 ms or less (Kramer et al., Standardized CMR
+# protocols 2020, J Cardiovasc Magn Reson 22:17). Of UK Biobank's stacks, 14 % lack coverage and 16 % have shifted
+# slices (Tarroni et al., Sci Rep 2020;10:2408). Labels: cohort.label_quality.
 
 WIDEST_STEP_MM = 12.0
 WIDEST_PIXEL_MM = 2.5
@@ -170,10 +176,15 @@ FARTHEST_TURN_DEG = 45.0  # of the slices' normal from the usual long axis; phan
 
 
 def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Finding]:
-    """What is wrong with a stack as stored: `images` is (ED, ES) or (cine,), `maps` the label map of each."""
+    """What is wrong with a stack as stored.
+
+    Args:
+        images: (ED, ES) or (cine,).
+        maps: the label map of each, or None.
+    """
     findings = [*_geometry_findings(images[0]), *_image_findings(images)]
     if any(labels is None for labels in maps):
-        extent = slice_count(images[0]) * float(images[0].spacing_mm.max())
+        extent = slice_count(images[0]) * images[0].slice_step_mm
         if extent < SHORTEST_STACK_MM:
             findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long: base or apex is outside"))
         return findings
@@ -183,18 +194,18 @@ def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Fin
 
 
 def slice_count(stack: CineStack) -> int:
+    """The number of slices of a stack, whichever its axes."""
     return stack.voxels.shape[stack.slice_axis]
 
 
 def _geometry_findings(stack: CineStack) -> list[Finding]:
     findings = []
-    spacing = np.sort(stack.spacing_mm)
     if slice_count(stack) < FEWEST_SLICES:
         findings.append(Finding("mri_few_slices", f"{slice_count(stack)} slices"))
-    if spacing[2] > WIDEST_STEP_MM:
-        findings.append(Finding("mri_spacing", f"slices {spacing[2]:.1f} mm apart"))
-    if spacing[1] > WIDEST_PIXEL_MM:
-        findings.append(Finding("mri_spacing", f"pixels of {spacing[1]:.1f} mm"))
+    if stack.slice_step_mm > WIDEST_STEP_MM:
+        findings.append(Finding("mri_spacing", f"slices {stack.slice_step_mm:.1f} mm apart"))
+    if stack.pixel_mm > WIDEST_PIXEL_MM:
+        findings.append(Finding("mri_spacing", f"pixels of {stack.pixel_mm:.1f} mm"))
     frames, interval = stack.voxels.shape[3], stack.frame_interval_s
     if frames > 2 and interval is not None and interval > LONGEST_FRAME_S:
         findings.append(Finding("mri_frames", f"frames {1000 * interval:.0f} ms apart"))
@@ -236,7 +247,7 @@ def _phases(maps: tuple[CineStack, ...]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _label_findings(stack: CineStack, ed: np.ndarray, es: np.ndarray) -> list[Finding]:
-    """Of label maps (slice, ., .) at ED and ES, with the stack they come from."""
+    """What is wrong with label maps (slice, ., .) at ED and ES, which come from `stack`."""
     quality = LabelQuality(ed)
     if quality.small:
         absent = ", no ".join(label.name for label in quality.small)

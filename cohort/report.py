@@ -2,8 +2,8 @@
 
     python -m cohort.report --data UKBB
 
-A table on screen, one row a subject in subjects.csv, and one page with pictures. Exit code 0 when there is nothing to
-object to, 1 when there is, 2 when nothing can be examined.
+It prints a table, and writes subjects.csv, with one row a subject, and a page with pictures. The exit code is 0 when
+there is nothing to object to, 1 when there is something, 2 when nothing can be examined.
 """
 
 import sys
@@ -26,7 +26,7 @@ def main(
     Args:
         data: the folder with `ecg` and `NIFTI` in it.
         output: where subjects.csv and cohort.html are put.
-        names_only: look at the names of the files alone, in a second; write nothing.
+        names_only: look at the files' names alone, which takes a second; write nothing.
         pictures: subjects on the page with an ECG strip and a slice of the heart, those with findings first.
         quiet: no progress bar.
     """
@@ -35,14 +35,14 @@ def main(
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
     from cohort.report_page import write_page
 
-    found = examine_cohort(data, names_only, quiet)
-    print(found)
+    report = examine_cohort(data, names_only, quiet)
+    print(report)
     if not names_only:
         output.mkdir(parents=True, exist_ok=True)
-        write_subjects(output / "subjects.csv", found)
-        write_page(output / "cohort.html", found, pictures, quiet)
+        write_subjects(output / "subjects.csv", report)
+        write_page(output / "cohort.html", report, pictures, quiet)
         print(f"every subject: {output / 'subjects.csv'}; pictures, findings first: {output / 'cohort.html'}")
-    if not found.clean:
+    if not report.clean:
         raise SystemExit(1)
 
 

@@ -33,7 +33,7 @@ Visit = tuple[int, int]  # eid, instance
 class ShortAxis:
     """Paths of one short-axis MRI: the 4D cine, the ED and ES volumes, and the label map of each; any may be None.
 
-    Paths found in a folder are text: those of 100,000 people weigh a third of as many `Path`s.
+    A scan of a folder gives paths as text, which for 100,000 people needs a third of the memory of `Path`s.
     """
 
     cine: str | Path | None = None
@@ -63,7 +63,7 @@ class Subject:
 
     Attributes:
         eid, instance: the participant's number and the visit, from the file's name.
-        ecg: the ECG's file, None where there is none at this instance.
+        ecg: the ECG's file; None where there is none at this instance.
         images: the MRI's files at this instance.
         ecg_elsewhere, mri_elsewhere: other instances at which this person has one.
     """
@@ -100,7 +100,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Scan:
-    """What a folder holds: subjects in order of (eid, instance), and the number of entries no rule could place."""
+    """What a folder holds: subjects in order of (eid, instance), and the number of entries that follow no rule."""
 
     subjects: list[Subject]
     strays: int
@@ -110,13 +110,13 @@ def find_subjects(data: Path) -> list[Subject]:
     """Every person and visit with an ECG or an MRI, incomplete ones included, in order of (eid, instance).
 
     Raises:
-        InputError: no such folder, or nothing in it that its grammar knows.
+        InputError: no such folder, or nothing in it whose name follows the rules.
     """
     return scan(data).subjects
 
 
 def complete(subject: Subject) -> bool:
-    """Whether there are an ECG and a short-axis MRI of the same visit."""
+    """Whether a subject has both an ECG and a short-axis MRI."""
     return subject.ecg is not None and subject.has_mri
 
 
@@ -126,33 +126,33 @@ def pairs(subjects: Iterable[Subject]) -> list[Subject]:
 
 
 def split_of(eid: int) -> Literal["train", "validation", "test"]:
-    """80 / 10 / 10 by a hash of the person alone: both visits go together, and newcomers move nobody."""
+    """80 / 10 / 10 by a hash of the person alone. So both visits go together, and newcomers move nobody."""
     share = int(hashlib.sha256(str(eid).encode()).hexdigest()[:8], 16) / 16**8
     return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
 
 
 def too_few_to_split(splits: Iterable[str]) -> bool:
-    """Whether the split by person leaves nobody to train on or nobody to validate on; then everybody is in each."""
+    """Whether the split leaves nobody to train on, or nobody to validate on. Then everybody is in every split."""
     return not {"train", "validation"} <= set(splits)
 
 
 def scan(data: Path) -> Scan:
-    """Read the names in data/ecg and data/NIFTI, and no file. Links are never followed: they count as stray.
+    """Read the names in data/ecg and data/NIFTI, and no file. Links are never followed; they count as strays.
 
     Raises:
         InputError: as `find_subjects`.
     """
     data = Path(data)
-    found: dict[Visit, Subject] = {}
-    strays = _scan_ecgs(data / "ecg", found) + _scan_images(data / "NIFTI", found)
-    if not found:
+    subjects: dict[Visit, Subject] = {}
+    strays = _scan_ecgs(data / "ecg", subjects) + _scan_images(data / "NIFTI", subjects)
+    if not subjects:
         raise InputError(
             data,
             "holds no ECG and no MRI" if data.is_dir() else "is not a folder",
             f"put ECGs in {data / 'ecg'} as <eid>_20205_2_0.xml and cines in {data / 'NIFTI'} as "
             "<eid>_20209_2_0.nii.gz or <eid>/sa.nii.gz, or make some: python make_phantom.py --output UKBB",
         )
-    return Scan(_told_of_other_visits([found[visit] for visit in sorted(found)]), strays)
+    return Scan(_with_other_visits([subjects[visit] for visit in sorted(subjects)]), strays)
 
 
 def _elsewhere(instances: tuple[int, ...]) -> str:
@@ -160,7 +160,7 @@ def _elsewhere(instances: tuple[int, ...]) -> str:
 
 
 def _entries(folder: str | Path) -> Iterator[os.DirEntry]:
-    """Entries in no order, hidden ones left out; none where there is no folder."""
+    """Entries in no order, without hidden ones; none where there is no folder."""
     try:
         with os.scandir(folder) as entries:
             yield from (entry for entry in entries if entry.name[0] != ".")
@@ -170,8 +170,11 @@ def _entries(folder: str | Path) -> Iterator[os.DirEntry]:
         raise InputError(folder, f"cannot be listed ({error.strerror})", "check its permissions") from error
 
 
-def _scan_ecgs(folder: Path, found: dict[Visit, Subject]) -> int:
-    """Put the best ECG of each visit into `found`: xml before hea, then the lowest array, then the first name."""
+def _scan_ecgs(folder: Path, subjects: dict[Visit, Subject]) -> int:
+    """Put the best ECG of each visit into `subjects` and return the number of strays.
+
+    The best has the first format of the table, then the lowest array number, then the first name.
+    """
     strays = 0
     for entry in _entries(folder):
         stem, suffix = _parts(entry.name)
@@ -181,9 +184,9 @@ def _scan_ecgs(folder: Path, found: dict[Visit, Subject]) -> int:
             strays += 1
         elif name[2] == ECG_FIELD and suffix in COHORT_SUFFIXES:
             visit = (int(name[1]), int(name[3]))
-            other = found.get(visit)
+            other = subjects.get(visit)
             path = entry.path if other is None else min(other.ecg, entry.path, key=_ecg_rank)
-            found[visit] = Subject(*visit, path)
+            subjects[visit] = Subject(*visit, path)
     return strays
 
 
@@ -198,8 +201,11 @@ def _parts(name: str) -> tuple[str, str]:
     return stem, dot + ending.lower()
 
 
-def _scan_images(folder: Path, found: dict[Visit, Subject]) -> int:
-    """Put the MRI of each visit into `found`; of two, the one of more files, then of the first name."""
+def _scan_images(folder: Path, subjects: dict[Visit, Subject]) -> int:
+    """Put the MRI of each visit into `subjects` and return the number of strays.
+
+    Where a visit has two, the one of more files is taken, then that of the first name.
+    """
     strays = 0
     for entry in _entries(folder):
         is_folder = entry.is_dir(follow_symlinks=False)
@@ -209,32 +215,32 @@ def _scan_images(folder: Path, found: dict[Visit, Subject]) -> int:
             strays += 1
             continue
         if name.re is BULK_NAME and name[2] != MRI_FIELD:
-            continue  # long axis, scout, flow: not ours, not wrong
+            continue  # long axis, scout, flow: not needed, not wrong
         instance = name[3] if name.re is BULK_NAME else name[2]
         visit = (int(name[1]), int(instance or FIRST_IMAGING_VISIT))
         images = _images_in(entry.path) if is_folder else ShortAxis(cine=entry.path)
-        known = found.get(visit)
+        known = subjects.get(visit)
         if known and any(known.images.files):
             images = min(known.images, images, key=_images_rank)
         if any(images.files):
-            found[visit] = Subject(*visit, known and known.ecg, images)
+            subjects[visit] = Subject(*visit, known and known.ecg, images)
     return strays
 
 
 def _images_rank(images: ShortAxis) -> tuple[int, list[tuple[str, ...]]]:
-    """More files first, then the first name: paths are compared part by part, as the names they are made of."""
+    """More files first, then the first name. Paths are compared name by name, not letter by letter."""
     paths = [path for path in images.files if path]
     return -len(paths), [Path(path).parts for path in paths]
 
 
 def _nifti_stem(entry: os.DirEntry) -> str:
-    """The name less .nii or .nii.gz; empty where it is no such file."""
+    """The name without .nii or .nii.gz; empty where it is no such file."""
     stem = entry.name.removesuffix(".gz").removesuffix(".nii")
     return stem if ".nii" in entry.name and entry.is_file(follow_symlinks=False) else ""
 
 
 def _images_in(folder: str) -> ShortAxis:
-    """What a person's folder holds; .nii before .nii.gz, which takes longer to read."""
+    """What a person's folder holds. It takes .nii before .nii.gz, which is slower to read."""
     paths: dict[str, str] = {}
     for entry in sorted(_entries(folder), key=lambda entry: entry.name):
         role = IMAGE_STEMS.get(_nifti_stem(entry))
@@ -243,8 +249,8 @@ def _images_in(folder: str) -> ShortAxis:
     return ShortAxis(**paths)
 
 
-def _told_of_other_visits(subjects: list[Subject]) -> list[Subject]:
-    """The same subjects; the incomplete ones know where else this person has what they lack."""
+def _with_other_visits(subjects: list[Subject]) -> list[Subject]:
+    """The same subjects. Incomplete ones now know at which other visits this person has what they lack."""
     lacking = {subject.eid for subject in subjects if not complete(subject)}
     if not lacking:
         return subjects

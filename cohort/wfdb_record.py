@@ -15,12 +15,13 @@ _MILLIVOLTS_PER_UNIT = {"mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "v": 1e
 
 
 def read_wfdb(path: Path) -> Recording:
-    """The twelve leads of a record, in mV; other channels (Frank leads, pulse) are counted and dropped.
+    """The twelve leads of a record, in mV. Other channels (Frank leads, pulse) are counted and dropped.
 
     Args:
         path: the header, or a signal file beside a header of the same stem.
 
-    Refuses (InputError) an absent or unreadable header or signal file, and a lead in an unknown unit.
+    Raises:
+        InputError: the header or a signal file is absent or unreadable, or a lead is in an unknown unit.
     """
     header_path = path.with_suffix(".hea")
     if not header_path.is_file():
@@ -40,7 +41,7 @@ def _header(path: Path):
         header = wfdb.rdheader(str(path.with_suffix("")))
         files = {path.with_name(name) for name in header.file_name}  # ValueError: a path and not a name
         sound = len(header.sig_name) == len(header.units) == header.n_sig and float(header.fs) > 0
-    except Exception:  # wfdb answers broken headers with whatever its parsing stumbles over
+    except Exception:  # wfdb raises whatever its parsing stumbles over
         raise InputError(
             path, "not a readable WFDB header of one segment", "copy the record again", code="format"
         ) from None
@@ -71,5 +72,5 @@ def _millivolts(path: Path, header, positions: dict[str, int]) -> dict[str, np.n
 
 def _person(comments: list[str]) -> Person:
     """Sex and age from comment lines such as "Age: 59" and "sex: female"."""
-    said = {key.strip(): text for key, _, text in (line.lower().partition(":") for line in reversed(comments))}
-    return Person.from_text(said.get("sex", ""), said.get("age", ""), said.get("height", ""), said.get("weight", ""))
+    stated = {key.strip(): text for key, _, text in (line.lower().partition(":") for line in reversed(comments))}
+    return Person.from_text(*(stated.get(key, "") for key in ("sex", "age", "height", "weight")))

@@ -15,5 +15,6 @@ def area_under_curve(negative: np.ndarray, positive: np.ndarray) -> float:
     """
     if not negative.size or not positive.size:
         return float("nan")
+    negative, positive = (np.asarray(scores, dtype=float) for scores in (negative, positive))  # ranks need the digits
     above = stats.mannwhitneyu(positive, negative, axis=None, method="asymptotic").statistic
     return float(above / (negative.size * positive.size))

@@ -25,8 +25,8 @@ def coherence_of(labels: np.ndarray, pixel_mm: float, mask: np.ndarray) -> dict[
 
     - centre_shift_mm: mean move of the LV's centre (cavity and wall) between neighbours, less the heart's own mean
       move. So an axis tilted against the stack does not count.
-    - area_second_difference_mm2: mean |a - 2 b + c| of the LV cavity's areas in three neighbours, from the first to
-      the last slice that shows the LV. A slice in between that lost the LV counts with area 0.
+    - area_second_difference_mm2: mean |a - 2 b + c| of the LV cavity's areas in three neighbours. It runs from the
+      first to the last slice that shows the LV; a slice in between that lost the LV counts with area 0.
     - rv_angle_shift_deg: mean change between neighbours of the direction from the LV's centre to the RV's.
     - phase_centre_shift_mm: mean distance of the LV's centres at ED and at ES in one slice.
     - myocardial_volume_change_percent: |wall volume at ES - at ED| of ED, over the slices acquired in both phases.

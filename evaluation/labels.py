@@ -1,11 +1,11 @@
-"""Label maps drawn by somebody else's segmenter: read from a folder, brought to one numbering, and checked.
+"""Label maps of an external segmenter: read from a folder, brought to one numbering, and checked.
 
     <labels>/<patient>/seg_sa_ED.nii.gz, seg_sa_ES.nii.gz     of sample 1, or seg_sa.nii.gz with the phases in time
     <labels>/<patient>/sample_2/ ...                          of further samples
 
-This is the layout in which sample.py writes hearts (sa_ED.nii.gz, ...), on the same grid. Two numberings are in use:
-ukbb_cardiac's, 1 LV cavity, 2 myocardium, 3 RV cavity (`cohort.cine.Label`), and that of ACDC (Bernard et al., IEEE
-Trans Med Imaging 37:2514, 2018), 1 RV cavity, 2 myocardium, 3 LV cavity, which CineMA shares.
+This is the layout in which sample.py writes hearts (sa_ED.nii.gz, ...), on the same grid. Two numberings are in use.
+In ukbb_cardiac's, 1 is the LV cavity, 2 the myocardium, 3 the RV cavity (`cohort.cine.Label`). In ACDC's, 1 is the RV
+cavity, 2 the myocardium, 3 the LV cavity (Bernard et al., IEEE Trans Med Imaging 37:2514, 2018). CineMA uses ACDC's.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,8 @@ from cohort.subjects import IMAGE, LABELS
 
 Convention = Literal["ukbb", "acdc"]
 TO_UKBB = {"ukbb": (0, 1, 2, 3), "acdc": (0, 3, 2, 1)}
-# The myocardium borders at least 94 % of the LV cavity's outline, at most 41 % of the RV's: 524 phantoms, a real heart.
+# In 524 phantoms and a real heart, the myocardium borders at least 94 % of the LV cavity's outline, at most 41 % of the
+# RV's.
 ENCLOSED = 0.6
 CLEAR_LEAD = 0.3
 NAMES = {Label.LV_CAVITY: "LV cavity", Label.LV_MYOCARDIUM: "LV myocardium", Label.RV_CAVITY: "RV cavity"}
@@ -35,10 +36,10 @@ SEGMENT_AS_IS = "segment the hearts on the grid in which they were written, and 
 
 
 def detect_convention(labels: np.ndarray, source: object = "label map") -> Convention:
-    """Which numbering a label map follows, by anatomy: the LV cavity is the one that the myocardium, 2, encloses.
+    """Which numbering a label map follows. By anatomy, the myocardium, 2, encloses the LV cavity.
 
     Args:
-        labels: (slices, phases, height, width); more slices than one heart's are welcome.
+        labels: (slices, phases, height, width), of one heart or of several.
         source: the file or folder to name in an error.
 
     Raises:
@@ -59,13 +60,13 @@ def detect_convention(labels: np.ndarray, source: object = "label map") -> Conve
     return "ukbb" if first > third else "acdc"
 
 
-def one_convention(found: dict[str, Convention], source: object = "label maps") -> Convention:
-    """The convention that all patients share. found: patient -> convention.
+def one_convention(by_patient: dict[str, Convention], source: object = "label maps") -> Convention:
+    """The convention that all patients share.
 
     Raises:
         InputError: they disagree, or there is nobody.
     """
-    examples = {convention: patient for patient, convention in found.items()}
+    examples = {convention: patient for patient, convention in by_patient.items()}
     if len(examples) == 1:
         return next(iter(examples))
     if not examples:
@@ -78,12 +79,12 @@ def one_convention(found: dict[str, Convention], source: object = "label maps") 
 
 
 def to_ukbb(labels: np.ndarray, convention: Convention) -> np.ndarray:
-    """A label map of values 0 to 3, any shape, in the numbers of `Label`; uint8."""
+    """Renumber a label map of values 0 to 3, of any shape, to the numbers of `Label`; uint8."""
     return np.array(TO_UKBB[convention], np.uint8)[labels]
 
 
 def _walled_share(labels: np.ndarray, cavity: int) -> float:
-    """The share of a class's outline within the slices, in pixel edges, beyond which the myocardium lies."""
+    """The share of a class's outline that borders the myocardium. Outlines are counted in pixel edges in the slices."""
     outline = walled = 0
     for axis in (2, 3):
         pixels = np.moveaxis(labels, axis, 0)
@@ -109,11 +110,11 @@ def read_labels(
     Args:
         folder: laid out as the head of this file says.
         geometry: of the hearts; the maps have its shape.
-        patients: names of their folders; all there are if not given.
-        hearts: the folder of the hearts themselves, laid out alike: every sample must then have its map, on the
-            heart's own affine. If not given, hearts are looked for beside the maps; where there is none, the affine
-            has to be the canonical one, which generated hearts have.
-        convention: the numbering of the files. If not given it is detected, a patient at a time, and must be one.
+        patients: names of their folders. If not given, all folders are read.
+        hearts: the folder of the hearts themselves, laid out alike. Every sample must then have a map on its heart's
+            affine. If not given, hearts are looked for beside the maps. Where there is none, the affine has to be that
+            of generated hearts (`canonical_affine`).
+        convention: the numbering of the files. If not given, it is detected for each patient, and must be the same.
 
     Returns:
         patient -> (samples, slices, phases, height, width) uint8 in the numbers of `Label`.
@@ -126,11 +127,11 @@ def read_labels(
         raise InputError(folder, "is not a folder", "give the folder of label maps, one folder in it a patient")
     if patients is None:
         patients = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    found = {name: _patient_labels(folder / name, geometry, hearts and Path(hearts) / name) for name in patients}
+    by_patient = {name: _patient_labels(folder / name, geometry, hearts and Path(hearts) / name) for name in patients}
     if convention is None:
-        detected = {name: detect_convention(np.concatenate(maps), folder / name) for name, maps in found.items()}
+        detected = {name: detect_convention(np.concatenate(maps), folder / name) for name, maps in by_patient.items()}
         convention = one_convention(detected, folder)
-    return {name: to_ukbb(maps, convention) for name, maps in found.items()}
+    return {name: to_ukbb(maps, convention) for name, maps in by_patient.items()}
 
 
 def _patient_labels(folder: Path, geometry: GridGeometry, heart: Path | None) -> np.ndarray:
@@ -174,13 +175,11 @@ def _read_map(folder: Path, geometry: GridGeometry, affine: np.ndarray) -> np.nd
 
 
 def quality_faults(labels: np.ndarray, mask: np.ndarray | None = None) -> list[str]:
-    """What keeps a label map from being measured, a sentence each; an empty list when nothing does.
-
-    The rule is that of `cohort.label_quality.LabelQuality`.
+    """What keeps a label map from being measured, a sentence each, by the rule of `LabelQuality`. Empty when nothing.
 
     Args:
         labels: (slices, phases, height, width) of `Label`, phase 0 being ED.
-        mask: (slices, phases) bool; labels outside the acquisition do not count.
+        mask: (slices, phases) bool. Labels outside the acquisition do not count.
     """
     acquired = np.ones(len(labels), bool) if mask is None else np.asarray(mask)[:, 0]
     quality = LabelQuality(labels[:, 0], acquired)

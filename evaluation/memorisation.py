@@ -32,8 +32,8 @@ def nearest_distances(distances: np.ndarray) -> np.ndarray:
 def copy_scores(distances: np.ndarray) -> np.ndarray:
     """Distance from the nearest heart of the bank over the mean distance from the next 50, or from all the others.
 
-    So a distance is judged by its neighbours: a smooth, average heart is near to everybody and no copy of anybody
-    (Carlini et al., Extracting Training Data from Diffusion Models, USENIX Security 2023, section 4.2).
+    A smooth, average heart is near to everybody and a copy of nobody, so a distance is judged by its neighbours. This
+    follows Carlini et al., Extracting Training Data from Diffusion Models, USENIX Security 2023, section 4.2.
 
     Args:
         distances: (n, N) from n samples to N >= 2 hearts.

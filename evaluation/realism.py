@@ -142,8 +142,8 @@ def image_similarity(true: np.ndarray, other: np.ndarray, mask: np.ndarray) -> d
 def radial_power_spectrum(slices: np.ndarray) -> np.ndarray:
     """Mean over slices of the log10 of their power, averaged round circles of equal spatial frequency.
 
-    Slices are multiplied by a Hann window. The jump from one edge to the opposite one is no part of the heart, and its
-    1/f^2 would hide how fast the picture's own power falls.
+    Slices are multiplied by a Hann window. Without it the jump from one edge to the opposite one adds power of 1/f^2,
+    which hides how fast the picture's own power falls.
 
     Args:
         slices: (n, height, width).

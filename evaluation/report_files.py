@@ -26,7 +26,7 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
         print(table_of(report))
     for sentence in verdicts(report):
         print(f"- {sentence}")
-    print(f"figures: {output / 'report.json'}, {output / 'report.html'}")
+    print(f"report: {output / 'report.json'}, {output / 'report.html'}")
 
 
 def without_nan(content: object) -> object:

@@ -6,7 +6,7 @@ import numpy as np
 def masked_distances(generated: np.ndarray, true: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Root mean square difference of every generated heart from every true one, over the true one's acquired slices.
 
-    |g - t|^2 = |g|^2 - 2 g.t + |t|^2 makes the n x n distances of a slice a matrix product, without an n x n x F array.
+    |g - t|^2 = |g|^2 - 2 g.t + |t|^2, so the n x n distances of a slice are a matrix product and need little memory.
 
     Args:
         generated: (n, S, F) pixels or features of S slices, finite.

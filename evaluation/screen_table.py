@@ -4,7 +4,8 @@ from cohort.phenotypes import PHENOTYPES
 
 from .report_numbers import value_at
 
-WIDTH = 12  # characters of a column of R2; the names of phenotypes are no longer
+WIDTH = 12  # characters of a column of R2
+NAMES_WIDTH = max(map(len, PHENOTYPES))
 
 
 def table_of(report: dict) -> str:
@@ -14,10 +15,10 @@ def table_of(report: dict) -> str:
     columns["true heart"] = report["measured_on_true_hearts"]
     head = [f"{name:>{WIDTH}s}" for name in columns] + [f"{name:>6s}" for name in ("kept", "many", "90 %")]
     lines = [f"R2, {report['n_subjects']} people, {report['n_samples']} hearts each"]
-    lines.append(" ".join([" " * WIDTH, *head]))
+    lines.append(" ".join([" " * NAMES_WIDTH, *head]))
     for name in PHENOTYPES:
         cells = [f"{table[name]['r2']:{WIDTH}.2f}" for table in columns.values()]
         kept = [value_at(report, key, name) for key in ("information_kept", "information_kept_of_many")]
         cells += [f"{share:6.2f}" for share in kept] + [f"{value_at(report, 'coverage', name, '90'):6.0f}"]
-        lines.append(" ".join([f"{name:{WIDTH}s}", *cells]))
+        lines.append(" ".join([f"{name:{NAMES_WIDTH}s}", *cells]))
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""One picture a patient: slices across, ED and ES, samples down, the true heart on top when there is one."""
+"""One picture a patient: slices from left to right; phases and samples from top to bottom, the true heart first."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def heart_rows(heart: np.ndarray) -> np.ndarray:
 
 
 def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> None:
-    """`draw_grid` to a PNG file, whole or not at all."""
+    """Write what `draw_grid` draws to a PNG file, whole or not at all."""
     picture = draw_grid(hearts, phase_names)
     with whole_file(path) as unfinished:
         picture.save(unfinished, format="PNG")
@@ -50,7 +50,7 @@ def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...]
 
 
 def write_overview(path: Path, patients: list[tuple[str, np.ndarray | None, np.ndarray]]) -> None:
-    """Several patients in one picture: (name, true heart or None, generated heart), the true one above."""
+    """Draw several patients in one picture: (name, true heart or None, generated heart), the true one above."""
     rows = []
     for name, true_heart, generated in patients:
         if true_heart is not None:

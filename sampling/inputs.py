@@ -42,21 +42,22 @@ def ecg_files(path: Path) -> list[Path]:
 
 
 def subject_name(path: Path) -> str:
-    """The folder name for a file's outputs, which also keys its noise: its stem, with unusual characters as "_"."""
+    """A file's stem with unusual characters as "_". It names the folder of the outputs, and it keys the noise."""
     return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip(".-")[:100] or "subject"
 
 
 def is_simulated(path: Path) -> bool:
-    """Whether a file's name is that of a phantom's ECG; nothing inside such a file tells it from a real one."""
+    """Whether a file's name is that of a phantom's ECG. Nothing inside such a file tells it from a real one."""
     name = BULK_NAME.fullmatch(path.stem)
     return name is not None and int(name[1]) >= FIRST_SIMULATED_EID
 
 
 def ecg_limits(ecg: np.ndarray, lead_mask: np.ndarray) -> list[list[float]]:
-    """Per lead, the range of peak-to-peak amplitude (mV) that 99 % of a training cohort keeps to, widened by half.
+    """Each lead's range of peak-to-peak amplitudes (mV), which holds 99 % of a training cohort, widened by half.
 
     Args:
-        ecg: (N, 12, samples) mV; lead_mask: (N, 12) bool.
+        ecg: (N, 12, samples) mV.
+        lead_mask: (N, 12) bool.
     """
     height = np.ptp(ecg.astype(np.float32), axis=2)  # (N, 12)
     limits = []
@@ -68,7 +69,7 @@ def ecg_limits(ecg: np.ndarray, lead_mask: np.ndarray) -> list[list[float]]:
 
 
 def out_of_range(signal: np.ndarray, lead_mask: np.ndarray, limits: list[list[float]]) -> list[str]:
-    """Leads (12, samples) whose amplitude the training cohort never showed, one sentence each."""
+    """A sentence for every lead (12, samples) with an amplitude that the training cohort never showed."""
     warnings = []
     for lead, height, known, (low, high) in zip(LEADS, np.ptp(signal, axis=1), lead_mask, limits, strict=True):
         if known and not low <= height <= high:

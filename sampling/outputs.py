@@ -24,18 +24,18 @@ NOT_FOR_DIAGNOSIS = (
 def write_patient(
     folder: Path, hearts: np.ndarray, geometry: GridGeometry, record: dict, true_heart: np.ndarray | None = None
 ) -> None:
-    """Write one patient's samples; heart.json last, so that its presence means the folder is complete.
+    """Write one patient's samples. heart.json comes last: where it is, the folder is complete.
 
-    Sample 1 lies in the folder itself, further ones in sample_2, sample_3, ...: each in the layout of ukbb_cardiac.
-    Of several samples, sd_ED and sd_ES (or sd) hold the standard deviation of every voxel.
+    Sample 1 lies in the folder itself, further ones in sample_2, sample_3, ..., each in the layout of ukbb_cardiac.
+    With several samples, sd_ED and sd_ES (or sd) hold the standard deviation of every voxel.
 
     Args:
         hearts: (samples, slices, phases, height, width) in [0, 1].
-        record: what heart.json says beside the constant parts.
+        record: what heart.json says beside the note.
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
 
     Raises:
-        InputError: a link lies there; what is written through it would lie elsewhere.
+        InputError: a link lies there, through which files would be written elsewhere. Or nobody may write there.
     """
     _refuse_links(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _refuse_links(folder: Path) -> None:
 
 
 def read_hearts(folder: Path) -> np.ndarray:
-    """The samples `write_patient` left in a patient's folder: (samples, slices, phases, height, width) in [0, 1].
+    """Read the samples that `write_patient` wrote: (samples, slices, phases, height, width) in [0, 1].
 
     Raises:
         InputError: the folder holds no finished patient.
@@ -83,7 +83,7 @@ def _read_stacks(folder: Path) -> np.ndarray:
 
 
 def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = IMAGE) -> None:
-    """sa_ED and sa_ES of two phases; a cine sa.nii.gz of any other number."""
+    """Two phases become two files, e.g. sa_ED and sa_ES; any other number becomes one cine, sa."""
     folder.mkdir(exist_ok=True)
     affine = canonical_affine(geometry)
     voxels = np.round(INTENSITY_MAX * heart.transpose(3, 2, 0, 1)).astype(np.int16)  # (x, y, z, t)

@@ -1,4 +1,4 @@
-"""The real heart beside the generated one: found by the patient's name, or named outright."""
+"""The real heart to show beside the generated one: by the patient's name, or from a given file."""
 
 from functools import cache
 from pathlib import Path
@@ -16,7 +16,13 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
 
     Args:
         mri: a short-axis cine, or a folder in UKBB's layout (the data folder, or its NIFTI).
-        name: of the patient; in a folder the MRI of the same eid and instance is taken, None if it has none.
+        name: of the patient. In a folder, the MRI of the same eid and instance is taken.
+
+    Returns:
+        None where the folder has no MRI of this patient.
+
+    Raises:
+        InputError: there is no such file or folder, or the MRI cannot be read.
     """
     if mri.is_file():
         return cine_grid(read_nifti(mri), geometry=geometry, source=str(mri)).voxels

@@ -252,3 +252,9 @@ def test_diffusion_trains_an_autoencoder_where_there_is_none(shell, phantom_data
     assert (folder / "fresh" / "autoencoder" / "model").is_dir()
     assert (folder / "fresh" / "diffusion" / "pipeline" / "model_index.json").exists()
     assert str(FIRST_EID) not in (folder / "fresh" / "diffusion" / "config.json").read_text()
+    before = weights(folder / "fresh")
+    for script in ("train_segmenter", "train_autoencoder"):  # the same recipe: nothing is left to do
+        sizes = ("--steps", 2, "--output", f"fresh/{script.removeprefix('train_')}")
+        preset = ("--preset", "nano") if script == "train_autoencoder" else ()
+        shell(script, "--data", phantom_data, *sizes, *preset, grid=True)
+    assert weights(folder / "fresh") == before

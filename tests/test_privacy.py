@@ -206,7 +206,7 @@ def test_an_unfit_key_is_refused_before_anything_is_written(sample, planted_ecg,
 
 
 def test_leaks_between_splits_are_named_by_a_table_and_not_on_screen(prepared, tmp_path):
-    from cohort.leakage import FOUND, require_separate_splits
+    from cohort.leakage import LEAKS, require_separate_splits
 
     hearts = np.array(prepared.hearts)
     one, other = (np.flatnonzero(prepared.split == split)[0] for split in ("train", "test"))
@@ -215,4 +215,4 @@ def test_leaks_between_splits_are_named_by_a_table_and_not_on_screen(prepared, t
     with pytest.raises(InputError, match="1 image") as refusal:
         require_separate_splits(leaky)
     assert not canaries.hits(str(refusal.value).encode(), EIDS)
-    assert str(prepared.eid[one]) in (tmp_path / FOUND).read_text()
+    assert str(prepared.eid[one]) in (tmp_path / LEAKS).read_text()

@@ -90,17 +90,17 @@ def denoising(
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         batch, codes, generator = data.train_batch(session, step)
-        present = present_parts(len(codes), plan.condition_dropout, generator)
-        inputs, velocity = noised(regressor, batch.to(device), codes, present, plan.shared_noise, generator)
-        loss = flow_loss(wrapped(*inputs), velocity, batch.mask.to(device))
+        batch, present = batch.to(device), present_parts(len(codes), plan.condition_dropout, generator)
+        inputs, velocity = noised(regressor, batch, codes, present, plan.shared_noise, generator)
+        loss = flow_loss(wrapped(*inputs), velocity, batch.mask)
         return loss, {"flow_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
         on_evaluate(step)
         batch, codes, generator = data.held_out_batch(session.seed)
-        present = tuple(torch.ones(3, len(codes), dtype=torch.bool))
-        inputs, velocity = noised(regressor, batch.to(device), codes, present, plan.shared_noise, generator)
-        return {"validation_flow_loss": float(flow_loss(trained(*inputs), velocity, batch.mask.to(device)))}
+        batch, present = batch.to(device), tuple(torch.ones(3, len(codes), dtype=torch.bool))
+        inputs, velocity = noised(regressor, batch, codes, present, plan.shared_noise, generator)
+        return {"validation_flow_loss": float(flow_loss(trained(*inputs), velocity, batch.mask))}
 
     def people_of(step: int) -> list:
         return data.rows(session, step).tolist()

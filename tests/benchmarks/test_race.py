@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from accelerate import Accelerator
 
-from benchmarks import race_arms
-from benchmarks.race_arms import learn_baseline, learn_ours, our_options
+from benchmarks import race_baseline
+from benchmarks.race_baseline import learn_baseline
 from benchmarks.race_judge import Clock, Race, result_rows, soonest, verdict
+from benchmarks.race_ours import learn_ours, our_options
 from models.segmenter import Segmenter
 from sampling.patients import prepared_patients
 from training.options import StageSteps
@@ -71,9 +72,9 @@ def test_our_arm_trains_no_segmenter_where_the_judge_has_one(prepared, tmp_path,
 def test_the_baseline_is_judged_by_its_latest_weights_and_by_earlier_ones_while_they_are_enough(
     prepared, onlooker, monkeypatch
 ):
-    monkeypatch.setattr(race_arms, "CLOCK_EVERY", {"autoencoder": 1, "denoiser": 1})
-    monkeypatch.setattr(race_arms, "BATCH", 2)
-    monkeypatch.setattr(race_arms, "SAMPLING_STEPS", 2)
+    monkeypatch.setattr(race_baseline, "CLOCK_EVERY", {"autoencoder": 1, "denoiser": 1})
+    monkeypatch.setattr(race_baseline, "BATCH", 2)
+    monkeypatch.setattr(race_baseline, "SAMPLING_STEPS", 2)
     onlooker.enough_at = 1
     learn_baseline(prepared, 1.0, onlooker)
     assert onlooker.steps == [4, 3, 2, 1]

@@ -11,7 +11,7 @@ import pytest
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError, exit_code_of
-from cohort.leakage import COLUMNS, FOUND, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
+from cohort.leakage import COLUMNS, LEAKS, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
 from cohort.subjects import split_of
 
 
@@ -27,11 +27,11 @@ def row_of(people, split, place=0):
 
 
 def listed(folder):
-    with (folder / FOUND).open(newline="") as file:
+    with (folder / LEAKS).open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def further_people(people, rows, split="train"):
+def extra_ecgs(people, rows, split="train"):
     """An ECGCohort of the same strips under other eids, all of them of one split."""
     eids = [eid for eid in range(9_100_000, 9_101_000) if split_of(eid) == split][: len(rows)]
     arrays = {name: np.array(getattr(people, name)[rows]) for name in ("ecg", "lead_mask", "person", "phenotypes")}
@@ -40,8 +40,8 @@ def further_people(people, rows, split="train"):
 
 def test_a_cohort_of_different_people_passes_and_writes_no_list(people):
     require_separate_splits(people)
-    require_separate_splits(people, further_people(people, [row_of(people, "train")]))
-    assert not (people.folder / FOUND).exists()
+    require_separate_splits(people, extra_ecgs(people, [row_of(people, "train")]))
+    assert not (people.folder / LEAKS).exists()
 
 
 @pytest.mark.parametrize("split", ["validation", "test"])
@@ -50,7 +50,7 @@ def test_an_ecg_filed_under_two_people_is_refused_and_listed(people, split):
     people.ecg[judged], people.lead_mask[judged] = people.ecg[taught], people.lead_mask[taught]
     with pytest.raises(InputError) as refusal:
         require_separate_splits(people)
-    assert "1 ECG of it stands in two splits" in str(refusal.value) and FOUND in str(refusal.value)
+    assert "1 ECG of it stands in two splits" in str(refusal.value) and LEAKS in str(refusal.value)
     rows = listed(people.folder)
     assert tuple(rows[0]) == COLUMNS and {row["kind"] for row in rows} == {"ECG"}
     assert {int(row["eid"]) for row in rows} == set(people.eid[[taught, judged]].tolist())
@@ -62,7 +62,7 @@ def test_every_training_looks_before_it_learns(people, script, tiny_pipeline, tm
     """distil.py too: tests/training/test_distillation.py."""
     one, other = row_of(people, "train"), row_of(people, "test")
     people.hearts[one], people.mask[one] = people.hearts[other], people.mask[other]
-    monkeypatch.setattr("cohort.prepared.prepare_cohort", lambda *_: people)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: people)
     monkeypatch.chdir(tmp_path)
     tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
     (tmp_path / "runs" / "tiny" / "pipeline" / "ceiling").mkdir()
@@ -97,10 +97,10 @@ def test_a_person_in_two_splits_is_refused(people):
 def test_further_people_must_not_bring_the_ecg_of_a_person_held_out(people):
     held_out = row_of(people, "validation")
     with pytest.raises(InputError, match="1 ECG"):
-        require_separate_splits(people, further_people(people, [held_out]))
+        require_separate_splits(people, extra_ecgs(people, [held_out]))
     assert {row["folder"] for row in listed(people.folder)} == {people.folder.name, "further people"}
-    require_separate_splits(people, further_people(people, [held_out], "test"))  # nobody learns from those
-    assert not (people.folder / FOUND).exists()  # of a check that passed, no list is left
+    require_separate_splits(people, extra_ecgs(people, [held_out], "test"))  # nobody learns from those
+    assert not (people.folder / LEAKS).exists()  # of a check that passed, no list is left
 
 
 def test_what_holds_nothing_is_nobodys_copy(people):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from cohort.phases import PHASES, end_systole, phase_stems
-from cohort.subjects import IMAGE, IMAGE_STEMS, LABELS
+from cohort.subjects import IMAGE_STEMS
 
 
 def test_end_systole_is_the_smallest_cavity_after_end_diastole():
@@ -16,7 +16,13 @@ def test_frames_that_nobody_labelled_are_not_empty_hearts():
     assert end_systole(np.array([120, 0, 0])) == end_systole(np.array([120, np.nan])) == end_systole(np.array([9])) == 0
 
 
-def test_a_folder_is_read_by_the_names_under_which_phases_are_written():
-    for stem in (IMAGE, LABELS):
-        fields = [IMAGE_STEMS[name] for name in phase_stems(stem)]
-        assert [field.rpartition("_")[2] for field in fields] == [phase.lower() for phase in PHASES]
+def test_files_and_phases_are_called_as_ukbb_cardiac_calls_them():
+    assert phase_stems("sa") == ("sa_ED", "sa_ES") and PHASES == ("ED", "ES")
+    assert IMAGE_STEMS == {
+        "sa": "cine",
+        "sa_ED": "ed",
+        "sa_ES": "es",
+        "seg_sa": "labels_cine",
+        "seg_sa_ED": "labels_ed",
+        "seg_sa_ES": "labels_es",
+    }

@@ -72,8 +72,10 @@ def test_an_editors_line_end_changes_nothing(key_file):
 
 def test_a_fault_is_told_without_name_path_or_eid(tmp_path):
     path = tmp_path / f"{NAME}.xml"
-    fault = InputError(path, f"no {NAME}.dat of 9000001, NIFTI/9000001_2/sa.nii there is no {path}", f"see {path}")
+    words = f"no {NAME}.dat of 9000001, NIFTI/9000001_2/sa.nii there is no {path}"
+    fault = InputError(path, words, f"see {path}", code="absent")
     naming = Naming(b"k" * 16)
+    assert naming.of_fault(fault, path, NAME).code == "absent"
     told = str(naming.of_fault(fault, path, NAME))
     assert naming(NAME) in told and "there is no" in told
     for word in ("9000001", "20205", str(tmp_path)):

@@ -45,7 +45,7 @@ def swapped_arms(ecg: ECG, rng: np.random.Generator | None = None) -> ECG:
 
 
 def paced(ecg: ECG, rng: np.random.Generator) -> ECG:
-    """Pulses of 2 to 5 mV and 0.5 to 2 ms, as AAMI EC11 asks a recorder to mark, in front of 67 beats a minute."""
+    """Pulses of 2 to 5 mV and 0.5 to 2 ms in front of 67 beats a minute. AAMI EC11 asks recorders to mark these."""
     count = ecg.signal.shape[1]
     pulses = np.zeros(round(count / ecg.sampling_rate * FINE_HZ))
     height, width_s = rng.uniform(2, 5), rng.uniform(0.5e-3, 2e-3)

@@ -20,3 +20,9 @@ def test_infinite_scores_have_their_place_and_any_shape_will_do():
 @pytest.mark.filterwarnings("error")
 def test_an_empty_group_has_no_area():
     assert np.isnan(area_under_curve(np.array([]), np.ones(3))) and np.isnan(area_under_curve(np.ones(3), np.array([])))
+
+
+def test_single_precision_costs_no_pair():
+    """Sums of thousands of ranks have more digits than single precision keeps."""
+    scores = np.arange(4000, dtype=np.float32)
+    assert area_under_curve(scores[:2000], scores[1000:]) == 1 - 1000 * 1000 / 2 / (2000 * 3000)

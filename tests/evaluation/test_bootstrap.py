@@ -32,13 +32,13 @@ def test_95_per_cent_of_the_intervals_hold_the_true_mean():
     assert 0.88 < covered.mean() < 0.99
 
 
-def test_figures_are_those_of_the_measure_and_counts_get_no_interval(values):
+def test_numbers_are_those_of_the_measure_and_counts_get_no_interval(values):
     report = with_intervals(mean_of, values)
     assert list(report) == ["mean", "mean_ci", "n"]
     assert report["mean"] == values.mean() and report["n"] == 400
 
 
-def test_nested_figures_have_their_interval_beside_them(values):
+def test_nested_numbers_have_their_interval_beside_them(values):
     report = with_intervals(lambda a: {"group": {"men": mean_of(a)}, "share": np.float32(0.5)}, values)
     assert report["group"]["men"] == with_intervals(mean_of, values)
     assert report["share_ci"] == [0.5, 0.5]

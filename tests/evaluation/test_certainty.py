@@ -202,7 +202,7 @@ def test_of_nobody_nothing_is_certain():
     assert (rank_histogram(np.full((3, 4), np.nan), np.ones(3), 0) == 0).all()
 
 
-def test_the_bootstrap_gives_every_figure_of_certainty_an_interval():
+def test_the_bootstrap_gives_every_number_of_certainty_an_interval():
     report = with_intervals(certainty, *posterior(4, patients=200), draws=50)
     for key in ("50", "80", "90", "width_90", "crps", "spread_skill"):
         low, high = report[f"{key}_ci"]

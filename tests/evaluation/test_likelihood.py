@@ -1,4 +1,4 @@
-"""What the denoiser knows of given hearts: a figure of each heart alone."""
+"""What the denoiser knows of given hearts: a number of each heart alone."""
 
 from dataclasses import replace
 

@@ -88,9 +88,10 @@ def test_shapes(conditioner):
 def test_the_denoiser_is_told_the_code_or_that_there_is_none(conditioner):
     _, summary = conditioner(*given(2), flags(True, True), flags(True, True))
     code = torch.tensor([[1.0, -2.0], [3.0, 4.0]])
-    told = conditioner.told(summary, code, flags(True, False))
-    assert told.shape == (2, conditioner.told_length) and torch.equal(told[:, :16], summary[:, :16])
-    assert told[0, 16:].tolist() == [1, -2, 1] and told[1, 16:].tolist() == [0, 0, 0]
+    condition = conditioner.global_condition(summary, code, flags(True, False))
+    assert condition.shape == (2, conditioner.condition_length)
+    assert torch.equal(condition[:, :16], summary[:, :16])
+    assert condition[0, 16:].tolist() == [1, -2, 1] and condition[1, 16:].tolist() == [0, 0, 0]
 
 
 def test_a_missing_field_never_poisons_the_gradient(conditioner):

@@ -29,9 +29,11 @@ from torch import nn
 from cohort.disk import PARTIAL, sha256_of
 from cohort.errors import exit_code_of
 from training.checkpoint import damaged, digest_of, read_best, step_of
-from training.fit import Recipe, fit
+from training.fit import Task, fit
 from training.order import keyed_generator, rows_of_step
+from training.recipe import Recipe
 from training.run import Run
+from training.session import Session
 
 torch.set_num_threads(1)  # before any fork: GNU OpenMP's threads do not survive one (tiny.py)
 ROOT = Path(__file__).parents[2]
@@ -77,8 +79,8 @@ def train(
         return {"validation_loss": float((trained(table) - table.roll(1, dims=1)).square().mean())}
 
     plan = Recipe(steps, 1e-3, 5, checkpoint_every=checkpoint_every, evaluate_every=evaluate_every)
-    told = {"best": "validation_loss", "people_of": lambda step: rows(step).tolist()}
-    fit(module, loss_of, run, plan, accelerator, evaluate, "tiny", **told)
+    task = Task("tiny", module, loss_of, evaluate, "validation_loss", lambda step: rows(step).tolist())
+    fit(task, Session(run, plan, accelerator, SEED))
     accelerator.end_training()
 
 

@@ -150,53 +150,58 @@ def fresh(place: Path, chosen: list):
         yield name, damage
 
 
-class RandomLesson:
-    """Stands for training.diffusion.Lesson at its usual size: 20 hearts of 3 slices, 10 s of ECG."""
+class RandomData:
+    """Stands for training.denoising.TrainingData at its usual size: 20 hearts of 3 slices, 10 s of ECG."""
 
     def __init__(self, code_length: int) -> None:
-        from training.diffusion import Diet
+        from training.denoising import BatchPlan
 
-        self.code_length, self.diet = code_length, Diet(20, 3, 0.1, 0.5, seed=0)
+        self.code_length, self.plan = code_length, BatchPlan(20, 3, 0.1, 0.5)
 
-    def train_batch(self, step: int, rank: int = 0, ranks: int = 1) -> tuple:
-        from cohort.dataset import HeartBatch
+    def train_batch(self, session: object, step: int) -> tuple:
+        from models.places import Places
+        from training.batch import HeartBatch
 
-        g, b, s = torch.Generator().manual_seed(step), self.diet.hearts, self.diet.slices
-        shapes = {"latents": (b, s, 4, 12, 12), "level_mm": (b, s), "ecg": (b, 12, 2500), "person": (b, 4)}
+        g, b, s = torch.Generator().manual_seed(step), self.plan.hearts, self.plan.slices
+        shapes = {"latents": (b, s, 4, 12, 12), "ecg": (b, 12, 2500), "person": (b, 4)}
         drawn = {name: torch.randn(shape, generator=g) for name, shape in shapes.items()}
         flags = {"mask": torch.ones(b, s, dtype=torch.bool), "lead_mask": torch.ones(b, 12, dtype=torch.bool)}
-        batch = HeartBatch(**drawn, **flags, phase=torch.zeros(b, s), phenotypes=torch.zeros(b, 1))
+        places = Places.short_axis(torch.randn(b, s, generator=g), torch.zeros(b, s))
+        batch = HeartBatch(**drawn, **flags, places=places, phenotypes=torch.zeros(b, 1))
         return batch, torch.randn(b, self.code_length, generator=g), g
 
-    def held_out_batch(self) -> tuple:
-        return self.train_batch(-1)
+    def held_out_batch(self, seed: int) -> tuple:
+        return self.train_batch(None, -1)
 
-    def rows(self, step: int, rank: int, ranks: int) -> torch.Tensor:
-        return torch.arange(self.diet.hearts)
+    def rows(self, session: object, step: int) -> torch.Tensor:
+        return torch.arange(self.plan.hearts)
 
 
 def cost(folder: Path, steps: int) -> tuple[float, float, int]:
     """Seconds of a step and of a save of the nano denoiser, and the checkpoint's bytes."""
     from accelerate import Accelerator
-    from models.unet import PRESETS, build_unet, denoise_heart
-    from training.diffusion import learn_diffusion
 
     from cohort.phenotypes import PHENOTYPES
+    from models.code_regressor import CodeRegressor
     from models.conditioning import HeartConditioner
+    from models.denoiser import HeartDenoiser
     from models.ecg_encoder import ECGEncoder
-    from training.fit import Recipe
-    from training.objectives import ConditionReader, HeartDenoiser
+    from models.presets import PRESETS
+    from training.denoising import denoising
+    from training.fit import fit
+    from training.recipe import Recipe
     from training.run import Run
+    from training.session import Session
 
     nano, known = PRESETS["nano"], tuple(0.0 for _ in PHENOTYPES)
     statistics = {"phenotype_mean": known, "phenotype_std": tuple(1.0 for _ in PHENOTYPES)}
     conditioner = HeartConditioner(nano.ecg_width, tuple(PHENOTYPES), components=24, **statistics)
-    reader = ConditionReader(
+    regressor = CodeRegressor(
         ECGEncoder(width=nano.ecg_width, layers=nano.ecg_layers, heads=nano.ecg_heads), conditioner
     )
-    denoiser = HeartDenoiser(build_unet(nano, 4, (12, 12), conditioner.told_length), denoise_heart)
-    run, lesson, times = Run(folder, {}), RandomLesson(conditioner.code_length), {"save": [], "step": []}
-    save, draw, before = run.save, lesson.train_batch, [0.0]
+    denoiser = HeartDenoiser(4, (12, 12), nano.ecg_width, conditioner.condition_length, nano.denoiser_widths)
+    run, data, times = Run(folder, {}), RandomData(conditioner.code_length), {"save": [], "step": []}
+    save, draw, before = run.save, data.train_batch, [0.0]
 
     def timed_save(step: int, parts: dict) -> None:
         begun = time.perf_counter()
@@ -204,16 +209,17 @@ def cost(folder: Path, steps: int) -> tuple[float, float, int]:
         times["save"].append(time.perf_counter() - begun)
         before[0] = 0.0  # what follows is no step alone
 
-    def timed_draw(*place: int) -> tuple:
+    def timed_draw(*place: object) -> tuple:
         now = time.perf_counter()
         if before[0]:
             times["step"].append(now - before[0])
         before[0] = now
         return draw(*place)
 
-    run.save, lesson.train_batch = timed_save, timed_draw
+    run.save, data.train_batch = timed_save, timed_draw
     recipe = Recipe(steps, 1e-3, checkpoint_every=4, evaluate_every=10 * steps)
-    learn_diffusion(denoiser, reader, lesson, run, recipe, Accelerator(cpu=True), lambda step: None)
+    session = Session(run, recipe, Accelerator(cpu=True), seed=0)
+    fit(denoising(session, denoiser, regressor, data, lambda step: None), session)
     size = sum(path.stat().st_size for path in saved(folder)[-1].iterdir())
     return (*(sorted(times[kind])[len(times[kind]) // 2] for kind in ("step", "save")), size)
 

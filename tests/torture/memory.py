@@ -20,14 +20,15 @@ LOOK_EVERY = 50  # steps
 def untrained_pipeline(folder: Path) -> None:
     """A nano pipeline of full size, segmenter included: training changes no tensor's size."""
     import torch
-    from models.unet import PRESETS, build_unet
 
     from cohort.heart_grid import GridGeometry
     from cohort.phenotypes import PHENOTYPES
     from models.autoencoder import SliceAutoencoder
     from models.conditioning import HeartConditioner
+    from models.denoiser import HeartDenoiser
     from models.ecg_encoder import ECGEncoder
     from models.heart_prior import HeartPrior
+    from models.presets import PRESETS
     from models.segmenter import Segmenter
     from sampling.pipeline import ECGToMRIPipeline
     from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
@@ -43,7 +44,7 @@ def untrained_pipeline(folder: Path) -> None:
         ECGEncoder(width=nano.ecg_width, layers=nano.ecg_layers, heads=nano.ecg_heads),
         conditioner,
         HeartPrior(conditioner.code_length, conditioner.summary_length),
-        build_unet(nano, channels, size, conditioner.told_length),
+        HeartDenoiser(channels, size, nano.ecg_width, conditioner.condition_length, nano.denoiser_widths),
         autoencoder,
         make_scheduler(DEFAULT_SCHEDULER),
         geometry=asdict(geometry),

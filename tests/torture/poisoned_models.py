@@ -81,16 +81,16 @@ def sharded(shard: str) -> Poison:
     def poison(folder: Path, outside: Path) -> None:
         from safetensors.numpy import load_file
 
-        unet = folder / "unet"
-        where = dict.fromkeys(load_file(unet / WEIGHTS), shard)
-        target = unet / shard
+        part = folder / "denoiser"
+        where = dict.fromkeys(load_file(part / WEIGHTS), shard)
+        target = part / shard
         if shard.endswith("safetensors"):
-            shutil.move(unet / WEIGHTS, target)
+            shutil.move(part / WEIGHTS, target)
         else:
-            (unet / WEIGHTS).unlink()
+            (part / WEIGHTS).unlink()
             target.write_bytes(pickled(outside / "ran"))
         index = {"metadata": {"total_size": 1}, "weight_map": where}
-        (unet / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
+        (part / f"{WEIGHTS}.index.json").write_text(json.dumps(index))
 
     return poison
 
@@ -141,32 +141,43 @@ def halved_offsets(header: dict) -> None:
 
 def poisons() -> Iterator[tuple[str, Poison]]:
     """All poisons; each has to be refused."""
-    for name in ("unet/diffusion_pytorch_model.bin", "unet/pytorch_model.bin", "prior/model.ckpt", "weights.pt"):
+    for name in (
+        "denoiser/diffusion_pytorch_model.bin",
+        "denoiser/pytorch_model.bin",
+        "prior/model.ckpt",
+        "weights.pt",
+    ):
         yield f"pickle {name} beside", carrying(name)
         yield f"pickle {name} in place", carrying(name, instead=name.count("/") == 1)
     for name in ("a.pkl", "a.pth", "a.joblib", "a.npy", "a.npz", "scheduler/x.pickle", "segmenter/weights.bin"):
         yield f"file {name}", carrying(name)
-    for name in ("pipeline.py", "unet/unet.py", "unet/__init__.py", "scheduler/custom.py", "models/conditioning.py"):
+    for name in (
+        "pipeline.py",
+        "denoiser/denoiser.py",
+        "denoiser/__init__.py",
+        "scheduler/custom.py",
+        "models/conditioning.py",
+    ):
         yield f"code {name}", carrying(name)
-    for name in ("a.so", "a.pyc", "setup.cfg", "unet/model.onnx", "unet/diffusion_pytorch_model.gguf", "a.pdf"):
+    for name in ("a.so", "a.pyc", "setup.cfg", "denoiser/model.onnx", "denoiser/diffusion_pytorch_model.gguf", "a.pdf"):
         yield f"file {name}", carrying(name)
     for shard in ("shard.safetensors", "shard.bin", "../shard.bin", "../../shard.safetensors"):
         yield f"shards named {shard}", sharded(shard)
-    for part in ("unet", "conditioner", "autoencoder"):
+    for part in ("denoiser", "conditioner", "autoencoder"):
         yield f"{part}: auto_map", config(part, auto_map={"AutoModel": "evil.Evil"})
         yield f"{part}: trust_remote_code", config(part, trust_remote_code=True)
         yield f"{part}: class os.system", config(part, _class_name="os.system")
         yield f"{part}: class of another part", config(part, _class_name="HeartPrior")
         yield f"{part}: quantisation", config(part, quantization_config={"quant_method": "bitsandbytes"})
-    yield "unet: another activation", config("unet", act_fn="__import__('os')")
-    yield "unet: width of text", config("unet", block_out_channels="evil")
-    yield "unet: other widths", config("unet", block_out_channels=[16, 32])
-    yield "unet: widths beyond memory", config("unet", block_out_channels=[2**22, 2**22])
+    yield "denoiser: layers that are code", config("denoiser", layers="__import__('os')")
+    yield "denoiser: width of text", config("denoiser", widths="evil")
+    yield "denoiser: other widths", config("denoiser", widths=[16, 32])
+    yield "denoiser: widths beyond memory", config("denoiser", widths=[2**22, 2**22])
     yield "prior: width of nothing", config("prior", width=None)
     yield "ecg_encoder: heads 0", config("ecg_encoder", heads=0)
     yield "conditioner: components -1", config("conditioner", components=-1)
     for module, name in (("os", "system"), ("subprocess", "Popen"), ("builtins", "exec"), ("pipeline", "Evil")):
-        for entry in ("unet", "conditioner", "scheduler", "safety_checker"):
+        for entry in ("denoiser", "conditioner", "scheduler", "safety_checker"):
             yield f"index: {entry} is {module}.{name}", index(**{entry: [module, name]})
     yield "index: the pipeline's class is another", index(_class_name="StableDiffusionPipeline")
     yield "index: the pipeline's class is code", index(_class_name=["pipeline", "Evil"])
@@ -179,7 +190,7 @@ def poisons() -> Iterator[tuple[str, Poison]]:
     yield "index: guidance of text", index(guidance_scale="1")
     yield "index: a list", lambda folder, _: (folder / "model_index.json").write_text("[]")
     yield "index: nested deeply", lambda folder, _: (folder / "model_index.json").write_text("[" * 200_000)
-    for part in ("unet", "conditioner", "prior", "ecg_encoder", "autoencoder"):
+    for part in ("denoiser", "conditioner", "prior", "ecg_encoder", "autoencoder"):
         yield f"{part}: a tensor missing", tensors(part, lambda found: found.pop(first(found)))
         yield f"{part}: a tensor too many", tensors(part, lambda found: found.update(evil=found[first(found)]))
         yield f"{part}: a tensor renamed", tensors(part, lambda found: found.update(evil=found.pop(first(found))))
@@ -188,11 +199,14 @@ def poisons() -> Iterator[tuple[str, Poison]]:
         yield f"{part}: no weights", lambda folder, _, part=part: (folder / part / WEIGHTS).unlink()
         yield f"{part}: no configuration", lambda folder, _, part=part: (folder / part / "config.json").unlink()
         yield f"{part}: gone", lambda folder, _, part=part: shutil.rmtree(folder / part)
-    yield "unet: no tensor at all", tensors("unet", dict.clear)
-    yield "unet: weights of the prior", lambda folder, _: shutil.copy(folder / "prior" / WEIGHTS, folder / "unet")
-    for name in ("unet", "model_index.json", f"unet/{WEIGHTS}", "conditioner/config.json"):
+    yield "denoiser: no tensor at all", tensors("denoiser", dict.clear)
+    yield (
+        "denoiser: weights of the prior",
+        lambda folder, _: shutil.copy(folder / "prior" / WEIGHTS, folder / "denoiser"),
+    )
+    for name in ("denoiser", "model_index.json", f"denoiser/{WEIGHTS}", "conditioner/config.json"):
         yield f"link out: {name}", linked(name)
-    yield "link to a device", lambda folder, _: (folder / "unet" / "note.txt").symlink_to("/dev/zero")
+    yield "link to a device", lambda folder, _: (folder / "denoiser" / "note.txt").symlink_to("/dev/zero")
     yield "a pipe", lambda folder, _: os.mkfifo(folder / "note.txt")
     yield "header: offsets that overlap", with_header(halved_offsets)
     yield "header: a shape beyond the file", with_header(lambda h: h[first(h)].update(shape=[2**40]))
@@ -202,9 +216,9 @@ def poisons() -> Iterator[tuple[str, Poison]]:
     yield "header: no JSON", lambda folder, _: _overwrite(folder, 8, b"\x80\x04\x95")
     yield (
         "a pickle named safetensors",
-        lambda folder, out: (folder / "unet" / WEIGHTS).write_bytes(pickled(out / "ran")),
+        lambda folder, out: (folder / "denoiser" / WEIGHTS).write_bytes(pickled(out / "ran")),
     )
-    yield "empty weights", lambda folder, _: (folder / "unet" / WEIGHTS).write_bytes(b"")
+    yield "empty weights", lambda folder, _: (folder / "denoiser" / WEIGHTS).write_bytes(b"")
 
 
 def _overwrite(folder: Path, at: int, content: bytes) -> None:
@@ -319,7 +333,13 @@ def _payload_works(work: Path, watch: Watch) -> bool:
 def by_scripts(good: Path, work: Path) -> bool:
     """A handful of poisons through every script that opens a pipeline: exit code 2, one line, no traceback."""
     data = tiny_cohort(work / "UKBB")
-    wanted = ("pickle unet/diffusion", "code pipeline.py", "index: unet is os", "link out: unet", "a tensor missing")
+    wanted = (
+        "pickle denoiser/diffusion",
+        "code pipeline.py",
+        "index: denoiser is os",
+        "link out: denoiser",
+        "a tensor missing",
+    )
     chosen = [case for case in poisons() if any(word in case[0] for word in wanted)][:10]
     scripts = {
         "sample": ("--ecg", data / "ecg", "--steps", 1, "--samples", 1),

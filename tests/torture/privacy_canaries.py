@@ -50,7 +50,7 @@ LOUD = {  # as talkative as Python and the libraries can be made
     "TORCH_SHOW_CPP_STACKTRACES": "1",
 }
 HEAVY = ("accelerate", "tqdm", "sampling.grid", "sampling.patients", "sampling.true_heart", "evaluation.certainty")
-HEAVY += ("evaluation.measuring", "evaluation.calibration", "wfdb", "nibabel", "PIL.Image", "training.threads")
+HEAVY += ("evaluation.measuring", "evaluation.calibration", "wfdb", "nibabel", "PIL.Image", "sampling.threads")
 
 
 class Stage:
@@ -240,7 +240,7 @@ def train_all(stage: Stage) -> Path:
 
 
 def _few_steps() -> None:
-    module = importlib.import_module("train_ceiling")
+    module = importlib.import_module("training.learning_curve")
     module.STEPS_FLOOR, module.EPOCHS = 2, 0
 
 
@@ -272,7 +272,7 @@ def fail_to_train(stage: Stage, pipeline: Path) -> None:
     for path in files_of(stage.work / "runs" / "segmenter" / "checkpoints"):
         path.write_bytes(path.read_bytes()[:-7])
     stage.fork("damaged checkpoints", *segmenter, fails=True)
-    weights = pipeline / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = pipeline / "denoiser" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     launched = ("--ecg", data / "ecg", "--pipeline", pipeline, *FEW_DRAWS)
     stage.start("damaged weights, launched", *LAUNCH, ROOT / "sample.py", *launched, fails=True)

@@ -226,7 +226,7 @@ def main() -> int:
         "sampling.grid",
         "sampling.patients",
         "evaluation.measuring",
-        "training.threads",
+        "sampling.threads",
     ):
         importlib.import_module(name)
     try:

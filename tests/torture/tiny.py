@@ -52,26 +52,26 @@ def tiny_cohort(folder: Path, subjects: int = SPLIT_SUBJECTS, seed: int = 3) -> 
 
 def tiny_pipeline(folder: Path) -> Path:
     """An untrained pipeline on a coarse grid, with a segmenter; the same weights every time."""
-    from models.unet import Preset
+    from models.presets import Preset
 
-    preset = Preset(unet_widths=(32, 64), unet_layers=1, ecg_width=32, ecg_layers=1, ecg_heads=4, autoencoder_width=8)
+    preset = Preset((32, 64), 1, ecg_width=32, ecg_layers=1, ecg_heads=4, autoencoder_width=8)
     return _untrained(folder, preset, GRID)
 
 
 def nano_pipeline(folder: Path) -> Path:
     """An untrained pipeline of the size that is trained without a GPU, on the whole grid."""
-    from models.unet import PRESETS
+    from models.presets import PRESETS
 
     return _untrained(folder, PRESETS["nano"], {})
 
 
 def _untrained(folder: Path, preset, grid: dict) -> Path:
     import torch
-    from models.unet import build_unet
 
     from cohort.heart_grid import GridGeometry
     from models.autoencoder import SliceAutoencoder
     from models.conditioning import HeartConditioner
+    from models.denoiser import HeartDenoiser
     from models.ecg_encoder import ECGEncoder
     from models.heart_prior import HeartPrior
     from models.segmenter import Segmenter
@@ -88,7 +88,7 @@ def _untrained(folder: Path, preset, grid: dict) -> Path:
         ECGEncoder(width=width, layers=preset.ecg_layers, heads=preset.ecg_heads),
         conditioner,
         HeartPrior(conditioner.code_length, conditioner.summary_length, width=16, blocks=1),
-        build_unet(preset, channels, (side, side), conditioner.told_length),
+        HeartDenoiser(channels, (side, side), width, conditioner.condition_length, preset.denoiser_widths),
         autoencoder,
         make_scheduler(DEFAULT_SCHEDULER),
         geometry=asdict(geometry),

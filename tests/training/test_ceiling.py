@@ -12,10 +12,12 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation
 from cohort.subjects import split_of
 from models.conditioning import HeartConditioner
-from training.ceiling import explained, learn_ceiling, readings
-from training.condition import recordings
-from training.fit import Recipe
+from training.ceiling import ceiling, explained
+from training.ecg_set import EcgSet, training_ecgs, validation_ecgs
+from training.fit import fit
+from training.recipe import Recipe
 from training.run import Run
+from training.session import Session
 from training.targets import standardised_phenotypes
 
 CPU = torch.device("cpu")
@@ -48,8 +50,9 @@ def conditioner(names=PHENOTYPES):
     return HeartConditioner(width=8, phenotypes=names, phenotype_mean=mean, phenotype_std=std)
 
 
-def read(cohort, more, conditioner, size=None):
-    return readings(cohort, standardised_phenotypes(cohort.phenotypes, conditioner), more, conditioner, size)
+def taught(cohort, extra, conditioner):
+    """Whom a ceiling of this conditioner learns from."""
+    return training_ecgs(cohort, standardised_phenotypes(cohort.phenotypes, conditioner), extra, conditioner)
 
 
 def phenotypes_of(people, names=PHENOTYPES):
@@ -61,11 +64,12 @@ def phenotypes_of(people, names=PHENOTYPES):
 
 
 def test_it_learns_from_the_training_people_and_stops_by_those_of_validation(cohort):
-    found = read(cohort, None, conditioner())
-    assert found.train.places[:, 1].tolist() == cohort.rows("train").tolist()
-    assert found.held_out.places[:, 1].tolist() == cohort.rows("validation").tolist()
-    assert (len(found.train), len(found.held_out)) == (16, 4)
-    phenotypes_of(found.train), phenotypes_of(found.held_out)
+    train = taught(cohort, None, conditioner())
+    held_out = validation_ecgs(cohort, standardised_phenotypes(cohort.phenotypes, conditioner()))
+    assert train.places[:, 1].tolist() == cohort.rows("train").tolist()
+    assert held_out.places[:, 1].tolist() == cohort.rows("validation").tolist()
+    assert (len(train), len(held_out)) == (16, 4)
+    phenotypes_of(train), phenotypes_of(held_out)
 
 
 TRAIN_EIDS = [eid for eid in range(100) if split_of(eid) == "train"]
@@ -79,42 +83,45 @@ def further(count):
 
 
 def test_further_people_of_later_splits_teach_nobody(cohort):
-    more = people_of(30, 1)  # eids 0 to 29, of all three splits
+    extra = people_of(30, 1)  # eids 0 to 29, of all three splits
     allowed = [eid for eid in TRAIN_EIDS if eid < 30]
-    found = read(cohort, more, conditioner())
-    assert 0 < len(allowed) < 30 and found.train.places[16:, 1].tolist() == allowed
+    train = taught(cohort, extra, conditioner())
+    assert 0 < len(allowed) < 30 and train.places[16:, 1].tolist() == allowed
 
 
-def test_further_people_are_learned_from_and_not_stopped_by(cohort):
-    more = further(9)
-    found = read(cohort, more, conditioner())
-    assert len(found.train) == 16 + 9 and len(found.held_out) == 4
-    assert found.train.places[:, 0].tolist() == [0] * 16 + [1] * 9
-    phenotypes_of(found.train)
-    np.testing.assert_array_equal(found.train.take(torch.tensor([24]))[0][0], more.ecg[8])
+def test_further_people_are_learned_from(cohort):
+    extra = further(9)
+    train = taught(cohort, extra, conditioner())
+    assert train.places[:, 0].tolist() == [0] * 16 + [1] * 9
+    phenotypes_of(train)
+    np.testing.assert_array_equal(train.take(torch.tensor([24]))[0][0], extra.ecg[8])
 
 
 def test_of_further_people_the_phenotypes_are_known_and_not_the_pictures(cohort):
     codes = torch.cat([standardised_phenotypes(cohort.phenotypes, conditioner()), torch.ones(24, 3)], dim=1)
-    found = readings(cohort, codes, further(9), conditioner()).train.codes
-    assert found.shape == (25, len(PHENOTYPES) + 3) and not found[:, : len(PHENOTYPES)].isnan().any()
-    assert (found[:16, -3:] == 1).all() and found[16:, -3:].isnan().all()
+    codes = training_ecgs(cohort, codes, further(9), conditioner()).codes
+    assert codes.shape == (25, len(PHENOTYPES) + 3) and not codes[:, : len(PHENOTYPES)].isnan().any()
+    assert (codes[:16, -3:] == 1).all() and codes[16:, -3:].isnan().all()
+
+
+def session(folder, recipe=None):
+    return Session(Run(folder, {}), recipe or Recipe(2, 1e-3), Accelerator(cpu=True), seed=0)
 
 
 @pytest.mark.parametrize(("size", "people"), [(1, 1), (16, 16), (20, 20), (1000, 25), (None, 25)])
-def test_of_many_so_many_are_learned_from_and_the_larger_hold_the_smaller(cohort, size, people):
-    more = further(9)
-    found, everybody = (read(cohort, more, conditioner(), s).train for s in (size, None))
-    assert len(found) == people and torch.equal(found.places, everybody.places[:people])
-    assert len(read(cohort, more, conditioner(), size).held_out) == 4
+def test_of_many_so_many_are_learned_from_and_the_larger_hold_the_smaller(cohort, tiny_preset, tmp_path, size, people):
+    _, train, held_out = ceiling(session(tmp_path), cohort, further(9), tiny_preset, size)
+    everybody = taught(cohort, further(9), conditioner())
+    assert len(train) == people and torch.equal(train.places, everybody.places[:people])
+    assert len(held_out) == 4
 
 
 def test_only_the_phenotypes_meant_are_taught_and_unknown_ones_stay_unknown(cohort):
     cohort.phenotypes[0, PHENOTYPES.index("LVM")] = np.nan
-    found = read(cohort, None, conditioner(("LVM", "RVEF")))
-    assert found.train.codes.shape == (16, 2)
-    assert found.train.codes.isnan().nonzero().tolist() == [[0, 0]]
-    phenotypes_of(found.train, ("LVM", "RVEF"))
+    train = taught(cohort, None, conditioner(("LVM", "RVEF")))
+    assert train.codes.shape == (16, 2)
+    assert train.codes.isnan().nonzero().tolist() == [[0, 0]]
+    phenotypes_of(train, ("LVM", "RVEF"))
 
 
 class Knows(nn.Module):
@@ -126,17 +133,17 @@ class Knows(nn.Module):
         self.conditioner = SimpleNamespace(config=conditioner().config, predicted=lambda summary: summary)
 
     def forward(self, ecg, *_):
-        code = ecg[:, : len(PHENOTYPES), 0]
+        code = ecg[:, 0, : len(PHENOTYPES)]
         return None, self.share * code + self.noise * torch.randn(code.shape)
 
 
 def written(count=600, unknown=0):
-    """People whose codes stand in the first sample of their leads; a few phenotypes unknown."""
+    """People whose codes stand in the first samples of their first lead; a few phenotypes unknown."""
     people = people_of(count, 2)
     people.ecg = people.ecg.astype(np.float32)
-    codes = torch.from_numpy(people.ecg[:, : len(PHENOTYPES), 0].copy())
+    codes = torch.from_numpy(people.ecg[:, 0, : len(PHENOTYPES)].copy())
     codes[:unknown, 0] = torch.nan
-    return recordings((people, np.arange(count), codes))
+    return EcgSet.of((people, np.arange(count), codes))
 
 
 @pytest.mark.parametrize("unknown", [0, 50])
@@ -157,12 +164,12 @@ def test_r2_of_a_known_error():
 
 def test_the_ceiling_predicts_phenotypes_and_nothing_else(cohort, tiny_preset, tmp_path):
     cohort.phenotypes[:, PHENOTYPES.index("LVSV")] = np.nan
-    recipe = Recipe(2, 1e-3, warmup=1, checkpoint_every=2, evaluate_every=1)
-    options = (Run(tmp_path, {}), recipe, Accelerator(cpu=True), 0, 10)
-    reader, people = learn_ceiling(cohort, people_of(3, 1), tiny_preset, *options)
+    where = session(tmp_path, Recipe(2, 1e-3, warmup=1, checkpoint_every=2, evaluate_every=1))
+    task, train, held_out = ceiling(where, cohort, people_of(3, 1), tiny_preset, 10)
+    regressor = fit(task, where)
     known = tuple(name for name in PHENOTYPES if name != "LVSV")
-    assert reader.conditioner.config.phenotypes == known and reader.conditioner.code_length == len(known)
-    assert len(people.train) == 10 and len(people.held_out) == 4
-    assert set(explained(reader, people.held_out, CPU)) == set(known)
-    assert people.train.codes.mean(0).abs().max() < 1.5  # standardised by the training people's statistics
-    assert all(torch.equal(value, reader.state_dict()[name]) for name, value in Run.best(options[0]).items())
+    assert regressor.conditioner.config.phenotypes == known and regressor.conditioner.code_length == len(known)
+    assert len(train) == 10 and len(held_out) == 4
+    assert set(explained(regressor, held_out, CPU)) == set(known)
+    assert train.codes.mean(0).abs().max() < 1.5  # standardised by the training people's statistics
+    assert all(torch.equal(value, regressor.state_dict()[name]) for name, value in where.run.best().items())

@@ -1,4 +1,4 @@
-"""Distillation: a student reaches in few strides where its teacher's walk ended, and its pipeline is a whole one."""
+"""Distillation: a student ends in few steps where its teacher's sampler ended, and its pipeline is a whole one."""
 
 import hashlib
 import importlib
@@ -13,75 +13,82 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from cohort.disk import write_json
 from cohort.errors import InputError, exit_code_of
+from models.places import Places
 from models.segmenter import Segmenter
 from sampling.model_card import add_figures, write_model_card
-from sampling.patients import condition_of, prepared_patients
-from sampling.pipeline import ECGToMRIPipeline, slice_places, weights_sha256
+from sampling.patients import patient_batch, prepared_patients
+from sampling.pipeline import ECGToMRIPipeline, weights_sha256
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 from training.distillation import (
     PAIRS_PER_FILE,
+    FlowSampler,
     Pairs,
-    Places,
-    Walk,
+    distillation,
     end_error,
-    learn_strides,
     teacher_pairs,
     velocity_of,
 )
-from training.fit import Recipe
+from training.fit import fit
+from training.options import DistillationOptions
 from training.order import keyed_generator
-from training.run import Run, write_json
+from training.recipe import Recipe
+from training.run import Run
+from training.session import Session
+from training.student import checked
+from training.teacher import heart_maker
 
 SHAPE = (3, 2, 4, 4)  # slices, channels, height, width
-PLACES = Places(torch.zeros(1, 3), torch.zeros(1, 3))
+PLACES = Places.short_axis(torch.zeros(1, 3), torch.zeros(1, 3))
 CPU = torch.device("cpu")
 RECIPE = Recipe(12, 0.05, warmup=1, weight_decay=0.0, ema_decay=0.5, checkpoint_every=4, evaluate_every=4)
 
 
 class Field(nn.Module):
-    """A denoiser that goes straight to `heart` from wherever it stands, but for a fault in its first stride."""
+    """A denoiser that goes straight to `heart` from wherever it stands, but for a fault in its first step."""
 
     def __init__(self, heart: float = 0.0, fault: float = 0.0) -> None:
         super().__init__()
         self.heart, self.fault = nn.Parameter(torch.tensor(heart)), fault
 
-    def forward(self, points, time, batch, tokens, told):
-        assert batch.level_mm.shape == points.shape[:2] and len(tokens) == len(told) == len(points)
-        t = time.view(-1, 1, 1, 1, 1)
+    def forward(self, points, sigma, places, tokens, condition):
+        assert places.phase.shape == points.shape[:2] and len(tokens) == len(condition) == len(points)
+        t = sigma.view(-1, 1, 1, 1, 1)
         return (points - self.heart - self.fault * (t > 0.9)) / t
 
 
 def pairs_to(heart: float, count: int = 10) -> Pairs:
-    """Walks from random noise that all end at the same heart."""
+    """From random noise, all to the same heart."""
     noise = torch.randn(count, *SHAPE, generator=keyed_generator("pairs"))
     return Pairs(noise.half(), torch.full_like(noise, heart).half(), torch.zeros(count, 5, 8), torch.zeros(count, 6))
 
 
-def walk_of(steps):
-    return Walk(make_scheduler(DEFAULT_SCHEDULER), steps)
+def sampler_of(steps):
+    return FlowSampler(make_scheduler(DEFAULT_SCHEDULER), steps)
 
 
 def learn(student, folder, pairs, steps=1, recipe=RECIPE):
-    walk, run = walk_of(steps), Run(folder, {"recipe": "same"})
-    learn_strides(student, walk, pairs, pairs, PLACES, run, recipe, Accelerator(cpu=True), 4, 0)
-    return student
+    session = Session(Run(folder, {"recipe": "same"}), recipe, Accelerator(cpu=True), seed=0)
+    return fit(distillation(session, student, sampler_of(steps), pairs, pairs, PLACES, hearts=4), session)
 
 
-# ---- the walk and what is learned on it ----
+# ---- the sampler and what is learned on its way ----
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 8])
-def test_a_straight_field_arrives_in_any_number_of_strides(steps):
+def test_a_straight_field_arrives_in_any_number_of_steps(steps):
     pairs = pairs_to(2.0)
-    assert end_error(Field(2.0), walk_of(steps), pairs, PLACES, 4, CPU) < 2e-3
+    assert end_error(Field(2.0), sampler_of(steps), pairs, PLACES, 4, CPU) < 2e-3
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
-def test_a_teacher_that_arrives_in_one_stride_is_its_own_student(tmp_path, steps):
+def test_a_teacher_that_arrives_in_one_step_is_its_own_student(tmp_path, steps):
     student = learn(Field(2.0), tmp_path, pairs_to(2.0), steps)
     assert float(student.heart.detach()) == pytest.approx(2.0, abs=0.02)  # time is told in thousandths
-    losses = [json.loads(line).get("stride_loss") for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [
+        json.loads(line).get("distillation_loss") for line in (tmp_path / "metrics.jsonl").read_text().splitlines()
+    ]
     assert max(loss for loss in losses if loss is not None) < 0.01
 
 
@@ -91,19 +98,19 @@ def test_a_student_learns_where_the_teacher_ends(tmp_path, steps):
     assert float(student.heart.detach()) == pytest.approx(0.3, abs=0.06)
 
 
-def test_a_later_stride_mends_what_an_earlier_one_missed(tmp_path):
-    """The way is taught from where the student stands: after a wrong first stride the second still leads to the end."""
+def test_a_later_step_mends_what_an_earlier_one_missed(tmp_path):
+    """The way is taught from where the student stands: after a wrong first step the second still leads to the end."""
     pairs = pairs_to(2.0)
     astray = Field(2.0, fault=1.0)
-    assert end_error(astray, walk_of(1), pairs, PLACES, 4, CPU) == pytest.approx(0.5, abs=1e-2)  # 1 of the heart's 2
-    assert end_error(astray, walk_of(2), pairs, PLACES, 4, CPU) < 2e-3
-    batch, walk = pairs.take(torch.arange(4), CPU), walk_of(2)
+    assert end_error(astray, sampler_of(1), pairs, PLACES, 4, CPU) == pytest.approx(0.5, abs=1e-2)  # 1 of the heart's 2
+    assert end_error(astray, sampler_of(2), pairs, PLACES, 4, CPU) < 2e-3
+    batch, sampler = pairs.take(torch.arange(4), CPU), sampler_of(2)
     velocity = velocity_of(astray, batch, PLACES)
-    points = walk.until(1, velocity, batch.noise)
-    time, sigma = walk.now(1, points)
+    points = sampler.until(1, velocity, batch.noise)
+    told, sigma = sampler.now(1, points)
     on_the_line = sigma * batch.noise + (1 - sigma) * batch.latents
     assert (points - on_the_line).abs().mean() > 0.4
-    torch.testing.assert_close(velocity(points, time), (points - batch.latents) / sigma, atol=5e-3, rtol=0)
+    torch.testing.assert_close(velocity(points, told), (points - batch.latents) / sigma, atol=5e-3, rtol=0)
 
 
 def test_a_resumed_student_is_the_uninterrupted_one(tmp_path, monkeypatch):
@@ -131,7 +138,7 @@ def test_a_resumed_student_is_the_uninterrupted_one(tmp_path, monkeypatch):
 def made(numbers):
     value = numbers.float().view(-1, 1, 1, 1, 1).expand(-1, *SHAPE)
     few = numbers.float()[:, None]
-    return {"noise": value.half(), "latents": -value.half(), "tokens": few[:, None].half(), "told": few}
+    return {"noise": value.half(), "latents": -value.half(), "tokens": few[:, None].half(), "condition": few}
 
 
 def test_pairs_an_interrupted_run_has_left_are_kept(tmp_path):
@@ -148,7 +155,7 @@ def test_pairs_an_interrupted_run_has_left_are_kept(tmp_path):
     del asked[0]
     pairs = teacher_pairs(tmp_path, count, failing, Accelerator(cpu=True))
     assert asked[-1] == list(range(2 * PAIRS_PER_FILE, count))
-    assert pairs.told[:, 0].tolist() == list(range(count)) and len(pairs) == count
+    assert pairs.condition[:, 0].tolist() == list(range(count)) and len(pairs) == count
     assert torch.equal(pairs.latents, -pairs.noise)
 
 
@@ -175,17 +182,14 @@ def process(rank, wait=lambda: None):
 
 @pytest.mark.parametrize("scale", [1.0, 2.0])
 def test_pairs_are_the_hearts_the_pipeline_itself_makes(tiny_pipeline, prepared, scale):
-    from distil import Config, heart_maker
-
     tiny_pipeline.register_to_config(shared_noise=0.5, guidance_scale=scale)
-    config, places = Config(steps=1, teacher_steps=3, condition_dropout=0.0), Places(*slice_places(tiny_pipeline.grid))
-    make = heart_maker(config, tiny_pipeline, prepared, "train", places)
+    make = heart_maker(tiny_pipeline, 3, prepared, "train", dropout=0.0, seed=0)
     together = make(torch.arange(3))
     alone = make(torch.tensor([2]))
     torch.testing.assert_close(alone["latents"][0], together["latents"][2], atol=5e-3, rtol=0)
     row = [int(prepared.rows("train")[torch.randperm(len(prepared.rows("train")), generator=order())[2]])]
-    condition = condition_of(prepared_patients(prepared, row))
-    heart = tiny_pipeline(condition, [keyed_generator(0, "pair", "train", 2)], steps=3)
+    patients = patient_batch(prepared_patients(prepared, row))
+    heart = tiny_pipeline(patients, [keyed_generator(0, "pair", "train", 2)], steps=3)
     pixels = tiny_pipeline.autoencoder.decode(alone["latents"].float().flatten(0, 1))
     torch.testing.assert_close(pixels.view(heart.shape), heart, atol=5e-3, rtol=0)
 
@@ -241,7 +245,7 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     folder = tmp_path / "runs" / "distilled" / "pipeline"
     before, after = digests(taught), digests(folder)
     assert before.keys() == after.keys()
-    assert {name for name in before if before[name] != after[name]} == {"unet/diffusion_pytorch_model.safetensors"}
+    assert {name for name in before if before[name] != after[name]} == {"denoiser/diffusion_pytorch_model.safetensors"}
     index = json.loads((folder / "model_index.json").read_text())
     assert index["steps"] == 2 and index["guidance_scale"] == 1.0
     made = json.loads((folder.parent / "environment.json").read_text())
@@ -258,8 +262,8 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     assert weights_sha256(taught) in card and "None has been measured yet" in card and str(tmp_path) not in card
     assert not (folder / "calibration.json").exists()  # of the teacher's hearts
     student, evaluations = ECGToMRIPipeline.load(folder), []
-    student.unet.register_forward_pre_hook(lambda *_: evaluations.append(1))
-    heart = student(condition_of(prepared_patients(prepared, [0])), [keyed_generator("heart")])
+    student.denoiser.register_forward_pre_hook(lambda *_: evaluations.append(1))
+    heart = student(patient_batch(prepared_patients(prepared, [0])), [keyed_generator("heart")])
     assert len(evaluations) == 2  # the folder's own number, without being told
     assert heart.shape == (1, *prepared.hearts.shape[1:]) and heart.isfinite().all()
 
@@ -307,16 +311,14 @@ def test_a_cohort_with_an_image_in_two_splits_teaches_nobody(distil, prepared, t
     hearts[one] = hearts[other]
     (tmp_path / "leaky").mkdir()
     leaky = replace(prepared, folder=tmp_path / "leaky", hearts=hearts, mask=np.ones_like(prepared.mask))
-    monkeypatch.setattr("cohort.prepared.prepare_cohort", lambda *_: leaky)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: leaky)
     assert distil() == 2
     error = capsys.readouterr().err
     assert "1 image of it stands in two splits" in error and "Traceback" not in error
     assert not (tmp_path / "runs" / "distilled").exists()
 
 
-def test_a_walk_that_is_no_flow_is_refused(tiny_pipeline, prepared, taught):
-    from distil import Config, refuse_others
-
+def test_a_sampler_that_is_no_flow_is_refused(tiny_pipeline, prepared, taught):
     tiny_pipeline.scheduler = make_scheduler("DDIMScheduler")
     with pytest.raises(InputError, match="knows no flow"):
-        refuse_others(replace(Config(), pipeline=taught), tiny_pipeline, prepared)
+        checked(DistillationOptions(pipeline=taught), tiny_pipeline, prepared)

@@ -10,14 +10,16 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
-import training.fit
 import training.launcher
 import training.run
 from cohort.errors import InputError
 from training.checkpoint import read_best
-from training.fit import Recipe, fit
+from training.fit import Task, fit
 from training.order import keyed_generator
+from training.recipe import Recipe
 from training.run import Run
+from training.session import Session
+from training.stop_request import CutShort, StopRequest
 
 RECIPE = Recipe(steps=60, learning_rate=1e-2, warmup=5, ema_decay=0.9, checkpoint_every=20, evaluate_every=10)
 
@@ -44,9 +46,9 @@ def evaluate(module, step):
 
 
 def train(folder, loss=loss_of, module=None, recipe=RECIPE, accelerator=None, evaluate=evaluate, **options):
+    task = Task("test", module or network(), loss, evaluate, **options)
     run = Run(folder, {"recipe": "same"})
-    accelerator = accelerator or Accelerator(cpu=True)
-    return fit(module or network(), loss, run, recipe, accelerator, evaluate, "test", **options)
+    return fit(task, Session(run, recipe, accelerator or Accelerator(cpu=True), seed=0))
 
 
 def last_checkpoint(folder):
@@ -139,10 +141,10 @@ def test_an_evaluation_does_not_hold_up_a_stop_and_is_made_up(uninterrupted, tmp
 
 
 def test_a_stop_just_before_an_evaluation_cuts_it_short_too():
-    stop = training.fit.StopRequest()
+    stop = StopRequest()
     try:
         terminate()
-        with pytest.raises(training.fit.CutShort), stop.cutting():
+        with pytest.raises(CutShort), stop.cutting():
             pytest.fail("the evaluation began")
         assert stop.asked
     finally:
@@ -242,11 +244,10 @@ def test_evaluation_sees_the_average_and_leaves_the_weights_alone(tmp_path):
         assert not module.training and not torch.is_grad_enabled()
         return {}
 
-    run = Run(tmp_path, {})
-    watched = fit(network(), loss_of, run, RECIPE, Accelerator(cpu=True), watch, "test")
+    watched = train(tmp_path / "a", evaluate=watch)
     assert sorted(seen) == [10, 20, 30, 40, 50, 60]
     assert all(map(torch.equal, seen[60], watched.parameters()))
-    plain = fit(network(), loss_of, Run(tmp_path / "b", {}), RECIPE, Accelerator(cpu=True), lambda m, s: {}, "test")
+    plain = train(tmp_path / "b", evaluate=lambda module, step: {})
     assert all(map(torch.equal, plain.parameters(), watched.parameters()))
 
 
@@ -259,9 +260,9 @@ def test_two_small_batches_accumulated_are_one_large_one(tmp_path):
         return loss, {"loss": loss.detach()}
 
     recipe = Recipe(steps=10, learning_rate=1e-2, warmup=2)
-    whole = fit(network(), loss_of, Run(tmp_path / "a", {}), recipe, Accelerator(cpu=True), evaluate, "test")
+    whole = train(tmp_path / "a", recipe=recipe)
     accumulating = Accelerator(cpu=True, gradient_accumulation_steps=2)
-    parts = fit(network(), halves, Run(tmp_path / "b", {}), recipe, accumulating, evaluate, "test")
+    parts = train(tmp_path / "b", halves, recipe=recipe, accelerator=accumulating)
     for a, b in zip(whole.parameters(), parts.parameters(), strict=True):
         torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-4)
 
@@ -277,8 +278,7 @@ def train_for_the_best(folder, loss=loss_of, recipe=RECIPE):
         shown[step] = [p.clone() for p in module.parameters()]
         return {"miss": abs(step - 30)}
 
-    options = (Run(folder, {"recipe": "same"}), recipe, Accelerator(cpu=True), judge, "test")
-    return fit(network(), loss, *options, best="miss"), shown
+    return train(folder, loss, recipe=recipe, evaluate=judge, best="miss"), shown
 
 
 def test_the_average_that_did_best_is_left_and_not_the_last(uninterrupted, tmp_path):

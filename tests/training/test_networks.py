@@ -9,8 +9,8 @@ import torch
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation
 from models.conditioning import HeartConditioner
-from models.unet import denoise_heart
-from training.networks import begin_from, fresh_generator, fresh_reader
+from models.places import Places
+from training.networks import copy_matching_weights, fresh_generator, fresh_regressor
 
 PEOPLE = 30  # 20 of them to train on
 
@@ -34,7 +34,7 @@ def test_statistics_are_those_of_the_training_people_alone(tiny_preset):
     people = cohort()
     people.phenotypes[20:], people.person[20:] = 1e6, 1e6
     people.phenotypes[3, 1] = np.nan  # unknown of one
-    about = fresh_reader(people, tiny_preset, components=4).conditioner.config
+    about = fresh_regressor(people, tiny_preset, components=4).conditioner.config
     assert tuple(about.phenotypes) == PHENOTYPES and about.components == 4
     np.testing.assert_allclose(about.phenotype_mean, np.nanmean(people.phenotypes[:20], axis=0), rtol=1e-5)
     np.testing.assert_allclose(about.phenotype_std, np.nanstd(people.phenotypes[:20], axis=0), rtol=1e-5)
@@ -46,19 +46,19 @@ def test_statistics_are_those_of_the_training_people_alone(tiny_preset):
 def test_phenotypes_unknown_of_everybody_are_not_asked_for(tiny_preset):
     unknown = ("LVSV", "wall_septal", "wall_lateral")
     people = cohort(unknown=unknown)
-    reader = fresh_reader(people, tiny_preset, components=2)
-    about = reader.conditioner.config
+    regressor = fresh_regressor(people, tiny_preset, components=2)
+    about = regressor.conditioner.config
     assert about.phenotypes == tuple(name for name in PHENOTYPES if name not in unknown)
     assert len(about.phenotype_mean) == len(about.phenotype_std) == len(PHENOTYPES) - 3
-    assert reader.conditioner.code_length == len(PHENOTYPES) - 3 + 2
+    assert regressor.conditioner.code_length == len(PHENOTYPES) - 3 + 2
     known = people.phenotypes[:20, PHENOTYPES.index("LVEF")]
     assert about.phenotype_mean[about.phenotypes.index("LVEF")] == pytest.approx(known.mean(), rel=1e-5)
 
 
 @pytest.mark.filterwarnings("error::RuntimeWarning")
 def test_a_cohort_without_phenotypes_is_asked_for_components_only(tiny_preset):
-    assert fresh_reader(cohort(PHENOTYPES), tiny_preset, components=3).conditioner.code_length == 3
-    assert fresh_reader(cohort(PHENOTYPES), tiny_preset, components=0).conditioner.target_head is None
+    assert fresh_regressor(cohort(PHENOTYPES), tiny_preset, components=3).conditioner.code_length == 3
+    assert fresh_regressor(cohort(PHENOTYPES), tiny_preset, components=0).conditioner.target_head is None
 
 
 def test_what_is_the_same_in_everybody_is_divided_by_1(tiny_preset):
@@ -66,52 +66,52 @@ def test_what_is_the_same_in_everybody_is_divided_by_1(tiny_preset):
     people = cohort()
     people.person[:, 0], people.person[:, 2] = 0, 165
     people.phenotypes[1:, 4] = np.nan
-    reader = fresh_reader(people, tiny_preset, components=0)
-    about = reader.conditioner.config
+    regressor = fresh_regressor(people, tiny_preset, components=0)
+    about = regressor.conditioner.config
     assert about.person_std[0] == about.person_std[2] == 1 and about.phenotype_std[4] == 1
     assert about.person_mean[0] == 0 and about.person_mean[2] == 165
     assert about.phenotype_mean[4] == pytest.approx(people.phenotypes[0, 4])
-    tokens = reader.conditioner.person_tokens(torch.from_numpy(people.person), torch.ones(PEOPLE, dtype=torch.bool))
+    tokens = regressor.conditioner.person_tokens(torch.from_numpy(people.person), torch.ones(PEOPLE, dtype=torch.bool))
     assert tokens.isfinite().all()
 
 
 def test_persons_of_whom_a_field_is_unknown_have_the_conditioners_own_statistics(tiny_preset):
     people = cohort()
     people.person[:, 3] = np.nan
-    about = fresh_reader(people, tiny_preset, components=0).conditioner.config
+    about = fresh_regressor(people, tiny_preset, components=0).conditioner.config
     usual = HeartConditioner(width=8).config
     assert (about.person_mean, about.person_std) == (usual.person_mean, usual.person_std)
 
 
 def test_the_encoder_is_built_for_the_cohorts_strips(tiny_preset):
-    about = fresh_reader(cohort(), tiny_preset, components=0).ecg_encoder.config
+    about = fresh_regressor(cohort(), tiny_preset, components=0).ecg_encoder.config
     assert (about.sampling_rate, about.duration_s, about.width) == (250, 1.0, tiny_preset.ecg_width)
 
 
 @torch.no_grad()
 def test_the_generator_fits_its_conditioner(tiny_preset):
     conditioner = HeartConditioner(width=tiny_preset.ecg_width, components=5)
-    prior, unet = fresh_generator(conditioner, tiny_preset, (4, 6, 8))
+    prior, denoiser = fresh_generator(conditioner, tiny_preset, (4, 6, 8))
     noisy, summary = torch.randn(2, 5), torch.randn(2, conditioner.summary_length)
     assert prior(noisy, torch.rand(2), summary).shape == (2, 5)
-    told = conditioner.told(summary, noisy, torch.ones(2, dtype=torch.bool))
-    places, tokens = torch.zeros(2, 3), torch.randn(2, 7, tiny_preset.ecg_width)
-    latents = torch.randn(2, 3, 4, 6, 8)
-    assert denoise_heart(unet, latents, torch.rand(2), places, places, tokens, told).shape == latents.shape
+    condition = conditioner.global_condition(summary, noisy, torch.ones(2, dtype=torch.bool))
+    places = Places.short_axis(torch.zeros(2, 3), torch.zeros(2, 3))
+    latents, tokens = torch.randn(2, 3, 4, 6, 8), torch.randn(2, 7, tiny_preset.ecg_width)
+    assert denoiser(latents, torch.rand(2), places, tokens, condition).shape == latents.shape
 
 
-def test_a_reader_begins_from_what_another_has_learned(tiny_preset):
+def test_a_regressor_begins_with_what_another_has_learned(tiny_preset):
     """All but the last layer, whose length is that of another heart code."""
     torch.manual_seed(0)
-    taught = fresh_reader(cohort(), tiny_preset, components=0)
-    reader = fresh_reader(cohort(), tiny_preset, components=6)
-    before = {name: value.clone() for name, value in reader.state_dict().items()}
-    begin_from(reader, taught)
-    after, learned = reader.state_dict(), taught.state_dict()
+    taught = fresh_regressor(cohort(), tiny_preset, components=0)
+    regressor = fresh_regressor(cohort(), tiny_preset, components=6)
+    before = {name: value.clone() for name, value in regressor.state_dict().items()}
+    copy_matching_weights(regressor, taught)
+    after, learned = regressor.state_dict(), taught.state_dict()
     own = {"conditioner.target_head.weight", "conditioner.target_head.bias"}
     assert own < after.keys() and after.keys() == learned.keys()
     for name, value in after.items():
         assert torch.equal(value, (before if name in own else learned)[name]), name
     assert not torch.equal(before["ecg_encoder.stem.0.weight"], after["ecg_encoder.stem.0.weight"])
     taught.ecg_encoder.stem[0].weight.data.zero_()  # a copy: what the taught one does later is its own affair
-    assert reader.ecg_encoder.stem[0].weight.abs().max() > 0
+    assert regressor.ecg_encoder.stem[0].weight.abs().max() > 0

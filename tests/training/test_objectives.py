@@ -3,20 +3,12 @@ import math
 import pytest
 import torch
 
-from cohort.dataset import heart_batch
-from models.unet import denoise_heart
-from training.objectives import (
-    ConditionReader,
-    HeartDenoiser,
-    dropped,
-    flow_loss,
-    heart_window,
-    interpolated,
-    learning_rate,
-    stratified_sigma,
-    target_loss,
-)
+from models.code_regressor import CodeRegressor
+from sampling.pipeline import PatientBatch
+from training.batch import heart_batch
+from training.objectives import dropped, flow_loss, heart_window, interpolated, stratified_sigma, target_loss
 from training.order import keyed_generator
+from training.recipe import Recipe
 
 
 def latents(seed, batch=3, slices=4):
@@ -77,7 +69,7 @@ def test_ecg_and_person_are_dropped_independently_at_the_stated_rate():
 
 
 def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
-    rates = [learning_rate(step, steps=100, peak=2e-3, warmup=10) for step in range(101)]
+    rates = [Recipe(steps=100, learning_rate=2e-3, warmup=10).rate_at(step) for step in range(101)]
     assert rates[0] == pytest.approx(2e-4)
     assert max(rates) == pytest.approx(2e-3) and rates[9] == pytest.approx(2e-3)
     assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
@@ -87,21 +79,14 @@ def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
 
 
 @torch.no_grad()
-def test_the_denoiser_of_training_is_the_one_of_sampling(prepared, tiny_parts):
-    """One heart through HeartDenoiser and ConditionReader and through the parts themselves."""
-    encoder, conditioner, unet = (tiny_parts[name] for name in ("ecg_encoder", "conditioner", "unet"))
-    drawn = torch.randn(len(prepared.eid), 3, 2, 4, 4, 4, generator=keyed_generator(1)).numpy()
+def test_the_condition_of_training_is_the_one_of_sampling(prepared, tiny_parts, tiny_pipeline):
+    """One batch through the CodeRegressor and through the pipeline."""
+    drawn = torch.zeros(len(prepared.eid), 3, 2, 4, 4, 4).numpy()
     batch = heart_batch(prepared, drawn, torch.tensor([1, 2]), None)
-    noisy, sigma = torch.randn(2, 6, 4, 4, 4, generator=keyed_generator(2)), torch.tensor([0.25, 0.75])
-    present = torch.tensor([True, False]), torch.tensor([False, True])
-    tokens, summary = ConditionReader(encoder, conditioner)(batch.ecg, batch.lead_mask, batch.person, *present)
-    again = conditioner(*encoder(batch.ecg, batch.lead_mask), batch.person, *present)
-    assert torch.equal(tokens, again[0]) and torch.equal(summary, again[1])
-    told = conditioner.told(summary, torch.ones(2, conditioner.code_length), present[0])
-    velocity = HeartDenoiser(unet, denoise_heart)(noisy, sigma, batch, tokens, told)
-    expected = denoise_heart(unet, noisy, 1000 * sigma, batch.level_mm, batch.phase, tokens, told)
-    assert torch.equal(velocity, expected)
-    assert not torch.allclose(velocity[0], velocity[1], atol=1e-3)
+    given = (batch.ecg, batch.lead_mask, batch.person, torch.tensor([True, False]), torch.tensor([False, True]))
+    trained = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])(*given)
+    sampled = tiny_pipeline.encode(PatientBatch(*given), guided=False)
+    assert all(map(torch.equal, trained, sampled))
 
 
 def test_noise_levels_are_one_in_each_part_of_the_range():

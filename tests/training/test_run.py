@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from cohort.code_version import code_version
+from cohort.disk import PARTIAL
 from cohort.errors import InputError
 from cohort.provenance import settings_sha256
 from training.checkpoint import damaged
@@ -142,14 +143,15 @@ def test_it_never_starts_anew_in_silence(run):
 
 
 def test_a_checkpoint_torn_while_being_written_is_not_one(run):
-    shutil.copytree(checkpoint(run, 2), run.checkpoints / ".partial_00000003")
+    shutil.copytree(checkpoint(run, 2), run.checkpoints / f"{PARTIAL}0a1b2c3d-step_00000003")
     assert run.load()[0] == 2
     run.save(3, parts(3))  # over the leftover
     assert run.load()[0] == 3
 
 
 def test_what_killed_saves_have_left_goes_at_the_next_start(tmp_path):
-    for partial in (tmp_path / "checkpoints" / ".partial_step_00000003", tmp_path / ".partial_best"):
+    for folder, name in ((tmp_path / "checkpoints", "step_00000003"), (tmp_path, "best.safetensors")):
+        partial = folder / f"{PARTIAL}0a1b2c3d-{name}"
         partial.mkdir(parents=True)
         (partial / ".tmpAbCd12").write_bytes(b"half")
     Run(tmp_path, CONFIG)

@@ -4,6 +4,7 @@ import torch
 
 from cohort.cine import Label
 from models.segmenter import CLASSES, Segmenter
+from training.batch import draw_slices
 from training.segmenter import blurred, held_out_dice, labelled_rows, segmentation_loss
 
 SHADES = {Label.LV_CAVITY: 0.9, Label.LV_MYOCARDIUM: 0.4, Label.RV_CAVITY: 0.7}
@@ -41,8 +42,6 @@ def test_softening_keeps_the_range_and_is_a_function_of_its_generator():
 
 def test_a_segmenter_can_learn(prepared):
     """Thirty steps on the phantom's slices: the cavities are found."""
-    from cohort.dataset import draw_slices
-
     torch.manual_seed(0)
     segmenter = Segmenter(widths=(8, 16))
     optimizer = torch.optim.Adam(segmenter.parameters(), lr=1e-2)

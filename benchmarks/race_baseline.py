@@ -1,14 +1,11 @@
-"""The two arms of the race: this project's stages, and a baseline assembled from the field's defaults."""
+"""The other arm of the race: a baseline assembled from the field's defaults."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from copy import deepcopy
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from diffusers import AutoencoderKL, DDIMScheduler, DDPMScheduler, UNet2DConditionModel
 from diffusers.models.embeddings import get_timestep_embedding
 from diffusers.training_utils import EMAModel
@@ -21,59 +18,9 @@ from benchmarks.race_judge import Race
 from cohort.prepared import PreparedCohort
 from models.ecg_encoder import ECGEncoder
 from models.places import Places
-from sampling.patients import Patient, generate, patient_batch
+from sampling.patients import Patient, patient_batch
 from training.batch import draw_slices, heart_batch
-from training.options import DiffusionOptions, StageSteps
 from training.order import keyed_generator, rows_of_step
-from training.stages import STAGES, Training, with_lengths
-
-# ---- Ours ----
-
-JUDGED_EVERY = 100  # of our steps
-HEARTS_AT_ONCE = 8
-
-
-class Enough(Exception):
-    """The goal is reached: our arm need not learn on."""
-
-
-def our_options(folder: Path, segmenter: Path, steps: int) -> DiffusionOptions:
-    """Of a short training of the nano preset.
-
-    Args:
-        folder: of the arm. segmenter: the judge's own run, so that none is trained. steps: of the denoiser.
-    """
-    return DiffusionOptions(
-        output=folder,
-        autoencoder=folder / "autoencoder",
-        segmenter=segmenter,
-        preset="nano",
-        steps=steps,
-        stage_steps=StageSteps(autoencoder=450, ceiling=800, condition=500, prior=600),
-        evaluate_every=JUDGED_EVERY,
-    )
-
-
-def learn_ours(options: DiffusionOptions, cohort: PreparedCohort, accelerator: Accelerator, race: Race) -> None:
-    """The stages of train_diffusion.py, until the goal is reached; judged whenever the denoiser is evaluated."""
-    training = Training(with_lengths(options, accelerator.device.type), accelerator, cohort)
-
-    def hearts(patients: list[Patient], samples: int) -> np.ndarray:
-        training.pipeline.set_progress_bar_config(disable=True)
-        made = generate(training.pipeline, patients, samples, options.seed, HEARTS_AT_ONCE)
-        return np.stack([hearts for _, hearts in made])
-
-    def watch(step: int) -> None:
-        if race.reached(hearts, step):
-            raise Enough
-
-    training.watch = watch
-    with suppress(Enough):
-        for learn in STAGES.values():
-            learn(training)
-
-
-# ---- The baseline ----
 
 AUTOENCODER_SHARE = 0.3  # of the baseline's minutes
 KEPT_AT = (0.4, 0.6, 0.8, 1.0)  # shares of the baseline's minutes whose weights are kept to be judged

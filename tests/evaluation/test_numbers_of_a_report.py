@@ -1,4 +1,4 @@
-"""The measure is itself tested: what the figures of a report say of hearts of which everything is known."""
+"""The measure is itself tested: what the numbers of a report say of hearts of which everything is known."""
 
 import numpy as np
 import pytest
@@ -61,8 +61,8 @@ def posterior(rho, m, n=N, spread=1.0, seed=0):
     return MEAN + SD * samples, (MEAN + SD * truth)[:, 0]
 
 
-def every(figures, key):
-    return np.array([figures[name][key] for name in PHENOTYPES])
+def every(numbers, key):
+    return np.array([numbers[name][key] for name in PHENOTYPES])
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +83,17 @@ def few_draws(monkeypatch):
 # ---- The shape of it ----
 
 
-def test_every_phenotype_has_every_figure_and_its_interval(truth):
+def test_every_phenotype_has_every_number_and_its_interval(truth):
     noisy = truth + drawn(1) - MEAN
-    figures = by_phenotype(agreement, noisy, truth)
-    assert tuple(figures) == PHENOTYPES
+    numbers = by_phenotype(agreement, noisy, truth)
+    assert tuple(numbers) == PHENOTYPES
     for k, name in enumerate(PHENOTYPES):
         expected = agreement(noisy[:, k], truth[:, k])
-        assert {key: figures[name][key] for key in expected} == expected and expected["n"] == N
+        assert {key: numbers[name][key] for key in expected} == expected and expected["n"] == N
         for key in expected.keys() - {"n"}:
-            low, high = figures[name][f"{key}_ci"]
-            assert low < figures[name][key] < high
-        assert figures[name].keys() == expected.keys() | {f"{key}_ci" for key in expected if key != "n"}
+            low, high = numbers[name][f"{key}_ci"]
+            assert low < numbers[name][key] < high
+        assert numbers[name].keys() == expected.keys() | {f"{key}_ci" for key in expected if key != "n"}
 
 
 @pytest.mark.filterwarnings("error")
@@ -107,11 +107,11 @@ def test_the_mean_of_the_samples_leaves_out_what_could_not_be_measured():
 
 def test_the_truth_itself_agrees_and_everything_is_kept(truth):
     itself = found(truth[:, None])
-    figures = agreement_numbers(itself, itself, truth)
+    numbers = agreement_numbers(itself, itself, truth)
     for key in ("agreement", "agreement_of_one_sample", "measured_on_true_hearts"):
-        np.testing.assert_allclose(every(figures[key], "r2"), 1)
-        np.testing.assert_allclose(every(figures[key], "r"), 1)
-        assert (every(figures[key], "mae") == 0).all()
+        np.testing.assert_allclose(every(numbers[key], "r2"), 1)
+        np.testing.assert_allclose(every(numbers[key], "r"), 1)
+        assert (every(numbers[key], "mae") == 0).all()
     kept = ceiling_numbers(itself, truth, truth)["information_kept"]
     assert list(kept.values()) == pytest.approx([1] * K)
 
@@ -119,9 +119,9 @@ def test_the_truth_itself_agrees_and_everything_is_kept(truth):
 def test_the_truth_of_another_scores_at_chance(truth):
     """r of n independent pairs has a standard deviation of n^-1/2, 0.06 here; R2 an expectation of -1."""
     others = truth[derangement(N, 0)]
-    figures = control_numbers({"shuffled": others}, truth)["shuffled"]
-    assert np.abs(every(figures, "r")).max() < 0.15 and every(figures, "r2").max() < -0.6
-    low, high = np.array([figures[name]["r_ci"] for name in PHENOTYPES]).T
+    numbers = control_numbers({"shuffled": others}, truth)["shuffled"]
+    assert np.abs(every(numbers, "r")).max() < 0.15 and every(numbers, "r2").max() < -0.6
+    low, high = np.array([numbers[name]["r_ci"] for name in PHENOTYPES]).T
     assert ((low < 0) & (high > 0)).sum() >= K - 1
     kept = ceiling_numbers(found(others[:, None]), truth + 0.3 * (drawn(2) - MEAN), truth)["information_kept"]
     assert max(kept.values()) < -0.6
@@ -130,31 +130,31 @@ def test_the_truth_of_another_scores_at_chance(truth):
 def test_the_mean_heart_explains_nothing_and_keeps_nothing(truth):
     """Of other people than those it is compared with."""
     mean = np.broadcast_to(drawn(1).mean(axis=0), (N, 3, K))
-    figures = agreement_numbers(found(mean), found(truth[:, None]), truth)
-    assert every(figures["agreement"], "r2").max() <= 0 and every(figures["agreement"], "r2").min() > -0.1
-    assert np.abs(np.nan_to_num(every(figures["agreement"], "r"))).max() < 1e-9  # NaN but for rounding
+    numbers = agreement_numbers(found(mean), found(truth[:, None]), truth)
+    assert every(numbers["agreement"], "r2").max() <= 0 and every(numbers["agreement"], "r2").min() > -0.1
+    assert np.abs(np.nan_to_num(every(numbers["agreement"], "r"))).max() < 1e-9  # NaN but for rounding
     kept = ceiling_numbers(found(mean), truth + 0.5 * (drawn(2) - MEAN), truth)["information_kept"]
     assert max(kept.values()) <= 0
 
 
 def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):
     ceiling = truth + 0.7 * (drawn(2) - MEAN)
-    figures = ceiling_numbers(found(ceiling[:, None]), ceiling, truth)
-    assert tuple(figures["information_kept"]) == tuple(figures["information_kept_ci"]) == PHENOTYPES
-    assert list(figures["information_kept"].values()) == pytest.approx([1] * K)
-    assert np.array(list(figures["information_kept_ci"].values())) == pytest.approx(np.ones((K, 2)))
-    assert every(figures["ceiling"], "r2") == pytest.approx(np.full(K, 0.51), abs=0.15)
+    numbers = ceiling_numbers(found(ceiling[:, None]), ceiling, truth)
+    assert tuple(numbers["information_kept"]) == tuple(numbers["information_kept_ci"]) == PHENOTYPES
+    assert list(numbers["information_kept"].values()) == pytest.approx([1] * K)
+    assert np.array(list(numbers["information_kept_ci"].values())) == pytest.approx(np.ones((K, 2)))
+    assert every(numbers["ceiling"], "r2") == pytest.approx(np.full(K, 0.51), abs=0.15)
 
 
 def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
     samples, known = np.repeat(truth[:, None], 3, axis=1), truth.copy()
     samples[:10, 0, 0], samples[:4, :, 0], known[20:25, 0] = np.nan, np.nan, np.nan
-    figures = agreement_numbers(found(samples), found(truth[:, None]), known)
-    assert figures["agreement"]["LVEDV"]["n"] == N - 4 - 5
-    assert figures["agreement_of_one_sample"]["LVEDV"]["n"] == N - 10 - 5
-    assert figures["measured_on_true_hearts"]["LVEDV"]["n"] == N - 5
-    assert figures["agreement"]["LVESV"]["n"] == N
-    np.testing.assert_allclose(every(figures["agreement"], "r2"), 1)
+    numbers = agreement_numbers(found(samples), found(truth[:, None]), known)
+    assert numbers["agreement"]["LVEDV"]["n"] == N - 4 - 5
+    assert numbers["agreement_of_one_sample"]["LVEDV"]["n"] == N - 10 - 5
+    assert numbers["measured_on_true_hearts"]["LVEDV"]["n"] == N - 5
+    assert numbers["agreement"]["LVESV"]["n"] == N
+    np.testing.assert_allclose(every(numbers["agreement"], "r2"), 1)
 
 
 # ---- A Gaussian posterior ----
@@ -164,26 +164,26 @@ def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
 def test_a_true_posterior_has_the_r2_it_should(rho, m):
     """Truth and mean of m samples differ by (1 - rho)(1 + 1/m) of the variance; of one sample, by twice 1 - rho."""
     samples, truth = posterior(rho, m, n=2000)
-    figures = agreement_numbers(found(samples), found(truth[:, None]), truth)
+    numbers = agreement_numbers(found(samples), found(truth[:, None]), truth)
     sd = 3 * (1 - rho) * (2 / 2000) ** 0.5  # a little more than that of R2
-    assert every(figures["agreement"], "r2") == pytest.approx(np.full(K, 1 - (1 - rho) * (1 + 1 / m)), abs=4 * sd / 3)
-    one = every(figures["agreement_of_one_sample"], "r2")
+    assert every(numbers["agreement"], "r2") == pytest.approx(np.full(K, 1 - (1 - rho) * (1 + 1 / m)), abs=4 * sd / 3)
+    one = every(numbers["agreement_of_one_sample"], "r2")
     assert one == pytest.approx(np.full(K, 1 - 2 * (1 - rho)), abs=8 * sd / 3)
 
 
 def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less():
     samples, truth = posterior(0.4, 8, n=2000)
-    figures = certainty_numbers(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
+    numbers = certainty_numbers(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
     for level in (50, 80, 90):
         sd = 100 * (level / 100 * (1 - level / 100) / 2000) ** 0.5
-        assert every(figures["coverage"], str(level)) == pytest.approx(np.full(K, level), abs=4 * sd)
-        in_group = every(figures["coverage_groups"]["some"], str(level))
+        assert every(numbers["coverage"], str(level)) == pytest.approx(np.full(K, level), abs=4 * sd)
+        in_group = every(numbers["coverage_groups"]["some"], str(level))
         assert in_group == pytest.approx(np.full(K, level), abs=4 * 2**0.5 * sd)
-    assert every(figures["coverage_groups"]["some"], "n").tolist() == [1000] * K
-    counts = np.array([figures["rank_histogram"][name] for name in PHENOTYPES])
+    assert every(numbers["coverage_groups"]["some"], "n").tolist() == [1000] * K
+    counts = np.array([numbers["rank_histogram"][name] for name in PHENOTYPES])
     assert counts.shape == (K, 9) and counts.sum() == K * 2000
     assert counts.min() > 2000 / 9 * 0.7 and counts.max() < 2000 / 9 * 1.3
-    assert "coverage_calibrated" not in figures
+    assert "coverage_calibrated" not in numbers
     narrow, _ = posterior(0.4, 8, n=2000, spread=0.5)
     assert every(certainty_numbers(found(narrow), truth, None, {})["coverage"], "90").max() < 75
 
@@ -191,9 +191,9 @@ def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less()
 def test_calibration_fitted_on_others_mends_the_coverage():
     samples, truth = posterior(0.4, 8, n=2000, spread=0.5)
     factors = fit_spread(samples[:1000], truth[:1000])
-    figures = certainty_numbers(found(samples[1000:]), truth[1000:], factors, {})
-    assert every(figures["coverage"], "90").max() < 75
-    calibrated = figures["coverage_calibrated"]
+    numbers = certainty_numbers(found(samples[1000:]), truth[1000:], factors, {})
+    assert every(numbers["coverage"], "90").max() < 75
+    calibrated = numbers["coverage_calibrated"]
     assert every(calibrated, "90") == pytest.approx(np.full(K, 90), abs=4 * 100 * (2 * 0.09 / 1000) ** 0.5)
     assert all(low < calibrated[name]["90"] < high for name in PHENOTYPES for low, high in [calibrated[name]["90_ci"]])
 
@@ -219,11 +219,11 @@ def test_the_true_heart_is_found_at_once_and_anothers_at_chance(truth, true_feat
     features, mask = true_features
     real = found(truth[:, None], features=features)
     shuffled = found(truth[:, None], features=features[derangement(N, 0)])
-    figures = retrieval_numbers(real, shuffled, real, mask)
-    assert figures["retrieval"]["median_percentile"] == 0 and figures["retrieval"]["top_1"] == 100
-    assert figures["retrieval_shuffled"]["median_percentile"] == pytest.approx(50, abs=12)
-    assert figures["retrieval_shuffled"]["top_5"] < 10
-    assert figures["retrieval"]["n"] == N and len(figures["retrieval_shuffled"]["median_percentile_ci"]) == 2
+    numbers = retrieval_numbers(real, shuffled, real, mask)
+    assert numbers["retrieval"]["median_percentile"] == 0 and numbers["retrieval"]["top_1"] == 100
+    assert numbers["retrieval_shuffled"]["median_percentile"] == pytest.approx(50, abs=12)
+    assert numbers["retrieval_shuffled"]["top_5"] < 10
+    assert numbers["retrieval"]["n"] == N and len(numbers["retrieval_shuffled"]["median_percentile_ci"]) == 2
 
 
 def test_the_mean_heart_finds_nobody(truth, true_features):
@@ -238,8 +238,8 @@ def test_samples_of_one_patient_find_him_better_together_than_alone(truth, true_
     noise = np.random.default_rng(4).normal(0, 15, (N, 8, 3, 2, 4))
     real, samples = found(truth[:, None], features=features), (features + noise).astype(np.float16)
     eight, one = (found(truth[:, None], features=f) for f in (samples, samples[:, :1]))
-    figures = retrieval_numbers(eight, one, real, mask)
-    assert figures["retrieval"]["median_percentile"] < figures["retrieval_shuffled"]["median_percentile"] / 2 < 25
+    numbers = retrieval_numbers(eight, one, real, mask)
+    assert numbers["retrieval"]["median_percentile"] < numbers["retrieval_shuffled"]["median_percentile"] / 2 < 25
 
 
 def test_slices_that_were_not_acquired_have_no_say_in_retrieval(truth, true_features):
@@ -267,14 +267,14 @@ def test_a_thinned_territory_is_found_and_without_thinning_it_is_chance():
     thin, scars = infarcts(0.6)
     even, _ = infarcts(1.0, seed=1)
     generated, real = (found(np.zeros((200, 2, K)), territories=walls) for walls in (thin, even))
-    figures = territory_numbers(generated, real, np.arange(80), scars)
-    assert figures["thinnest_in_territory"] == 1 and figures["thinnest_in_territory_ci"] == [1, 1]
-    sd = (figures["chance"] * (1 - figures["chance"]) / 120) ** 0.5
-    assert figures["chance"] == pytest.approx(1 / 3) and figures["n"] == 120
-    assert figures["thinnest_in_territory_real"] == pytest.approx(1 / 3, abs=4 * sd)
+    numbers = territory_numbers(generated, real, np.arange(80), scars)
+    assert numbers["thinnest_in_territory"] == 1 and numbers["thinnest_in_territory_ci"] == [1, 1]
+    sd = (numbers["chance"] * (1 - numbers["chance"]) / 120) ** 0.5
+    assert numbers["chance"] == pytest.approx(1 / 3) and numbers["n"] == 120
+    assert numbers["thinnest_in_territory_real"] == pytest.approx(1 / 3, abs=4 * sd)
     swapped = territory_numbers(real, generated, np.arange(80), scars)
     assert swapped["thinnest_in_territory_real"] == 1
-    assert swapped["thinnest_in_territory"] == figures["thinnest_in_territory_real"]
+    assert swapped["thinnest_in_territory"] == numbers["thinnest_in_territory_real"]
 
 
 def test_a_territory_thin_in_everybody_is_no_scar():
@@ -293,13 +293,13 @@ def test_agreement_of_a_group_is_that_of_its_people(truth):
     samples[groups["lvh"]] = np.repeat(truth[groups["lvh"], None], 2, axis=1)
     scars = {name: 200 + 30 * k + np.arange(30) for k, name in enumerate(TERRITORIES)}
     made, real = found(samples), found(truth[:, None])
-    figures = group_numbers(made, real, truth, groups, scars)
-    assert {group: figures[group]["n"] for group in figures} == {"normal": 80, "lvh": 30, "infarct": 100}
-    np.testing.assert_allclose(every(figures["lvh"], "r2"), 1)
+    numbers = group_numbers(made, real, truth, groups, scars)
+    assert {group: numbers[group]["n"] for group in numbers} == {"normal": 80, "lvh": 30, "infarct": 100}
+    np.testing.assert_allclose(every(numbers["lvh"], "r2"), 1)
     expected = agreement(samples[:80, :, 3].mean(axis=1), truth[:80, 3])
-    assert {key: figures["normal"][PHENOTYPES[3]][key] for key in expected} == pytest.approx(expected)
-    assert figures["infarct"]["territory"]["n"] == 90
-    assert "territory" not in figures["normal"] and "territory" not in figures["lvh"]
+    assert {key: numbers["normal"][PHENOTYPES[3]][key] for key in expected} == pytest.approx(expected)
+    assert numbers["infarct"]["territory"]["n"] == 90
+    assert "territory" not in numbers["normal"] and "territory" not in numbers["lvh"]
     without = group_numbers(made, real, truth, {"infarct": groups["infarct"]}, scars)
     assert "territory" not in without["infarct"]  # nobody healthy to compare with
     assert group_numbers(made, real, truth, {}, {}) == {}
@@ -319,10 +319,10 @@ def test_the_segmenter_is_judged_where_there_are_label_maps(truth):
     real = found(truth[:10, None], faulty=np.arange(10)[:, None] < 1)
     wrong = labelled()
     wrong[wrong == Label.RV_CAVITY] = 0
-    figures = segmenter_numbers(real, labelled(), wrong, made)
-    assert figures["lv_cavity"]["dice"] == figures["lv_myocardium"]["dice"] == 1 and figures["rv_cavity"]["dice"] == 0
-    assert figures["lv_cavity"]["n"] == 6 and figures["lv_cavity"]["dice_ci"] == [1, 1]
-    counts = {key: figures[key] for key in ("quality_failures", "quality_failures_real", "hearts_judged")}
+    numbers = segmenter_numbers(real, labelled(), wrong, made)
+    assert numbers["lv_cavity"]["dice"] == numbers["lv_myocardium"]["dice"] == 1 and numbers["rv_cavity"]["dice"] == 0
+    assert numbers["lv_cavity"]["n"] == 6 and numbers["lv_cavity"]["dice_ci"] == [1, 1]
+    counts = {key: numbers[key] for key in ("quality_failures", "quality_failures_real", "hearts_judged")}
     assert counts == {"quality_failures": 3, "quality_failures_real": 1, "hearts_judged": 20}
     nobody = segmenter_numbers(real, labelled(0), labelled(0), made)
     assert nobody["lv_cavity"] == nobody["rv_cavity"] == {} and nobody["hearts_judged"] == 20
@@ -341,11 +341,11 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
     mask = rng.random((12, 3, 2)) < 0.8
     features = rng.normal(size=(12, 1, 3, 2, 4)).astype(np.float16)
     real = found(drawn(n=12)[:, None], hearts=hearts, features=features)
-    figures, (true_spectrum, made_spectrum) = realism_numbers(real, real, mask, hearts[:, 0].mean(axis=0) / 255)
-    assert figures["ssim"] == pytest.approx(1) and figures["spectrum_gap"] == figures["classifier_auc"] == 0
-    assert figures["ssim_mean_heart"] < 0.5 and figures["psnr_mean_heart"] < 20
-    assert figures["fid"] == pytest.approx(figures["fid_real"])
-    assert figures["coverage"] == figures["coverage_real"]
+    numbers, (true_spectrum, made_spectrum) = realism_numbers(real, real, mask, hearts[:, 0].mean(axis=0) / 255)
+    assert numbers["ssim"] == pytest.approx(1) and numbers["spectrum_gap"] == numbers["classifier_auc"] == 0
+    assert numbers["ssim_mean_heart"] < 0.5 and numbers["psnr_mean_heart"] < 20
+    assert numbers["fid"] == pytest.approx(numbers["fid_real"])
+    assert numbers["coverage"] == numbers["coverage_real"]
     np.testing.assert_array_equal(true_spectrum, made_spectrum)
     assert not any(key.endswith("_mean_heart") for key in realism_numbers(real, real, mask, None)[0])
     blind = np.where(mask[:, None, :, :, None, None], hearts, 77).astype(np.uint8)
@@ -355,20 +355,20 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
 
 
 def test_a_classifier_judges_no_handful_of_people(monkeypatch):
-    """Two thirds of six people are too few to learn from, a third too few to judge: no figure, no time spent."""
+    """Two thirds of six people are too few to learn from, a third too few to judge: no number, no time spent."""
     monkeypatch.setattr(report, "classifier_auc", lambda *_, **__: pytest.fail("was asked"))
     rng = np.random.default_rng(8)
     hearts = rng.integers(0, 256, (6, 1, 3, 2, 24, 24)).astype(np.uint8)
     real = found(drawn(n=6)[:, None], hearts=hearts, features=rng.normal(size=(6, 1, 3, 2, 4)).astype(np.float16))
-    figures, _ = realism_numbers(real, real, np.ones((6, 3, 2), bool), None)
-    assert np.isnan(figures["classifier_auc"]) and np.isnan(figures["classifier_auc_shape"])
+    numbers, _ = realism_numbers(real, real, np.ones((6, 3, 2), bool), None)
+    assert np.isnan(numbers["classifier_auc"]) and np.isnan(numbers["classifier_auc_shape"])
 
 
 def test_an_autoencoder_that_loses_nothing_costs_nothing(no_classifier):
     rng, truth = np.random.default_rng(7), drawn(n=12)
     features, mask = rng.normal(size=(12, 1, 3, 2, 4)).astype(np.float16), np.ones((12, 3, 2), bool)
     real = found(truth[:, None], hearts=rng.integers(0, 256, (12, 1, 3, 2, 24, 24)).astype(np.uint8), features=features)
-    figures, floor = reconstruction_numbers(real, real, mask, truth)
-    np.testing.assert_allclose(every(figures, "r2"), 1)
+    numbers, floor = reconstruction_numbers(real, real, mask, truth)
+    np.testing.assert_allclose(every(numbers, "r2"), 1)
     assert floor["classifier_auc"] == 0
     assert floor["fid"] == pytest.approx(realism_numbers(real, real, mask, None)[0]["fid_real"])

@@ -1,0 +1,55 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cohort.phenotypes import PHENOTYPES
+from evaluation.report_files import write_report
+from evaluation.screen_table import table_of
+
+NAN = float("nan")
+MEASURES_A_SAMPLE = ("calibration", "certainty", "measuring", "segmentation")  # what sample.py imports
+HEAVY = {"matplotlib", "torchmetrics", "scipy.stats", "scipy.spatial", "diffusers", "accelerate"}
+
+
+def report(people):
+    scores = {name: {"r2": 0.5} for name in PHENOTYPES}
+    return {
+        "n_subjects": people,
+        "n_samples": 4,
+        "agreement": scores,
+        "agreement_of_one_sample": scores | {"LVM": {"r2": NAN}},
+        "controls": {"person_only": {name: {"r2": -12.25} for name in PHENOTYPES}},
+        "measured_on_true_hearts": scores,
+        "coverage": {name: {"90": 88.0} for name in PHENOTYPES},
+    }
+
+
+@pytest.mark.parametrize("people", [6, 60])
+def test_what_json_cannot_say_is_null_and_few_people_get_no_table(people, tmp_path, capsys):
+    write_report(tmp_path, tmp_path, report(people), {})
+    stored = json.loads((tmp_path / "report.json").read_text(), parse_constant=pytest.fail)
+    assert stored["agreement_of_one_sample"]["LVM"]["r2"] is None
+    assert stored["agreement"] == report(people)["agreement"]
+    assert (tmp_path / "report.html").stat().st_size > 1000
+    assert ("person_only" in capsys.readouterr().out) is (people == 60)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+
+
+def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
+    head, columns, *rows = table_of(report(60)).splitlines()
+    assert head == "R2, 60 people, 4 hearts each"
+    assert columns.split() == ["generated", "one", "person_only", "true", "heart", "kept", "many", "90", "%"]
+    assert [row.split()[0] for row in rows] == list(PHENOTYPES)
+    assert {len(row) for row in rows} == {len(columns)}
+    assert rows[0].split()[1:] == ["0.50", "0.50", "-12.25", "0.50", "nan", "nan", "88"]
+
+
+def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
+    """sample.py answers sooner without them."""
+    words = "import sys, " + ", ".join(f"evaluation.{name}" for name in MEASURES_A_SAMPLE) + "; print(*sys.modules)"
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", words], cwd=root, capture_output=True, text=True, check=True)
+    assert not HEAVY & set(done.stdout.split())

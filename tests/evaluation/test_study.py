@@ -1,0 +1,225 @@
+"""Who is given what, who is measured, and who taught: on a prepared cohort, with networks that are told apart."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
+from evaluation.curves import CURVES, curve_numbers, measure_curves
+from evaluation.record import fingerprint, record_of
+from evaluation.report import segmenter_numbers
+from evaluation.study import Study
+from evaluation.study_report import control_phenotypes, label_maps, memorisation_report
+from evaluation.training_people import TrainingPeople
+
+
+class Listens:
+    """A pipeline that writes down what it is given; its hearts are as bright as the number of its calls."""
+
+    config = SimpleNamespace(guidance_scale=1.25, steps=7)
+    device = torch.device("cpu")
+
+    def __init__(self, grid):
+        self.grid, self.heard = grid, []
+
+    def __call__(self, condition, generators, steps, guidance_scale):
+        self.heard.append((condition, steps, guidance_scale))
+        return torch.full((len(generators), *self.grid.shape), min(len(self.heard) / 100, 1.0))
+
+
+class Knows:
+    """A segmenter that has the label map of every slice of a cohort, moved by some pixels."""
+
+    device = torch.device("cpu")
+
+    def __init__(self, cohort, moved=0):
+        shape = (-1, *cohort.hearts.shape[-2:])
+        slices = (cohort.hearts / 255.0).astype(np.float32).reshape(shape)
+        maps = np.roll(cohort.labels.reshape(shape), moved, axis=-1)
+        self.maps = {pixels.tobytes(): labels for pixels, labels in zip(slices, maps, strict=True)}
+
+    def logits_and_features(self, slices):
+        empty = np.zeros(slices.shape[-2:], int)
+        labels = np.stack([self.maps.get(s.numpy().tobytes(), empty) for s in slices[:, 0]])
+        logits = torch.nn.functional.one_hot(torch.from_numpy(labels.astype(int)), 4).movedim(-1, 1).float()
+        return logits, slices.mean(dim=(2, 3))
+
+
+@pytest.fixture(scope="module")
+def state():
+    return Accelerator(cpu=True).state
+
+
+@pytest.fixture
+def study(prepared, geometry, tmp_path):
+    return Study(Listens(geometry), tmp_path, Knows(prepared), prepared, prepared.rows("train"), samples=3)
+
+
+# ---- Arms ----
+
+
+def test_another_patients_ecg_comes_with_the_own_person_and_the_own_noise(study):
+    shuffled = study.patients_of("shuffled_ecg")
+    for own, given in zip(study.patients, shuffled, strict=True):
+        assert given.name == own.name and np.array_equal(given.person, own.person, equal_nan=True)
+        source = [other.name for other in study.patients if np.array_equal(other.signal, given.signal)]
+        assert len(source) == 1 and source != [own.name]
+    again = study.patients_of("shuffled_ecg")
+    assert all(np.array_equal(a.signal, b.signal) for a, b in zip(shuffled, again, strict=True))
+    for arm in ARMS.keys() - {"shuffled_ecg"}:
+        assert study.patients_of(arm) == study.patients
+
+
+WITHHELD = {
+    "generated": (True, True),
+    "shuffled_ecg": (True, True),
+    "person_only": (False, True),
+    "ecg_only": (True, False),
+    "population": (False, False),
+}
+
+
+@pytest.mark.parametrize(("arm", "present"), WITHHELD.items())
+def test_an_arm_withholds_what_its_name_says_and_nothing_else(study, arm, present):
+    assert set(WITHHELD) == set(ARMS) == {"generated", *CONTROLS} and set(CONTROLS) < set(CONTROL_WORDS)
+    hearts = list(study.hearts(arm, [4, 1]))
+    assert [len(made) for made, labels in hearts] == [3 if arm == "generated" else CONTROL_SAMPLES] * 2
+    condition, steps, scale = study.pipeline.heard[0]
+    assert (bool(condition.ecg_present.all()), bool(condition.person_present.all())) == present
+    assert (bool(condition.ecg_present.any()), bool(condition.person_present.any())) == present
+    given = study.patients_of(arm)[4]
+    np.testing.assert_array_equal(condition.ecg[0], given.signal)
+    np.testing.assert_array_equal(condition.person[0], study.patients[4].person)
+    assert steps is scale is None
+
+
+def test_the_real_arm_shows_the_own_hearts(study):
+    for k, (hearts, labels) in zip((3, 0), study.hearts("real", [3, 0]), strict=True):
+        np.testing.assert_array_equal(hearts[0], study.cohort.hearts[study.rows[k]] / 255)
+        assert labels is None
+
+
+def test_the_sampler_is_the_pipelines_own_where_the_study_names_none(study):
+    assert study.sampler == {"guidance_scale": 1.25, "steps": 7}
+    assert replace(study, steps=2, guidance_scale=0.0).sampler == {"guidance_scale": 0.0, "steps": 2}
+
+
+# ---- Measuring ----
+
+
+def test_a_study_goes_on_where_it_was_and_loads_in_the_order_of_its_people(study, state, tmp_path):
+    folder = tmp_path / "work" / "real"
+    study.measure("real", folder, state)
+    written = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert {path.stem for path in written} == {patient.name for patient in study.patients}
+    (folder / f"{study.patients[2].name}.npz").unlink()
+    study.measure("real", folder, state)
+    kept = [path for path, time in written.items() if path.stat().st_mtime_ns == time]
+    assert len(kept) == len(written) - 1 and len(list(folder.iterdir())) == len(written)
+    measured = study.measurements(folder)
+    np.testing.assert_array_equal(measured.hearts[:, 0], study.cohort.hearts[study.rows])
+    turned = replace(study, rows=study.rows[::-1]).measurements(folder)
+    np.testing.assert_array_equal(turned.phenotypes, measured.phenotypes[::-1])
+
+
+def test_a_curve_changes_one_setting_at_a_time_of_the_same_people(study, state, tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.curves.CURVE_PEOPLE", 4)
+    measure_curves(study, tmp_path, state)
+    heard = {(steps, scale) for _, steps, scale in study.pipeline.heard}
+    assert heard == {(steps, None) for steps in CURVES["steps"]} | {(None, s) for s in CURVES["guidance_scale"]}
+    study.measure("real", tmp_path / "real", state)
+    study.measure("generated", tmp_path / "generated", state)
+    arms = (study.measurements(tmp_path / arm) for arm in ("generated", "real"))
+    curves = curve_numbers(study, tmp_path, *arms)
+    assert [c["guidance_scale"] for c in curves[:4]] == list(CURVES["guidance_scale"])
+    assert [c["steps"] for c in curves[4:8]] == list(CURVES["steps"]) and [c["samples"] for c in curves[8:]] == [2]
+    assert all(c["steps"] == 7 for c in curves[:4]) and all(c["guidance_scale"] == 1.25 for c in curves[4:])
+
+
+def test_measurements_are_named_by_what_decides_them(study, tiny_pipeline, tmp_path):
+    tiny_pipeline.save(tmp_path / "pipeline")
+    study = replace(study, folder=tmp_path / "pipeline")
+
+    def name(study, split="test"):
+        return fingerprint(record_of(study, split, None, False))
+
+    assert name(study) == name(replace(study, rows=study.rows[:5])) == name(replace(study, batch_size=1))
+    others = [replace(study, **change) for change in ({"steps": 2}, {"seed": 1}, {"samples": 2})]
+    assert len({name(study), name(study, "all"), *map(name, others)}) == 5
+
+
+# ---- Who taught ----
+
+
+@pytest.fixture
+def poisoned(prepared):
+    """The cohort with a heart of all 255 for everybody who is not of the training split."""
+    hearts = np.array(prepared.hearts)
+    hearts[np.setdiff1d(np.arange(len(hearts)), prepared.rows("train"))] = 255
+    return replace(prepared, hearts=hearts)
+
+
+def test_the_mean_heart_and_the_bank_hold_training_people_only(poisoned):
+    training = TrainingPeople(poisoned, poisoned.rows("train"))
+    hearts, masks = training.hearts
+    assert len(hearts) == len(masks) == len(poisoned.rows("train")) and (hearts != 255).any(axis=(1, 2, 3, 4)).all()
+    acquired = poisoned.mask[training.rows][..., None, None]
+    expected = (hearts * acquired).sum(axis=0) / np.maximum(acquired.sum(axis=0), 1) / 255
+    shown = acquired.any(axis=0)
+    np.testing.assert_allclose(np.where(shown, training.mean_heart, 0), np.where(shown, expected, 0), atol=1e-12)
+    assert [p.name for p in training.first(2).patients] == [p.name for p in training.patients[:2]]
+
+
+def test_the_people_measured_are_recognised_among_those_who_taught(prepared, poisoned):
+    training = TrainingPeople(prepared, prepared.rows("train"))
+    assert training.include(prepared, prepared.rows("train")[-1:])
+    assert not training.include(prepared, prepared.rows("test"))
+    assert not training.include(replace(prepared, folder=prepared.folder / "other"), prepared.rows("train"))
+
+
+def test_the_nearest_ecg_of_a_training_person_is_their_own_and_its_phenotypes_are_shown(study, tiny_pipeline):
+    training = TrainingPeople(study.cohort, study.rows)
+    mine = replace(study, pipeline=tiny_pipeline)
+    np.testing.assert_array_equal(training.with_nearest_ecg(tiny_pipeline, mine.patients), study.rows)
+    controls = control_phenotypes(mine, {}, training)
+    np.testing.assert_array_equal(controls["retrieval"], study.truth)
+    assert (controls["mean_heart"] == controls["mean_heart"][0]).all(where=~np.isnan(controls["mean_heart"]))
+
+
+def test_controls_are_compared_with_as_few_hearts_of_the_own_ecg(study):
+    phenotypes = np.arange(2 * 5 * 3.0).reshape(2, 5, 3)
+    arms = {arm: SimpleNamespace(phenotypes=phenotypes) for arm in ("generated", "person_only")}
+    controls = control_phenotypes(study, arms, None)
+    assert set(controls) == {"own_ecg", "person_only"}
+    np.testing.assert_array_equal(controls["own_ecg"], phenotypes[:, :CONTROL_SAMPLES].mean(axis=1))
+
+
+def test_the_search_for_copies_compares_with_training_people_and_finds_a_copy(study, tiny_pipeline, monkeypatch):
+    """Generated hearts that are those of training people; their own true hearts are held out."""
+    monkeypatch.setattr("evaluation.heart_distances.BLOCKS", 16)
+    train, test = study.cohort.rows("train"), np.r_[study.cohort.rows("test"), study.cohort.rows("validation")]
+    measured = replace(study, rows=test, pipeline=tiny_pipeline)
+    copies = SimpleNamespace(hearts=np.array(study.cohort.hearts[train[: len(test)]])[:, None])
+    report = memorisation_report(measured, copies, TrainingPeople(study.cohort, train))
+    assert report["fraction"] == 1 and report["n"] == len(test)
+    own = SimpleNamespace(hearts=np.array(study.cohort.hearts[test])[:, None])
+    assert memorisation_report(measured, own, TrainingPeople(study.cohort, train))["fraction"] < 0.5
+
+
+# ---- The instrument ----
+
+
+def dice(study, cohort, moved=0):
+    own = replace(study, segmenter=Knows(cohort, moved))
+    nobody = SimpleNamespace(faulty=np.zeros((1, 1), bool))
+    return segmenter_numbers(nobody, *label_maps(own), nobody)
+
+
+def test_a_perfect_segmenter_has_dice_1_and_a_moved_one_less(study, prepared):
+    for name in ("lv_cavity", "lv_myocardium", "rv_cavity"):
+        assert dice(study, prepared)[name]["dice"] == 1 and dice(study, prepared)[name]["n"] == len(study.rows)
+        assert dice(study, prepared, moved=1)[name]["dice"] < 0.95

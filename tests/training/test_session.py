@@ -1,0 +1,136 @@
+"""A stage's session: who sees what at a step, where metrics go, and that nothing of the CPU meets the device."""
+
+import json
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+import torch
+from accelerate import Accelerator
+from accelerate.tracking import GeneralTracker
+
+from cohort.errors import InputError
+from models.code_regressor import CodeRegressor
+from training.accelerator import start_accelerator
+from training.code_prior import code_prior
+from training.code_regression import code_regression
+from training.denoising import BatchPlan, TrainingData, denoising
+from training.ecg_set import EcgSet
+from training.fit import Task, fit
+from training.recipe import Recipe
+from training.run import Run
+from training.session import Session
+
+
+def on(device, rank=0, ranks=1):
+    """A session of a process that only says which device and which process it is."""
+    accelerator = SimpleNamespace(
+        device=torch.device(device), process_index=rank, num_processes=ranks, is_main_process=rank == 0
+    )
+    return Session(None, Recipe(1, 1e-3), accelerator, seed=0)
+
+
+def test_processes_share_the_examples_of_a_step_and_draw_different_noise():
+    everyone = torch.arange(8)
+    one, other = (on("cpu", rank, 2) for rank in (0, 1))
+    seen = torch.cat([session.rows(everyone, 2, step) for step in (0, 1) for session in (one, other)])
+    assert sorted(seen.tolist()) == list(range(8))
+    draws = [torch.rand(3, generator=session.generator("step", 0)) for session in (one, other, one)]
+    assert torch.equal(draws[0], draws[2]) and not torch.equal(draws[0], draws[1])
+
+
+# ---- The device ----
+
+
+@pytest.fixture
+def people(prepared):
+    """Training people with codes, and networks on the meta device, where every mixture of devices is an error."""
+    codes = torch.randn(len(prepared.eid), 3, generator=torch.Generator().manual_seed(0))
+    rows = prepared.rows("train")
+    return EcgSet.of((prepared, rows, codes[rows])), codes
+
+
+def test_a_loss_of_the_denoiser_mixes_no_devices(prepared, people, tiny_parts):
+    regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
+    latents = torch.zeros(len(prepared.eid), 3, 2, 4, 4, 4).numpy()
+    data = TrainingData(prepared, latents, people[1], BatchPlan(2, 3, 0.1, 0.5))
+    denoiser = tiny_parts["denoiser"].to("meta")
+    task = denoising(on("meta"), denoiser, regressor, data, lambda step: None)
+    loss, _ = task.loss_of(denoiser, 0)
+    assert loss.is_meta
+
+
+def test_a_loss_of_the_code_regressor_mixes_no_devices(people, tiny_parts):
+    regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"]).to("meta")
+    task = code_regression(on("meta"), "test", regressor, people[0], people[0], 0.1, people=4)
+    loss, _ = task.loss_of(regressor, 0)
+    assert loss.is_meta
+
+
+def test_a_loss_of_the_prior_mixes_no_devices(people, tiny_parts, monkeypatch):
+    regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
+    pooled = torch.zeros(len(people[0]), 32)
+    monkeypatch.setattr("training.code_prior._pooled", lambda *_: pooled)  # read back to the CPU, which meta cannot be
+    task = code_prior(on("meta"), tiny_parts["prior"].to("meta"), regressor.to("meta"), *[people[0]] * 2, 0.1, people=4)
+    loss, _ = task.loss_of(task.module, 0)
+    assert loss.is_meta
+
+
+# ---- Trackers ----
+
+
+class Notes(GeneralTracker):
+    """A tracker that remembers."""
+
+    name, requires_logging_directory, main_process_only = "notes", False, True
+
+    def __init__(self):
+        super().__init__()
+        self.logged, self.finished = [], 0
+
+    @property
+    def tracker(self):
+        return self
+
+    def store_init_configuration(self, values):
+        self.config = values
+
+    def log(self, values, step):
+        self.logged.append((step, values))
+
+    def finish(self):
+        self.finished += 1
+
+
+def test_trackers_are_given_what_metrics_jsonl_is(tmp_path):
+    notes = Notes()
+    accelerator = Accelerator(cpu=True, log_with=[notes])
+    session = Session(Run(tmp_path, {}), Recipe(4, 1e-2, evaluate_every=2), accelerator, seed=5)
+
+    def loss_of(module, step):
+        loss = module(torch.ones(1, 2)).square().mean()
+        return loss, {"loss": loss.detach()}
+
+    task = Task("test", torch.nn.Linear(2, 1), loss_of, lambda module, step: {"error": 1.0})
+    fit(task, session)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert [(line.pop("step"), line) for line in lines] == notes.logged
+    assert {name for _, values in notes.logged for name in values} >= {"loss", "learning_rate", "error"}
+    assert notes.config["steps"] == 4 and notes.config["seed"] == 5
+    assert notes.finished == 0
+    fit(task, replace(session, run=Run(tmp_path / "next", {})))
+    assert notes.finished == 1  # the stage before
+
+
+def test_without_trackers_nothing_but_metrics_jsonl_is_written(tmp_path):
+    session = Session(Run(tmp_path, {}), Recipe(1, 1e-2), Accelerator(cpu=True), seed=0)
+    session.start_trackers("test")
+    session.log(1, {"loss": 0.5})
+    assert not (tmp_path / "tensorboard").exists()
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 1, "loss": 0.5}
+
+
+def test_a_tracker_that_is_not_installed_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setattr("training.accelerator.get_available_trackers", lambda: [])
+    with pytest.raises(InputError, match="--log-with wandb: is not installed; pip install wandb"):
+        start_accelerator(("wandb",))
