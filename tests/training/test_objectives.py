@@ -8,7 +8,6 @@ from sampling.pipeline import PatientBatch
 from training.batch import heart_batch
 from training.objectives import dropped, flow_loss, heart_window, interpolated, stratified_sigma, target_loss
 from training.order import keyed_generator
-from training.recipe import Recipe
 
 
 def latents(seed, batch=3, slices=4):
@@ -68,16 +67,6 @@ def test_ecg_and_person_are_dropped_independently_at_the_stated_rate():
     assert all(present.all() for present in dropped(100, 0.0, keyed_generator(0)))
 
 
-def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
-    rates = [Recipe(steps=100, learning_rate=2e-3, warmup=10).rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(2e-4)
-    assert max(rates) == pytest.approx(2e-3) and rates[9] == pytest.approx(2e-3)
-    assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx(1e-3)  # halfway along the cosine
-    assert rates[100] == pytest.approx(0, abs=1e-9)
-    assert all(rate > 0 for rate in rates[:100])
-
-
 @torch.no_grad()
 def test_the_condition_of_training_is_the_one_of_sampling(prepared, tiny_parts, tiny_pipeline):
     """One batch through the CodeRegressor and through the pipeline."""
@@ -87,6 +76,13 @@ def test_the_condition_of_training_is_the_one_of_sampling(prepared, tiny_parts, 
     trained = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])(*given)
     sampled = tiny_pipeline.encode(PatientBatch(*given), guided=False)
     assert all(map(torch.equal, trained, sampled))
+
+
+def test_the_middle_of_the_picture_counts_most_and_the_mean_weight_is_1():
+    window = heart_window((33, 49))
+    assert window.shape == (33, 49) and float(window.mean()) == pytest.approx(1)
+    assert window.argmax() == 16 * 49 + 24 and window.min() > 0
+    torch.testing.assert_close(window, window.flip(0, 1))
 
 
 def test_noise_levels_are_one_in_each_part_of_the_range():
