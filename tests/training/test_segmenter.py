@@ -1,11 +1,26 @@
+import os
+import signal
+import sys
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
+from safetensors.torch import load_file
 
+import train_segmenter
 from cohort.cine import Label
 from models.segmenter import CLASSES, Segmenter
+from sampling.pipeline import load_part
+from tests.training.small_people import same_bits
 from training.batch import draw_slices
+from training.checkpoint import read_checkpoint
+from training.options import DiffusionOptions, StageSteps
 from training.segmenter import blurred, held_out_dice, labelled_rows, segmentation_loss
+from training.stages import Training, segmenter_stage
+
+WEIGHTS = "diffusion_pytorch_model.safetensors"
 
 SHADES = {Label.LV_CAVITY: 0.9, Label.LV_MYOCARDIUM: 0.4, Label.RV_CAVITY: 0.7}
 
@@ -69,3 +84,61 @@ def test_dice_on_held_out_slices_is_1_for_a_segmenter_that_knows():
 def test_only_people_with_label_maps_are_learned_from(prepared):
     rows = labelled_rows(prepared)
     assert set(rows["train"]) <= set(prepared.rows("train")) and len(rows["validation"])
+
+
+# ---- The script and the stage ----
+
+
+def by_stage(folder, prepared, steps):
+    options = DiffusionOptions(segmenter=folder, stage_steps=StageSteps(segmenter=steps))
+    segmenter_stage(Training(options, Accelerator(cpu=True), prepared))
+
+
+@pytest.fixture
+def by_script(monkeypatch, phantom_data, prepared_folder, geometry):
+    grid = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(geometry).items()]
+
+    def run(folder, _, steps):
+        places = ["--data", str(phantom_data), "--prepared", str(prepared_folder), "--output", str(folder)]
+        monkeypatch.setattr(sys, "argv", ["train_segmenter.py", *places, "--steps", str(steps), *grid])
+        train_segmenter.main()
+
+    return run
+
+
+def losses_computed(monkeypatch, terminated_at=None):
+    """A list that grows by one at every step; at that step SIGTERM comes."""
+    calls = []
+
+    def loss(*given):
+        calls.append(given)
+        if len(calls) == terminated_at:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return segmentation_loss(*given)
+
+    monkeypatch.setattr("training.segmenter.segmentation_loss", loss)
+    return calls
+
+
+@pytest.mark.parametrize("script_first", [True, False])
+def test_what_one_has_begun_the_other_continues(by_script, prepared, tmp_path, monkeypatch, script_first):
+    """train_segmenter.py and the stage of train_diffusion.py: an interrupted run, and one that is finished."""
+    first, second = (by_script, by_stage) if script_first else (by_stage, by_script)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        losses_computed(patch, terminated_at=2)
+        first(tmp_path / "torn", prepared, 3)
+    steps = losses_computed(monkeypatch)
+    second(tmp_path / "torn", prepared, 3)
+    assert len(steps) == 1
+    second(tmp_path / "whole", prepared, 3)
+    torn, whole = (load_file(tmp_path / run / "model" / WEIGHTS) for run in ("torn", "whole"))
+    assert same_bits(torn, whole)
+    first(tmp_path / "whole", prepared, 3)
+    assert len(steps) == 1 + 3  # the whole run's; nothing was left to do in it
+    average = read_checkpoint(tmp_path / "torn" / "checkpoints" / "step_00000003")["ema"]
+    saved = load_part(Segmenter, tmp_path / "torn" / "model").parameters()
+    assert all(torch.equal(value, average[str(index)]) for index, value in enumerate(saved))
+
+
+def test_by_default_both_train_as_long():
+    assert train_segmenter.Config().steps == StageSteps().segmenter
