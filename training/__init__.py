@@ -1,1 +1,1 @@
-"""How to learn: objectives, and the folder a run lives in."""
+"""How to learn: what each stage learns, the loop they share, and the folder of a run."""

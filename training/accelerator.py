@@ -1,4 +1,4 @@
-"""The Accelerator every training begins with."""
+"""The Accelerator that every training starts with."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,7 +14,7 @@ LONGEST_WAIT = timedelta(days=1)  # one process reads a large cohort for hours, 
 
 
 def start_accelerator(log_with: Sequence[str] = ()) -> Accelerator:
-    """Accelerate, with the trackers named and this process's share of the cores.
+    """An Accelerator with these trackers; this process gets its share of the cores.
 
     Raises:
         InputError: a tracker is not installed.

@@ -1,4 +1,4 @@
-"""ECG augmentation: what changes no heart. Images are never flipped: a mirrored heart is another heart."""
+"""ECG augmentation that leaves the heart the same. Images are never flipped: a mirrored heart is another heart."""
 
 import torch
 from torch import Generator, Tensor
@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 def augment_ecg(signal: Tensor, lead_mask: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Shift in time, weak noise, lost leads.
 
-    Voltages are NOT rescaled beyond 2 %: they carry the mass of the heart.
+    Voltages are NOT rescaled beyond 2 %: they tell the mass of the heart.
 
     Args:
         signal: (batch, leads, samples) mV; lead_mask: (batch, leads) bool.

@@ -1,4 +1,4 @@
-"""Learning the latents: the objective, the loop, the measured statistics, and the closed-form rival it must beat."""
+"""Learning the autoencoder: its loss, the measured statistics of its latents, and patch PCA, which it must beat."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -29,7 +29,7 @@ SLICES = 32  # per process and step
 class Reconstruction(nn.Module):
     """Slices (n, 1, height, width) -> reconstruction and KL divergence, as the one module Accelerate wraps.
 
-    In float32 whatever the launcher's mixed precision: half precision gives NaN here (diffusers#7188).
+    It runs in float32 under any mixed precision: half precision gives NaN here (diffusers#7188).
     """
 
     def __init__(self, autoencoder: nn.Module) -> None:
@@ -43,7 +43,7 @@ class Reconstruction(nn.Module):
 
 
 def reconstruction_loss(predicted: Tensor, slices: Tensor, kl: Tensor) -> Tensor:
-    """L1 + 2 MSE + gradient L1 + a whisper of KL; sharp walls matter more than noise, the heart more than the arm."""
+    """L1 + 2 MSE + half the L1 of gradients (for sharp walls) + a very small KL; the middle of a slice counts most."""
     error = (predicted - slices) * heart_window(slices.shape[-2:]).to(slices.device)
     edges = sum((error.diff(dim=d)).abs().mean() for d in (2, 3))
     return error.abs().mean() + 2 * error.square().mean() + 0.5 * edges + 1e-6 * kl
@@ -67,7 +67,8 @@ def learn_autoencoder(
     Writes folder/model (the autoencoder) and folder/report.json; continues an interrupted run.
 
     Args:
-        width: of the autoencoder, whose fresh weights depend on the seed alone. batch: slices per process and step.
+        width: of the autoencoder. Its fresh weights depend on the seed alone.
+        batch: slices per process and step.
 
     Raises:
         InputError: slices that the autoencoder cannot cut into latent cells.
@@ -75,7 +76,7 @@ def learn_autoencoder(
     set_seed(seed)
     autoencoder = SliceAutoencoder(width)
     require_cells(autoencoder, *cohort.hearts.shape[-2:])
-    # diffusers' own entries, "_...", are in an order that changes from process to process
+    # diffusers' own entries, "_...", have another order in every process
     architecture = {name: value for name, value in autoencoder.config.items() if not name.startswith("_")}
     settings = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
     session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
@@ -104,7 +105,7 @@ def require_cells(autoencoder: SliceAutoencoder, height: int, width: int) -> Non
 def reconstruction(
     session: Session, autoencoder: SliceAutoencoder, cohort: PreparedCohort, held_out: Tensor, batch: int
 ) -> Task:
-    """Teach an autoencoder the slices of the cohort's training people; held_out: (n, 1, height, width)."""
+    """The task of reconstructing slices of the cohort's training people; held_out: (n, 1, height, width)."""
     device, train = session.device, cohort.rows("train")
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -170,7 +171,7 @@ def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Te
 
 
 def fidelity(autoencoder: nn.Module, train: Tensor, held_out: Tensor) -> dict[str, float]:
-    """Reconstruction of held-out slices in dB, beside patch PCA of the same latent size."""
+    """PSNR of reconstructed held-out slices in dB: the autoencoder's, and that of patch PCA with as long a code."""
     side, components = autoencoder.downsampling, autoencoder.config.latent_channels
     with torch.no_grad():
         ours = torch.cat([autoencoder.decode(autoencoder.encode(part)) for part in held_out.split(128)])

@@ -43,7 +43,7 @@ class HeartBatch:
 def heart_batch(
     cohort: PreparedCohort, latents: np.ndarray, rows: Tensor, slices: int | None, generator: Generator | None = None
 ) -> HeartBatch:
-    """Gather people and, of each heart, a random few of its acquired slices.
+    """Gather people, and a few random acquired slices of each heart.
 
     Args:
         latents: (N, slices, phases, C, h, w), of this cohort.

@@ -22,13 +22,13 @@ def ceiling(
     preset: Preset,
     people: int | None = None,
 ) -> tuple[Task, EcgSet, EcgSet]:
-    """The regression, by an encoder of the same family as the generator's; its conditioner predicts phenotypes alone.
+    """The task of this regression: an encoder built as the generator's, a conditioner that predicts phenotypes alone.
 
     Args:
-        people: at most so many to learn from; None for all.
+        people: how many to learn from at most; None for all.
 
     Returns:
-        the task (its module is a CodeRegressor), whom it learns from and whom it is stopped by.
+        the task (its module is a CodeRegressor), the people it learns from, and the people whose loss stops it.
     """
     regressor = fresh_regressor(cohort, preset, components=0)
     codes = standardised_phenotypes(cohort.phenotypes, regressor.conditioner)

@@ -1,4 +1,4 @@
-"""A checkpoint: a folder of tensors that is complete or absent, and that says itself whether it is whole."""
+"""A checkpoint: a folder of tensors that is complete or absent, with a manifest that shows any damage."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ START_ANEW = "delete the run's folder to start anew"
 
 
 def write_checkpoint(folder: Path, parts: dict[str, Tensors]) -> None:
-    """Commit folder/step_00000500 with a manifest of sha256, whole or not at all, and wait for the disk.
+    """Write a checkpoint with a manifest of sha256, whole or not at all, and wait until the disk has it.
 
     Args:
         folder: <somewhere>/step_00000500; one of the same name is replaced.
@@ -38,7 +38,7 @@ def write_checkpoint(folder: Path, parts: dict[str, Tensors]) -> None:
 
 
 def read_checkpoint(folder: Path) -> dict[str, Tensors]:
-    """Its parts: read, not memory-mapped, for the tensors outlive the files, which are rotated away."""
+    """Its parts. They are read, not memory-mapped: the tensors outlive the files, which are deleted later."""
     return {path.stem: load_file(path, backend="pread") for path in sorted(folder.glob("*.safetensors"))}
 
 
@@ -64,10 +64,10 @@ def step_of(folder: Path) -> int:
 
 
 def write_best(path: Path, tensors: Tensors, score: float, step: int) -> None:
-    """Weights with their score, step and sha256 in one file, written as a checkpoint is.
+    """Write weights with their score, step and sha256 into one file, whole or not at all.
 
     Raises:
-        InputError: the disk is full or nobody may write there; the file before is as it was.
+        InputError: the disk is full or nobody may write there; the previous file is left as it was.
     """
     about = {"score": repr(score), "step": str(step), "sha256": digest_of(tensors)}
     with whole_file(path, bytes_of({"best": tensors})) as unfinished:
@@ -95,12 +95,12 @@ def read_best(path: Path) -> tuple[Tensors, float, int]:
 
 
 def bytes_of(parts: dict[str, Tensors]) -> int:
-    """How much the tensors of a checkpoint take on a disk."""
+    """Bytes that the tensors of a checkpoint take on the disk."""
     return sum(value.nbytes for tensors in parts.values() for value in tensors.values())
 
 
 def digest_of(tensors: Tensors) -> str:
-    """Hex sha256 of tensors by name, in whatever order and file they are."""
+    """Hex sha256 of tensors by name; neither their order nor their file matters."""
     digest = hashlib.sha256()
     for name, value in sorted(tensors.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())

@@ -19,7 +19,7 @@ PEOPLE = 256  # per process and step
 AUGMENTED_COPIES = 4  # of every recording, encoded once
 VALIDATION_DRAWS = 8  # of noise levels and noise, for each held-out person
 SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
-NARROWEST, WIDEST = 0.5, 2.0  # factors of the measured spread that are believed
+NARROWEST, WIDEST = 0.5, 2.0  # measured factors beyond these are clipped
 
 
 def prior_recipe(steps: int) -> Recipe:
@@ -35,7 +35,7 @@ def code_prior(
     dropout: float,
     people: int = PEOPLE,
 ) -> Task:
-    """Teach the prior which heart codes go with what the regressor says of a person; the regressor stays as it is.
+    """The task of learning which heart codes go with the regressor's summary of a person; the regressor is not trained.
 
     Args:
         dropout: probability with which ECG and person are withheld. people: per process and step.
@@ -52,7 +52,9 @@ def code_prior(
         known = ~codes.isnan()
         sigma = stratified_sigma(len(codes), generator)
         noise = torch.randn(codes.shape, generator=generator)
-        noisy, velocity = interpolated(codes.nan_to_num(), noise, sigma)  # an unknown number is an average one
+        noisy, velocity = interpolated(
+            codes.nan_to_num(), noise, sigma
+        )  # an unknown number counts as average, which is 0
         predicted = wrapped(noisy.to(device), sigma.to(device), summary)
         return target_loss(predicted, torch.where(known, velocity, torch.nan).to(device))
 
@@ -78,7 +80,7 @@ def code_prior(
 
 @torch.no_grad()
 def _pooled(regressor: CodeRegressor, people: EcgSet, copy: int | None, seed: int, device: torch.device) -> Tensor:
-    """The encoder's pooled vectors of everybody, (n, width); `copy` numbers an augmentation, None is without one."""
+    """The encoder's pooled vectors of everybody, (n, width); copy: number of an augmented copy, None: not augmented."""
     pooled = []
     for number, part in enumerate(torch.arange(len(people)).split(128)):
         ecg, lead_mask, _, _ = people.take(part)
@@ -89,10 +91,10 @@ def _pooled(regressor: CodeRegressor, people: EcgSet, copy: int | None, seed: in
 
 
 def measured_spread(pipeline: ECGToMRIPipeline, held_out: EcgSet, seed: int) -> tuple[float, ...]:
-    """How much wider held-out people's codes spread than the prior says, per number of the code.
+    """How much wider the codes of held-out people spread than the prior says, for each number of the code.
 
-    That is their RMS error about the mean of the drawn codes / the RMS spread expected of it. The mean of m draws errs
-    itself by 1/m of the variance, which is expected too.
+    It is the RMS distance of the true codes from the mean of m drawn ones, divided by the distance to be expected. The
+    expected variance is that of the draws and 1/m more, because the mean of m draws varies too.
 
     Returns:
         (K,) factors between NARROWEST and WIDEST; 1 where a number is known of nobody.

@@ -18,7 +18,7 @@ HELD_OUT_PEOPLE = 512
 
 
 def regression_recipe(steps: int, learning_rate: float, evaluate_every: int = 100) -> Recipe:
-    """Of every regression from ECGs: they are few and noisy, so weights decay fast."""
+    """For every regression from ECGs. They are few and noisy, so weight decay is strong."""
     return Recipe(steps, learning_rate, weight_decay=0.05, ema_decay=0.99, evaluate_every=evaluate_every)
 
 
@@ -31,7 +31,7 @@ def code_regression(
     dropout: float = 0.0,
     people: int = PEOPLE,
 ) -> Task:
-    """Teach a regressor the heart codes of `train`; the weights that did best on `held_out` are kept.
+    """The task of learning the heart codes of `train`; the weights that did best on `held_out` are kept.
 
     Args:
         title: of the task; it also keys the randomness.
@@ -39,7 +39,7 @@ def code_regression(
         people: per process and step.
 
     Raises:
-        InputError: nothing is known of the held-out people, so nothing could tell when to stop.
+        InputError: no code of a held-out person is known, so nothing could tell when to stop.
     """
     device, everyone = session.device, torch.arange(len(train))
     if held_out.codes.isnan().all():
@@ -67,7 +67,7 @@ def code_regression(
 
 @torch.no_grad()
 def predict_codes(regressor: CodeRegressor, people: EcgSet, which: Tensor, device: torch.device) -> Tensor:
-    """Standardised codes (B, K) predicted from ECG and person of `which` (B,), on the CPU."""
+    """Standardised codes (B, K) predicted for the people with the numbers `which` (B,), on the CPU."""
     predicted = []
     for part in which.split(128):
         ecg, lead_mask, person, _ = people.take(part)

@@ -1,4 +1,4 @@
-"""The cohort a training learns from, as arrays, looked at before anything is learned."""
+"""The cohort that a training learns from, as arrays, and checked before anything is learned."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from .options import CohortOptions
 def open_cohort(
     options: CohortOptions, accelerator: Accelerator, extra_ecgs: Path | None = None
 ) -> tuple[PreparedCohort, ECGCohort | None]:
-    """The cohort of the options, read once by one process; `extra_ecgs` as of `open_arrays`."""
+    """The cohort of the options, read once by one process; `extra_ecgs` as in `open_arrays`."""
     preparation = Preparation(options.geometry, options.sampling_rate)
     return open_arrays(options.data, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction)
 
@@ -27,7 +27,7 @@ def open_arrays(
     extra_ecgs: Path | None = None,
     max_bad_fraction: float = 0.2,
 ) -> tuple[PreparedCohort, ECGCohort | None]:
-    """A cohort laid down as `preparation` says, and further people's ECGs.
+    """A cohort as arrays, made as `preparation` says, and the ECGs of further people.
 
     Args:
         extra_ecgs: a folder with ECGs and phenotypes.csv of people without an MRI; None for none.

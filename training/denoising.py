@@ -1,4 +1,4 @@
-"""Learning hearts: which people, which slices and which noise at every step, and what is watched."""
+"""Learning hearts: the people, slices and noise of every step, and what the denoiser is given."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from .order import keyed_generator
 from .session import Session
 
 VALIDATION_PEOPLE = 64
-CODE_NOISE = 0.1  # SDs: the denoiser must not take a heart's own code for more exact than a drawn one is
+CODE_NOISE = 0.1  # SDs; without it the denoiser would trust drawn codes too much, which are less exact
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class BatchPlan:
     """What a step is made of, per process.
 
     Attributes:
-        hearts, slices: so many hearts, so many slices of each.
+        hearts: how many. slices: how many of each heart.
         condition_dropout: probability with which ECG, person and code are withheld, independently.
         shared_noise: share of the noise's variance that is common to the slices of a heart.
     """
@@ -42,7 +42,7 @@ class BatchPlan:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What is learned from: the cohort, its latents (N, slices, phases, C, h, w) and its heart codes (N, K)."""
+    """The cohort, its latents (N, slices, phases, C, h, w), its heart codes (N, K), and the plan of a batch."""
 
     cohort: PreparedCohort
     latents: np.ndarray
@@ -55,11 +55,11 @@ class TrainingData:
 
     @cached_property
     def _train_rows(self) -> Tensor:
-        """Looked for once: of 500,000 people it would take 38 ms a step."""
+        """Computed once: for 500,000 people it would take 38 ms a step."""
         return torch.from_numpy(self.cohort.rows("train"))
 
     def train_batch(self, session: Session, step: int) -> tuple[HeartBatch, Tensor, Generator]:
-        """A step's people, augmented, their codes, and the generator of its noise: all of (seed, step, rank)."""
+        """A step's people with augmented ECGs, their codes, and the noise's generator, all by (seed, step, rank)."""
         generator, rows = session.generator("step", step), self.rows(session, step)
         batch = heart_batch(self.cohort, self.latents, rows, self.plan.slices, generator)
         return batch.with_ecg(*augment_ecg(batch.ecg, batch.lead_mask, generator)), self.codes[rows], generator
@@ -79,10 +79,10 @@ def denoising(
     data: TrainingData,
     on_evaluate: Callable[[int], None],
 ) -> Task:
-    """Teach the denoiser; every random choice is a function of (seed, step, process).
+    """The task of denoising hearts; every random choice is a function of (seed, step, process).
 
     Args:
-        regressor: has learned before and stays as it is.
+        regressor: already trained; it is not changed.
         on_evaluate: called with the step while the averaged weights are in place, e.g. to draw samples.
     """
     device, plan = session.device, data.plan
@@ -122,7 +122,7 @@ def noised(
     shared_noise: float,
     generator: Generator,
 ) -> tuple[tuple, Tensor]:
-    """One batch as the denoiser is given it, with the hearts' own codes, and the velocity it has to predict.
+    """What the denoiser is given for one batch, and the velocity that it has to predict.
 
     Args:
         batch: on the device. codes: (B, K) of its hearts; an unknown number is replaced by the predicted one.

@@ -1,8 +1,8 @@
-"""Fewer steps: a student learns to reach in one to four evaluations the heart its teacher reaches in many.
+"""Distillation: a student learns to reach its teacher's heart in one to four evaluations instead of many.
 
-Every starting noise has one heart, the one the teacher's sampler ends at. A flow taught on such pairs is straightened
-(Liu 2022, section 2.2, reflow), so that one step does the work of many. Here the flow is asked only where the student's
-own sampler leads it. There it is taught the way to the teacher's heart: a later step mends what an earlier one missed.
+The teacher's sampler leads every starting noise to one heart. A flow that learns such pairs becomes straight (Liu 2022,
+section 2.2, reflow), so that one step does the work of many. Here the student learns only at the points that its own
+sampler visits. From there it learns the way to the teacher's heart, so that a later step corrects an earlier one.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ Velocity = Callable[[Tensor, Tensor], Tensor]  # points (B, S, C, h, w), sigma (
 
 @dataclass(frozen=True)
 class Pairs:
-    """Where the sampler began n times, what the denoiser was given, and where the teacher's sampler ended.
+    """n starting noises, what the denoiser was given, and the latents at which the teacher's sampler ended.
 
     Attributes:
         noise, latents: (n, S, C, h, w) float16, S all slices of a heart.
@@ -43,7 +43,7 @@ class Pairs:
     condition: Tensor
 
     def take(self, which: Tensor, device: torch.device) -> "Pairs":
-        """Those of `which` (B,), in float32."""
+        """The pairs with the numbers `which` (B,), in float32."""
         return Pairs(*(getattr(self, f.name)[which].to(device).float() for f in fields(self)))
 
     def __len__(self) -> int:
@@ -58,7 +58,7 @@ class FlowSampler:
     steps: int
 
     def until(self, step: int, velocity: Velocity, noise: Tensor) -> Tensor:
-        """Where the sampler that began at `noise` (B, S, C, h, w) stands before a step; before `steps` it has ended."""
+        """The sampler's points (B, S, C, h, w) before a step, from `noise`; its end if `step` is `steps`."""
         self.scheduler.set_timesteps(self.steps, device=noise.device)
         points = noise
         for timestep in self.scheduler.timesteps[:step]:
@@ -67,7 +67,7 @@ class FlowSampler:
         return points
 
     def now(self, step: int, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Of this step: sigma (B,) as the denoiser is told it, and the share of noise in the points."""
+        """Of this step: sigma (B,) as the denoiser is given it, and the exact share of noise in the points."""
         return self._sigma(self.scheduler.timesteps[step], points), self.scheduler.sigmas[step].to(points.device)
 
     def _sigma(self, timestep: Tensor, points: Tensor) -> Tensor:
@@ -88,7 +88,7 @@ def teacher_pairs(
     parts = torch.arange(count).split(PAIRS_PER_FILE)
     paths = [folder / f"from_{int(part[0]):06d}.safetensors" for part in parts]
     mine = list(zip(paths, parts, strict=True))[accelerator.process_index :: accelerator.num_processes]
-    todo = [(path, part) for path, part in mine if not path.exists()]  # of mine: others are writing already
+    todo = [(path, part) for path, part in mine if not path.exists()]  # other processes may be writing theirs already
     for path, part in tqdm(todo, desc=f"teacher's hearts, {folder.name}", disable=not accelerator.is_main_process):
         tensors = {name: value.cpu().contiguous() for name, value in make(part).items()}
         with whole_file(path) as unfinished:
@@ -107,9 +107,9 @@ def distillation(
     places: Places,
     hearts: int,
 ) -> Task:
-    """Teach a student, which begins with its teacher's weights, to end where the teacher's sampler ended.
+    """The task of ending where the teacher's sampler ended, for a student that begins with the teacher's weights.
 
-    The sampler's steps are taught in turn, one a training step. The weights that end nearest on `held_out` are kept.
+    Each training step teaches one of the sampler's steps, in turn. The weights that end nearest on `held_out` are kept.
 
     Args:
         places: of one whole heart. hearts: whole ones per process and step.
@@ -122,8 +122,9 @@ def distillation(
         velocity = velocity_of(wrapped, batch, places)
         with torch.no_grad():
             points = sampler.until(step, velocity, batch.noise)
-        told, sigma = sampler.now(step, points)
-        loss = flow_loss(velocity(points, told), (points - batch.latents) / sigma, points.new_ones(points.shape[:2]))
+        given_sigma, sigma = sampler.now(step, points)
+        target, everywhere = (points - batch.latents) / sigma, points.new_ones(points.shape[:2])
+        loss = flow_loss(velocity(points, given_sigma), target, everywhere)
         return loss, {"distillation_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
@@ -142,7 +143,7 @@ def velocity_of(denoiser: nn.Module, given: Pairs, places: Places) -> Velocity:
 def end_error(
     denoiser: nn.Module, sampler: FlowSampler, pairs: Pairs, places: Places, hearts: int, device: torch.device
 ) -> float:
-    """RMS distance from where this denoiser's sampler ends to where the teacher's did, in the RMS of the latents."""
+    """RMS distance between this denoiser's hearts and the teacher's, divided by the RMS of the teacher's latents."""
     squares = []
     for which in torch.arange(len(pairs)).split(hearts):
         batch = pairs.take(which, device)

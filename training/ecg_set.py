@@ -21,7 +21,7 @@ class EcgSet:
 
     Attributes:
         cohorts: each with arrays ecg (N, 12, samples), lead_mask (N, 12) and person (N, 4).
-        places: (n, 2) which cohort, which row of it.
+        places: (n, 2) number of the cohort, and row in it.
         codes: (n, K) standardised, NaN where unknown.
     """
 
@@ -49,7 +49,7 @@ class EcgSet:
         return ecg.float(), lead_mask, person, self.codes[which]
 
     def persons(self) -> Tensor:
-        """person (n, 4) of everybody, without touching an ECG."""
+        """person (n, 4) of everybody, without reading an ECG."""
         return torch.stack([torch.tensor(self.cohorts[number].person[row]) for number, row in self.places.tolist()])
 
     def first(self, count: int) -> "EcgSet":
@@ -63,13 +63,13 @@ class EcgSet:
 def training_ecgs(
     cohort: PreparedCohort, codes: Tensor, extra_ecgs: ECGCohort | None, conditioner: HeartConditioner
 ) -> EcgSet:
-    """Everybody whose ECG may be learned from: the cohort's training people, then those of `extra_ecgs`.
+    """All people whose ECG may be learned from: the cohort's training people, then those of `extra_ecgs`.
 
-    A study's folder of further ECGs holds its validation and test people too; of these none is taken.
+    A folder of further ECGs may hold validation and test people of the cohort too. None of them is taken.
 
     Args:
         codes: (N, K) of the cohort, the conditioner's phenotypes first (training.targets).
-        extra_ecgs: further people, or None. Of them nothing but the conditioner's phenotypes is known.
+        extra_ecgs: further people, or None. Only the conditioner's phenotypes are known of them.
     """
     rows = cohort.rows("train")
     sources = [(cohort, rows, codes[rows])]
@@ -82,6 +82,6 @@ def training_ecgs(
 
 
 def validation_ecgs(cohort: PreparedCohort, codes: Tensor) -> EcgSet:
-    """The cohort's validation people, by whom learning is stopped early; codes (N, K) of the cohort."""
+    """The cohort's validation people, whose loss decides when learning stops; codes: (N, K) of the cohort."""
     rows = cohort.rows("validation")
     return EcgSet.of((cohort, rows, codes[rows]))

@@ -1,4 +1,4 @@
-"""The loop: accumulate, clip, step, average, log, check in. What is learned is handed in as a Task."""
+"""The training loop: accumulate, clip, step, average, log, evaluate, save. A Task says what is learned."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,9 +30,9 @@ class Task:
         loss_of: (module, micro-step) -> scalar loss and metrics to log; must depend on the micro-step alone.
         evaluate: (module holding the averaged weights, step) -> metrics. The main process calls it every
             `evaluate_every` steps and at the end.
-        best: a metric of `evaluate`. The averaged weights of the step where it was smallest are left, not the last.
-        people_of: micro-step -> rows of the prepared cohort, or (cohort, row) where there are several, that this
-            process saw; told where the loss is not finite.
+        best: a metric of `evaluate`. The averaged weights with its smallest value are left in the module, not the last.
+        people_of: micro-step -> rows of the prepared cohort that this process saw, or (cohort, row) of several cohorts.
+            The message about a loss that is not finite names them.
     """
 
     title: str
@@ -49,7 +49,7 @@ def fit(task: Task, session: Session) -> nn.Module:
     Raises:
         InputError: the loss is not finite, or the disk cannot hold the checkpoints.
         KeyboardInterrupt: SIGTERM, SIGHUP, Ctrl-C or the end of our launcher, after a checkpoint. An evaluation is
-            not waited for: the continued run makes it up.
+            cut short, and the continued run repeats it.
     """
     module, recipe, accelerator, run = task.module, session.recipe, session.accelerator, session.run
     optimizer = torch.optim.AdamW(
@@ -57,7 +57,7 @@ def fit(task: Task, session: Session) -> nn.Module:
     )
     ema = EMAModel(module.parameters(), decay=recipe.ema_decay, use_ema_warmup=True, power=0.75, foreach=True)
     first, pending = restored(run, module, ema, optimizer, accelerator)
-    if first < recipe.steps:  # of a finished run nothing can change any more
+    if first < recipe.steps:  # a finished run can no longer change
         run.agree("launch.json", _launch(accelerator))
         run.require_space(checkpoint_bytes(module))
     ema.to(accelerator.device)
@@ -130,7 +130,7 @@ def _micro_steps(wrapped: nn.Module, step: int, accelerator: Accelerator) -> Ite
 
 
 def _update(wrapped: nn.Module, optimizer, step: int, recipe, accelerator: Accelerator) -> dict:
-    """Clip and step, where the micro-step is the last of its step; what is to be logged of it."""
+    """Clip and step, if the micro-step is the last of its step. Returns what is to be logged."""
     rate, norm = recipe.rate_at(step), None
     for group in optimizer.param_groups:
         group["lr"] = rate
@@ -142,7 +142,7 @@ def _update(wrapped: nn.Module, optimizer, step: int, recipe, accelerator: Accel
 
 
 def _evaluated(task: Task, session: Session, ema: EMAModel, stop: StopRequest, step: int) -> bool:
-    """Evaluate the averaged weights, on the main process, and keep them when they are the best; False: cut short."""
+    """Evaluate the averaged weights on the main process, and keep the best ones. Returns False if it was cut short."""
     if not session.main:
         return True
     try:
@@ -158,7 +158,7 @@ def _evaluated(task: Task, session: Session, ema: EMAModel, stop: StopRequest, s
 
 
 def _leave(accelerator: Accelerator) -> NoReturn:
-    """End the training on every process at once: one that leaves first has the launcher end the one that saves."""
+    """End the training on every process at once. If one left first, the launcher would end the one that saves."""
     accelerator.wait_for_everyone()
     raise KeyboardInterrupt
 
@@ -172,7 +172,7 @@ def _any_process(asked: bool, accelerator: Accelerator) -> bool:
 
 @contextmanager
 def _average(module: nn.Module, ema: EMAModel) -> Iterator[None]:
-    """The module holds the averaged weights, ready to be looked at."""
+    """Within it, the module holds the averaged weights, in eval mode and without gradients."""
     ema.store(module.parameters())
     ema.copy_to(module.parameters())
     module.eval()

@@ -18,8 +18,8 @@ from cohort.prepared import PreparedCohort
 def cohort_latents(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device, main: bool) -> np.ndarray:
     """Standardised latents (N, slices, phases, C, h, w) float16, memory-mapped.
 
-    The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file. Of
-    several trainings that want it at once, one writes it and the others wait.
+    The file is named by a hash of the autoencoder's weights and statistics: another autoencoder, another file. If
+    several trainings want it at once, one writes it and the others wait.
     """
     path = cohort.folder / f"latents-{autoencoder_fingerprint(autoencoder)}.npy"
     if main and not path.exists():

@@ -1,6 +1,6 @@
 """Who started this process, and whether they are still there.
 
-To be imported while they are: a launcher that ends while a script is still importing torch is missed otherwise.
+Import it before torch: a launcher that ends while a script still imports torch would be missed otherwise.
 """
 
 import os

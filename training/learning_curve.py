@@ -18,13 +18,13 @@ from .options import CeilingOptions
 from .run import Run, save_model
 from .session import Session
 
-STEPS_FLOOR, EPOCHS = 400, 8  # few people are seen more often, and stopped early all the same
+STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stopping limits that
 
 
 def curve_point(
     options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, people: int, accelerator: Accelerator
 ) -> tuple[CodeRegressor, dict]:
-    """The regression of so many people, and {people: their number, r2: of each phenotype on the validation people}."""
+    """The regression learned from so many people; {people: their number, r2: by phenotype, on validation people}."""
     set_seed(options.seed)
     steps = max(STEPS_FLOOR, EPOCHS * people // PEOPLE // accelerator.num_processes)
     settings = {"preset": options.preset, "learning_rate": options.learning_rate, "seed": options.seed}

@@ -1,4 +1,4 @@
-"""Nothing that is not finite is kept: losses are watched on the device, weights looked at before a checkpoint."""
+"""Nothing that is not finite is saved: losses are watched on the device, weights are checked before they are saved."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ from .checkpoint import Tensors
 
 
 class LossWatch:
-    """Which micro-step's loss was the first that is not finite, noted on the device so that no step waits for it."""
+    """The first micro-step whose loss is not finite. It is noted on the device, so that no step waits for it."""
 
     def __init__(self, device: torch.device) -> None:
         self._first = torch.full((), -1, device=device)
@@ -32,12 +32,12 @@ class LossWatch:
         accelerator: Accelerator,
         people_of: Callable[[int], object] | None = None,
     ) -> None:
-        """Stop before anything that is not finite is kept.
+        """Stop before anything that is not finite is saved.
 
-        Weights are the same on every process, so all stop together. A loss is a process's own, so one of them names it.
+        Weights are the same on every process, so all stop together. Losses differ: each process names its own bad one.
 
         Args:
-            parts: of the checkpoint to be. done: steps done.
+            parts: of the next checkpoint. done: number of steps done.
             people_of: micro-step -> rows that were learned from.
 
         Raises:

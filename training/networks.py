@@ -49,7 +49,7 @@ def fresh_generator(
 
 
 def copy_matching_weights(regressor: CodeRegressor, taught: CodeRegressor) -> None:
-    """Copy what another regressor has learned, wherever the shapes agree: all but its last layer."""
+    """Copy another regressor's weights wherever the shapes agree: in all layers but the last."""
     have = regressor.state_dict()
     regressor.load_state_dict(have | {k: v for k, v in taught.state_dict().items() if v.shape == have[k].shape})
 
@@ -60,7 +60,7 @@ def _positive(spread: np.ndarray) -> np.ndarray:
 
 
 def _person_statistics(person: np.ndarray) -> dict[str, tuple[float, ...]]:
-    """Mean and spread of sex, age, height and weight (n, 4); the conditioner's own where nobody's are known."""
+    """Mean and spread of sex, age, height, weight (n, 4); the conditioner's own if one of them is known of nobody."""
     if not np.isfinite(person).any(axis=0).all():
         return {}
     mean, spread = np.nanmean(person, axis=0), _positive(np.nanstd(person, axis=0))

@@ -1,4 +1,4 @@
-"""What is learned: the heart code from the condition, and rectified flow of codes and of the slices of hearts."""
+"""Losses and their inputs: heart codes from the condition, and rectified flow of codes and of hearts."""
 
 import torch
 from torch import Generator, Tensor
@@ -26,7 +26,7 @@ def stratified_sigma(batch: int, generator: Generator) -> Tensor:
 
 
 def heart_window(size: tuple[int, int]) -> Tensor:
-    """Weight of each pixel or latent cell (height, width), mean 1: the grid is centred on the heart, not on the arm."""
+    """Weight of each pixel or latent cell (height, width), mean 1. The middle weighs most: the heart is there."""
     y, x = (torch.linspace(-1, 1, length) for length in size)
     window = 0.25 + torch.exp(-(y[:, None] ** 2 + x**2) / (2 * 0.5**2))
     return window / window.mean()

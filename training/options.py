@@ -27,7 +27,7 @@ class CohortOptions:
     """The heart grid."""
     seed: int = 0
     log_with: tuple[Tracker, ...] = ()
-    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""
+    """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class DiffusionOptions(CohortOptions):
     segmenter: Path = Path("runs/segmenter")
     """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
     more_ecgs: Path | None = None
-    """Folder with ECGs and phenotypes.csv of further people, with no MRI: they teach the ECG's reading only."""
+    """Folder with ECGs and phenotypes.csv of further people without an MRI; only the regressions learn from them."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is nano without a GPU and base with one."""
     steps: int | None = None
@@ -104,11 +104,11 @@ class DistillationOptions:
     prepared: Path = Path("runs/prepared")
     """Where cohorts are laid down as arrays, once."""
     steps: int = 2
-    """Evaluations of the student's denoiser a heart."""
+    """Evaluations of the denoiser for each of the student's hearts."""
     teacher_steps: int | None = None
-    """Of the teacher's; its own default if not given."""
+    """The same of the teacher's hearts; the teacher's own default if not given."""
     pairs: int = 2000
-    """Hearts the teacher makes to be learned from."""
+    """Hearts that the teacher makes for the student to learn from."""
     optimiser_steps: int = 1500
     """Of the student's learning."""
     hearts_per_batch: int = 8
@@ -122,7 +122,7 @@ class DistillationOptions:
     """Steps between comparisons with the teacher on held-out people."""
     seed: int = 0
     log_with: tuple[Tracker, ...] = ()
-    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""
+    """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,7 @@ class CeilingOptions:
     pipeline: Path | None = None
     """A trained pipeline; the newest one under runs/ if not given."""
     more_ecgs: Path | None = None
-    """Folder with ECGs and phenotypes.csv of further people, with no MRI."""
+    """Folder with ECGs and phenotypes.csv of further people without an MRI."""
     sizes: tuple[int, ...] = (1250, 5000, 20_000)
     """How many people to learn from."""
     output: Path = Path("runs/ceiling")
@@ -145,4 +145,4 @@ class CeilingOptions:
     learning_rate: float = 1e-3
     seed: int = 0
     log_with: tuple[Tracker, ...] = ()
-    """Trackers that get the metrics too, beside metrics.jsonl; W&B and a remote MLflow use the network."""
+    """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""

@@ -14,11 +14,11 @@ def keyed_generator(*key: object) -> Generator:
 
 
 def rows_of_step(rows: Tensor, batch: int, step: int, seed: int, rank: int = 0, ranks: int = 1) -> Tensor:
-    """The examples rank `rank` sees at `step`: its stripe of an order that is redrawn every epoch.
+    """The examples rank `rank` sees at `step`: its share of an order that is redrawn every epoch.
 
     Args:
         rows: (n,) the training rows.
-        batch: examples per rank and step; an epoch's last rows flow over into the next epoch's order.
+        batch: examples per rank and step. A batch at the end of an epoch goes on with the next epoch's order.
 
     Returns:
         (batch,) rows.
@@ -33,6 +33,6 @@ def rows_of_step(rows: Tensor, batch: int, step: int, seed: int, rank: int = 0, 
     return rows[drawn]
 
 
-@lru_cache(maxsize=4)  # asked for at every step of an epoch; of 100,000 people it takes longer than their hearts
+@lru_cache(maxsize=4)  # needed at every step; for 100,000 people it takes longer than loading the batch
 def _order(people: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(people, generator=keyed_generator(seed, "order", epoch))

@@ -14,7 +14,7 @@ from .stages import Training
 
 
 def save_pipeline(training: Training) -> Path:
-    """Write the pipeline with segmenter and ceiling, where there are any, its card and whom it was trained on."""
+    """Write the pipeline with its model card, and with segmenter and ceiling if there are any; returns its folder."""
     folder = training.options.output / "pipeline"
     companions = {"segmenter": training.segmenter} if training.segmenter else {}
     if training.ceiling:
@@ -25,7 +25,7 @@ def save_pipeline(training: Training) -> Path:
 
 
 def describe(folder: Path, training: Training) -> None:
-    """The model card, and which cohort the pipeline has seen: whoever evaluates it must not measure these people."""
+    """Write the model card and which cohort the pipeline has seen: an evaluation must not measure these people."""
     options, cohort, made = training.options, training.cohort, made_by(training.settings)
     about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
     write_json(folder / "training.json", about | made)

@@ -1,4 +1,4 @@
-"""The folder a run lives in: its resolved configuration, metrics, and checkpoints that are complete or absent."""
+"""The folder of a run: its resolved configuration, metrics, and checkpoints that are complete or absent."""
 
 import json
 import math
@@ -30,7 +30,7 @@ KEPT_CHECKPOINTS = 2
 
 
 class Run:
-    """A run's folder. Opening it again with the same configuration continues it; with another one is refused.
+    """A run's folder. Opening it again with the same configuration continues the run; another one is refused.
 
     Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, samples/,
     checkpoints/step_00000500/.
@@ -58,14 +58,14 @@ class Run:
             write_json(folder / "environment.json", environment() | made_by(config))
 
     def _lock(self) -> None:
-        """Held until this object goes, or its process does, in whatever way."""
+        """Lock the folder until this object is deleted or its process ends, in whatever way."""
         self._held = try_locked(self.folder / "run")
         if self._held is None:
             fault, remedy = "another training is writing here", "wait, or choose another --output"
             raise InputError(self.folder, fault, remedy)
 
     def agree(self, name: str, settings: dict) -> None:
-        """Record settings when the run starts; refuse others, showing the difference, when it goes on.
+        """Record settings when the run starts. When it goes on, refuse others and show the difference.
 
         Args:
             name: of the JSON file in the run's folder.
@@ -92,7 +92,7 @@ class Run:
             )
 
     def require_space(self, size: int) -> None:
-        """Refuse to start where the disk would be full hours later.
+        """Refuse to start if the disk would be full hours later.
 
         Args:
             size: bytes of a checkpoint. Room is asked for those kept, the one being written, and the best weights.
@@ -111,16 +111,16 @@ class Run:
             file.write(line)
 
     def save(self, step: int, parts: dict[str, Tensors]) -> None:
-        """Commit a checkpoint; older ones go only after that.
+        """Write a checkpoint; older ones are deleted only after that.
 
         Raises:
-            InputError: the disk is full or nobody may write there; the checkpoints before are as they were.
+            InputError: the disk is full or nobody may write there; earlier checkpoints are left as they were.
         """
         if not self.main:
             return
         metrics = self.folder / "metrics.jsonl"
         if metrics.exists():
-            sync(metrics)  # no later start writes the lines up to this step again
+            sync(metrics)  # a later start does not write the lines up to this step again
         write_checkpoint(self.checkpoints / f"step_{step:08d}", parts)
         with writing(self.checkpoints):
             for old in self._saved()[:-KEPT_CHECKPOINTS]:
@@ -149,7 +149,7 @@ class Run:
         return None
 
     def _put_aside(self, useless: list[Path]) -> None:
-        """Damaged checkpoints take no place among those that are kept, but may still be looked at."""
+        """Rename damaged checkpoints: they are not among those that are kept, but can still be looked at."""
         if self.main:
             for folder in useless:
                 aside = folder.with_name(f"damaged_{folder.name}")
@@ -159,7 +159,7 @@ class Run:
     def keep_best(self, score: float, step: int, tensors: Tensors) -> None:
         """Keep these weights in best.safetensors if their score is the lowest of the steps up to this one.
 
-        A best that a later, since forgotten, part of an interrupted run has left is no rival.
+        An interrupted run may have left a best of a later step, which the continued run does again. It is ignored.
         """
         path = self.folder / "best.safetensors"
         if not math.isfinite(score):
@@ -200,7 +200,7 @@ def _step_of_line(line: str) -> float:
 
 
 def environment() -> dict[str, str]:
-    """Versions of what a run stands on, for its record."""
+    """Versions of Python and the packages that a run depends on."""
     packages = ("torch", "diffusers", "accelerate", "numpy", "safetensors")
     return {"python": platform.python_version(), **{p: version(p) for p in packages}}
 

@@ -1,4 +1,4 @@
-"""Learning to segment slices, made as soft as generation may leave them, from the cohort's label maps."""
+"""Learning to segment slices from the cohort's label maps. They are softened, as generated slices may be soft."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -49,7 +49,7 @@ def learn_segmenter(
         batch: slices per process and step.
 
     Raises:
-        InputError: nobody to train or validate on has a label map.
+        InputError: no training person, or no validation person, has a label map.
     """
     rows = labelled_rows(cohort)
     if not all(map(len, rows.values())):
@@ -76,7 +76,7 @@ def segmentation(
     held_out: tuple[Tensor, Tensor],
     batch: int,
 ) -> Task:
-    """Teach a segmenter the label maps of the rows `train`; held_out: slices and labels of `draw_slices`."""
+    """The task of segmenting slices of the rows `train`; held_out: slices and labels of `draw_slices`."""
     device = session.device
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -108,7 +108,7 @@ def segmentation_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def blurred(slices: Tensor, generator: Generator) -> Tensor:
-    """Training slices (n, 1, height, width) with random softness, contrast and noise: what generation may leave."""
+    """Training slices (n, 1, height, width) with random softness, contrast and noise, as generated ones may have."""
     n = len(slices)
     share = torch.rand(n, 1, 1, 1, generator=generator)
     slices = slices + share * (functional.avg_pool2d(slices, 3, stride=1, padding=1) - slices)

@@ -47,10 +47,12 @@ class Training:
     """One training of a whole pipeline: what is given, and what the stages have learned so far.
 
     Attributes:
-        options: with everything decided that a preset decides (`with_lengths`).
-        watch: called with the step while the denoiser's averaged weights are in place; None draws sample grids.
-        autoencoder, segmenter, ceiling: None until learned; segmenter and ceiling stay None without labels, phenotypes.
-        networks, and what follows: filled in by the stage "networks".
+        options: with what the preset decides filled in (`with_lengths`).
+        watch: called with the step whenever the denoiser is evaluated; None draws sample grids.
+        autoencoder, segmenter, ceiling: None until learned. Without label maps the segmenter stays None, and without
+            phenotypes the ceiling.
+        regressor, prior, denoiser, latents, codes, run, settings: filled in by the stage "networks".
+        pipeline: around the networks being trained; filled in by the stage "prior".
     """
 
     options: DiffusionOptions
@@ -75,7 +77,7 @@ class Training:
         return PRESETS[self.options.preset]
 
     def session(self, stage: str, recipe: Recipe) -> Session:
-        """Of a stage whose run lies in a folder of the training's own."""
+        """The session of a stage, whose run lies in a folder of its own below the training's."""
         run = Run(self.options.output / stage, self.settings, self.accelerator.is_main_process)
         return Session(run, recipe, self.accelerator, self.options.seed)
 
@@ -85,7 +87,7 @@ class Training:
 
 
 def with_lengths(options: DiffusionOptions, device: str) -> DiffusionOptions:
-    """The options with everything decided that a preset decides on this kind of device ("cpu", "cuda", ...)."""
+    """The options with what was not given filled in by the preset; device: "cpu", "cuda" or another kind."""
     preset = preset_for(options.preset, device)
     steps, hearts, rate = LENGTHS[preset]
     return replace(
@@ -115,7 +117,7 @@ def autoencoder_stage(training: Training) -> None:
 
 
 def segmenter_stage(training: Training) -> None:
-    """The segmenter of `--segmenter`, trained now if that folder holds none; none for a cohort without label maps."""
+    """The segmenter of `--segmenter`, trained now if that folder holds none. Without label maps there is none."""
     options, accelerator = training.options, training.accelerator
     model = options.segmenter / "model"
     if not model.exists():
@@ -129,7 +131,7 @@ def segmenter_stage(training: Training) -> None:
 
 
 def networks_stage(training: Training) -> None:
-    """Latents, heart codes and fresh networks; the run is locked and its disk looked at before anything is learned."""
+    """Latents, heart codes and fresh networks; the run is locked and its disk space checked before it learns."""
     options, accelerator, cohort = training.options, training.accelerator, training.cohort
     with accelerator.main_process_first():
         main = accelerator.is_main_process
@@ -145,7 +147,7 @@ def networks_stage(training: Training) -> None:
 
 
 def ceiling_stage(training: Training) -> None:
-    """The ceiling's regression, where phenotypes are known; the code regressor begins with its weights."""
+    """The ceiling's regression, if phenotypes are known; the code regressor begins with its weights."""
     if not training.regressor.conditioner.config.phenotypes:
         return
     recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
@@ -156,10 +158,10 @@ def ceiling_stage(training: Training) -> None:
 
 
 def condition_stage(training: Training) -> None:
-    """What ECG and person tell of the heart code, learned from `--more-ecgs` too.
+    """The regression of the heart code from ECG and person, learned from `--more-ecgs` too.
 
-    An encoder that has seen the cohort alone trusts what it has seen too much. What the ceiling has begun is learned on
-    at half the rate.
+    An encoder that has seen the cohort alone is too sure of what it has seen. A regressor that begins with the
+    ceiling's weights learns at half the rate.
     """
     options, regressor = training.options, training.regressor
     rate = options.learning_rate / 2 if training.ceiling else options.learning_rate
@@ -169,7 +171,7 @@ def condition_stage(training: Training) -> None:
 
 
 def prior_stage(training: Training) -> None:
-    """The prior over heart codes, from people with an MRI alone: only theirs are whole codes. Then its spread."""
+    """The prior over heart codes, and its spread. It learns from people with an MRI: only their codes are complete."""
     options, cohort, rows = training.options, training.cohort, training.cohort.rows("train")
     training.pipeline = pipeline_of(training)
     session = training.session("prior", prior_recipe(options.stage_steps.prior))
@@ -222,7 +224,7 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
 
 
 def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:
-    """What must not change between the start of a training and its continuation; no place on a disk."""
+    """What must not change between the start of a training and its continuation; it names no path."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

@@ -14,7 +14,7 @@ PENDING_EVALUATION = {"pending": {"evaluation": torch.tensor(True)}}  # of a ste
 
 
 def checkpoint_bytes(module: nn.Module) -> int:
-    """What a checkpoint of it takes on the disk: weights, their average, and AdamW's two moments."""
+    """Bytes of its checkpoint on the disk: weights, their average, and AdamW's two moments."""
     return bytes_of({"module": module.state_dict()}) + 3 * sum(p.nbytes for p in module.parameters())
 
 
@@ -37,7 +37,7 @@ def state_of(module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerat
 
 
 def restored(run: Run, module: nn.Module, ema: EMAModel, optimizer, accelerator: Accelerator) -> tuple[int, bool]:
-    """Put the newest checkpoint back, if there is one.
+    """Restore the newest checkpoint, if there is one.
 
     Returns:
         the step to go on with, and whether the one before is still to be evaluated.

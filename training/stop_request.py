@@ -8,15 +8,15 @@ from . import launcher
 
 
 class CutShort(BaseException):
-    """Asked to stop, in the middle of what may be left undone."""
+    """A stop was asked for, in the middle of something that may be left undone."""
 
 
 class StopRequest:
     """SIGTERM, SIGHUP, Ctrl-C or the end of our launcher asks for a checkpoint and a clean end.
 
-    A signal that whoever started us has us ignore is still ignored (nohup: SIGHUP; `&` in a script: Ctrl-C).
-    A launcher that is killed says nothing to its children. `accelerate launch` of one process that gets SIGTERM says
-    nothing either. They would go on as orphans, and keep the next start out of the run's folder.
+    A signal that this process was started to ignore is still ignored (nohup: SIGHUP; `&` in a script: Ctrl-C).
+    A launcher that is killed says nothing to its children, nor does `accelerate launch` of one process on SIGTERM. The
+    children would go on as orphans, and keep the next start out of the run's folder.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class StopRequest:
 
     @contextmanager
     def cutting(self) -> Iterator[None]:
-        """A signal leaves what is done within at once, by CutShort: a cluster may not wait for its end."""
+        """Within it, a signal raises CutShort at once: a cluster may not wait until the work is done."""
         self._cutting = True
         try:
-            if self._signalled:  # since somebody last looked
+            if self._signalled:  # before this began
                 raise CutShort
             yield
         finally:

@@ -1,4 +1,4 @@
-"""Distilling a pipeline: the teacher makes its hearts, the student learns, and becomes a pipeline of its own."""
+"""Distilling a pipeline: the teacher makes hearts, the student learns from them, and is saved as a pipeline."""
 
 import json
 import shutil
@@ -28,11 +28,11 @@ from .session import Session
 from .teacher import heart_maker
 
 HELD_OUT_PAIRS = 64
-MEASURED_ON_THE_TEACHER = ("calibration.json",)  # not true of the student before it is measured
+MEASURED_ON_THE_TEACHER = ("calibration.json",)  # the student has to be measured itself
 
 
 def checked(options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort) -> DistillationOptions:
-    """The options with the teacher's number of steps decided.
+    """The options with the teacher's number of steps filled in.
 
     Raises:
         InputError: the student would not be faster, or the teacher's scheduler knows no flow. Or the people are not
@@ -90,7 +90,7 @@ def save_student(
     settings: dict,
     errors: tuple[float, float],
 ) -> None:
-    """The student's pipeline folder: the teacher's with another denoiser, another default and another card.
+    """Save the student's pipeline: the teacher's with another denoiser, number of steps and model card.
 
     Args:
         settings: of the run. errors: `end_error` before and after learning.
@@ -118,7 +118,7 @@ def save_student(
 
 
 def distillation_facts(options: DistillationOptions, settings: dict, errors: tuple[float, float]) -> dict[str, object]:
-    """What the student's card says of its learning."""
+    """What the student's model card says of its distillation."""
     made = made_by(settings)
     return {
         "teacher": f"the pipeline whose weights have sha256 `{settings['teacher']}`; the recipe above is its own",

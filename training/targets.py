@@ -38,14 +38,14 @@ def standardised_phenotypes(phenotypes: np.ndarray, conditioner) -> Tensor:
 def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) -> Tensor:
     """Leading principal components of whole hearts, (N, count), each of unit variance over the training people.
 
-    Needs no label. Slices outside the acquisition count as average ones; the middle of the grid, where the heart is,
-    counts most. Fewer hearts than `count`: the rest are 0.
+    No label is needed. Slices outside the acquisition count as average ones. The middle of the grid, where the heart
+    is, counts most. With fewer hearts than `count`, the rest are 0.
     """
     train = cohort.rows("train")[:PCA_PEOPLE]
     known = _flat(cohort, latents, train)
     mean = torch.nanmean(known, dim=0).nan_to_num()
     known = torch.where(known.isnan(), 0.0, known - mean)
-    values, vectors = torch.linalg.eigh(known @ known.T)  # (n, n): far smaller than the hearts are long
+    values, vectors = torch.linalg.eigh(known @ known.T)  # (n, n), far smaller than (cells, cells)
     kept = min(count, int((values > 1e-6 * values[-1]).sum()))
     axes = known.T @ vectors[:, -kept:] / values[-kept:].sqrt()  # (S*P*C*h*w, kept), orthonormal
     scale = (len(train) / values[-kept:]).sqrt()

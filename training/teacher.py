@@ -18,13 +18,13 @@ from .order import keyed_generator, rows_of_step
 def heart_maker(
     teacher: ECGToMRIPipeline, steps: int, cohort: PreparedCohort, split: str, dropout: float, seed: int
 ) -> Callable[[Tensor], dict[str, Tensor]]:
-    """A function of the pairs' numbers (B,) that makes them (fields of training.distillation.Pairs).
+    """A function that makes the pairs with given numbers (B,), as fields of training.distillation.Pairs.
 
-    They are the hearts the pipeline itself would make: same codes, noise, sampler and guidance. So the student follows
-    the guided flow by one pass (Meng 2023, section 3.1, at one scale).
+    They are the hearts the pipeline itself would make: same codes, noise, sampler and guidance. So the student learns
+    the guided flow by a single pass (Meng 2023, section 3.1, at one scale).
 
     Args:
-        steps: of the teacher's sampler. split: whose people, in turns.
+        steps: of the teacher's sampler. split: of the people, who take turns.
         dropout: probability with which ECG and person are withheld, independently.
     """
     rows, scale = torch.from_numpy(cohort.rows(split)), teacher.config.guidance_scale
