@@ -62,7 +62,8 @@ def fit(task: Task, session: Session) -> nn.Module:
         run.require_space(checkpoint_bytes(module))
     ema.to(accelerator.device)
     wrapped, optimizer = accelerator.prepare(module, optimizer)
-    session.start_trackers(task.title)
+    if pending or first < recipe.steps:  # else there is nothing to tell them
+        session.start_trackers(task.title)
     stop, watch = StopRequest(), LossWatch(accelerator.device)
     options = {"desc": task.title, "initial": first, "total": recipe.steps, "smoothing": 0.05}
     progress = tqdm(range(first, recipe.steps), disable=not session.main, **options)

@@ -19,7 +19,6 @@ from training.order import keyed_generator
 from training.recipe import Recipe
 from training.run import Run
 from training.session import Session
-from training.stop_request import CutShort, StopRequest
 
 RECIPE = Recipe(steps=60, learning_rate=1e-2, warmup=5, ema_decay=0.9, checkpoint_every=20, evaluate_every=10)
 
@@ -138,17 +137,6 @@ def test_an_evaluation_does_not_hold_up_a_stop_and_is_made_up(uninterrupted, tmp
     before = metrics(tmp_path)
     train(tmp_path, best="validation_error")
     assert metrics(tmp_path) == before
-
-
-def test_a_stop_just_before_an_evaluation_cuts_it_short_too():
-    stop = StopRequest()
-    try:
-        terminate()
-        with pytest.raises(CutShort), stop.cutting():
-            pytest.fail("the evaluation began")
-        assert stop.asked
-    finally:
-        stop.restore()
 
 
 def test_a_stop_before_an_evaluation_leaves_it_to_the_next_start(uninterrupted, tmp_path):

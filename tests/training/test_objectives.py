@@ -1,14 +1,16 @@
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from models.code_regressor import CodeRegressor
-from sampling.pipeline import PatientBatch
+from sampling.patients import patient_batch, prepared_patients
 from training.batch import heart_batch
+from training.denoising import noised
 from training.objectives import dropped, flow_loss, heart_window, interpolated, stratified_sigma, target_loss
 from training.order import keyed_generator
-from training.recipe import Recipe
 
 
 def latents(seed, batch=3, slices=4):
@@ -68,25 +70,37 @@ def test_ecg_and_person_are_dropped_independently_at_the_stated_rate():
     assert all(present.all() for present in dropped(100, 0.0, keyed_generator(0)))
 
 
-def test_the_rate_warms_up_reaches_its_peak_and_ends_at_zero():
-    rates = [Recipe(steps=100, learning_rate=2e-3, warmup=10).rate_at(step) for step in range(101)]
-    assert rates[0] == pytest.approx(2e-4)
-    assert max(rates) == pytest.approx(2e-3) and rates[9] == pytest.approx(2e-3)
-    assert rates[:10] == sorted(rates[:10]) and rates[10:] == sorted(rates[10:], reverse=True)
-    assert rates[55] == pytest.approx(1e-3)  # halfway along the cosine
-    assert rates[100] == pytest.approx(0, abs=1e-9)
-    assert all(rate > 0 for rate in rates[:100])
-
-
 @torch.no_grad()
-def test_the_condition_of_training_is_the_one_of_sampling(prepared, tiny_parts, tiny_pipeline):
-    """One batch through the CodeRegressor and through the pipeline."""
-    drawn = torch.zeros(len(prepared.eid), 3, 2, 4, 4, 4).numpy()
-    batch = heart_batch(prepared, drawn, torch.tensor([1, 2]), None)
-    given = (batch.ecg, batch.lead_mask, batch.person, torch.tensor([True, False]), torch.tensor([False, True]))
-    trained = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])(*given)
-    sampled = tiny_pipeline.encode(PatientBatch(*given), guided=False)
-    assert all(map(torch.equal, trained, sampled))
+def test_the_denoiser_is_given_in_training_what_it_is_given_in_sampling(
+    prepared, tiny_parts, tiny_pipeline, monkeypatch
+):
+    """Two whole hearts with the codes that the prior drew: the same places, tokens and condition, sigma in [0, 1]."""
+    monkeypatch.setattr("training.denoising.CODE_NOISE", 0.0)
+    given_to, rows = [], torch.tensor([1, 2])
+    tiny_pipeline.denoiser.register_forward_pre_hook(lambda _, given: given_to.append(given))
+    patients = patient_batch(prepared_patients(prepared, rows.numpy()))
+    present = torch.tensor([True, False]), torch.tensor([False, True])
+    patients = replace(patients, ecg_present=present[0], person_present=present[1])
+    tiny_pipeline(patients, [keyed_generator("heart", row) for row in rows.tolist()], steps=1)
+    _, summary = tiny_pipeline.encode(patients, guided=False)
+    codes = tiny_pipeline.draw_codes(summary, [keyed_generator("heart", row) for row in rows.tolist()])
+    batch = heart_batch(prepared, np.ones((len(prepared.eid), 3, 2, 4, 4, 4), np.float32), rows, None)
+    regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
+    everywhere = torch.ones(2, dtype=torch.bool)
+    in_training, _ = noised(regressor, batch, codes, (*present, everywhere), 0.5, keyed_generator("noise"))
+    (_, sigma, places, tokens, condition), (_, drawn_sigma, its_places, *same) = given_to[0], in_training
+    assert all(map(torch.equal, (places.pose, places.phase), (its_places.pose, its_places.phase)))
+    assert all(map(torch.equal, (tokens, condition), same))
+    assert sigma.tolist() == pytest.approx([1, 1], abs=2e-3) and drawn_sigma.min() >= 0 and drawn_sigma.max() < 1
+    velocity = tiny_pipeline.denoiser(*in_training)
+    assert not torch.allclose(velocity[0], velocity[1], atol=1e-3)
+
+
+def test_the_middle_of_the_picture_counts_most_and_the_mean_weight_is_1():
+    window = heart_window((33, 49))
+    assert window.shape == (33, 49) and float(window.mean()) == pytest.approx(1)
+    assert window.argmax() == 16 * 49 + 24 and window.min() > 0
+    torch.testing.assert_close(window, window.flip(0, 1))
 
 
 def test_noise_levels_are_one_in_each_part_of_the_range():

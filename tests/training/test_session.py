@@ -1,6 +1,7 @@
 """A stage's session: who sees what at a step, where metrics go, and that nothing of the CPU meets the device."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -10,8 +11,11 @@ from accelerate import Accelerator
 from accelerate.tracking import GeneralTracker
 
 from cohort.errors import InputError
+from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
+from models.segmenter import Segmenter
 from training.accelerator import start_accelerator
+from training.autoencoder import reconstruction
 from training.code_prior import code_prior
 from training.code_regression import code_regression
 from training.denoising import BatchPlan, TrainingData, denoising
@@ -19,6 +23,7 @@ from training.ecg_set import EcgSet
 from training.fit import Task, fit
 from training.recipe import Recipe
 from training.run import Run
+from training.segmenter import segmentation
 from training.session import Session
 
 
@@ -76,6 +81,20 @@ def test_a_loss_of_the_prior_mixes_no_devices(people, tiny_parts, monkeypatch):
     assert loss.is_meta
 
 
+def test_a_loss_of_the_autoencoder_mixes_no_devices(prepared, monkeypatch):
+    monkeypatch.setattr("torch.autocast", lambda *_, **__: nullcontext())  # it knows no meta device
+    task = reconstruction(on("meta"), SliceAutoencoder(8), prepared, torch.empty(0), batch=2)
+    loss, _ = task.loss_of(task.module.to("meta"), 0)
+    assert loss.is_meta
+
+
+def test_a_loss_of_the_segmenter_mixes_no_devices(prepared):
+    nobody = torch.empty(0), torch.empty(0)
+    task = segmentation(on("meta"), Segmenter((8, 16)), prepared, prepared.rows("train"), nobody, batch=2)
+    loss, _ = task.loss_of(task.module.to("meta"), 0)
+    assert loss.is_meta
+
+
 # ---- Trackers ----
 
 
@@ -86,14 +105,14 @@ class Notes(GeneralTracker):
 
     def __init__(self):
         super().__init__()
-        self.logged, self.finished = [], 0
+        self.logged, self.begun, self.finished = [], 0, 0
 
     @property
     def tracker(self):
         return self
 
     def store_init_configuration(self, values):
-        self.config = values
+        self.config, self.begun = values, self.begun + 1
 
     def log(self, values, step):
         self.logged.append((step, values))
@@ -117,9 +136,20 @@ def test_trackers_are_given_what_metrics_jsonl_is(tmp_path):
     assert [(line.pop("step"), line) for line in lines] == notes.logged
     assert {name for _, values in notes.logged for name in values} >= {"loss", "learning_rate", "error"}
     assert notes.config["steps"] == 4 and notes.config["seed"] == 5
-    assert notes.finished == 0
+    assert (notes.begun, notes.finished) == (1, 0)
     fit(task, replace(session, run=Run(tmp_path / "next", {})))
-    assert notes.finished == 1  # the stage before
+    assert (notes.begun, notes.finished) == (2, 1)  # the stage before
+    assert len(notes.logged) == 2 * len(lines)
+
+
+def test_a_finished_stage_opens_no_tracker(tmp_path):
+    """The same command again must leave no empty run in W&B."""
+    notes = Notes()
+    session = Session(Run(tmp_path, {}), Recipe(1, 1e-2), Accelerator(cpu=True, log_with=[notes]), seed=0)
+    task = Task("test", torch.nn.Linear(2, 1), lambda module, step: (module(torch.ones(1, 2)).sum(), {}), lambda *_: {})
+    for _ in range(2):
+        fit(task, session)
+    assert notes.begun == 1
 
 
 def test_without_trackers_nothing_but_metrics_jsonl_is_written(tmp_path):

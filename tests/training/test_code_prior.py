@@ -1,0 +1,71 @@
+"""The prior over heart codes, learned on people whose code is written in their ECG and weight."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import training.code_prior
+from models.heart_prior import HeartPrior
+from tests.training.small_people import (
+    CODE,
+    RECIPE,
+    WIDTH,
+    Stopped,
+    breaks_at,
+    everybody,
+    fresh_regressor,
+    metric,
+    same_bits,
+    session_in,
+    weights,
+)
+from training.code_prior import code_prior
+from training.fit import fit
+
+
+def fresh_prior():
+    torch.manual_seed(1)
+    return HeartPrior(CODE, WIDTH + CODE, width=16, blocks=1)
+
+
+def learned_prior(folder, regressor, train=None, recipe=RECIPE):
+    """A prior that has learned, and its run."""
+    where, prior = session_in(folder, recipe), fresh_prior()
+    fit(code_prior(where, prior, regressor, train or everybody(40), everybody(20, seed=1), 0.1, people=32), where)
+    return prior, where.run
+
+
+def test_the_prior_learns_and_the_reader_does_not(tmp_path):
+    regressor = fresh_regressor().eval()
+    before = weights(regressor)
+    recipe = replace(RECIPE, steps=60, learning_rate=1e-2, checkpoint_every=60, evaluate_every=20)
+    prior, run = learned_prior(tmp_path, regressor, recipe=recipe)
+    assert same_bits(weights(regressor), before) and all(p.grad is None for p in regressor.parameters())
+    losses = metric(run, "validation_prior_loss")
+    assert losses[-1] < 0.9 * losses[0]
+    assert same_bits(weights(prior), run.best()) and not prior.training
+
+
+@pytest.mark.parametrize("unknown", ["of all", "of some"])
+def test_a_number_that_is_unknown_has_no_say_in_the_prior(tmp_path, unknown):
+    """Known of nobody, it moves none of the weights that predict it; known of some, it does."""
+    train = everybody(40)
+    train.codes[: 40 if unknown == "of all" else 20, 1] = torch.nan
+    before = weights(fresh_prior())["leave.1.weight"]
+    prior, run = learned_prior(tmp_path, fresh_regressor().eval(), train, replace(RECIPE, weight_decay=0.0))
+    moved = (weights(prior)["leave.1.weight"] != before).any(dim=1).tolist()
+    assert moved == [True, unknown == "of some"]
+    assert np.isfinite(metric(run, "prior_loss")).all()
+
+
+def test_an_interrupted_prior_ends_in_the_same_bits(tmp_path, monkeypatch):
+    regressor = fresh_regressor().eval()
+    whole, _ = learned_prior(tmp_path / "whole", regressor)
+    with monkeypatch.context() as torn:
+        breaks_at(torn, training.code_prior, "dropped", 7)
+        with pytest.raises(Stopped):
+            learned_prior(tmp_path / "torn", regressor)
+    again, _ = learned_prior(tmp_path / "torn", regressor)
+    assert same_bits(weights(again), weights(whole))
