@@ -2,10 +2,10 @@
 
     python evaluate_samples.py --data UKBB --pipeline runs/diffusion/pipeline --output report/
 
-One segmenter measures every heart, true or generated. Hearts made from the patient's own ECG stand beside controls:
-hearts from another patient's ECG, from the person alone, from the ECG alone, and from nothing. Two more controls are
-the mean heart and the heart of the training patient with the nearest ECG. The ceiling is a direct regression from ECG
-and person to the same numbers.
+One segmenter measures every heart, true or generated. Hearts made from the patient's own ECG stand beside controls.
+These are made from another patient's ECG, from the person alone, from the ECG alone, and from nothing. Two more
+controls are the mean heart and the heart of the training patient with the nearest ECG. The ceiling is a direct
+regression from ECG and person to the same numbers.
 
 Writes report.json and report.html. The same command continues an interrupted evaluation.
 """
@@ -87,8 +87,8 @@ def main() -> None:
             whom = (config.split, config.subjects)
             cohort, rows = people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
-        options = (config.samples, config.steps, config.guidance_scale, config.seed, config.batch_size, given)
-        study = Study(pipeline, folder, segmenter, cohort, rows, *options)
+        options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
+        study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
         record = record_of(study, config.split, config.scheduler, bool(config.segmenter))
         work = config.output / f"measured-{fingerprint(record)}"
         arms = ("real", "reconstructed", "generated", *(() if given else config.controls))

@@ -33,7 +33,7 @@ class Judge:
     """Measures what an arm generates for the judging people.
 
     Attributes:
-        truth, ceiling: (n, 12) PHENOTYPES, true and regressed from ECG and person.
+        truth, ceiling: (n, K) PHENOTYPES, true and regressed from ECG and person.
         samples: hearts of each patient.
     """
 

@@ -31,7 +31,7 @@ class ECGCohort:
     Attributes:
         ecg: (N, 12, samples) float16 mV, memory-mapped; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
-        phenotypes: (N, 12) float32 in the order of PHENOTYPES; NaN where unknown.
+        phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid: (N,) int64.
     """
 

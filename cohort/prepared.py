@@ -60,7 +60,7 @@ class PreparedCohort:
         affine: (N, 4, 4) grid index (column, row, slice) -> RAS mm.
         ecg: (N, 12, samples) float16 mV; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
-        phenotypes: (N, 12) float32 in the order of PHENOTYPES; NaN where unknown.
+        phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid, instance: (N,) int64.
     """
 

@@ -162,8 +162,8 @@ def _r_peaks(signal: np.ndarray, lead_mask: np.ndarray) -> np.ndarray:
 
 # --- MRI ------------------------------------------------------------------------------------------------------------
 
-# Protocols ask for slices of 6 to 8 mm every 10 mm, and for frames of 45 ms or less (Kramer et al., Standardized CMR
-# protocols 2020, J Cardiovasc Magn Reson 22:17). Of UK Biobank's stacks, 14 % lack coverage and 16 % have shifted
+# Protocols ask for slices of 6 to 8 mm every 10 mm and for frames of 45 ms or less (Kramer et al., J Cardiovasc Magn
+# Reson 2020;22:17). Of UK Biobank's stacks, 14 % lack coverage and 16 % have shifted
 # slices (Tarroni et al., Sci Rep 2020;10:2408). Labels: cohort.label_quality.
 
 WIDEST_STEP_MM = 12.0

@@ -1,6 +1,6 @@
 """A patient's phenotypes as lines on a screen."""
 
-from cohort.phenotypes import UNITS
+from cohort.phenotypes import TABLE
 
 INTERVAL_SAMPLES = 4  # hearts; the interval of fewer is very wide, or much too narrow where they agree by chance
 
@@ -15,8 +15,9 @@ def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int) -> str
     lines = [f"{name}: mean of {samples}, too few for intervals" if few else f"{name}: mean of {samples} hearts"]
     for phenotype, summary in phenotypes.items():
         interval = None if few else summary.get("interval_90")
-        digits = 1 if UNITS[phenotype] == "mm" else 0
+        about = TABLE[phenotype]
+        digits = about.digits
         between = f", 90 % interval {interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else ""
-        mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:.{digits}f} {UNITS[phenotype]}"
+        mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:.{digits}f} {about.unit}"
         lines.append(f"  {phenotype:13s} {mean}{between}")
     return "\n".join(lines)

@@ -48,23 +48,6 @@ def count_words(text: str) -> int:
     return sum(any(character.isalpha() for character in token) for token in text.split())
 
 
-PENDING: set[str] = {
-    "cohort/cine.py",
-    "cohort/ecg.py",
-    "cohort/ecg_cohort.py",
-    "cohort/heart_grid.py",
-    "cohort/leakage.py",
-    "cohort/phenotypes.py",
-    "cohort/prepared.py",
-    "cohort/preprocessing.py",
-    "cohort/quality.py",
-    "evaluate_samples.py",
-    "evaluation/heart_distances.py",
-    "evaluation/labels.py",
-    "evaluation/memorisation.py",
-    "evaluation/realism.py",
-}  # files that are still to be rewritten; empty once all are
-
 # ---- From text to sentences ----
 
 
@@ -212,10 +195,8 @@ def long_ones(path: Path) -> list[Sentence]:
 
 @pytest.mark.parametrize("path", files(), ids=name_of)
 def test_no_sentence_is_too_long_to_be_read_once(path):
-    found = [f"{name_of(path)}:{s.line}: {s.words} words: {s.text}" for s in long_ones(path)]
-    if name_of(path) in PENDING and found:
-        pytest.xfail(f"{len(found)} sentences to rewrite")
-    assert not found, "\n".join(found)
+    long = [f"{name_of(path)}:{s.line}: {s.words} words: {s.text}" for s in long_ones(path)]
+    assert not long, "\n".join(long)
 
 
 @pytest.mark.parametrize(

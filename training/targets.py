@@ -27,7 +27,7 @@ def heart_codes(cohort: PreparedCohort, latents: np.ndarray, conditioner) -> Ten
 
 
 def standardised_phenotypes(phenotypes: np.ndarray, conditioner) -> Tensor:
-    """The conditioner's own phenotypes in its cohort's SDs: (N, 12) -> (N, K), NaN where unknown."""
+    """The conditioner's own phenotypes in its cohort's SDs: (N, all) -> (N, K), NaN where unknown."""
     columns = [PHENOTYPES.index(name) for name in conditioner.config.phenotypes]
     mean, std = (
         torch.tensor(v).view(-1) for v in (conditioner.config.phenotype_mean, conditioner.config.phenotype_std)

@@ -19,16 +19,16 @@ def written(tmp_path):
     folder, stem = tmp_path / "UKBB" / "ecg", f"{FIRST_SIMULATED_EID}_20205_2_0"
     folder.mkdir(parents=True)
     paths = {one: folder / f"{stem}{one.suffix}" for one in ECG_FORMATS}
-    for path in paths.values():
-        match path.suffix:
-            case ".xml":
+    for one, path in paths.items():
+        match one.reader:
+            case "xml":
                 path.write_text(cardiosoft(), encoding="latin-1")
-            case ".hea":
+            case "wfdb":
                 write_wfdb(folder, header=lambda text: text.replace("case", stem)).rename(path)
                 (folder / "case.dat").rename(path.with_suffix(".dat"))
-            case ".npy":
+            case "npy":
                 np.save(path, true_ecg())
-            case ".csv":
+            case "csv":
                 np.savetxt(path, true_ecg(), delimiter=",")
     return paths
 
