@@ -17,8 +17,9 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
-from .prepared import draft_of, fingerprint, in_processes, read_tables
+from .prepared import draft_of, fingerprint, in_processes
 from .preprocessing import ecg_input
+from .study_tables import StudyTables, read_tables
 from .subjects import Subject, find_subjects
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
@@ -43,9 +44,9 @@ class ECGCohort:
 
 
 def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
-    """Read the ECG of every person who has a row in data/phenotypes.csv, once.
+    """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
-    The table knows no visit: each person's ECG of the first instance is taken. The arrays go to a folder inside
+    It is the ECG of the first such visit. The arrays go to a folder inside
     `folder`, which appears when whole. Its name is a hash of the settings and of the files' names, sizes and times.
     ECGs that cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
 
@@ -56,9 +57,8 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
     data, persons_csv, phenotypes_csv = Path(data), Path(data) / "persons.csv", Path(data) / "phenotypes.csv"
-    persons, phenotypes = read_tables(data)
-    first = {subject.eid: subject for subject in reversed(find_subjects(data)) if subject.ecg}
-    subjects = [first[eid] for eid in sorted(first.keys() & phenotypes.keys())]
+    tables = read_tables(data)
+    subjects = _first_measured(find_subjects(data), tables)
     if not subjects:
         raise InputError(
             phenotypes_csv,
@@ -69,12 +69,27 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
     name = fingerprint(settings, (persons_csv, phenotypes_csv, *(subject.ecg for subject in subjects)))
     final = Path(folder) / f"{data.resolve().name}-ecg-{name}"
     if not final.exists():
-        jobs = [(subject, persons.get(subject.eid, Person()), phenotypes[subject.eid]) for subject in subjects]
+        visits = [(subject.eid, subject.instance) for subject in subjects]
+        known = [(tables.persons.at(*visit), tables.phenotypes.rows[visit]) for visit in visits]
+        jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
         with locked(final):
             if not final.exists():
+                for note in tables.notes_on(visits):
+                    print(f"note: {note}")
                 _write(data, final, jobs, sampling_rate, duration_s, quiet)
     modes = {field.name: "r" if field.name == "ecg" else None for field in fields(ECGCohort)}
     return ECGCohort(**{name: np.load(final / f"{name}.npy", mmap_mode=mode) for name, mode in modes.items()})
+
+
+def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subject]:
+    """Everybody's first visit with an ECG and a row of phenotypes, in order of eid."""
+    rows = tables.phenotypes.rows
+    with_ecg = [subject for subject in subjects if subject.ecg]
+    first = {s.eid: s for s in reversed(with_ecg) if (s.eid, s.instance) in rows}
+    lost = len({s.eid for s in with_ecg} & {eid for eid, _ in rows}) - len(first)
+    if lost:
+        print(f"note: phenotypes.csv: people left out because their rows are of another visit than their ECG: {lost}")
+    return [first[eid] for eid in sorted(first)]
 
 
 def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, duration_s: float, quiet: bool) -> None:

@@ -47,6 +47,12 @@ MEANINGS = {
     "mri_label_gap": "A slice within the ventricle is not labelled.",
     "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
     "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
+    "table_sex": "persons.csv and the ECG file tell another sex: whose row is it?",
+    "table_age": "persons.csv and the ECG file tell another age.",
+    "table_height": "persons.csv and the ECG file tell another height.",
+    "table_weight": "Another weight in persons.csv than in the ECG file, or one that does not go with the height.",
+    "table_implausible": "A phenotype that no heart has. It is left out.",
+    "table_contradiction": "Phenotypes of one row of which one must be wrong.",
     "mri_copy": "The same images under two people's names.",
 }
 NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -93,6 +99,7 @@ def _findings_table(found: CohortReport) -> str:
     rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
     rows += [(found.strays, "strays", "Files or folders whose name says nothing, or links.")] if found.strays else []
     rows += [(1, "table", fault) for fault in found.faults]
+    rows += [(1, "note", note) for note in found.notes]
     if not rows:
         return "<p>Nothing to object to.</p>"
     body = "".join(

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +11,10 @@ import torch
 
 from cohort.code_version import code_version
 from cohort.errors import InputError
-from cohort.person import Person, read_persons
+from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
+from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME
 from models.segmenter import Segmenter
 from sampling.inputs import subject_name
@@ -30,6 +31,8 @@ from .calibration import read_calibration
 from .certainty import calibrated, summary_of
 from .measuring import measured_phenotypes
 from .segmentation import segment
+
+OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class HeartSampler:
         segmenter: None where the pipeline has none: then nothing is measured.
         calibration: factors (K,) of the intervals, or None.
         record: what every heart.json says of how the hearts were made.
-        persons: what is known of people beside their ECG files, by eid.
+        persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
     """
 
@@ -68,7 +71,7 @@ class HeartSampler:
     segmenter: Segmenter | None
     calibration: np.ndarray | None
     record: dict
-    persons: dict[int, Person]
+    persons: PersonTable
     naming: Naming
     simulated_only: bool
 
@@ -82,13 +85,16 @@ class HeartSampler:
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
         measures = (folder / "segmenter").exists()
+        persons = read_persons(options.persons) if options.persons else PersonTable()
+        for note in persons.notes:
+            print(f"warning: {note}", file=sys.stderr)
         return cls(
             options,
             pipeline,
             load_part(Segmenter, folder / "segmenter").to(device) if measures else None,
             read_calibration(folder) if measures else None,
             record_of(options, pipeline, folder),
-            read_persons(options.persons) if options.persons else {},
+            persons,
             naming,
             knows_phantoms_only(folder),
         )
@@ -108,13 +114,16 @@ class HeartSampler:
             InputError: either file is refused.
         """
         name = BULK_NAME.fullmatch(path.stem)
-        known = self.persons.get(int(name[1]), Person()) if name else Person()
+        visit = (int(name[1]), int(name[3])) if name else None
+        known = self.persons.at(*visit) if visit else Person()
         reading = {
             "allow_missing_leads": self.options.allow_missing_leads,
             "sampling_rate": self.options.sampling_rate,
         }
         patient = read_patient(path, self.pipeline, known, self.simulated_only, **reading)
         self.true_heart(patient)
+        if visit and self.persons.other_visit_only(*visit):
+            return replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
         return patient
 
     def read_all(self, paths: list[Path], alone: bool) -> tuple[list[Patient], int]:

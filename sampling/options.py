@@ -23,7 +23,7 @@ class SampleOptions:
     mri: Path | None = None
     """The real heart (a short-axis NIfTI, or a folder in a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
-    """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
+    """A persons.csv (eid, sex, age, height_cm, weight_kg). Its row of this visit comes before the ECG file."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
     steps: int | None = None

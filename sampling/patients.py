@@ -62,8 +62,13 @@ def read_patient(
     signal, lead_mask = ecg_input(ecg, expected.sampling_rate, expected.duration_s)
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
-    person = known.filled_from(ecg.person).vector
-    warnings = quality_flags(ecg)
+    merged = known.filled_from(ecg.person)
+    person = merged.vector
+    warnings = [
+        *quality_flags(ecg),
+        *(words for _, words in known.contradictions(ecg.person)),
+        *merged.doubts,
+    ]
     if pipeline.config.ecg_limits:
         warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
     duration_s = ecg.signal.shape[1] / ecg.sampling_rate

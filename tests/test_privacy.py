@@ -15,9 +15,9 @@ import pytest
 from cohort.cine import read_nifti
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError, exit_code_of
-from cohort.person import read_persons
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.pseudonym import Naming, read_key
+from cohort.study_tables import read_persons
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from tests.torture import canaries, damaged
 

@@ -79,13 +79,21 @@ def test_who_is_not_in_the_table_is_left_out_and_an_empty_cell_is_unknown(copied
     assert np.isnan(mass).tolist() == [True, False, False, False]
 
 
-def test_a_person_is_one_row_whatever_the_visits(copied, tmp_path):
+def test_a_person_is_one_row_of_the_first_visit_that_has_ecg_and_phenotypes(copied, tmp_path, capsys):
     shutil.copy(ecg_path(copied, 2), copied / "ecg" / f"{FIRST_EID}_20205_3_0.xml")
     alone = prepare(copied, tmp_path / "out")
     assert len(alone.eid) == PEOPLE and not np.array_equal(alone.ecg[0], alone.ecg[2])
     ecg_path(copied, 0).unlink()
+    capsys.readouterr()
+    assert prepare(copied, tmp_path / "out").eid.tolist() == [FIRST_EID + index for index in (1, 2, 3, 4)]
+    assert "rows are of another visit than their ECG: 1" in capsys.readouterr().out
+    first, *others = (copied / "phenotypes.csv").read_text().splitlines()
+    rows = (f"{line},{3 if line.startswith(str(FIRST_EID)) else 2}\n" for line in others)
+    (copied / "phenotypes.csv").write_text(f"{first},instance\n{''.join(rows)}")
     second_visit = prepare(copied, tmp_path / "out")
+    assert len(second_visit.eid) == PEOPLE
     np.testing.assert_array_equal(second_visit.ecg[0], second_visit.ecg[2])
+    assert np.isfinite(second_visit.phenotypes[0, 0]) and np.isnan(second_visit.person[0, [1, 3]]).sum() in (0, 2)
 
 
 def test_an_unreadable_ecg_is_left_out_and_counted(copied, tmp_path, capsys):

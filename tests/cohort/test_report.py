@@ -143,6 +143,25 @@ def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
     assert not found.clean and "persons.csv: it lacks the column age" in str(found)
 
 
+def test_tables_that_contradict_the_ecg_file_or_themselves_are_findings_and_strange_columns_a_note(good, tmp_path):
+    data = shutil.copytree(good, tmp_path / "UKBB")
+    stated = [read_ecg(data / "ecg" / f"{FIRST + k}_20205_2_0.xml").person for k in range(2)]
+    other = "male" if stated[0].sex == "female" else "female"
+    (data / "persons.csv").write_text(f"eid,sex,age,height_cm,weight_kg\n{FIRST},{other},,,\n{FIRST + 1},,2,,\n")
+    (data / "phenotypes.csv").write_text(f"eid,LVEDV,LVEF,CRP\n{FIRST + 2},140,2,1\n{FIRST + 3},150,60,1\n")
+    found = examine_cohort(data)
+    assert {code: [examined.subject.eid - FIRST for examined in who] for code, who in found.by_code.items()} == {
+        "table_sex": [0],
+        "table_age": [1],
+        "table_implausible": [2],
+    }
+    assert len(found.usable) == 6 and not found.clean
+    assert f"persons.csv says {other}, the ECG file says {stated[0].sex}" in str(found)
+    assert "nobody knows: CRP" in str(found) and "row 2: LVEF 2 is not within" in str(found)
+    write_page(tmp_path / "cohort.html", found, pictures=0)
+    assert "nobody knows: CRP" in (tmp_path / "cohort.html").read_text()
+
+
 def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
     write_subjects(tmp_path / "subjects.csv", ill_found)
     rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))

@@ -1,6 +1,7 @@
 """One ECG in, a patient's folder out, by one call."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
-from evaluation.heart_sampler import HeartSampler
+from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
@@ -39,6 +40,25 @@ def test_one_call_makes_what_a_folder_of_ecgs_gets(folder, phantom_data, tmp_pat
     alone = opened(folder, tmp_path / "alone").sample(ecg_path(phantom_data, 2))
     assert alone.name == together[2].name
     np.testing.assert_allclose(alone.hearts, together[2].hearts, atol=1e-5)
+
+
+def test_the_row_of_this_visit_is_taken_and_what_is_doubtful_is_told(folder, phantom_data, tmp_path, capsys):
+    eid, table = ecg_path(phantom_data, 0).stem.partition("_")[0], tmp_path / "persons.csv"
+    repeat = shutil.copy(ecg_path(phantom_data, 0), tmp_path / f"{eid}_20205_3_0.xml")
+    table.write_text(f"eid;sex;age;height_cm;weight_kg;CRP\n{eid};F;20;178,5;176;2\n")
+    sampler = opened(folder, tmp_path / "out", persons=table)
+    assert "columns nobody knows: CRP" in capsys.readouterr().err
+    first, second = sampler.read(ecg_path(phantom_data, 0)), sampler.read(repeat)
+    assert first.person.tolist() == [0, 20, 178.5, 176]
+    said = "; ".join(first.warnings)
+    assert "persons.csv says age 20, the ECG file says" in said and "pounds" in said
+    assert OTHER_VISIT in second.warnings and second.person[1] > 40 and second.person[3] != 176
+
+
+def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_path):
+    (tmp_path / "persons.csv").write_text("eid,sex,age,height_cm,weight_kg\n9000001,1,63,1.78,80\n")
+    with pytest.raises(InputError, match="row 2, column height_cm is 1.78, which looks like metres; give cm"):
+        opened(folder, tmp_path / "out", persons=tmp_path / "persons.csv")
 
 
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):
