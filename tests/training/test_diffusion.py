@@ -54,6 +54,12 @@ class Recorder(nn.Module):
 
 
 @pytest.fixture
+def prepared(prepared):
+    """The small cohort, the first two seconds of its ECGs."""
+    return replace(prepared, ecg=np.asarray(prepared.ecg[:, :, :500]))
+
+
+@pytest.fixture
 def reader(tiny_parts):
     return ConditionReader(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
 
