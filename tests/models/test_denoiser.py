@@ -23,7 +23,7 @@ def velocity(tiny_preset):
 
 @torch.no_grad()
 def test_a_picture_that_is_the_same_everywhere_gets_another_answer_in_every_place(velocity):
-    """So the heart's place on the grid counts, and a mirrored heart is another heart: convolutions alone see neither."""
+    """Convolutions alone answer alike: for them a moved or mirrored heart is the same heart."""
     answer = velocity(torch.ones(4, SIDE, SIDE))
     near, far = MIDDLE - AWAY, MIDDLE + AWAY
     assert (answer[:, near, MIDDLE] - answer[:, far, MIDDLE]).abs().max() > 1e-3  # rows
