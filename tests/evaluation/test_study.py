@@ -3,8 +3,12 @@
 The people here are drawn, not scanned: every one has another heart, another ECG and other leads.
 """
 
+import csv
 import importlib
-from dataclasses import dataclass, replace
+import inspect
+import json
+import pkgutil
+from dataclasses import dataclass, fields, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,10 +16,12 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+import evaluation.figures
 from cohort.cine import Label
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, PreparedCohort
 from cohort.subjects import split_of
+from evaluation.calibration import read_calibration
 from evaluation.measuring import load_measured, measured, measured_phenotypes
 from phantom.cohort_writer import FIRST_EID
 from sampling.patients import prepared_patients
@@ -80,6 +86,30 @@ def control_report(pipeline, segmenter, folder, people, arms):
     truth = people.cohort.phenotypes[people.rows]
     given = (pipeline, segmenter, folder, people.cohort, people.rows, people.patients, arms, truth)
     return study.control_report(settings(), *given)[0]
+
+
+def report_of(pipeline, segmenter, folder, people, arms, data):
+    """The numbers of a report, and its picture of hearts."""
+    given = (pipeline, folder, segmenter, people.cohort, people.rows, people.patients, arms)
+    report, pictures = study.build_report(settings(data=data), *given)
+    return report, pictures["hearts"]
+
+
+def calibrate(folder, phenotypes, truth):
+    study.calibrate(folder, SimpleNamespace(phenotypes=phenotypes), truth)
+
+
+def name_of_measurements(folder, people, pipeline, **options):
+    return study.fingerprint(study.record_of(settings(**options), pipeline, folder, people.cohort, people.rows))
+
+
+@pytest.fixture
+def quick_report(monkeypatch):
+    """No curves are drawn, and intervals are of two draws."""
+    for name, _ in inspect.getmembers(evaluation.figures, inspect.isfunction):
+        monkeypatch.setattr(evaluation.figures, name, lambda *_: b"")
+    for measure in ("evaluation.bootstrap.with_intervals", "evaluation.report.by_phenotype"):
+        monkeypatch.setitem(pkgutil.resolve_name(measure).__kwdefaults__, "draws", 2)
 
 
 # ---- Who is measured, and by what ----
@@ -353,3 +383,84 @@ def test_a_control_of_two_hearts_is_set_beside_two_hearts_of_the_own_ecg(tiny_pi
     assert set(controls) == {"own_ecg", "population"} and set(controls["own_ecg"]) == set(PHENOTYPES)
     assert controls["own_ecg"]["LVEDV"]["mae"] == pytest.approx(0, abs=1e-6)
     assert controls["population"]["LVEDV"]["mae"] > 10
+
+
+# ---- The report ----
+
+
+class Draws(Recorder):
+    """Stands for a pipeline whose every heart is another, drawn by its own generator."""
+
+    def __call__(self, condition, generators, steps=None, guidance_scale=None):
+        rngs = [np.random.default_rng(int(torch.randint(2**31, (), generator=g))) for g in generators]
+        return torch.tensor(np.stack([SHADES[label_map(rng, self.grid.shape)] for rng in rngs])).float()
+
+
+@pytest.fixture
+def arms(people, geometry, tmp_path):
+    """Measured, by arm."""
+    for arm in ("real", "reconstructed", "generated", "shuffled_ecg"):
+        measure_arm(arm, Draws(geometry), ReadsShades(), people, tmp_path / arm)
+    files = [f"{patient.name}.npz" for patient in people.patients]
+    return {path.name: load_measured([path / file for file in files]) for path in tmp_path.iterdir()}
+
+
+@pytest.fixture
+def calibrated_folder(tmp_path_factory):
+    """A pipeline's folder of which nothing is known but that its intervals are to be twice as wide."""
+    folder = tmp_path_factory.mktemp("pipeline")
+    (folder / "calibration.json").write_text(json.dumps(dict.fromkeys(PHENOTYPES, 2.0)))
+    return folder
+
+
+def write_truth(folder, people):
+    """A phantom cohort's truth.csv: all are normal whom we measure but one, and everybody else has an infarct."""
+    normal = set(people.cohort.eid[people.rows[1:]])
+    with (folder / "truth.csv").open("w", newline="") as file:
+        rows = ((eid, "normal" if eid in normal else "infarct", "") for eid in people.cohort.eid)
+        csv.writer(file).writerows([("eid", "condition", "scar_territory"), *rows])
+    return folder
+
+
+def alone(people):
+    """The same people, as a cohort of nobody else."""
+    arrays = {f.name: getattr(people.cohort, f.name)[people.rows] for f in fields(people.cohort)[2:]}
+    return People(replace(people.cohort, **arrays), np.arange(len(people.rows)))
+
+
+def test_a_report_does_not_hang_on_who_else_is_in_the_cohort(
+    people, arms, geometry, calibrated_folder, quick_report, tmp_path_factory
+):
+    data = write_truth(tmp_path_factory.mktemp("data"), people)
+    given = (Draws(geometry), ReadsShades(), calibrated_folder)
+    (report, picture), (same, same_picture) = (
+        report_of(*given, group, arms, data) for group in (people, alone(people))
+    )
+    assert json.dumps(report) == json.dumps(same) and picture == same_picture
+    assert report["segmenter"]["lv_cavity"]["n"] == len(people.rows)
+    assert report["groups"]["normal"]["n"] == len(people.rows) - 1
+
+
+def test_the_calibration_of_a_pipeline_widens_the_intervals_of_its_report(
+    people, arms, geometry, calibrated_folder, quick_report, tmp_path
+):
+    report, _ = report_of(Draws(geometry), ReadsShades(), calibrated_folder, people, arms, tmp_path)
+    plain, calibrated = (report[key]["LVEDV"] for key in ("coverage", "coverage_calibrated"))
+    assert calibrated["width_90"] == pytest.approx(2 * plain["width_90"])
+
+
+def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path, capsys):
+    rng, people, samples = np.random.default_rng(2), 400, 8
+    expected = rng.normal(100, 20, (people, len(PHENOTYPES)))
+    truth = expected + rng.normal(size=expected.shape)
+    calibrate(tmp_path, expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES))), truth)
+    np.testing.assert_allclose(read_calibration(tmp_path), 2, rtol=0.2)
+
+
+def test_measurements_are_not_taken_for_those_of_other_options(tiny_pipeline, people, tmp_path):
+    tiny_pipeline.save(tmp_path)
+    one = name_of_measurements(tmp_path, people, tiny_pipeline)
+    for other in ({"seed": 1}, {"steps": 3}, {"guidance_scale": 2.0}, {"scheduler": "DDIMScheduler"}, {"samples": 4}):
+        assert name_of_measurements(tmp_path, people, tiny_pipeline, **other) != one, other
+    fewer = People(people.cohort, people.rows[:3])  # of whom each has a file of its own
+    assert name_of_measurements(tmp_path, fewer, tiny_pipeline) == one
