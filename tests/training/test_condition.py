@@ -238,3 +238,26 @@ def test_an_interrupted_prior_ends_in_the_same_bits(tmp_path, monkeypatch):
             learn_codes(tmp_path / "torn", reader)
     again, _ = learn_codes(tmp_path / "torn", reader)
     assert same_bits(weights(again), weights(whole))
+
+
+@torch.no_grad()
+def pooled_recordings(reader, people):
+    """What the encoder makes of each ECG as it was recorded, by the person's weight."""
+    ecg, lead_mask, person, _ = people.take(torch.arange(len(people)))
+    return dict(zip(person[:, 3].tolist(), reader.ecg_encoder(ecg, lead_mask)[1], strict=True))
+
+
+def test_the_prior_hears_several_copies_of_an_ecg_in_training_and_in_validation_the_recording(tmp_path):
+    reader, heard = fresh_reader().eval(), {}
+
+    def listen(_, given):
+        for pooled, person in zip(*given[1:3], strict=True):
+            heard.setdefault(float(person[3]), []).append(pooled)
+
+    reader.conditioner.register_forward_pre_hook(listen)
+    learn_codes(tmp_path, reader)
+    for people, augmented in ((everybody(40), True), (everybody(20, seed=1), False)):
+        for weight, recorded in pooled_recordings(reader, people).items():
+            versions = torch.stack(heard[weight])
+            assert (len({tuple(version) for version in versions.tolist()}) > 1) is augmented
+            assert (float((versions - recorded).abs().amax(dim=1).min()) > 1e-4) is augmented
