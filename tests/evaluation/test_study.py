@@ -104,12 +104,17 @@ def name_of_measurements(folder, people, pipeline, **options):
 
 
 @pytest.fixture
-def quick_report(monkeypatch):
-    """No curves are drawn, and intervals are of two draws."""
-    for name, _ in inspect.getmembers(evaluation.figures, inspect.isfunction):
-        monkeypatch.setattr(evaluation.figures, name, lambda *_: b"")
+def few_draws(monkeypatch):
+    """Intervals are of two draws."""
     for measure in ("evaluation.bootstrap.with_intervals", "evaluation.report.by_phenotype"):
         monkeypatch.setitem(pkgutil.resolve_name(measure).__kwdefaults__, "draws", 2)
+
+
+@pytest.fixture
+def no_curves(monkeypatch):
+    """None is drawn."""
+    for name, _ in inspect.getmembers(evaluation.figures, inspect.isfunction):
+        monkeypatch.setattr(evaluation.figures, name, lambda *_: b"")
 
 
 # ---- Who is measured, and by what ----
@@ -246,7 +251,7 @@ def test_each_arm_shows_exactly_what_its_name_says(recorder, people, arm):
     assert not owners or set.union(*owners.values()) == set(range(len(people.patients)))  # everybody's once
 
 
-def test_whose_ecg_a_patient_is_shown_does_not_hang_on_who_is_left_to_measure(recorder, people):
+def test_whose_ecg_a_patient_is_shown_does_not_depend_on_who_is_left_to_measure(recorder, people):
     """Processes share the patients, and an interrupted evaluation has some of them already."""
     hearts_of_arm("shuffled_ecg", recorder, people)
     together, recorder.given = recorder.given[::2], []
@@ -359,7 +364,9 @@ def distinct(people):
     return People(replace(cohort, hearts=hearts.astype(np.uint8), mask=mask), people.rows)
 
 
-def test_copies_of_training_hearts_are_found_and_a_patients_own_heart_is_none(tiny_pipeline, training, distinct):
+def test_copies_of_training_hearts_are_found_and_a_patients_own_heart_is_none(
+    tiny_pipeline, training, distinct, few_draws
+):
     """And the loss tells who taught, here because hearts of little contrast cost little."""
     cohort = training["cohort"] = distinct.cohort
     tiny_pipeline.autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 0.1))
@@ -374,7 +381,7 @@ def test_copies_of_training_hearts_are_found_and_a_patients_own_heart_is_none(ti
 # ---- Controls ----
 
 
-def test_a_control_of_two_hearts_is_set_beside_two_hearts_of_the_own_ecg(tiny_pipeline, people, tmp_path):
+def test_a_control_of_two_hearts_is_set_beside_two_hearts_of_the_own_ecg(tiny_pipeline, people, few_draws, tmp_path):
     """Fewer hearts alone lower R2: here the first two of each patient are right and the rest are not."""
     truth = people.cohort.phenotypes[people.rows].astype(float)
     samples = np.stack([truth - 1, truth + 1, *[0 * truth] * 6], axis=1)  # (n, 8, 12)
@@ -428,9 +435,10 @@ def alone(people):
     return People(replace(people.cohort, **arrays), np.arange(len(people.rows)))
 
 
-def test_a_report_does_not_hang_on_who_else_is_in_the_cohort(
-    people, arms, geometry, calibrated_folder, quick_report, tmp_path_factory
+def test_a_report_is_of_the_people_measured_and_its_intervals_are_as_wide_as_was_calibrated(
+    people, arms, geometry, calibrated_folder, few_draws, no_curves, tmp_path_factory
 ):
+    """Whoever else is in the cohort."""
     data = write_truth(tmp_path_factory.mktemp("data"), people)
     given = (Draws(geometry), ReadsShades(), calibrated_folder)
     (report, picture), (same, same_picture) = (
@@ -439,17 +447,11 @@ def test_a_report_does_not_hang_on_who_else_is_in_the_cohort(
     assert json.dumps(report) == json.dumps(same) and picture == same_picture
     assert report["segmenter"]["lv_cavity"]["n"] == len(people.rows)
     assert report["groups"]["normal"]["n"] == len(people.rows) - 1
-
-
-def test_the_calibration_of_a_pipeline_widens_the_intervals_of_its_report(
-    people, arms, geometry, calibrated_folder, quick_report, tmp_path
-):
-    report, _ = report_of(Draws(geometry), ReadsShades(), calibrated_folder, people, arms, tmp_path)
     plain, calibrated = (report[key]["LVEDV"] for key in ("coverage", "coverage_calibrated"))
     assert calibrated["width_90"] == pytest.approx(2 * plain["width_90"])
 
 
-def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path, capsys):
+def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path):
     rng, people, samples = np.random.default_rng(2), 400, 8
     expected = rng.normal(100, 20, (people, len(PHENOTYPES)))
     truth = expected + rng.normal(size=expected.shape)

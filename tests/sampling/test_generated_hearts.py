@@ -32,7 +32,7 @@ def noise_of(seed, patient, sample):
     return tuple(torch.randn(8, generator=sample_generator(seed, patient, sample)).tolist())
 
 
-def test_noise_is_the_patients_own(prepared):
+def test_noise_is_the_patients_own():
     """Another patient, sample or seed is other noise; the same three are the same noise."""
     keys = [(seed, patient, sample) for seed in (0, 1) for patient in ("one", "two") for sample in (1, 2, 11)]
     assert len({noise_of(*key) for key in keys}) == len(keys)

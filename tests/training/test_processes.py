@@ -72,7 +72,7 @@ def test_processes_drop_other_units_out(on_each_of_two):
 
     def loss_of(wrapped, step):
         drawn.append(torch.rand(8))
-        return wrapped(torch.ones(1, 1)).sum(), {}
+        raise Enough
 
     on_each_of_two(
         lambda folder, accelerator: fit(

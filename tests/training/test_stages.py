@@ -43,9 +43,12 @@ def settings(folder, steps=2, **options):
     )
 
 
-def train(folder, cohort, autoencoder):
+def train(folder, cohort, autoencoder, preset):
     """All stages; the pipeline is folder/pipeline."""
-    stages.train(settings(folder), cohort, autoencoder, None, "nano", Accelerator(cpu=True))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *_: 0)  # asked for after every stage, it takes longer than a stage
+        patch.setitem(PRESETS, "nano", preset)
+        stages.train(settings(folder), cohort, autoencoder, None, "nano", Accelerator(cpu=True))
 
 
 def learn_to_read(folder, cohort, reader, preset, **options):
@@ -96,15 +99,13 @@ class Listening:
 @pytest.fixture(scope="module")
 def trained(prepared, tiny_preset, tmp_path_factory):
     """Its latents are so small that all the denoiser sees is noise."""
-    (folder := tmp_path_factory.mktemp("cohort")).mkdir(exist_ok=True)
-    cohort = replace(prepared, folder=folder, ecg=np.asarray(prepared.ecg[:, :, :250]))
+    cohort = replace(prepared, folder=tmp_path_factory.mktemp("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
     torch.manual_seed(0)
     autoencoder = SliceAutoencoder(width=8, latent_channels=4).eval()
     autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 1e4))
-    with pytest.MonkeyPatch.context() as patch, Listening() as unet:
-        patch.setitem(PRESETS, "nano", tiny_preset)
-        folder = tmp_path_factory.mktemp("training")
-        train(folder, cohort, autoencoder)
+    folder = tmp_path_factory.mktemp("training")
+    with Listening() as unet:
+        train(folder, cohort, autoencoder, tiny_preset)
     return Trained(folder, cohort, autoencoder, [given[1:] for given in unet.given if given[0]])
 
 
@@ -162,7 +163,7 @@ def test_the_pipeline_knows_how_widely_held_out_people_spread(trained):
     assert len(spread) == trained.pipeline.conditioner.code_length and len(set(spread)) > 1
 
 
-def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_preset, tmp_path, monkeypatch):
+def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_preset, tmp_path):
     """The rest are other people now: other hearts, other ECGs, other phenotypes. They judge, at the end, once."""
     rng, cohort, train_rows = np.random.default_rng(0), trained.cohort, trained.cohort.rows("train")
     others = np.setdiff1d(np.arange(len(cohort.eid)), train_rows)
@@ -171,8 +172,7 @@ def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_pr
         changed[name] = np.array(getattr(cohort, name))
         changed[name][others] = changed[name][train_rows[: len(others)]] * rng.uniform(0.2, 0.9)
     (tmp_path / "cohort").mkdir()
-    monkeypatch.setitem(PRESETS, "nano", tiny_preset)
-    train(tmp_path / "run", replace(cohort, folder=tmp_path / "cohort", **changed), trained.autoencoder)
+    train(tmp_path / "run", replace(cohort, folder=tmp_path / "cohort", **changed), trained.autoencoder, tiny_preset)
     one, same = trained.pipeline, ECGToMRIPipeline.load(tmp_path / "run" / "pipeline")
     for part in ("ecg_encoder", "conditioner", "prior", "unet", "autoencoder"):
         assert same_bits(getattr(one, part).state_dict(), getattr(same, part).state_dict()), part
