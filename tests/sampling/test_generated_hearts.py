@@ -22,8 +22,11 @@ def test_decoding_the_latents_of_a_heart_reconstructs_it_slice_by_slice(tiny_pip
     encode = tiny_pipeline.autoencoder.encode
     latents = torch.stack([encode(rearrange(heart, "s p h w -> (s p) 1 h w")) for heart in hearts])
     decoded = tiny_pipeline.decode(latents)
-    for heart, found in zip(hearts, decoded, strict=True):
-        torch.testing.assert_close(found, tiny_pipeline.reconstruct(heart), atol=1e-5, rtol=0)
+    for number, (heart, made) in enumerate(zip(hearts, decoded, strict=True)):
+        torch.testing.assert_close(made, tiny_pipeline.reconstruct(heart), atol=1e-5, rtol=0)
+        for k, (position, phase) in enumerate(np.ndindex(*heart.shape[:2])):  # each slice through the autoencoder alone
+            alone = tiny_pipeline.autoencoder.decode(latents[number, k][None])[0, 0]
+            torch.testing.assert_close(made[position, phase], alone, atol=1e-5, rtol=0)
     slices = rearrange(decoded, "b s p h w -> (b s p) (h w)")
     assert (torch.cdist(slices, slices) + 99 * torch.eye(len(slices))).min() > 0.05
 
