@@ -12,7 +12,7 @@ from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.prepared import PreparedCohort
-from cohort.preprocessing import ecg_input
+from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
@@ -63,12 +63,10 @@ def read_patient(
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
     person = known.filled_from(ecg.person).vector
-    warnings = quality_flags(ecg)
+    warnings = quality_flags(ecg, expected.duration_s)
     if pipeline.config.ecg_limits:
         warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
-    duration_s = ecg.signal.shape[1] / ecg.sampling_rate
-    if duration_s < expected.duration_s - 0.05:
-        warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")
+    warnings += [note.words for note in part_used(ecg, expected.duration_s)]
     unknown = [
         field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
     ]

@@ -296,7 +296,18 @@ def test_each_fault_is_flagged_on_its_lead_alone():
 
 
 def test_a_limb_lead_under_another_name_is_flagged():
-    assert quality_flags(ECG(draw_ecg().signal[[1, 2, 0, *range(3, 12)]], 500.0)) == ["lead III is not II - I"]
+    rotated, replaced = draw_ecg().signal[[1, 2, 0, *range(3, 12)]], draw_ecg().signal.copy()
+    replaced[2] = replaced[6]
+    assert quality_flags(ECG(replaced, 500.0)) == ["lead III is not II - I"]
+    (flag,) = quality_flags(ECG(rotated, 500.0))
+    assert flag.startswith("lead III is not II - I, lead aVR is not -(I + II)/2, lead aVL")
+
+
+def test_an_ecg_holds_no_infinite_sample():
+    signal = draw_ecg().signal.copy()
+    signal[4, 7] = np.inf
+    with pytest.raises(ValueError, match="infinite"):
+        ECG(signal, 500.0)
 
 
 def test_an_ecg_has_twelve_rows():

@@ -47,6 +47,16 @@ def _flagged(*flags: str, right: Callable[[ECG], str]) -> Callable[[ECG], str]:
     return flagged
 
 
+def noted(*codes: str) -> Callable[[ECG], str]:
+    """A check that the reader told of these things, and of nothing else."""
+
+    def told(found: ECG) -> str:
+        said = [note.code for note in found.notes]
+        return "" if said == list(codes) else f"notes: {said}"
+
+    return told
+
+
 def _leads() -> list[Case]:
     leads = true_leads()
 
@@ -355,6 +365,10 @@ def _arrays() -> list[Case]:
 
     gap = truth.copy()
     gap[7, 100] = np.nan
+    each_to_one = (truth - truth.min(axis=1, keepdims=True)) / np.ptp(truth, axis=1, keepdims=True)
+    negated = truth * np.where(np.arange(12) == 3, -1, 1)[:, None]
+    cabrera = negated[[4, 0, 3, 1, 5, 2, *range(6, 12)]]
+    rows = "\n" + "\n".join(",".join(f"{value:.6f}" for value in row) for row in truth.T)
     reverse = ",".join(LEADS[::-1])
     timed = np.column_stack([np.arange(5000) / 500, truth.T])
     return [
@@ -362,9 +376,25 @@ def _arrays() -> list[Case]:
         npy("(T, 12)", truth.T),
         npy("float32", truth.astype(np.float32)),
         npy("the other byte order and axis order", np.asfortranarray(truth.astype(">f8"))),
-        npy("in microvolts", truth * 1000, "not millivolts"),
-        npy("in counts", counts_of(truth).astype(np.int16), "not millivolts"),
-        npy("in volts", truth / 1000, "every lead is flat"),
+        npy("in microvolts", truth * 1000, "not millivolts: .* microvolts or counts"),
+        npy("in counts of 5 uV", counts_of(truth, 5.0).astype(np.int16), "not millivolts: .* counts"),
+        npy("in counts of 0.1 uV", counts_of(truth).astype(np.int16), "not millivolts: .* counts"),
+        npy("in units of 0.1 mV", truth * 10, "not millivolts: .* units of 0.1 mV"),
+        npy("made smaller", truth * 0.05, "not millivolts: .* smaller"),
+        npy("in volts", truth / 1000, "not millivolts: .* volts"),
+        npy("scaled to [0, 1]", (truth - truth.min()) / np.ptp(truth), "not millivolts: a constant"),
+        npy("scaled lead by lead", truth / truth.std(axis=1, keepdims=True), "not millivolts: each lead"),
+        npy("scaled to [0, 1] lead by lead", each_to_one, "not millivolts: each lead"),
+        npy("four times too high", truth * 4, right=noted("ecg_unit")),
+        npy("with aVF before aVL", truth[[0, 1, 2, 3, 5, 4, *range(6, 12)]], "aVL and aVF look exchanged"),
+        npy("with II before I", truth[[1, 0, *range(2, 12)]], "I and II look exchanged"),
+        npy("with aVR negated", negated, "lead aVR is not .*: aVR looks negated"),
+        npy("in Cabrera's order", cabrera, "Cabrera's order aVL, I, -aVR, II, aVF, III"),
+        npy("with the chest leads first", truth[[*range(6, 12), *range(6)]], "is not .*; give the leads"),
+        npy("with a flat limb lead", np.where(np.arange(12)[:, None] == 1, 0, truth), right=lambda found: ""),
+        npy("with 1e300 for a sample", np.where(np.isnan(gap), 1e300, gap), "lead V2 reaches 1e.300 mV"),
+        npy("with 1e39, infinite in 32 bits", np.where(np.isnan(gap), -1e39, gap), "lead V2 reaches 1e.39 mV"),
+        npy("of 700,000 samples", np.zeros((12, 700_000), np.int8), "700000 samples a lead, more than"),
         npy("with a gap", gap, "lead V2 has samples that are not numbers"),
         npy("with an infinite sample", np.where(np.isnan(gap), np.inf, gap), "not numbers"),
         npy("of eleven leads", truth[:11], "not a table of 12 leads"),
@@ -377,7 +407,22 @@ def _arrays() -> list[Case]:
         csv("with named columns in another order", truth[::-1].T, reverse),
         csv("with a column of time", timed, "time," + ",".join(LEADS)),
         csv("with a column less", truth[:11].T, ",".join(LEADS[:11]), "missing V6;"),
-        csv("of semicolons", truth.T, refused="not a table of numbers", delimiter=";"),
+        csv("of semicolons", truth.T, delimiter=";"),
+        csv("of tabs", truth.T, "\t".join(LEADS), delimiter="\t"),
+        csv("of blanks", truth.T, refused="not a table of numbers", delimiter=" "),
+        csv("of leads by long names", truth.T, ",".join(f"Lead {lead}" for lead in LEADS)),
+        csv("of leads by their codes", truth.T, ",".join(f"MDC_ECG_LEAD_{lead.upper()}" for lead in LEADS)),
+        csv("of DI, DII, DIII", truth.T, ",".join(["DI", "DII", "DIII", *LEADS[3:]])),
+        csv("with the unit in its header", 1000 * truth.T, ",".join(f"{lead} [uV]" for lead in LEADS)),
+        csv("with a row of units", truth.T, ",".join(LEADS) + "\n" + ",".join(["mV"] * 12)),
+        csv("with a comment", truth.T, "# 500 Hz\n" + ",".join(LEADS)),
+        csv("in mmHg", truth.T, ",".join(f"{lead} (mmHg)" for lead in LEADS), "lead I is in a unit other"),
+        csv("in microvolts and named", 1000 * truth.T, ",".join(LEADS), "not millivolts"),
+        csv("with numbered columns", truth.T, ",".join(map(str, range(12))), "12 other channels; missing I"),
+        csv("of leads of another language", truth.T, ",".join(f"Ableitung {i}" for i in LEADS), "12 other channels"),
+        bytes_case("csv in UTF-16", ",".join(LEADS).encode("utf-16") + rows.encode("utf-16")[2:], right=right_ecg(), file="case.csv"),
+        bytes_case("csv of decimal commas", rows.replace(",", ";").replace(".", ",").encode(), right=right_ecg(), file="case.csv"),
+        bytes_case("csv with a word in it", rows.replace(",", ",x", 1).encode(), "row 1, column 2 of", file="case.csv"),
         csv("with a gap", gap.T, ",".join(LEADS), "not numbers"),
         bytes_case("csv of nothing", b"", "not a table of numbers", file="case.csv"),
         bytes_case("csv of a spreadsheet", b"PK\x03\x04" + bytes(99), "not a table of numbers", file="case.csv"),
