@@ -27,7 +27,8 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
             any order, and with their units.
         allow_missing_leads: absent leads become rows of NaN, not an error. Limb leads are derived from I and II in any
             case.
-        sampling_rate: Hz. A .npy and a .csv need it. The other formats hold theirs, and another value is refused.
+        sampling_rate: Hz. A .npy and a .csv need it. The other formats hold theirs, and another value is refused;
+            where a WFDB header holds none, it is taken.
 
     Raises:
         InputError: whatever is wrong with the file. It never quotes a patient.
@@ -37,7 +38,7 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         case "xml":
             recording = _read_xml(path)
         case "wfdb":
-            recording = read_wfdb(path)
+            recording = read_wfdb(path, sampling_rate)
         case "array":
             recording = read_array(path, sampling_rate)
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):

@@ -1,5 +1,6 @@
 """Row A2: what an ECG file means. Every case is read right, to 1 uV, or refused by name."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -286,18 +287,79 @@ def _muse() -> list[Case]:
     ]
 
 
+def _unsigned_sums(text: str) -> str:
+    return re.sub(r" 0 0 (-?\d+) 0 ", lambda sums: f" 0 0 {int(sums[1]) % 2**16} 0 ", text)
+
+
+def _exchanged(text: str) -> str:
+    lines = text.split("\n")
+    lines[7], lines[8] = lines[8], lines[7]  # the signals stay
+    return "\n".join(lines)
+
+
+def _no_gain(text: str) -> str:
+    return re.sub(r" 10000\(0\)/mV 16 0 0 -?\d+ 0 ", " ", text)
+
+
+def _zero_gain(text: str) -> str:
+    return text.replace(" 10000(0)/mV ", " 0 ")
+
+
+def _bomb(text: str) -> str:
+    return text.replace(" 5000\n", " 999999999\n").replace(" 16 10000", " 516 10000")
+
+
+def _in_frames_of_two(header: Path) -> None:
+    """Two samples of I, two of II, and so on, 250 times a second."""
+    header.write_text(header.read_text().replace(" 500 5000", " 250 2500").replace(" 16 10000", " 16x2 10000"))
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(2500, 2, 12)
+    samples.swapaxes(1, 2).tofile(header.with_suffix(".dat"))
+
+
+def _late_by_three(header: Path) -> None:
+    text = header.read_text()
+    line = next(line for line in text.splitlines() if line.endswith(" V2"))
+    header.write_text(text.replace(line, line.replace(" 16 10000", " 16:3 10000")))
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(5000, 12)
+    samples[:, 7] = np.roll(samples[:, 7], 3)
+    samples.tofile(header.with_suffix(".dat"))
+
+
+def _late_is_right(found: ECG) -> str:
+    worst = np.abs(found.signal - true_ecg()[:, : found.signal.shape[1]]).max()
+    return "" if found.signal.shape[1] == 4997 and worst < 1e-3 else f"{found.signal.shape}, {worst} mV wrong"
+
+
+def _flipped(header: Path) -> None:
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(5000, 12)
+    samples[1000, 7] ^= 1 << 14
+    samples.tofile(header.with_suffix(".dat"))
+
+
+def _both(*checks: Callable[[ECG], str]) -> Callable[[ECG], str]:
+    return lambda found: "; ".join(filter(None, (check(found) for check in checks)))
+
+
 def _wfdb() -> list[Case]:
     def record(name: str, refused: str = "", right: Callable | None = None, **options) -> Case:
         return Case(f"WFDB {name}", lambda folder: write_wfdb(folder, **options), refused, right or right_ecg())
 
-    def beside(name: str, change: Callable[[Path], object], refused: str = "", end: str = ".hea") -> Case:
+    def beside(
+        name: str,
+        change: Callable[[Path], object],
+        refused: str = "",
+        end: str = ".hea",
+        right: Callable | None = None,
+    ) -> Case:
         def write(folder: Path) -> Path:
             header = write_wfdb(folder)
             change(header)
             return header.with_suffix(end)
 
-        return Case(f"WFDB {name}", write, refused, right_ecg())
+        return Case(f"WFDB {name}", write, refused, right or right_ecg())
 
+    coarse = counts_of(true_ecg(), 5.0)
+    rounded = coarse * 0.005
     missing = counts_of(true_ecg())
     missing[7, 100] = -(2**15)  # the format's mark of a sample that was not recorded
     never = counts_of(true_ecg())
@@ -314,7 +376,7 @@ def _wfdb() -> list[Case]:
         record("with a baseline", baseline=1200),
         record("at 100 Hz", rate=100, right=right_ecg(rate=100)),
         record("at 1000 Hz", rate=1000, right=right_ecg(rate=1000)),
-        record("at 0 Hz", "not a readable WFDB header|missing entries", header=lambda t: t.replace(" 500 ", " 0 ")),
+        record("at 0 Hz", "at least 100 Hz", header=lambda t: t.replace(" 500 ", " 0 ")),
         record("at 60 Hz", "at least 100 Hz", header=lambda t: t.replace(" 500 ", " 60 ")),
         record("of 2 s", "lasts 2.00 s", seconds=2),
         record("of 60 s", seconds=60, right=right_ecg(seconds=60)),
@@ -330,12 +392,51 @@ def _wfdb() -> list[Case]:
             "not a readable|missing entries",
             header=lambda t: t.replace(" 12 ", " 13 ", 1),
         ),
+        record("of Windows line ends", header=lambda t: t.replace("\n", "\r\n")),
+        record("of an old Mac's line ends", header=lambda t: t.replace("\n", "\r")),
+        record("with a byte order mark", header=lambda t: "\ufeff" + t),
+        record("with empty lines and a comment first", header=lambda t: "# made today\n\n" + t.replace("\n", "\n\n")),
+        record("whose name has a suffix", header=lambda t: t.replace("case 12", "case.mat 12")),
+        record("whose name is another", header=lambda t: t.replace("case 12", "other_1 12")),
+        record("with a date", header=lambda t: t.replace(" 5000\n", " 5000 05-May-2020 09:49:17\n")),
+        record("with a time of day", header=lambda t: t.replace(" 5000\n", " 5000 09:49:17.5 05/05/2020\n")),
+        record("with a counter", header=lambda t: t.replace(" 500 ", " 500/500(0) ")),
+        record("of leads by long names", header=lambda t: re.sub(r" 0 (\w+)\n", r" 0 Lead \1\n", t)),
+        record("without a length", header=lambda t: t.replace(" 5000\n", "\n")),
+        record("without checksums", sums=False),
+        record("with checksums as unsigned numbers", header=_unsigned_sums),
+        record("whose header exchanges V1 and V2", "samples of V1, V2 do not add up", header=_exchanged),
+        record("of two segments", "of 2 segments", header=lambda t: "case/2 12 500 5000\ncase_1 2500\ncase_2 2500\n"),
+        record(
+            "with a negative gain", "gain of signal 1 is no positive", header=lambda t: t.replace(" 10000", " -10000")
+        ),
+        record("of 1e300 units per mV", "every lead is flat", header=lambda t: t.replace("10000(", "1e300(")),
+        record("of 1e-300 units per mV", "lead I reaches", header=lambda t: t.replace("10000(", "1e-300(")),
+        record("of an unknown format", "the line of signal 1", header=lambda t: t.replace(" 16 ", " 17 ", 1)),
+        record("without a rate", "at least 5 s|lasts", header=lambda t: t.replace(" 500 5000", ""), seconds=2),
+        record("without a rate, noted", header=lambda t: t.replace(" 500 5000", ""), right=noted("ecg_rate")),
+        record("without a gain", header=_no_gain, counts=coarse, right=_both(right_ecg(rounded), noted("ecg_gain"))),
+        record("of a gain of 0", header=_zero_gain, counts=coarse, right=_both(right_ecg(rounded), noted("ecg_gain"))),
+        beside("of two samples a frame", _in_frames_of_two),
+        beside("with a signal stored 3 samples late", _late_by_three, right=_late_is_right),
+        beside("with a bit flipped", _flipped, "samples of V2 do not add up"),
+        record(
+            "of a billion samples", "samples a lead, more than", header=lambda t: t.replace(" 5000\n", " 999999999\n")
+        ),
+        record("compressed, of a billion", "samples a lead, more than", header=_bomb),
+        record(
+            "compressed, without a length", "number of samples", header=lambda t: _bomb(t).replace(" 999999999", "")
+        ),
+        record(
+            "of many samples a frame",
+            "samples a lead, more than",
+            header=lambda t: t.replace(" 16 10000", " 16x99999 10000"),
+        ),
         record(
             "longer than its signals",
             "do not agree with its header",
             header=lambda t: t.replace(" 5000\n", " 9000\n", 1),
         ),
-        record("without a gain", header=lambda t: t, right=right_ecg()),
         beside("by its signals", lambda header: None, end=".dat"),
         beside("without signals", lambda header: header.with_suffix(".dat").unlink(), "no such file"),
         beside("cut", lambda header: header.with_suffix(".dat").write_bytes(bytes(999)), "do not agree"),
@@ -368,6 +469,7 @@ def _arrays() -> list[Case]:
     each_to_one = (truth - truth.min(axis=1, keepdims=True)) / np.ptp(truth, axis=1, keepdims=True)
     negated = truth * np.where(np.arange(12) == 3, -1, 1)[:, None]
     cabrera = negated[[4, 0, 3, 1, 5, 2, *range(6, 12)]]
+    utf16, right = ",".join(LEADS).encode("utf-16"), right_ecg()
     rows = "\n" + "\n".join(",".join(f"{value:.6f}" for value in row) for row in truth.T)
     reverse = ",".join(LEADS[::-1])
     timed = np.column_stack([np.arange(5000) / 500, truth.T])
@@ -420,8 +522,10 @@ def _arrays() -> list[Case]:
         csv("in microvolts and named", 1000 * truth.T, ",".join(LEADS), "not millivolts"),
         csv("with numbered columns", truth.T, ",".join(map(str, range(12))), "12 other channels; missing I"),
         csv("of leads of another language", truth.T, ",".join(f"Ableitung {i}" for i in LEADS), "12 other channels"),
-        bytes_case("csv in UTF-16", ",".join(LEADS).encode("utf-16") + rows.encode("utf-16")[2:], right=right_ecg(), file="case.csv"),
-        bytes_case("csv of decimal commas", rows.replace(",", ";").replace(".", ",").encode(), right=right_ecg(), file="case.csv"),
+        bytes_case("csv in UTF-16", utf16 + rows.encode("utf-16")[2:], right=right, file="case.csv"),
+        bytes_case(
+            "csv of decimal commas", rows.replace(",", ";").replace(".", ",").encode(), right=right, file="case.csv"
+        ),
         bytes_case("csv with a word in it", rows.replace(",", ",x", 1).encode(), "row 1, column 2 of", file="case.csv"),
         csv("with a gap", gap.T, ",".join(LEADS), "not numbers"),
         bytes_case("csv of nothing", b"", "not a table of numbers", file="case.csv"),
