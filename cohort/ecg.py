@@ -6,8 +6,9 @@ import numpy as np
 
 from cohort.cardiosoft import read_cardiosoft, write_cardiosoft
 from cohort.device_xml import parse_xml
-from cohort.ecg_formats import reader_of
+from cohort.ecg_formats import SIDECARS, reader_of
 from cohort.errors import InputError
+from cohort.foreign_formats import refuse_foreign, refuse_text, refused_root
 from cohort.leads import ECG, LEADS, Recording, twelve_leads
 from cohort.muse import read_muse
 from cohort.plain_array import read_array
@@ -34,6 +35,8 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         InputError: whatever is wrong with the file. It never quotes a patient.
     """
     path = Path(path)
+    if path.suffix.lower() not in SIDECARS:  # the signals of a record may begin with any bytes
+        refuse_foreign(path)
     match reader_of(path.suffix):
         case "xml":
             recording = _read_xml(path)
@@ -56,12 +59,11 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
 
 
 def _read_xml(path: Path) -> Recording:
+    refuse_text(path)
     root = parse_xml(path)
     match root.tag:
         case "CardiologyXML":
             return read_cardiosoft(path, root)
         case "RestingECG":
             return read_muse(path, root)
-    raise InputError(
-        path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file", code="format"
-    )
+    raise refused_root(path, root.tag)

@@ -29,6 +29,7 @@ ECG_FORMATS = (  # of one recording in several formats, a cohort takes the first
 )
 ECG_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS)
 COHORT_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS if one.says_rate)
+SIDECARS = tuple(sidecar for one in ECG_FORMATS for sidecar in one.sidecars)
 COHORT_SIDECARS = tuple(sidecar for one in ECG_FORMATS if one.says_rate for sidecar in one.sidecars)
 HEADER_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS if one.sidecars)
 

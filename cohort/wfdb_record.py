@@ -15,7 +15,7 @@ import wfdb
 from cohort.errors import InputError
 from cohort.finding import Finding
 from cohort.input_file import check_file
-from cohort.leads import MOST_SAMPLES, Recording, check_length, millivolts_per, name_channels
+from cohort.leads import LEADS, MOST_SAMPLES, Recording, check_length, millivolts_per, name_channels
 from cohort.person import Person
 from cohort.wfdb_header import (
     COMPRESSED,
@@ -39,8 +39,8 @@ def read_wfdb(path: Path, sampling_rate: float | None = None) -> Recording:
         sampling_rate: Hz, of a header that says none. Without it that is 250 Hz, as header(5) has it, with a note.
 
     Raises:
-        InputError: the header or a signal file is absent or unreadable; a checksum fails; a lead is in an unknown
-            unit; or there are too many samples.
+        InputError: the header or a signal file is absent or unreadable. A checksum fails. A lead is in an unknown
+            unit. There are too many samples.
     """
     header_path = path if path.suffix.lower() == ".hea" else path.with_suffix(".hea")
     if not header_path.is_file():
@@ -152,7 +152,7 @@ def _decoded(
 def _check_sums(path: Path, stored: dict[str, np.ndarray], leads: dict[str, Signal]) -> None:
     """Refuse leads with another sum than the header's. A header of noughts alone was written without sums."""
     stated = {lead: signal.checksum for lead, signal in leads.items() if signal.checksum is not None}
-    wrong = [lead for lead, total in stated.items() if (int(stored[lead].sum()) - total) % 2**16]
+    wrong = [lead for lead in LEADS if lead in stated and (int(stored[lead].sum()) - stated[lead]) % 2**16]
     if wrong and any(stated.values()):
         raise InputError(
             path,

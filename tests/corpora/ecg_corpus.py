@@ -1,5 +1,7 @@
 """Row A2: what an ECG file means. Every case is read right, to 1 uV, or refused by name."""
 
+import base64
+import binascii
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -256,6 +258,17 @@ def _strips() -> list[Case]:
     ]  # fmt: skip
 
 
+def _with_checksum(data: re.Match) -> str:
+    checksum = binascii.crc32(base64.b64decode(data[2]))
+    return f"<LeadDataCRC32>{checksum}</LeadDataCRC32>{data[0]}"
+
+
+def _of_167_cm_and_68_kg(found: ECG) -> str:
+    person = found.person
+    right = abs(person.height_cm - 167.64) < 0.01 and abs(person.weight_kg - 68.039) < 0.01
+    return "" if right else f"{person}"
+
+
 def _muse() -> list[Case]:
     half = muse(kind="Rhythm")
     stored = counts_of(true_ecg(), 4.88)
@@ -265,6 +278,12 @@ def _muse() -> list[Case]:
     quantised[3] = -(quantised[0] + quantised[1]) / 2
     quantised[4], quantised[5] = quantised[0] - quantised[1] / 2, quantised[1] - quantised[0] / 2
     twice = half[half.index("<LeadData>") : half.index("</LeadData>") + 11]
+    one = muse(leads=("V1",))
+    waveform = one[one.rindex("<Waveform>") : one.rindex("</Waveform>") + 11]
+    summed = re.sub(r"(<WaveFormData>)([^<]*)", _with_checksum, half)
+    one_sum, other_sum = re.findall(r"<LeadDataCRC32>(\d+)<", summed)[-6:-4]  # of V1 and V2
+    exchanged = summed.replace(one_sum, other_sum)
+    imperial = half.replace("</PatientDem", "<HeightIN>66</HeightIN><WeightLBS>150</WeightLBS></PatientDem")
     return [
         _text("MUSE of eight leads", half),
         _text("MUSE of twelve leads", muse(leads=LEADS)),
@@ -275,8 +294,22 @@ def _muse() -> list[Case]:
         _text("MUSE without V3", muse(leads=tuple(lead for lead in INDEPENDENT if lead != "V3")), "missing V3;"),
         _text("MUSE with a lead twice", muse(leads=(*INDEPENDENT, "V1")), "lead V1 is given twice"),
         _text("MUSE of medians alone", muse(kind="Median"), "no Waveform of type Rhythm"),
-        _text("MUSE in furlongs", muse(unit="FURLONGS"), "neither in microvolts nor in millivolts"),
-        _text("MUSE without a unit", muse(unit=""), "neither in microvolts nor in millivolts"),
+        _text("MUSE in furlongs", muse(unit="FURLONGS"), "lead I is in a unit other than uV, mV and V"),
+        _text("MUSE without a unit", muse(unit=""), right=_both(right_ecg(), noted("ecg_unit"))),
+        _text("MUSE in uV", muse(unit="uV"), right=_both(right_ecg(), noted())),
+        _text("MUSE in a namespace", half.replace("<RestingECG>", '<RestingECG xmlns="urn:ge:sapphire:dcar_1">')),
+        _text("MUSE without a type", muse(kind="").replace("<WaveformType></WaveformType>", "")),
+        _text("MUSE with a rhythm of one lead first", muse(before=waveform.replace(">V1<", ">II<"))),
+        _text("MUSE with a rhythm of other leads first", muse(before=waveform.replace(">V1<", ">X<") * 3)),
+        _text("MUSE with its checksums", summed),
+        _text("MUSE with leads exchanged", exchanged, "samples of lead V1 do not have the file's checksum"),
+        _text("MUSE at 1e300 uV a bit", muse(step="1e300"), "lead I reaches"),
+        _text("MUSE in inches and pounds", imperial, right=_both(right_ecg(), _of_167_cm_and_68_kg)),
+        _text(
+            "MUSE of 0 cm, in inches",
+            imperial.replace("<HeightIN", "<HeightCM>0</HeightCM><HeightIN"),
+            right=_of_167_cm_and_68_kg,
+        ),
         _text("MUSE without a scale", muse(step=""), "LeadAmplitudeUnitsPerBit is absent"),
         _text("MUSE without a rate", muse(base=""), "SampleBase is absent"),
         _text("MUSE of 10^400 Hz", muse(exponent="400"), "SampleExponent is not a small"),
@@ -529,7 +562,7 @@ def _arrays() -> list[Case]:
         bytes_case("csv with a word in it", rows.replace(",", ",x", 1).encode(), "row 1, column 2 of", file="case.csv"),
         csv("with a gap", gap.T, ",".join(LEADS), "not numbers"),
         bytes_case("csv of nothing", b"", "not a table of numbers", file="case.csv"),
-        bytes_case("csv of a spreadsheet", b"PK\x03\x04" + bytes(99), "not a table of numbers", file="case.csv"),
+        bytes_case("csv of a spreadsheet", b"PK\x03\x04" + bytes(99), "it is ZIP", file="case.csv"),
         bytes_case("npy of nothing", b"", "not a readable .npy", file="case.npy"),
         bytes_case("npy cut", b"\x93NUMPY\x01\x00", "not a readable .npy", file="case.npy"),
     ]  # fmt: skip
