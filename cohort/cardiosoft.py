@@ -14,6 +14,7 @@ import numpy as np
 from cohort.device_xml import positive_number_at, text_at
 from cohort.disk import whole_file
 from cohort.errors import InputError
+from cohort.finding import Finding
 from cohort.leads import ECG, LEADS, Recording, check_length, name_channels
 from cohort.person import Person
 
@@ -107,7 +108,10 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
             )
         return np.concatenate(blocks or [np.empty(0)]) * resolution
 
-    return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions))
+    seconds = len(lines) // len(names)
+    words = f"its full disclosure lasts {seconds} s, and its first {FULL_DISCLOSURE_S} s are used"
+    notes = (Finding("ecg_long", words),) if seconds > FULL_DISCLOSURE_S else ()
+    return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions), notes)
 
 
 def _resolution(path: Path, nesting: list[Element]) -> float:

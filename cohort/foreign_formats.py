@@ -59,6 +59,7 @@ SIGNATURES = (
     Signature(b"II*\0", "a picture (TIFF)", ELSEWHERE),
     Signature(b"MM\0*", "a picture (TIFF)", ELSEWHERE),
     Signature(b"\0\0\0\x0cjP", "a picture (JPEG 2000)", ELSEWHERE),
+    Signature(b"ftyp", "a picture or a film (HEIC, MP4)", ELSEWHERE, at=4),
     Signature(b"\xd0\xcf\x11\xe0", "an old Office file (.xls or .doc)", "save the table as CSV"),
     Signature(b"PK\x03\x04", "ZIP (also .xlsx and .docx)", UNPACK),
     Signature(b"\x1f\x8b", "gzip-compressed", "unzip it first"),

@@ -151,8 +151,8 @@ def _load_npy(path: Path) -> Table:
 def _load_csv(path: Path) -> Table:
     """Rows or columns between commas, semicolons or tabs, with a header of lead names or none."""
     lines = [line for line in _text_of(path).splitlines() if line.strip() and not line.lstrip().startswith(COMMENTS)]
-    check_length(path, len(lines))
     delimiter = next((mark for mark in DELIMITERS if lines and mark in lines[0]), ",")
+    check_length(path, max((line.count(delimiter) for line in lines[:2]), default=0))
     head = [_cells(line, delimiter) for line in lines[:2]]
     if not head or _is_numeric(head[0]):
         return Table(_numbers(path, lines, delimiter), list(LEADS), named=False)
@@ -166,6 +166,7 @@ def _load_csv(path: Path) -> Table:
 
 def _text_of(path: Path) -> str:
     content = read_limited(path)
+    check_length(path, content.count(b"\n"))  # before every line becomes an object
     try:
         return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError:

@@ -243,7 +243,8 @@ def _strips() -> list[Case]:
         _text("the strip, not the medians before it", whole.replace(
             "<StripData>", "<MedianSamples>" + body.replace(",", ",-") + "</MedianSamples><StripData>")),
         _text("full disclosure alone", cardiosoft(strip=disclosure)),
-        _text("full disclosure of 30 s", cardiosoft(strip=full_disclosure(30))),
+        _text("full disclosure of 30 s", cardiosoft(strip=full_disclosure(30)),
+              right=_both(right_ecg(), noted("ecg_long"))),
         _text("full disclosure in another order", cardiosoft(strip=shuffled)),
         _text("full disclosure of eight leads", cardiosoft(strip=eight)),
         _text("full disclosure at 250 Hz", cardiosoft(strip=full_disclosure(rate=250)), right=right_ecg(rate=250)),
