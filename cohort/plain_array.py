@@ -22,6 +22,7 @@ LARGEST_NUMBER = 1e12  # what is larger is in no unit at all
 UNITS = {0.02: "volts", LEAST_MV: "millivolts made smaller", 40.0: "units of 0.1 mV", 300.0: "counts"}  # below a height
 LARGEST_UNIT = "microvolts or counts"
 FARTHEST_OFFSET = 0.25  # of a lead's height; leads that the device computes from I and II have none
+LONGEST_NAME = 100  # characters of a column's name and unit
 DELIMITERS = (";", "\t", ",")  # a comma is a decimal comma where another one separates
 COMMENTS = ("#", "%", "//")
 _COLUMN_UNIT = re.compile(r"\s*[(\[]\s*([^)\]]*?)\s*[)\]]$|[ _/]([mu\u00b5\u03bc]?v)$", re.IGNORECASE)
@@ -156,7 +157,7 @@ def _load_csv(path: Path) -> Table:
     head = [_cells(line, delimiter) for line in lines[:2]]
     if not head or _is_numeric(head[0]):
         return Table(_numbers(path, lines, delimiter), list(LEADS), named=False)
-    split = [_COLUMN_UNIT.search(cell) for cell in head[0]]
+    split = [_COLUMN_UNIT.search(cell) if len(cell) <= LONGEST_NAME else None for cell in head[0]]
     names = [cell[: unit.start()] if unit else cell for cell, unit in zip(head[0], split, strict=True)]
     units = [unit[1] or unit[2] or "" if unit else "" for unit in split]
     if len(head) > 1 and any(millivolts_per(cell) for cell in head[1]):

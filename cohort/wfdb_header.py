@@ -13,14 +13,15 @@ DEFAULT_RATE = 250.0  # Hz; header(5)
 # Bytes a sample; None where the format is compressed. signal(5)
 FORMATS = {"8": 1, "16": 2, "24": 3, "32": 4, "61": 2, "80": 1, "160": 2, "212": 1.5, "310": 4 / 3, "311": 4 / 3}
 COMPRESSED = ("508", "516", "524")
+# Numbers are of bounded length: a regular expression would try every way to cut a long one in two.
 # Whatever comes behind the number of samples (time, date) is left unread: it is the patient's, and often misspelt.
 _RECORD = re.compile(
     r"\S+?(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,4})"
-    r"(?:\s+(?P<rate>\d{1,12}\.?\d{0,12}(?:[eE][-+]?\d{1,3})?)(?:/\S*)?(?:\s+(?P<samples>\d{1,12}))?)?(?:\s.*)?"
+    r"(?:\s+(?P<rate>\d{1,12}\.?\d{0,12}(?:[eE][-+]?\d{1,3})?)(?:/\S*)?(?:\s+(?P<samples>\d{1,12})(?:\s.*)?)?)?"
 )
 _SIGNAL = re.compile(
     r"(?P<file>\S+)\s+(?P<format>\d{1,4})(?:x(?P<frame>\d{1,9}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,9}))?"
-    r"(?:\s+(?P<gain>[-+]?\d*\.?\d*(?:[eE][-+]?\d{1,4})?)(?:\((?P<baseline>-?\d{1,12})\))?(?:/(?P<unit>\S+))?)?"
+    r"(?:\s+(?P<gain>[-+]?\d{0,30}\.?\d{0,30}(?:[eE][-+]?\d{1,4})?)(?:\((?P<baseline>-?\d{1,12})\))?(?:/(?P<unit>\S+))?)?"
     r"(?:\s+\d{1,12})?(?:\s+(?P<zero>-?\d{1,12}))?(?:\s+(?P<initial>-?\d{1,12}))?(?:\s+(?P<checksum>-?\d{1,12}))?"
     r"(?:\s+-?\d{1,12})?(?:\s+(?P<name>.*))?"
 )

@@ -446,6 +446,11 @@ def _wfdb() -> list[Case]:
         ),
         record("of 1e300 units per mV", "every lead is flat", header=lambda t: t.replace("10000(", "1e300(")),
         record("of 1e-300 units per mV", "lead I reaches", header=lambda t: t.replace("10000(", "1e-300(")),
+        record(
+            "of a gain of 900,000 digits", "not a readable|none of", header=lambda t: t.replace("10000", "1" * 75_000)
+        ),
+        record("at -500 Hz", "its first line", header=lambda t: t.replace(" 500 ", " -500 ")),
+        record("at fast Hz", "its first line", header=lambda t: t.replace(" 500 ", " fast ")),
         record("of an unknown format", "the line of signal 1", header=lambda t: t.replace(" 16 ", " 17 ", 1)),
         record("without a rate", "at least 5 s|lasts", header=lambda t: t.replace(" 500 5000", ""), seconds=2),
         record("without a rate, noted", header=lambda t: t.replace(" 500 5000", ""), right=noted("ecg_rate")),
