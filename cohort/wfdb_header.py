@@ -17,7 +17,7 @@ COMPRESSED = ("508", "516", "524")
 # Whatever comes behind the number of samples (time, date) is left unread: it is the patient's, and often misspelt.
 _RECORD = re.compile(
     r"\S+?(?:/(?P<segments>\d{1,9}))?\s+(?P<signals>\d{1,4})"
-    r"(?:\s+(?P<rate>\d{1,12}\.?\d{0,12}(?:[eE][-+]?\d{1,3})?)(?:/\S*)?(?:\s+(?P<samples>\d{1,12})(?:\s.*)?)?)?"
+    r"(?:\s+(?P<rate>\d{1,12}\.?\d{0,30}(?:[eE][-+]?\d{1,3})?)(?:/\S*)?(?:\s+(?P<samples>\d{1,12})(?:\s.*)?)?)?"
 )
 _SIGNAL = re.compile(
     r"(?P<file>\S+)\s+(?P<format>\d{1,4})(?:x(?P<frame>\d{1,9}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,9}))?"
