@@ -16,13 +16,13 @@ from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.person import Person
 from cohort.prepared import in_processes
+from cohort.preprocessing import part_used
 from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.study_tables import StudyTables, read_tables
 from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
 from cohort.table import write_table
 
 SHOWN = 3  # subjects named per finding on screen
-WHOLE_S = 9.95  # of an ECG; zeros follow a shorter one
 FACTS = (
     "ecg_hz",
     "ecg_s",
@@ -209,9 +209,7 @@ def _look_at_ecg(subject: Subject) -> _Look:
         "heart_rate_bpm": round(heart_rate_bpm(ecg), 1),
         "ecg_noise_uv": round(1000 * float(noise_mv(ecg).max()), 1),
     }
-    findings = ecg_findings(ecg)
-    if duration_s(ecg) < WHOLE_S:
-        findings.append(Finding("ecg_short", f"it lasts {duration_s(ecg):.1f} s, not 10 s"))
+    findings = [*ecg_findings(ecg), *part_used(ecg)]
     return _Look(findings, facts, hashlib.sha256(ecg.signal.tobytes()).digest(), ecg.person)
 
 

@@ -12,7 +12,7 @@ from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.prepared import PreparedCohort
-from cohort.preprocessing import ecg_input
+from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
@@ -65,15 +65,13 @@ def read_patient(
     merged = known.filled_from(ecg.person)
     person = merged.vector
     warnings = [
-        *quality_flags(ecg),
+        *quality_flags(ecg, expected.duration_s),
         *(words for _, words in known.contradictions(ecg.person)),
         *merged.doubts,
     ]
     if pipeline.config.ecg_limits:
         warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
-    duration_s = ecg.signal.shape[1] / ecg.sampling_rate
-    if duration_s < expected.duration_s - 0.05:
-        warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")
+    warnings += [note.words for note in part_used(ecg, expected.duration_s)]
     unknown = [
         field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
     ]

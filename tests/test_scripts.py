@@ -227,6 +227,7 @@ def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, p
 def test_an_ecg_with_a_hostile_name_stays_inside_the_output(run, saved_pipeline, tmp_path):
     time = np.arange(5000) / 500
     ecg = np.linspace(0.5, 1.5, 12)[:, None] * np.exp(-((time % 1 - 0.3) ** 2) / 2e-4)
+    ecg[2:6] = ecg[1] - ecg[0], -(ecg[0] + ecg[1]) / 2, ecg[0] - ecg[1] / 2, ecg[1] - ecg[0] / 2
     np.save(tmp_path / "..%2f..%2f-rf ;x.npy", ecg)
     code, _, _ = run("sample", "--ecg", "..%2f..%2f-rf ;x.npy", "--sampling-rate", 500, "--samples", 1, "--steps", 1)
     assert code == 0

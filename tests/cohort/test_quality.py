@@ -76,6 +76,47 @@ def test_flags_are_the_words_of_the_findings(phantoms):
     assert quality_flags(ecg) == ["lead V3 is flat"] == [finding.words for finding in ecg_findings(ecg)]
 
 
+def test_of_a_long_recording_only_the_part_that_is_used_is_judged(phantoms):
+    later, earlier = (np.tile(phantoms[0].signal, 6) for _ in range(2))
+    later[8, 20_000:] = 0
+    earlier[8, 1_000:4_000] = 0
+    assert quality_flags(ECG(later, RATE)) == []
+    assert quality_flags(ECG(earlier, RATE)) == ["lead V3 is flat for 6.0 s"]
+
+
+@pytest.mark.parametrize(("beats", "clipped"), [(1, False), (8, True)])
+def test_a_lead_is_clipped_only_where_several_beats_are(beats, clipped):
+    time = np.arange(5000) / RATE
+    wave = np.exp(-((((time % 1.0) - 0.4) / 0.03) ** 2))
+    signal = np.tile(wave, (12, 1)) * np.linspace(1.0, 2.0, 12)[:, None]
+    signal[8, : round(beats * RATE)] = np.minimum(3 * wave, 2.0)[: round(beats * RATE)]
+    signal[:6] = 0.0  # no limb leads, no rules
+    assert ("ecg_lead_clipped" in codes(ecg_findings(ECG(signal, RATE)))) is clipped
+
+
+@pytest.mark.parametrize(
+    ("rows", "sign", "words"),
+    [
+        ((0, 1, 2, 3, 5, 4), (1, 1, 1, 1, 1, 1), "aVL and aVF look exchanged"),
+        ((0, 1, 2, 3, 4, 5), (1, 1, 1, -1, 1, 1), "aVR looks negated"),
+        ((1, 0, 2, 3, 4, 5), (1, 1, 1, 1, 1, 1), "I and II look exchanged"),
+        ((4, 0, 3, 1, 5, 2), (1, 1, -1, 1, 1, 1), "they look like Cabrera's order aVL, I, -aVR, II, aVF, III"),
+    ],
+)
+def test_limb_leads_that_contradict_one_another_are_told_with_what_mends_them(phantoms, rows, sign, words):
+    for ecg in phantoms:
+        signal = ecg.signal.copy()
+        signal[:6] = signal[list(rows)] * np.array(sign)[:, None]
+        (finding,) = [one for one in ecg_findings(ECG(signal, RATE)) if one.code == "ecg_limb_leads"]
+        assert finding.words.endswith(words) and finding.words.startswith("lead ")
+
+
+def test_what_the_reader_took_for_granted_is_a_finding(phantoms):
+    note = Finding("ecg_unit", "the file names no unit")
+    ecg = ECG(phantoms[0].signal, RATE, notes=(note,))
+    assert ecg_findings(ecg) == [note] and quality_flags(ecg) == ["the file names no unit"]
+
+
 @pytest.mark.real
 def test_of_real_ecgs_only_the_flat_leads_are_objected_to(real_files):
     paths = [*real_files.glob("ecg_*/*.xml"), *(real_files / "ecg_wfdb").glob("*.hea")]

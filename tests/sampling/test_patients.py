@@ -60,7 +60,8 @@ def strip(seconds=10, rate=500):
     time = np.arange(seconds * rate) / rate
     beat = np.exp(-((time % 1 - 0.3) ** 2) / 2e-4)
     ecg = np.linspace(0.5, 1.5, 12)[:, None] * beat
-    ecg[2] = ecg[1] - ecg[0]  # Einthoven
+    one, two = ecg[:2]
+    ecg[2:6] = two - one, -(one + two) / 2, one - two / 2, two - one / 2  # Einthoven and Goldberger
     return ecg
 
 
