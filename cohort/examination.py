@@ -13,6 +13,7 @@ from cohort.errors import InputError
 from cohort.exclusion import reason_code
 from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
+from cohort.label_numbering import RENUMBERED
 from cohort.prepared import in_processes, read_tables
 from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
@@ -30,6 +31,7 @@ FACTS = (
     "pixel_mm",
     "slice_step_mm",
     "frame_ms",
+    "acdc_numbers",
 )
 
 
@@ -65,7 +67,7 @@ class CohortReport:
         data: the folder.
         subjects: everybody with an ECG or an MRI, in order of (eid, instance).
         strays: number of entries whose names follow no rule.
-        faults: of the folder's tables, in words.
+        faults: of the folder's tables, and of its people taken together, in words.
         read: False where only names were looked at.
     """
 
@@ -153,6 +155,7 @@ def examine_cohort(data: Path, names_only: bool = False, quiet: bool = True) -> 
         faults = ()
     except InputError as refusal:
         faults = (str(refusal),)
+    faults += _mixed_numbers(subjects)
     return CohortReport(data, subjects, names.strays, faults, not names_only)
 
 
@@ -201,9 +204,19 @@ def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
         "pixel_mm": round(images[0].pixel_mm, 3),
         "slice_step_mm": round(images[0].slice_step_mm, 3),
     }
+    if notes := [stack.notes for stack in maps if stack is not None]:
+        facts["acdc_numbers"] = int(any(RENUMBERED in note for note in notes))
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
     return mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest()
+
+
+def _mixed_numbers(subjects: Iterable[Examined]) -> tuple[str, ...]:
+    """A sentence where some label maps have ACDC's numbers and others ukbb_cardiac's."""
+    numbers = Counter(examined.facts["acdc_numbers"] for examined in subjects if "acdc_numbers" in examined.facts)
+    if len(numbers) < 2:
+        return ()
+    return (f"label maps of two numberings: {numbers[1]} have ACDC's and were renumbered, {numbers[0]} have ours",)
 
 
 def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:
