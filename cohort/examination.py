@@ -14,6 +14,7 @@ from cohort.errors import InputError
 from cohort.exclusion import reason_code
 from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
+from cohort.label_numbering import RENUMBERED
 from cohort.person import Person
 from cohort.prepared import in_processes
 from cohort.preprocessing import part_used
@@ -33,6 +34,7 @@ FACTS = (
     "pixel_mm",
     "slice_step_mm",
     "frame_ms",
+    "acdc_numbers",
 )
 
 
@@ -70,7 +72,7 @@ class CohortReport:
         data: the folder.
         subjects: everybody with an ECG or an MRI, in order of (eid, instance).
         strays: number of entries whose names follow no rule.
-        faults: why the folder's tables are refused, in words.
+        faults: of the folder's tables, why they are refused, and of its people taken together; in words.
         notes: what its tables hold beside what is used; no fault.
         read: False where only names were looked at.
     """
@@ -161,6 +163,7 @@ def examine_cohort(data: Path, names_only: bool = False, quiet: bool = True) -> 
         tables = read_tables(data)
     except InputError as refusal:
         faults = (str(refusal),)
+    faults += _mixed_numbers(subjects)
     subjects = tuple(_with_tables(subjects, tables))
     notes = tables.notes_on((s.subject.eid, s.subject.instance) for s in subjects)
     return CohortReport(data, subjects, names.strays, faults, not names_only, notes)
@@ -222,6 +225,8 @@ def _look_at_mri(subject: Subject) -> _Look:
         "pixel_mm": round(images[0].pixel_mm, 3),
         "slice_step_mm": round(images[0].slice_step_mm, 3),
     }
+    if notes := [stack.notes for stack in maps if stack is not None]:
+        facts["acdc_numbers"] = int(any(RENUMBERED in note for note in notes))
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
     return _Look(mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest())
@@ -232,6 +237,14 @@ def _with_tables(subjects: Iterable[Examined], tables: StudyTables) -> Iterable[
     for examined in subjects:
         visit = (examined.subject.eid, examined.subject.instance)
         yield replace(examined, findings=(*examined.findings, *tables.findings(visit, examined.stated)))
+
+
+def _mixed_numbers(subjects: Iterable[Examined]) -> tuple[str, ...]:
+    """A sentence where some label maps have ACDC's numbers and others ukbb_cardiac's."""
+    numbers = Counter(examined.facts["acdc_numbers"] for examined in subjects if "acdc_numbers" in examined.facts)
+    if len(numbers) < 2:
+        return ()
+    return (f"label maps of two numberings: {numbers[1]} have ACDC's and were renumbered, {numbers[0]} have ours",)
 
 
 def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:

@@ -172,6 +172,17 @@ def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
     assert 30 < float(rows[5]["heart_rate_bpm"]) < 150
 
 
+def test_label_maps_of_two_numberings_are_told_and_read_alike(good, good_found, tmp_path):
+    shutil.copytree(good, tmp_path / "UKBB")
+    for path in (tmp_path / "UKBB" / "NIFTI" / str(FIRST)).glob("seg_sa_E?.nii.gz"):
+        stack = read_nifti(path, labels=True)
+        write_nifti(path, CineStack(np.array([0, 3, 2, 1], np.uint8)[stack.voxels], stack.affine))
+    found = examine_cohort(tmp_path / "UKBB")
+    assert [examined.facts["acdc_numbers"] for examined in found.subjects][:2] == [1, 0]
+    assert "label maps of two numberings: 1 have ACDC's and were renumbered" in str(found) and not found.clean
+    assert found.subjects[0].findings == () and good_found.faults == ()
+
+
 def test_a_short_ecg_with_several_flat_leads_has_each_code_once(good, tmp_path):
     (tmp_path / "UKBB" / "ecg").mkdir(parents=True)
     shutil.copytree(good / "NIFTI" / str(FIRST), tmp_path / "UKBB" / "NIFTI" / str(FIRST))
