@@ -75,8 +75,8 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
 def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:
     """Mean thickness of the LV's wall in sectors, over the middle third of the LV's slices.
 
-    Each sector is taken as part of a ring. Inside an angle a at the cavity's centre lie a cavity of area C and W of wall.
-    The radii are then sqrt(2 C / a) and sqrt(2 (C + W) / a).
+    Each sector is taken as part of a ring. Inside an angle a at the cavity's centre lie a cavity of area C and W of
+    wall. The radii are then sqrt(2 C / a) and sqrt(2 (C + W) / a).
 
     Args:
         labels: (slices, height, width) label map of one phase, anterior wall on top, RV on the left.
