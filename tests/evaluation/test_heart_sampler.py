@@ -1,13 +1,16 @@
 """One ECG in, a patient's folder out, by one call."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
+from cohort.quality import heart_rate_bpm
 from evaluation.heart_sampler import HeartSampler
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
@@ -39,6 +42,13 @@ def test_one_call_makes_what_a_folder_of_ecgs_gets(folder, phantom_data, tmp_pat
     alone = opened(folder, tmp_path / "alone").sample(ecg_path(phantom_data, 2))
     assert alone.name == together[2].name
     np.testing.assert_allclose(alone.hearts, together[2].hearts, atol=1e-5)
+
+
+def test_the_length_of_a_beat_is_that_of_the_ecg(folder, phantom_data, tmp_path):
+    sampler, path = opened(folder, tmp_path / "out"), ecg_path(phantom_data, 0)
+    patient = sampler.read(path)
+    assert sampler.beat_s(patient) == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.01)
+    assert sampler.beat_s(replace(patient, signal=0 * patient.signal)) is None
 
 
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):
