@@ -11,9 +11,11 @@ import torch
 
 from cohort.code_version import code_version
 from cohort.errors import InputError
+from cohort.leads import ECG
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
+from cohort.quality import heart_rate_bpm
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME
 from models.segmenter import Segmenter
@@ -175,11 +177,17 @@ class HeartSampler:
         values = values if self.calibration is None else calibrated(values, self.calibration)
         return {name: summary_of(values[:, k]) for k, name in enumerate(PHENOTYPES)}
 
+    def beat_s(self, patient: Patient) -> float | None:
+        """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
+        rate_bpm = heart_rate_bpm(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))
+        return 60 / rate_bpm if rate_bpm > 0 else None
+
     def _finish(self, made: tuple[Patient, np.ndarray]) -> Drawn:
         patient, hearts = made
         phenotypes, true_heart, about = self.measure(hearts), self.true_heart(patient), self._about(patient)
         record = about | {"phenotypes": phenotypes, "warnings": list(patient.warnings)}
-        write_patient(self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart)
+        folder, grid = self.options.output / about["subject"], self.pipeline.grid
+        write_patient(folder, hearts, grid, record, true_heart, self.beat_s(patient))
         return Drawn(about["subject"], hearts, true_heart, phenotypes, patient.warnings)
 
     def _about(self, patient: Patient) -> dict:

@@ -22,7 +22,12 @@ NOT_FOR_DIAGNOSIS = (
 
 
 def write_patient(
-    folder: Path, hearts: np.ndarray, geometry: GridGeometry, record: dict, true_heart: np.ndarray | None = None
+    folder: Path,
+    hearts: np.ndarray,
+    geometry: GridGeometry,
+    record: dict,
+    true_heart: np.ndarray | None = None,
+    beat_s: float | None = None,
 ) -> None:
     """Write one patient's samples. heart.json comes last: where it is, the folder is complete.
 
@@ -33,6 +38,7 @@ def write_patient(
         hearts: (samples, slices, phases, height, width) in [0, 1].
         record: what heart.json says beside the note.
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
+        beat_s: how long a beat lasts, which the frames of a cine share; None where unknown.
 
     Raises:
         InputError: a link lies there, through which files would be written elsewhere. Or nobody may write there.
@@ -47,9 +53,9 @@ def write_patient(
         for stale in (*folder.glob("sa*.nii.gz"), *folder.glob("sd*.nii.gz")):
             stale.unlink()
     if len(hearts) > 1:
-        _write_stacks(folder, hearts.std(axis=0), geometry, "sd")
+        _write_stacks(folder, hearts.std(axis=0), geometry, beat_s, "sd")
     for number, heart in enumerate(hearts, start=1):
-        _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry)
+        _write_stacks(folder if number == 1 else folder / f"sample_{number}", heart, geometry, beat_s)
     rows = [] if true_heart is None else [("true heart", true_heart)]
     write_grid(folder / "grid.png", rows + [(f"generated, sample {n}", h) for n, h in enumerate(hearts, start=1)])
     write_json(folder / "heart.json", {"note": NOT_FOR_DIAGNOSIS, **record})
@@ -82,13 +88,16 @@ def _read_stacks(folder: Path) -> np.ndarray:
     return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
 
 
-def _write_stacks(folder: Path, heart: np.ndarray, geometry: GridGeometry, name: str = IMAGE) -> None:
+def _write_stacks(
+    folder: Path, heart: np.ndarray, geometry: GridGeometry, beat_s: float | None, name: str = IMAGE
+) -> None:
     """Two phases become two files, e.g. sa_ED and sa_ES; any other number becomes one cine, sa."""
     folder.mkdir(exist_ok=True)
     affine = canonical_affine(geometry)
     voxels = np.round(INTENSITY_MAX * heart.transpose(3, 2, 0, 1)).astype(np.int16)  # (x, y, z, t)
     if heart.shape[1] != 2:
-        write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, None))
+        interval_s = beat_s / heart.shape[1] if beat_s and heart.shape[1] > 1 else None
+        write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, interval_s))
         return
     for phase, stem in enumerate(phase_stems(name)):
         write_nifti(folder / f"{stem}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cohort.cine import CineStack, Label
-from cohort.heart_grid import cine_grid
+from cohort.heart_grid import canonical_affine, cine_grid
 
 
 def on_the_grid(geometry, artefact=None):
@@ -15,8 +15,8 @@ def on_the_grid(geometry, artefact=None):
         voxels[2:4, 2:4, 0] = artefact
     labels = np.zeros(shape, np.uint8)
     labels[10:22, 10:22] = Label.LV_CAVITY  # so that it is centred alike
-    affine = np.diag([geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm, 1.0])
-    return cine_grid(CineStack(voxels.astype(np.float32), affine), CineStack(labels, affine), geometry).voxels
+    affine = canonical_affine(geometry)
+    return cine_grid(CineStack(voxels.astype(np.int16), affine), CineStack(labels, affine), geometry).voxels
 
 
 @pytest.mark.parametrize("artefact", [10_000.0, -10_000.0])

@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
+from cohort.quality import heart_rate_bpm
 from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
@@ -59,6 +62,13 @@ def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_
     (tmp_path / "persons.csv").write_text("eid,sex,age,height_cm,weight_kg\n9000001,1,63,1.78,80\n")
     with pytest.raises(InputError, match="row 2, column height_cm is 1.78, which looks like metres; give cm"):
         opened(folder, tmp_path / "out", persons=tmp_path / "persons.csv")
+
+
+def test_the_length_of_a_beat_is_that_of_the_ecg(folder, phantom_data, tmp_path):
+    sampler, path = opened(folder, tmp_path / "out"), ecg_path(phantom_data, 0)
+    patient = sampler.read(path)
+    assert sampler.beat_s(patient) == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.01)
+    assert sampler.beat_s(replace(patient, signal=0 * patient.signal)) is None
 
 
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):

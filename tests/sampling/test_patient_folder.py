@@ -47,6 +47,9 @@ def test_another_number_of_phases_is_a_cine(tmp_path):
     write_patient(tmp_path, hearts(1, geometry), geometry, {})
     assert read_nifti(tmp_path / "sa.nii.gz").voxels.shape == (24, 20, 4, 5)
     assert not list(tmp_path.glob("sa_E*"))
+    assert read_nifti(tmp_path / "sa.nii.gz").frame_interval_s is None
+    write_patient(tmp_path, hearts(1, geometry), geometry, {}, beat_s=0.8)
+    assert read_nifti(tmp_path / "sa.nii.gz").frame_interval_s == pytest.approx(0.16)
 
 
 def test_the_record_says_it_is_not_for_diagnosis(folder):
