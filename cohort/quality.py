@@ -199,7 +199,8 @@ FARTHEST_TURN_DEG = 45.0  # of the slices' normal from the usual long axis; phan
 # Seen in 64 phantoms and a real heart, each as it is and spoiled:
 MOST_UNEVEN = 0.4  # rises and falls of the LV's area by slice, beyond one hump: 0 in all; interleaved, 0.6 or more
 APEX_WIDER = 1.25  # LV area of the last third of the slices over the first third: 0.6 at most
-FARTHEST_RV_DEG = 90.0  # of the RV, seen from the LV, from the patient's right: 45 at most
+USUAL_RV_DEG = 15.0  # of the RV, seen from the LV: from the patient's right towards the front; -18 to 45
+FARTHEST_RV_DEG = 70.0  # from there: 33 at most
 LOOKED_AT = 5  # every fifth pixel tells as much
 BETTER_ORDER = 0.9  # way from slice to slice in another order over that in the file's: 1.25 or more
 WORST_CONTRAST = 0.5  # of labelled blood and wall, in SDs: 1.6 or more
@@ -363,8 +364,10 @@ def _contradictions(stack: CineStack, ed: np.ndarray, ventricle: np.ndarray) -> 
         findings.append(Finding("mri_slice_order", "by the labels, the apex is where the affine has the base"))
     to_rv = _centre_mm(stack, ed == Label.RV_CAVITY) - _centre_mm(stack, ed == Label.LV_CAVITY)
     leftwards, backwards = to_rv @ axes[:, 0], to_rv @ axes[:, 1]
-    if np.degrees(np.abs(np.arctan2(backwards, -leftwards))) > FARTHEST_RV_DEG:  # False for NaN
-        findings.append(Finding("mri_orientation", "by the labels, the right ventricle lies left of the left one"))
+    turned = (np.degrees(np.arctan2(-backwards, -leftwards)) - USUAL_RV_DEG + 180) % 360 - 180
+    if abs(turned) > FARTHEST_RV_DEG:  # False for NaN
+        words = f"by the labels, the right ventricle lies {abs(turned):.0f} degrees from its usual side of the left one"
+        findings.append(Finding("mri_orientation", words))
     return findings
 
 

@@ -262,6 +262,17 @@ def test_labels_affine_and_image_that_contradict_one_another_are_found(name):
     assert code in codes(mri_findings(*changed(*tapered(), **change)))
 
 
+def test_interleaved_slices_are_told_by_labels_and_by_the_image():
+    words = [finding.words for finding in mri_findings(*changed(*tapered(), **in_order(EVEN_FIRST)))]
+    assert any("grows and shrinks" in said for said in words) and any("are interleaved" in said for said in words)
+
+
+def test_labels_that_show_no_contrast_do_not_fit():
+    noise = np.random.default_rng(0).integers(0, 400, (40, 36, 11, 2))
+    grey = changed(*tapered(), voxels=lambda _: noise)
+    assert codes(mri_findings(*grey)) == ["mri_label_fit"]
+
+
 @pytest.mark.parametrize("order", [EVEN_FIRST, ODD_FIRST, np.argsort(EVEN_FIRST).tolist()])
 def test_interleaved_slices_are_found_without_labels(order):
     images, _ = changed(*tapered(), **in_order(order))
