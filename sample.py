@@ -28,7 +28,7 @@ def main() -> None:
     config.require_counts()
     from cohort.pseudonym import Naming, read_key
     from sampling.imports import lean_imports
-    from sampling.inputs import ecg_files
+    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     files = ecg_files(config.ecg)
@@ -46,6 +46,8 @@ def main() -> None:
         sampler = HeartSampler.open(config, folder, naming, state.device)
     if state.is_main_process:
         print(f"pipeline: {folder} ({why}) on {state.device}")
+        if sampler.pipeline.config.trained_on is None:
+            print(f"warning: {folder}: {TAUGHT_BY_UNKNOWN}", file=sys.stderr)
         if sampler.segmenter is None:
             print("note: this pipeline holds no segmenter (no label maps in training): hearts are not measured")
     with state.split_between_processes(files) as mine:

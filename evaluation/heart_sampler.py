@@ -17,7 +17,6 @@ from cohort.pseudonym import Naming
 from cohort.subjects import BULK_NAME
 from models.segmenter import Segmenter
 from sampling.inputs import subject_name
-from sampling.model_card import knows_phantoms_only
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import write_patient
@@ -90,7 +89,7 @@ class HeartSampler:
             record_of(options, pipeline, folder),
             read_persons(options.persons) if options.persons else {},
             naming,
-            knows_phantoms_only(folder),
+            pipeline.knows_phantoms_only,
         )
 
     def sample(self, path: Path) -> Drawn:

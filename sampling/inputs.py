@@ -15,6 +15,11 @@ SIMULATED_ONLY = (
     "The heart drawn is a simulation's and says nothing about this person"
 )
 
+TAUGHT_BY_UNKNOWN = (
+    "its configuration does not say who taught it (trained_on in model_index.json): "
+    "it counts as taught by simulated patients only"
+)
+
 
 def ecg_files(path: Path) -> list[Path]:
     """The ECG itself, or every ECG of a folder in order of name.

@@ -15,7 +15,6 @@ import pytest
 from cohort.errors import exit_code_of
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from sampling.inputs import SIMULATED_ONLY
-from sampling.model_card import REAL, SIMULATED
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = [
@@ -149,7 +148,7 @@ def test_without_a_pipeline_it_says_how_to_train_one(run, phantom_data, released
 
 
 def test_released_weights_are_used_and_warn_of_whoever_is_not_simulated(run, tiny_pipeline, phantom_data, released):
-    tiny_pipeline.save(released, describe=lambda folder: (folder / "README.md").write_text(SIMULATED))
+    tiny_pipeline.save(released)
     simulated = ecg_path(phantom_data, 0)
     shutil.copy(simulated, "somebody.xml")
     for path, warned in ((simulated, False), ("somebody.xml", True)):
@@ -160,11 +159,20 @@ def test_released_weights_are_used_and_warn_of_whoever_is_not_simulated(run, tin
         assert record["pipeline"] == "phantom"
 
 
-def test_a_pipeline_taught_by_real_people_warns_of_none(run, saved_pipeline, phantom_data):
-    Path("runs/diffusion/pipeline/README.md").write_text(REAL)
+def test_a_pipeline_taught_by_real_people_warns_of_none(run, tiny_pipeline, phantom_data):
+    tiny_pipeline.register_to_config(trained_on="real")
+    tiny_pipeline.save(Path("runs/diffusion/pipeline"))
     shutil.copy(ecg_path(phantom_data, 0), "somebody.xml")
     code, _, error = run("sample", "--ecg", "somebody.xml", "--samples", 1, "--steps", 1)
     assert code == 0 and SIMULATED_ONLY not in error
+
+
+def test_a_pipeline_that_does_not_say_who_taught_it_warns_and_counts_as_simulated(run, saved_pipeline, phantom_data):
+    index = Path("runs/diffusion/pipeline/model_index.json")
+    index.write_text(json.dumps({k: v for k, v in json.loads(index.read_text()).items() if k != "trained_on"}))
+    shutil.copy(ecg_path(phantom_data, 0), "somebody.xml")
+    code, _, error = run("sample", "--ecg", "somebody.xml", "--samples", 1, "--steps", 1)
+    assert code == 0 and "does not say who taught it" in error and SIMULATED_ONLY in error
 
 
 @pytest.mark.parametrize(

@@ -41,5 +41,5 @@ def describe(folder: Path, training: Training) -> None:
         **made,
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
-    data = {"cohort": options.data, "people": people, "phantom": (options.data / "cohort.json").exists()}
+    data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})

@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -7,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 import sampling.release
 from cohort.errors import InputError
-from sampling.model_card import knows_phantoms_only, write_model_card
+from sampling.model_card import add_figures, renew_size, trained_on, write_model_card
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import PARTS, ECGToMRIPipeline, sample_generator, weights_sha256
 from sampling.release import halve, pipeline_name, pipeline_to_use
@@ -129,7 +130,21 @@ def test_a_pipeline_is_called_by_its_run_or_by_its_own_name(tmp_path):
 
 
 @pytest.mark.parametrize("phantom", [True, False])
-def test_a_card_says_whether_the_weights_know_phantoms_only(tmp_path, phantom):
+def test_a_card_says_who_taught_the_weights(tmp_path, phantom):
     write_model_card(tmp_path, FACTS | {"data": FACTS["data"] | {"phantom": phantom}})
-    assert knows_phantoms_only(tmp_path) is phantom
-    assert not knows_phantoms_only(tmp_path / "elsewhere")
+    assert trained_on(tmp_path) == ("simulated" if phantom else "real")
+    assert trained_on(tmp_path / "elsewhere") is None
+
+
+def test_the_released_weights_say_that_they_know_simulated_people_only():
+    """In their configuration: a card may be lost on the way."""
+    index = json.loads((sampling.release.RELEASED / "model_index.json").read_text())
+    assert index["trained_on"] == trained_on(sampling.release.RELEASED) == "simulated"
+
+
+def test_a_card_that_is_no_utf8_is_read_all_the_same(saved):
+    card = saved / "README.md"
+    card.write_bytes(card.read_text().replace("Limits", "Grenzen f\u00fcr alle").encode("latin-1"))
+    assert trained_on(saved) == "simulated"
+    renew_size(saved)
+    add_figures(saved, {})
