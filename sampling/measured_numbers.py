@@ -3,11 +3,12 @@
 Training measured them, and they stand in configurations. A wrong one spoils every heart and shows in none.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from models.conditioning import PERSON_FIELDS
+
+from .ranges import all_within
 
 SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
 
@@ -73,16 +74,6 @@ def unsound_number(part: str, config: Mapping) -> str | None:
         if not all_within([config[name]], low, high):
             return f"{name} is not from {low} to {high}"
     return None
-
-
-def all_within(values: Iterable, low: float, high: float) -> bool:
-    """Whether all are numbers (no text, no truth value), none is NaN, and each is from `low` to `high`."""
-    return all(is_number(value) and low <= value <= high for value in values)
-
-
-def is_number(value: object) -> bool:
-    """Whether it is an int or a float, but not NaN; a truth value is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
 
 
 def _count_of(values: object) -> str:

@@ -15,7 +15,7 @@ from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.leads import LEADS
 
-from .measured_numbers import all_within, is_number
+from .ranges import all_within, is_number, sound_sampling
 
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
@@ -30,7 +30,6 @@ GEOMETRY = {  # whole numbers, and millimetres
     "pixel_mm": (0.1, 20),
 }
 LARGEST_HEART = 10**8  # voxels; 10 slices of 50 phases of 256 x 256 are a third of it
-LARGEST_GUIDANCE, MOST_STEPS = 100, 1000
 TRUST = "get the folder again from whoever trained it, or train one"
 
 
@@ -146,12 +145,6 @@ def _settings(about: dict) -> dict:
     if not sound:
         raise ValueError("a setting is out of range")
     return settings
-
-
-def sound_sampling(guidance_scale: object, steps: object) -> bool:
-    """Whether a sampler can run so: a finite scale of some size, and a whole number of steps."""
-    whole = isinstance(steps, int) and all_within([steps], 1, MOST_STEPS)
-    return whole and all_within([guidance_scale], -LARGEST_GUIDANCE, LARGEST_GUIDANCE)
 
 
 def _sound_geometry(geometry: dict | None) -> bool:

@@ -33,8 +33,8 @@ from .model_folder import (
     require_config_of,
     require_current_layout,
     require_plain,
-    sound_sampling,
 )
+from .ranges import sound_sampling
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
 PARTS = {
