@@ -11,7 +11,7 @@ from cohort.errors import InputError
 from sampling.model_card import add_figures, renew_size, trained_on, write_model_card
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import PARTS, ECGToMRIPipeline, sample_generator, weights_sha256
-from sampling.release import halve, pipeline_name, pipeline_to_use
+from sampling.release import chosen_pipeline, halve, pipeline_name, pipeline_to_use
 
 FACTS = {
     "name": "tiny",
@@ -117,6 +117,42 @@ def test_the_released_one_is_found_from_any_folder(saved, released, tmp_path, mo
 def test_without_either_it_says_how_to_train_one(released, tmp_path):
     with pytest.raises(InputError, match="train_diffusion.py"):
         pipeline_to_use(tmp_path / "runs")
+
+
+SOUND = {"autoencoder": {"psnr_db": 31.2, "patch_pca_psnr_db": 26.2}, "ceiling_r2": {"LVEDV": 0.6}}
+TOYS = [
+    ({"autoencoder": {"psnr_db": 26.1, "patch_pca_psnr_db": 26.2}}, "patch PCA 26.2"),
+    ({"autoencoder": {"psnr_db": 26.2, "patch_pca_psnr_db": 26.2}}, "patch PCA"),
+    ({"ceiling_r2": {"LVEDV": -0.1}}, "LVEDV"),
+    ({"ceiling_r2": {"LVEDV": 0}}, "LVEDV"),
+    ({"ceiling_r2": {"LVEDV": None}}, "LVEDV"),
+]
+
+
+def record(folder, validation):
+    (folder / "training.json").write_text(json.dumps({"validation": validation}))
+
+
+@pytest.mark.parametrize(("change", "words"), TOYS)
+def test_a_toy_trained_here_is_passed_over_by_name_and_with_the_reason(saved, released, change, words):
+    record(saved, SOUND | change)
+    runs = saved.parents[1]
+    assert chosen_pipeline(None, runs)[0] == saved and words in chosen_pipeline(None, runs)[1]  # there is no other
+    halve(saved, released)
+    folder, why = chosen_pipeline(None, runs)
+    assert folder == released and str(saved) in why and words in why
+    assert chosen_pipeline(saved, runs) == (saved, "as named")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [json.dumps({"validation": about}) for about in (SOUND, SOUND | {"ceiling_r2": {}}, SOUND | {"autoencoder": {}})]
+    + ["{}", "[]", "", '{"validation": 1}', "[" * 200_000],
+)
+def test_a_pipeline_trained_here_is_taken_where_nothing_is_known_against_it(saved, released, content):
+    halve(saved, released)
+    (saved / "training.json").write_text(content)
+    assert chosen_pipeline(None, saved.parents[1]) == (saved, "the newest trained here")
 
 
 def test_the_released_folder_lies_beside_the_code():
