@@ -1,8 +1,9 @@
 """Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ class Patient:
         signal: (12, samples) mV; lead_mask: (12,) bool.
         person: (4,) sex, age, height, weight, NaN where unknown.
         warnings: what about the ECG or the person makes the result less sure.
+        path: of the ECG's file, None where it was read from arrays.
+        has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Patient:
     lead_mask: np.ndarray
     person: np.ndarray
     warnings: tuple[str, ...]
+    path: Path | None = None
+    has_true_heart: bool = False
 
     @property
     def sha256(self) -> str:
@@ -64,6 +69,8 @@ def read_patient(
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
     merged = known.filled_from(ecg.person)
     person = merged.vector
+    if not np.isfinite(signal).all() or np.isinf(person).any():
+        raise InputError(path, "holds numbers that are not finite in 32 bits", "export it again", code="samples")
     warnings = [
         *quality_flags(ecg, expected.duration_s),
         *(words for _, words in known.contradictions(ecg.person)),
@@ -79,7 +86,7 @@ def read_patient(
         warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
-    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings))
+    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)
 
 
 def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:
@@ -119,7 +126,7 @@ def pooled_ecgs(pipeline: ECGToMRIPipeline, patients: list[Patient], batch: int 
 
 def generate(
     pipeline: ECGToMRIPipeline,
-    patients: list[Patient],
+    patients: Iterable[Patient],
     samples: int,
     seed: int,
     batch_size: int,
@@ -130,13 +137,14 @@ def generate(
 ) -> Iterator[tuple[Patient, np.ndarray]]:
     """Hearts of many patients, `batch_size` hearts at a time; `ecg` or `person` False withholds that part.
 
+    Patients are asked for one by one. No more of them are kept than a batch holds, and one.
+
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
     """
-    jobs = [(patient, sample) for patient in patients for sample in range(1, samples + 1)]
+    jobs = ((patient, sample) for patient in patients for sample in range(1, samples + 1))
     waiting: list[np.ndarray] = []
-    for first in range(0, len(jobs), batch_size):
-        batch = jobs[first : first + batch_size]
+    while batch := list(islice(jobs, batch_size)):
         generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
         hearts = pipeline(
             patient_batch([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale

@@ -68,7 +68,7 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == {"denoiser/diffusion_pytorch_model.safetensors"}
     index = json.loads((folder / "model_index.json").read_text())
-    assert index["steps"] == 2 and index["guidance_scale"] == 1.0
+    assert index["steps"] == 2 and index["guidance_scale"] == 1.0 and index["trained_on"] == "simulated"
     made = json.loads((folder.parent / "environment.json").read_text())
     card = (folder / "README.md").read_text()
     assert json.loads((folder / "training.json").read_text()) == {
