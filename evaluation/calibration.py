@@ -8,8 +8,7 @@ import numpy as np
 from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
-from sampling.measured_numbers import SMALLEST
-from sampling.ranges import all_within
+from sampling.ranges import SMALLEST, all_within
 
 from .certainty import fit_spread
 

@@ -8,9 +8,7 @@ from typing import NamedTuple
 
 from models.conditioning import PERSON_FIELDS
 
-from .ranges import all_within
-
-SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
+from .ranges import LARGEST, SMALLEST, all_within
 
 
 class Measured(NamedTuple):

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 
+SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
 LARGEST_GUIDANCE, MOST_STEPS = 100, 1000
 
 

@@ -64,7 +64,7 @@ class Shrinks:
 def measured(hearts, pipeline, factors):
     """What a patient is told of LVEDV."""
     sampler = HeartSampler(None, pipeline, Shrinks(), factors, {}, {}, None, False)
-    return sampler.measure(hearts)["LVEDV"]
+    return sampler.measure(hearts)[0]["LVEDV"]
 
 
 def test_calibration_widens_what_is_said_of_a_patient_and_moves_it_nowhere(tiny_pipeline):
