@@ -14,7 +14,7 @@ from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID
 
 SIMULATED_ONLY = (
-    "the weights know simulated patients only, and by its name this ECG is of none. "
+    "the weights know simulated patients only, and this ECG's file name is not a simulated patient's. "
     "The heart drawn is a simulation's and says nothing about this person"
 )
 
