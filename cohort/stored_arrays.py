@@ -30,11 +30,14 @@ def read_about(folder: Path) -> dict:
     """What `write_about` wrote.
 
     Raises:
-        InputError: it is absent or damaged.
+        InputError: it is absent, damaged, or another user's.
     """
     path = folder / ABOUT
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
+    except PermissionError as error:
+        remedy = "ask its owner to run python -m cohort.private on the folder, or prepare your own with --prepared"
+        raise InputError(path, "is not for you to read", remedy) from error
     except (OSError, ValueError) as error:
         raise InputError(path, "is absent or damaged", PREPARE_AGAIN) from error
     if not (isinstance(about, dict) and about):
