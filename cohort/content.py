@@ -26,6 +26,7 @@ WHOLE_BYTES = 4 << 20  # a gzip or zip file up to this size is hashed whole
 END_BYTES = 256 << 10  # of each end of a larger one: a gzip's CRC, or a zip's list of 2_000 files with their CRCs
 PACKED = (b"\x1f\x8b\x08", b"PK\x03\x04")
 GZIP_EXTRA = 4  # in the byte of flags: a file of many blocks (bgzip), whose last CRC is that of the last block
+LONGEST_HEADER = 1 << 20  # bytes
 SETTLED_S = 2.0  # a file changed later than this ago may change again without another time
 READERS = 8  # threads that wait for the disk
 REMEMBERED = np.dtype([("stamp", "u8"), ("content", f"V{DIGEST_BYTES}")])
@@ -87,19 +88,26 @@ def content_of(path: str | Path) -> bytes:
 
 
 def files_of_ecg(path: str | Path) -> list[str | Path]:
-    """The file of an ECG and, of a header, all files beside it that it names."""
+    """The file of an ECG and, of a header, all files beside it that it names, or that its segments name."""
     if not str(path).lower().endswith(HEADER_SUFFIXES):
         return [path]
-    header, files = Path(path), [path]
+    named = _named_in(Path(path))
+    signals = [file for file in named if file.is_file()]
+    segments = [header for file in named if (header := file.with_name(f"{file.name}.hea")) != Path(path)]
+    segments = [header for header in segments if header.is_file()]
+    of_segments = [file for header in segments for file in _named_in(header) if file.is_file()]
+    return [path, *signals, *segments, *of_segments]
+
+
+def _named_in(header: Path) -> list[Path]:
+    """What stands first in the lines of a WFDB header, as files beside it."""
     try:
-        lines = header.read_bytes().decode("latin-1").splitlines()[1:]
+        with header.open("rb") as file:
+            lines = file.read(LONGEST_HEADER).decode("latin-1").splitlines()[1:]
     except OSError:
-        return files
-    for name in sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")}):
-        if Path(name).name == name:  # no way out of the folder
-            signals, segment = header.with_name(name), header.with_name(f"{name}.hea")
-            files += [signals] if signals.is_file() else files_of_ecg(segment) if segment != header else []
-    return files
+        return []
+    names = sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")})
+    return [header.with_name(name) for name in names if Path(name).name == name]  # no way out of the folder
 
 
 def _stamp(path: str | Path) -> int:

@@ -152,3 +152,11 @@ def test_the_signals_of_a_header_belong_to_its_ecg(tmp_path):
         (tmp_path / name).write_bytes(b"1")
     assert files_of_ecg(header) == [header, tmp_path / "b.dat"]
     assert files_of_ecg(tmp_path / "a.xml") == [tmp_path / "a.xml"]
+
+
+def test_the_segments_of_a_record_belong_to_it_with_their_signals(tmp_path):
+    (tmp_path / "a.hea").write_text("a/3 2 500 5000\nb 2500\n~ 10\na 2500\nc 2500\n")
+    (tmp_path / "b.hea").write_text("b 2 500 2500\nb.dat 16 200 16 0 I\na 16\n")  # leads back
+    (tmp_path / "b.dat").write_bytes(b"1")
+    files = files_of_ecg(tmp_path / "a.hea")
+    assert [path.name for path in files] == ["a.hea", "b.hea", "b.dat"]
