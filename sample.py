@@ -25,49 +25,67 @@ class Config(SampleOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    config.require_counts()
+    config.require_sound()
     from cohort.pseudonym import Naming, read_key
     from sampling.imports import lean_imports
-    from sampling.inputs import ecg_files
+    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
-    files = ecg_files(config.ecg)
-    with lean_imports():
-        from tqdm import tqdm
+    with naming.hiding():
+        files = ecg_files(config.ecg, naming)
+        alone = len(files) == 1
+        with lean_imports():
+            from accelerate.utils import gather_object
+            from tqdm import tqdm
 
-        from evaluation.heart_sampler import HeartSampler
-        from evaluation.phenotype_lines import phenotype_lines
-        from sampling.grid import write_overview
-        from sampling.release import chosen_pipeline
-        from sampling.threads import started_state
+            from evaluation.heart_sampler import HeartSampler
+            from evaluation.phenotype_lines import phenotype_lines
+            from evaluation.tally import TABLE, Tally, join_tables
+            from sampling.grid import write_overview
+            from sampling.output_lock import kept_apart
+            from sampling.outputs import written_names
+            from sampling.release import chosen_pipeline
+            from sampling.threads import started_state
 
-        state = started_state()
-        folder, why = chosen_pipeline(config.pipeline, Path("runs"))
-        sampler = HeartSampler.open(config, folder, naming, state.device)
-    if state.is_main_process:
-        print(f"pipeline: {folder} ({why}) on {state.device}")
-        if sampler.segmenter is None:
-            print("note: this pipeline holds no segmenter (no label maps in training): hearts are not measured")
-    with state.split_between_processes(files) as mine:
-        patients, refused = sampler.read_all(mine, alone=len(files) == 1)
-        waiting = [patient for patient in patients if not sampler.is_done(patient)]
-        hidden = not state.is_main_process or len(files) == 1
-        bar = tqdm(sampler.draw(waiting), total=len(waiting), desc="patients", disable=hidden)
+            state = started_state()
+            folder, why = chosen_pipeline(config.pipeline, Path("runs"))
+            sampler = HeartSampler.open(config, folder, naming, state.device)
+        if state.is_main_process:
+            print(naming.shown(f"pipeline: {folder} ({why}) on {state.device}"))
+            if sampler.pipeline.config.trained_on is None:
+                print(naming.shown(f"warning: {folder}: {TAUGHT_BY_UNKNOWN}"), file=sys.stderr)
+            if sampler.segmenter is None:
+                print("note: this pipeline holds no segmenter (no label maps in training): hearts are not measured")
+        tally = Tally(config.output, naming, alone, state.process_index)
         overview = []  # of the first few only: a folder may hold thousands
-        for drawn in bar:
-            if drawn.phenotypes:
-                bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))
-            if len(overview) < OVERVIEW_PATIENTS:
-                overview.append((drawn.name, drawn.true_heart, drawn.hearts[0]))
-    state.wait_for_everyone()  # a refusal here must not end the others' work
-    if state.is_main_process:
-        if len(overview) > 1:
-            write_overview(config.output / "overview.png", overview)
-        print(f"pseudo-MRIs: {config.output}/<patient>/ (sa_ED.nii.gz, sa_ES.nii.gz, grid.png, heart.json)")
-        if len(waiting) < len(patients):
-            print(f"{len(patients) - len(waiting)} patients were finished by an earlier run and left as they are")
-    if refused:
-        raise InputError(config.ecg, f"{refused} of {len(mine)} ECGs were refused", "see the lines above")
+        with state.split_between_processes(files) as mine:
+            bar = tqdm(mine, desc="ECGs", disable=alone or not state.is_main_process)
+            patients = sampler.read_all(bar, tally)
+            patients = list(patients) if alone else patients  # a file alone is looked at before anything is written
+            with kept_apart(config.output, state):
+                for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
+                    if drawn.phenotypes:
+                        bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))
+                    if len(overview) < OVERVIEW_PATIENTS:
+                        overview.append((drawn.name, drawn.true_heart, drawn.hearts[0]))
+                state.wait_for_everyone()  # a refusal here must not end the others' work
+                counts = list(zip(*gather_object([tally.counts]), strict=True))
+                refused, finished, written = map(sum, counts)
+                if state.is_main_process:
+                    if not alone:
+                        join_tables(config.output, counts[0])
+                    if len(overview) > 1:
+                        write_overview(config.output / "overview.png", overview)
+        if not state.is_main_process:
+            return
+        if written:
+            names = ", ".join(written_names(config.samples, sampler.pipeline.grid.phases))
+            print(naming.shown(f"pseudo-MRIs: {config.output}/<patient>/ ({names})"))
+        if finished:
+            print(f"{finished} patients were finished by an earlier run and left as they are")
+        if refused:
+            remedy = f"{config.output / TABLE} says which and why"
+            raise InputError(config.ecg, f"{refused} of {len(files)} ECGs were refused", remedy)
 
 
 if __name__ == "__main__":

@@ -42,11 +42,11 @@ IMPORTED = (  # what sample.main imports as it goes along
         "evaluation.heart_sampler",
         "evaluation.phenotype_lines",
     ),
-    *("sampling.grid", "sampling.release", "sampling.threads"),
+    *("evaluation.tally", "sampling.grid", "sampling.output_lock", "sampling.release", "sampling.threads"),
 )
 STAGES = (  # name, module, class or None, function
     ("load", "evaluation.heart_sampler", "HeartSampler", "open"),
-    ("read", "evaluation.heart_sampler", "HeartSampler", "read_all"),
+    ("read", "evaluation.heart_sampler", "HeartSampler", "read"),
     ("encode", "sampling.pipeline", "ECGToMRIPipeline", "encode"),
     ("prior", "sampling.pipeline", "ECGToMRIPipeline", "draw_codes"),
     ("denoise", "sampling.pipeline", "ECGToMRIPipeline", "__call__"),  # less what of it are other stages

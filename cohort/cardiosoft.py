@@ -14,14 +14,14 @@ import numpy as np
 from cohort.device_xml import positive_number_at, text_at
 from cohort.disk import whole_file
 from cohort.errors import InputError
-from cohort.leads import ECG, LEADS, Recording, name_channels
+from cohort.finding import Finding
+from cohort.leads import ECG, LEADS, Recording, check_length, name_channels
 from cohort.person import Person
 
 FULL_DISCLOSURE_S = 10  # how much of a full disclosure stands in for an absent strip
 MICROVOLTS_PER_COUNT = 5
 # int() would also take 1_000. Possessive: nothing to go back to, a ninth of the time.
 INTEGERS = re.compile(r"(?:\s*+[+-]?+[0-9]{1,9}+\s*+,)*+\s*+[+-]?+[0-9]{1,9}+\s*+", re.ASCII)
-MOST_SAMPLES = 300_000  # of a lead: 10 min at 500 Hz. Bounds the memory that a hostile file can claim.
 
 _STRIPS = (("StripData",), ("StripData", "Strip"), ("Strip", "StripData"))
 
@@ -108,7 +108,10 @@ def _read_full_disclosure(path: Path, disclosure: Element, person: Person) -> Re
             )
         return np.concatenate(blocks or [np.empty(0)]) * resolution
 
-    return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions))
+    seconds = len(lines) // len(names)
+    words = f"its full disclosure lasts {seconds} s, and its first {FULL_DISCLOSURE_S} s are used"
+    notes = (Finding("ecg_long", words),) if seconds > FULL_DISCLOSURE_S else ()
+    return Recording({lead: millivolts(lead) for lead in positions}, rate, person, len(names) - len(positions), notes)
 
 
 def _resolution(path: Path, nesting: list[Element]) -> float:
@@ -118,10 +121,7 @@ def _resolution(path: Path, nesting: list[Element]) -> float:
 
 def _counts(path: Path, what: str, text: str | None) -> np.ndarray:
     """Comma-separated signed 16-bit integers with white space between them, as (T,) int64."""
-    if text and text.count(",") >= MOST_SAMPLES:
-        raise InputError(
-            path, f"{what} has more than {MOST_SAMPLES} samples", "give a resting ECG of 10 s", code="too_large"
-        )
+    check_length(path, (text or "").count(","))
     if text and INTEGERS.fullmatch(text):  # numpy alone would also take fractions, and stop silently at a letter
         counts = np.fromstring(text, np.int64, sep=",")
         if counts.min() >= -(2**15) and counts.max() < 2**15:

@@ -28,6 +28,8 @@ LONGEST_FRAME_S = 1.0  # a frame interval of 1.0 s or more is a writer's default
 KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
 S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s by custom), s, ms, us
+PARALLEL = 1e-3  # direction cosines closer than this to 0, 1 or -1 are those of parallel axes
+NEARLY_WHOLE = 1e-3  # labels that a scale left closer than this to a whole number mean that number
 SAME_MM = 1e-3  # two affines closer than this are one
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: one large piece would take the memory twice
 COPY_AGAIN = "copy or download it again"
@@ -51,11 +53,13 @@ class CineStack:
         voxels: (x, y, z, t), any real dtype; a still volume has t = 1.
         affine: (4, 4), voxel index (x, y, z, 1) -> RAS mm.
         frame_interval_s: seconds from frame to frame; None where unknown.
+        notes: what reading it had to mend, in words.
     """
 
     voxels: np.ndarray
     affine: np.ndarray
     frame_interval_s: float | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def spacing_mm(self) -> np.ndarray:
@@ -66,6 +70,16 @@ class CineStack:
     def slice_axis(self) -> int:
         """The storage axis across the slices: the one of the largest step."""
         return int(np.argmax(self.spacing_mm))
+
+    @property
+    def states_orientation(self) -> bool:
+        """Whether the affine says how the slices lie in the body.
+
+        Writers that do not know put axes parallel to the scanner's, each with its own signs and origin. A short axis
+        runs obliquely through the body, so such axes say nothing.
+        """
+        parts = np.abs(self.affine[:3, :3] / self.spacing_mm)
+        return bool(np.minimum(parts, np.abs(parts - 1)).max() > PARALLEL)
 
     @property
     def in_plane_axes(self) -> tuple[int, int]:
@@ -94,8 +108,9 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
 
     Args:
         path: 3D (then t = 1) or 4D, of any real dtype and byte order.
-        labels: True for a label map, which must hold whole numbers of `Label`; uint8 is returned. False for an image,
-            which must be finite and not constant; scaled values (scl_slope, scl_inter) become float32.
+        labels: True for a label map, which must hold numbers of `Label`; uint8 is returned. Numbers within NEARLY_WHOLE
+            of them are rounded, with a note. False for an image, which must be finite and not constant; scaled values
+            (scl_slope, scl_inter) become float32.
 
     Returns:
         CineStack; the affine is the sform, else the qform, else the bare spacing (no orientation known).
@@ -122,14 +137,16 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
     except OSError as error:
         raise unreadable(path, error) from error
     voxels = _scaled(path, voxels, header)
-    return CineStack(_as_labels(path, voxels) if labels else _as_image(path, voxels), affine, _frame_interval_s(header))
+    voxels, notes = _as_labels(path, voxels) if labels else (_as_image(path, voxels), ())
+    return CineStack(voxels, affine, _frame_interval_s(header), notes)
 
 
 def write_nifti(path: Path, stack: CineStack) -> None:
     """Write a NIfTI-1 file that names nobody: a new header, sform and qform of code 1, millimetres and seconds.
 
     The same stack gives the same bytes. The file appears when it is whole. A slightly sheared affine is made
-    orthonormal, because ITK refuses shear. An unknown frame interval is written as pixdim[4] = 0.
+    orthonormal, because ITK refuses shear. An unknown frame interval is written as 1 of an
+    unknown unit.
 
     Args:
         path: ends in .nii or .nii.gz; its folder exists.
@@ -152,7 +169,7 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     image.set_sform(affine, code=1)
     image.header.set_xyzt_units("mm", "sec")
     if not still:
-        image.header["pixdim"][4] = stack.frame_interval_s or 0.0
+        _put_frame_interval(image.header, stack.frame_interval_s)
     zipped = path.name.endswith(".gz")
     with (
         whole_file(path) as unfinished,
@@ -160,6 +177,13 @@ def write_nifti(path: Path, stack: CineStack) -> None:
         gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream,
     ):
         stream.write(image.to_bytes())
+
+
+def _put_frame_interval(header: nib.Nifti1Header, seconds: float | None) -> None:
+    """ITK takes no interval of 0, and one of a second would be believed: so an unknown one has an unknown unit."""
+    if seconds is None:
+        header.set_xyzt_units("mm", "unknown")
+    header["pixdim"][4] = seconds or 1.0
 
 
 def _gzip_code(error: Exception) -> str:
@@ -240,16 +264,17 @@ def _read_voxels(path: Path, stream: BinaryIO, header: nib.Nifti1Header) -> np.n
 
 
 def _is_scaled(header: nib.Nifti1Header) -> bool:
+    """As nibabel reads it: a slope of 0, or one that is no finite number, means: not scaled."""
     slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    return slope != 0 and (slope, inter) != (1, 0)  # a slope of 0 means: not scaled
+    return slope != 0 and np.isfinite(slope) and (slope, inter) != (1, 0)
 
 
 def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndarray:
-    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
-    if not (abs(slope) < LARGEST_SCALE and abs(inter) < LARGEST_SCALE):  # NaN fails both
-        raise InputError(path, f"scales its voxels by {slope:g} and {inter:g}", EXPORT_AGAIN, code="scale")
     if not _is_scaled(header):
         return voxels
+    slope, inter = float(header["scl_slope"]), float(header["scl_inter"])
+    if not (abs(slope) < LARGEST_SCALE and abs(inter) < LARGEST_SCALE):  # NaN fails
+        raise InputError(path, f"scales its voxels by {slope:g} and {inter:g}", EXPORT_AGAIN, code="scale")
     scaled = np.empty(voxels.shape, np.float32, order="F")
     for frame in range(voxels.shape[3]):  # in float64, and so not all at once
         scaled[..., frame] = voxels[..., frame] * slope + inter
@@ -265,18 +290,29 @@ def _as_image(path: Path, voxels: np.ndarray) -> np.ndarray:
     return voxels
 
 
-def _as_labels(path: Path, voxels: np.ndarray) -> np.ndarray:
-    if voxels.min() >= min(Label) and voxels.max() <= max(Label):  # NaN fails both
-        labels = voxels.astype(np.uint8, copy=False)
-        frames = range(voxels.shape[3])
-        if voxels.dtype.kind != "f" or all(np.array_equal(labels[..., t], voxels[..., t]) for t in frames):
-            return labels
-    raise InputError(
-        path,
-        f"has labels other than 0 to {max(Label)}",
-        "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity",
-        code="labels",
-    )
+def _as_labels(path: Path, voxels: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
+    """uint8 of `Label`, and a note where numbers had to be rounded."""
+    off = _off_whole(voxels)
+    if not off <= NEARLY_WHOLE:  # NaN fails
+        raise InputError(path, "has labels that are not whole numbers", "export the label map again", code="labels")
+    if voxels.min() < min(Label) - NEARLY_WHOLE or voxels.max() > max(Label) + NEARLY_WHOLE:
+        raise InputError(
+            path,
+            f"has labels other than 0 to {max(Label)}",
+            "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity",
+            code="labels",
+        )
+    if not off:
+        return voxels.astype(np.uint8, copy=False), ()
+    return np.rint(voxels).astype(np.uint8), ("labels a hair off whole numbers were rounded",)
+
+
+def _off_whole(voxels: np.ndarray) -> float:
+    """The largest distance of a voxel from a whole number; NaN where one is no finite number."""
+    if voxels.dtype.kind != "f":
+        return 0.0
+    with np.errstate(invalid="ignore"):  # infinity less itself
+        return float(np.max([np.abs(frame - np.rint(frame)).max() for frame in np.moveaxis(voxels, 3, 0)]))
 
 
 def _affine(path: Path, header: nib.Nifti1Header) -> np.ndarray:

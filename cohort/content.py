@@ -103,7 +103,7 @@ def _named_in(header: Path) -> list[Path]:
     """What stands first in the lines of a WFDB header, as files beside it."""
     try:
         with header.open("rb") as file:
-            lines = file.read(LONGEST_HEADER).decode("latin-1").splitlines()[1:]
+            lines = file.read(LONGEST_HEADER).decode("utf-8-sig", errors="replace").splitlines()[1:]
     except OSError:
         return []
     names = sorted({line.split()[0] for line in lines if line.strip() and not line.startswith("#")})

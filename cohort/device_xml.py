@@ -46,7 +46,7 @@ class _BoundedTree:
             raise _Excess(f"it has more than {MOST_ELEMENTS} elements and attributes")
         if max(map(len, (tag, *attributes))) > LONGEST_NAME:
             raise _Excess(f"a name in it is longer than {LONGEST_NAME} characters")
-        return self.tree.start(tag, attributes)
+        return self.tree.start(_without_namespace(tag), attributes)
 
     def data(self, text):
         self.events += 1
@@ -55,10 +55,15 @@ class _BoundedTree:
     def end(self, tag):
         self.events += 1
         self.depth -= 1
-        return self.tree.end(tag)
+        return self.tree.end(_without_namespace(tag))
 
     def close(self):
         return self.tree.close()
+
+
+def _without_namespace(tag: str) -> str:
+    """Some exports put every element into a namespace, and mean the same."""
+    return tag.rpartition("}")[2]
 
 
 def parse_xml(path: Path) -> Element:
@@ -72,8 +77,6 @@ def parse_xml(path: Path) -> Element:
     content = read_limited(path, LARGEST_XML)
     if not content.strip(b"\0 \t\r\n"):
         raise InputError(path, "empty", "copy or export the file again", code="empty")
-    if content.startswith(b"\x1f\x8b"):
-        raise InputError(path, "gzip-compressed, not XML", "unzip it first", code="format")
     try:
         return _parsed(content)
     except ParseError as error:

@@ -18,12 +18,13 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
-from .prepared import TABLES, draft_of, in_processes, memory_of, read_tables, source_files
+from .prepared import TABLES, draft_of, in_processes, memory_of, source_files
 from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
+from .study_tables import StudyTables, read_tables
 from .subjects import Subject, find_subjects
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
@@ -48,12 +49,11 @@ class ECGCohort:
 
 
 def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
-    """Read the ECG of every person who has a row in data/phenotypes.csv, once.
+    """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
-    The table knows no visit: each person's ECG of the first instance is taken. The arrays go to a folder inside
-    `folder`, which appears when whole and which only its owner may open. Its name is a hash of the settings, of what
-    the files hold, and of the code that reads them. ECGs that cannot be read are left out and listed in its
-    excluded.csv (`cohort.exclusion`).
+    It is the ECG of the first such visit. The arrays go to a folder inside `folder`, which appears when whole and
+    which only its owner may open. Its name is a hash of the settings, of what the files hold, and of the code that
+    reads them. ECGs that cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
@@ -62,9 +62,8 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
     data, phenotypes_csv = Path(data), Path(data) / "phenotypes.csv"
-    persons, phenotypes = read_tables(data)
-    first = {subject.eid: subject for subject in reversed(find_subjects(data)) if subject.ecg}
-    subjects = [first[eid] for eid in sorted(first.keys() & phenotypes.keys())]
+    tables = read_tables(data)
+    subjects = _first_measured(find_subjects(data), tables)
     if not subjects:
         raise InputError(
             phenotypes_csv,
@@ -73,18 +72,33 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
         )
     settings = {"sampling_rate": sampling_rate, "duration_s": duration_s}
     name = f"{data.resolve().name}-ecg"
-    tables = [(table, data / table) for table in TABLES]
-    files = (file for subject in subjects for file in source_files(Subject(subject.eid, 0, subject.ecg)))
+    files = [(table, data / table) for table in TABLES]
+    files += (file for s in subjects for file in source_files(Subject(s.eid, s.instance, s.ecg)))
     decides = settings | {"code": code_sha256("cohort.ecg_cohort")}
-    final = Path(folder) / f"{name}-{fingerprint(decides, [*tables, *files], memory_of(Path(folder), name))}"
+    final = Path(folder) / f"{name}-{fingerprint(decides, files, memory_of(Path(folder), name))}"
     if not final.exists():
-        jobs = [(subject, persons.get(subject.eid, Person()), phenotypes[subject.eid]) for subject in subjects]
+        visits = [(subject.eid, subject.instance) for subject in subjects]
+        known = [(tables.persons.at(*visit), tables.phenotypes.rows[visit]) for visit in visits]
+        jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
         with locked(final), private():
             if not final.exists():
+                for note in tables.notes_on(visits):
+                    print(f"note: {note}")
                 _write(data, final, jobs, settings, quiet)
     names = [field.name for field in fields(ECGCohort)]
     arrays = open_arrays(final, read_about(final), [name for name in names if name != "ecg"])
     return ECGCohort(**{name: arrays[name] for name in names})
+
+
+def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subject]:
+    """Everybody's first visit with an ECG and a row of phenotypes, in order of eid."""
+    rows = tables.phenotypes.rows
+    with_ecg = [subject for subject in subjects if subject.ecg]
+    first = {s.eid: s for s in reversed(with_ecg) if (s.eid, s.instance) in rows}
+    lost = len({s.eid for s in with_ecg} & {eid for eid, _ in rows}) - len(first)
+    if lost:
+        print(f"note: phenotypes.csv: people left out because their rows are of another visit than their ECG: {lost}")
+    return [first[eid] for eid in sorted(first)]
 
 
 def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bool) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Reader = Literal["xml", "wfdb", "npy", "csv"]
+Reader = Literal["xml", "wfdb", "array"]
 
 
 class ECGFormat(NamedTuple):
@@ -24,11 +24,12 @@ class ECGFormat(NamedTuple):
 ECG_FORMATS = (  # of one recording in several formats, a cohort takes the first
     ECGFormat(".xml", "xml"),
     ECGFormat(".hea", "wfdb", sidecars=(".dat", ".mat")),
-    ECGFormat(".npy", "npy", says_rate=False),
-    ECGFormat(".csv", "csv", says_rate=False),
+    ECGFormat(".npy", "array", says_rate=False),
+    ECGFormat(".csv", "array", says_rate=False),
 )
 ECG_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS)
 COHORT_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS if one.says_rate)
+SIDECARS = tuple(sidecar for one in ECG_FORMATS for sidecar in one.sidecars)
 COHORT_SIDECARS = tuple(sidecar for one in ECG_FORMATS if one.says_rate for sidecar in one.sidecars)
 HEADER_SUFFIXES = tuple(one.suffix for one in ECG_FORMATS if one.sidecars)
 

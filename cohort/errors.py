@@ -18,13 +18,19 @@ class InputError(Exception):
 
     def __init__(self, source: object, fault: str, remedy: str, code: str = "other") -> None:
         self.source, self.fault, self.remedy, self.code = str(source), fault, remedy, code
-        line = " ".join(f"{source}: {fault}; {remedy}".split())
-        # A file's name may hold anything. A terminal gets to see only what it can print.
-        super().__init__("".join(letter if letter.isprintable() else "?" for letter in line))
+        super().__init__(printable(f"{source}: {fault}; {remedy}"))
 
     def __reduce__(self) -> tuple:
         """Lets an error pass from one process to another."""
         return type(self), (self.source, self.fault, self.remedy, self.code)
+
+
+def printable(text: object) -> str:
+    """Any value as one line that a terminal can show.
+
+    A file's name may hold anything: line ends, and codes that a terminal obeys. Each such letter becomes "?".
+    """
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
 
 
 def exit_code_of(main: Callable[[], None]) -> int:

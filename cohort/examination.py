@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -13,13 +14,16 @@ from cohort.errors import InputError
 from cohort.exclusion import reason_code
 from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
-from cohort.prepared import in_processes, read_tables
+from cohort.label_numbering import RENUMBERED
+from cohort.person import Person
+from cohort.prepared import in_processes
+from cohort.preprocessing import part_used
 from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
+from cohort.study_tables import StudyTables, read_tables
 from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
 from cohort.table import write_table
 
 SHOWN = 3  # subjects named per finding on screen
-WHOLE_S = 9.95  # of an ECG; zeros follow a shorter one
 FACTS = (
     "ecg_hz",
     "ecg_s",
@@ -30,6 +34,7 @@ FACTS = (
     "pixel_mm",
     "slice_step_mm",
     "frame_ms",
+    "acdc_numbers",
 )
 
 
@@ -43,6 +48,7 @@ class Examined:
         labelled: there is a label map.
         facts: those of FACTS that are known.
         digests: modality -> hash of the recording. A copy under another name has the same.
+        stated: what the ECG file says of the person; None where it was not read.
     """
 
     subject: Subject
@@ -51,6 +57,7 @@ class Examined:
     labelled: bool = False
     facts: dict[str, float] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
+    stated: Person | None = None
 
     @property
     def name(self) -> str:
@@ -65,7 +72,8 @@ class CohortReport:
         data: the folder.
         subjects: everybody with an ECG or an MRI, in order of (eid, instance).
         strays: number of entries whose names follow no rule.
-        faults: of the folder's tables, in words.
+        faults: of the folder's tables, why they are refused, and of its people taken together; in words.
+        notes: what its tables hold beside what is used; no fault.
         read: False where only names were looked at.
     """
 
@@ -74,6 +82,7 @@ class CohortReport:
     strays: int
     faults: tuple[str, ...] = ()
     read: bool = True
+    notes: tuple[str, ...] = ()
 
     @property
     def usable(self) -> list[Examined]:
@@ -124,7 +133,8 @@ class CohortReport:
             lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
         if self.strays:
             lines.append(f"  {self.strays:>6}  files or folders whose name says nothing, or links")
-        return "\n".join(lines + [f"  {fault}" for fault in self.faults])
+        lines += [f"  {fault}" for fault in self.faults]
+        return "\n".join(lines + [f"  note: {note}" for note in self.notes])
 
 
 def _words(examined: Examined, code: str) -> str:
@@ -148,12 +158,15 @@ def examine_cohort(data: Path, names_only: bool = False, quiet: bool = True) -> 
         read = in_processes(examine, names.subjects)
         subjects = tuple(tqdm(read, total=len(names.subjects), desc="examining", unit="subject", disable=quiet))
         subjects = tuple(_with_copies(subjects))
+    tables, faults = StudyTables(), ()
     try:
-        read_tables(data)
-        faults = ()
+        tables = read_tables(data)
     except InputError as refusal:
         faults = (str(refusal),)
-    return CohortReport(data, subjects, names.strays, faults, not names_only)
+    faults += _mixed_numbers(subjects)
+    subjects = tuple(_with_tables(subjects, tables))
+    notes = tables.notes_on((s.subject.eid, s.subject.instance) for s in subjects)
+    return CohortReport(data, subjects, names.strays, faults, not names_only, notes)
 
 
 def examine_names(subject: Subject) -> Examined:
@@ -165,20 +178,33 @@ def examine_names(subject: Subject) -> Examined:
 def examine(subject: Subject) -> Examined:
     """Read a subject's files as training would, and look at them. Files that are refused become findings."""
     named = examine_names(subject)
-    findings, facts, digests = list(named.findings), {}, {}
+    findings, facts, digests, stated = list(named.findings), {}, {}, None
     for part, there, look in (("ecg", subject.ecg, _look_at_ecg), ("mri", subject.has_mri, _look_at_mri)):
         if not there:
             continue
         try:
-            objections, known, digests[part] = look(subject)
-            findings += objections
-            facts |= known
+            seen = look(subject)
+            findings += seen.findings
+            facts |= seen.facts
+            digests[part] = seen.digest
+            stated = seen.stated or stated
         except InputError as refusal:
             findings.append(Finding(reason_code(part, refusal), str(refusal)))
-    return Examined(subject, tuple(findings), named.usable and len(digests) == 2, named.labelled, facts, digests)
+    return Examined(
+        subject, tuple(findings), named.usable and len(digests) == 2, named.labelled, facts, digests, stated
+    )
 
 
-def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
+class _Look(NamedTuple):
+    """What one recording of a subject shows; fields as those of Examined."""
+
+    findings: list[Finding]
+    facts: dict[str, float]
+    digest: bytes
+    stated: Person | None = None
+
+
+def _look_at_ecg(subject: Subject) -> _Look:
     ecg = read_ecg(subject.ecg)
     facts = {
         "ecg_hz": ecg.sampling_rate,
@@ -186,13 +212,11 @@ def _look_at_ecg(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
         "heart_rate_bpm": round(heart_rate_bpm(ecg), 1),
         "ecg_noise_uv": round(1000 * float(noise_mv(ecg).max()), 1),
     }
-    findings = ecg_findings(ecg)
-    if duration_s(ecg) < WHOLE_S:
-        findings.append(Finding("ecg_short", f"it lasts {duration_s(ecg):.1f} s, not 10 s"))
-    return findings, facts, hashlib.sha256(ecg.signal.tobytes()).digest()
+    findings = [*ecg_findings(ecg), *part_used(ecg)]
+    return _Look(findings, facts, hashlib.sha256(ecg.signal.tobytes()).digest(), ecg.person)
 
 
-def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], bytes]:
+def _look_at_mri(subject: Subject) -> _Look:
     images, maps = read_stacks(subject)
     stacks_grid(images, maps, GridGeometry())  # refuses what training would refuse
     facts = {
@@ -201,9 +225,26 @@ def _look_at_mri(subject: Subject) -> tuple[list[Finding], dict[str, float], byt
         "pixel_mm": round(images[0].pixel_mm, 3),
         "slice_step_mm": round(images[0].slice_step_mm, 3),
     }
+    if notes := [stack.notes for stack in maps if stack is not None]:
+        facts["acdc_numbers"] = int(any(RENUMBERED in note for note in notes))
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
-    return mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest()
+    return _Look(mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest())
+
+
+def _with_tables(subjects: Iterable[Examined], tables: StudyTables) -> Iterable[Examined]:
+    """The same subjects, with what is wrong in their rows of the tables, and what contradicts their ECG files."""
+    for examined in subjects:
+        visit = (examined.subject.eid, examined.subject.instance)
+        yield replace(examined, findings=(*examined.findings, *tables.findings(visit, examined.stated)))
+
+
+def _mixed_numbers(subjects: Iterable[Examined]) -> tuple[str, ...]:
+    """A sentence where some label maps have ACDC's numbers and others ukbb_cardiac's."""
+    numbers = Counter(examined.facts["acdc_numbers"] for examined in subjects if "acdc_numbers" in examined.facts)
+    if len(numbers) < 2:
+        return ()
+    return (f"label maps of two numberings: {numbers[1]} have ACDC's and were renumbered, {numbers[0]} have ours",)
 
 
 def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:

@@ -14,7 +14,7 @@ REASONS = (
     *("absent", "empty", "unreadable", "too_large"),  # the file
     *("truncated", "crc", "damaged", "format"),  # its bytes
     *("no_waveform", "leads", "rate", "duration"),  # what an ECG needs
-    *("frames", "geometry", "contrast", "labels"),  # what an MRI needs
+    *("frames", "geometry", "orientation", "contrast", "labels"),  # what an MRI needs
     *("unit", "scale", "samples", "flat"),  # the numbers of either
 )
 

@@ -8,7 +8,8 @@ class Finding:
     """One objection.
 
     Attributes:
-        code: what it is, for counts and filters: ecg_..., mri_... or visit_...; the same for every lead and slice.
+        code: what it is, for counts and filters: ecg_..., mri_..., visit_... or table_...
+            It is the same for every lead and slice.
         words: a sentence for a person.
     """
 

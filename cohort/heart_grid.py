@@ -11,14 +11,16 @@ So the right ventricle lies on the left of the picture, and the anterior wall on
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import CineStack, Label, read_nifti, same_affine
 from cohort.errors import InputError
+from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
-from cohort.phases import end_systole
+from cohort.phases import end_diastole, end_systole
 from cohort.subjects import Subject
 
 TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior
@@ -39,6 +41,11 @@ MOTION_THRESHOLD = 0.4  # of a slice's largest variation; measured on a real cin
 STILL_SLICE = 0.3  # of the stack's largest variation; a slice that stays under it shows no heart
 SYSTOLE = (0.2, 0.6)  # the part of the cycle in which ES is looked for
 HEART_RADIUS_MM = 50.0
+FEWEST_ORDERED = 4  # frames and slices; of fewer, their likeness says nothing of their order
+LIKELIER = 1.1  # difference of neighbouring slices over that of neighbouring frames; 2.6 or more in every sound cine
+LOOKED_AT = 6  # moments of the cycle; all of them cost ten times as much and tell no more
+LONGEST_STACK_MM = 300.0
+ORIENT = "convert the DICOM again (dcm2niix keeps the orientation), or write what you know of it into the sform"
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,7 @@ class HeartGrid:
             SNAP_TOLERANCE of the geometry's. So compute volumes with this step.
         geometry: what was asked for.
         notes: what had to be estimated, in words.
+        frame_interval_s: from phase to phase, where phases are spread over a cycle of known length; else None.
     """
 
     voxels: np.ndarray
@@ -87,16 +95,19 @@ class HeartGrid:
     affine: np.ndarray
     geometry: GridGeometry
     notes: tuple[str, ...] = ()
+    frame_interval_s: float | None = None
 
 
 def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:
     """Read a subject's short-axis MRI, in either layout, onto the grid.
 
-    ED and ES are the files of these names. In a cine, ED is frame 0. ES is then the frame of the smallest LV cavity in
-    the label map (`end_systole`); without a label map it is estimated (`estimate_es_frame`).
+    ED and ES are the files of these names. In a labelled cine they are the frames of the largest and the smallest LV
+    cavity (`end_diastole`, `end_systole`). Without a label map, ED is frame 0 and ES is estimated
+    (`estimate_es_frame`).
 
     Raises:
-        InputError: no MRI, a file that `read_nifti` refuses, or files that do not share one geometry.
+        InputError: no MRI, a file that `read_nifti` refuses, or files that do not share one geometry. Also where no
+            orientation is stated, time and slices are exchanged, or a label map cannot be what it says.
     """
     geometry = geometry or GridGeometry()
     source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
@@ -111,20 +122,25 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
 
     ED and ES files are preferred for one or two phases (no need to inflate the whole cine).
 
+    Label maps come in the numbers of `Label` (`in_ukbb_numbers`).
+
     Raises:
-        InputError: no MRI, or a file that `read_nifti` refuses.
+        InputError: no MRI, or a file that `read_nifti` or `in_ukbb_numbers` refuses.
     """
     images = subject.images
     if images.ed and images.es and phases <= 2:
         stills = tuple(read_nifti(path) for path in (images.ed, images.es))
-        return stills, tuple(path and read_nifti(path, labels=True) for path in (images.labels_ed, images.labels_es))
+        return stills, _read_maps(images.labels_ed, images.labels_es)
     if images.cine is None:
         source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
         raise InputError(
             source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder", code="absent"
         )
-    labels = images.labels_cine and read_nifti(images.labels_cine, labels=True)
-    return (read_nifti(images.cine),), (labels,)
+    return (read_nifti(images.cine),), _read_maps(images.labels_cine)
+
+
+def _read_maps(*paths: Path | str | None) -> tuple[CineStack | None, ...]:
+    return in_ukbb_numbers([path and read_nifti(path, labels=True) for path in paths], paths)
 
 
 def stacks_grid(
@@ -141,31 +157,64 @@ def cine_grid(
 ) -> HeartGrid:
     """Put a whole cine, and its label map of the same shape if there is one, onto the grid.
 
-    Two phases are ED, frame 0, and ES. More phases are spread evenly over the cycle, the first being ED. Images are
-    interpolated in time; labels are those of the nearest frame.
+    Two phases are ED and ES. More phases are spread evenly over the cycle, the first being ED. Images are interpolated
+    in time; labels are those of the nearest frame.
 
     Raises:
-        InputError: the two do not share one geometry, or there is no motion to choose ES from.
+        InputError: the two do not share one geometry, or there is no motion to choose ES from. Also where the image
+            cannot be a short-axis cine with its slices on the third axis and its frames on the fourth.
     """
     geometry = geometry or GridGeometry()
     _require_same_geometry(source, cine, labels)
+    _require_order(source, cine)
     frames, notes = cine.voxels.shape[3], ()
     motion = cache(lambda: _motion_centre(cine))  # looked for once, and only where there is no label map
     if labels is not None and labels.voxels.shape[3] != frames:
         raise InputError(
             source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
         )
-    if geometry.phases != 2 or frames == 2:
-        moments = np.arange(geometry.phases) * frames / geometry.phases
+    ed, es = (0, 0) if labels is None else labelled_phases(labels.voxels)
+    if ed:
+        notes = (f"ED is frame {ed} of the cine, not 0: the LV cavity is largest there",)
+    if geometry.phases != 2:
+        moments = (ed + np.arange(geometry.phases) * frames / geometry.phases) % frames
     elif frames == 1:
         raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume", code="frames")
-    elif labels is not None and (smallest := _end_systole(labels.voxels)):
-        moments = np.array([0, smallest])
+    elif frames == 2:
+        moments = np.array([ed, 1 - ed])
+    elif es != ed:
+        moments = np.array([ed, es])
     else:
         moments = np.array([0, estimate_es_frame(cine, motion()[0])])
         notes = (f"ES estimated from the cine (frame {moments[1]}), no label map",)
+    grid = _at(moments, cine, labels, motion, geometry, notes, source)
+    if geometry.phases == 2 or cine.frame_interval_s is None:
+        return grid
+    return replace(grid, frame_interval_s=cine.frame_interval_s * frames / geometry.phases)
+
+
+def labelled_phases(labels: np.ndarray) -> tuple[int, int]:
+    """The frames of ED and ES by label maps (x, y, z, t); twice the same one where they do not tell ES."""
+    cavity = int(Label.LV_CAVITY)  # numpy would compare with the enum in 64 bits, five times as slowly
+    volumes = np.array([np.count_nonzero(frame == cavity) for frame in np.moveaxis(labels, 3, 0)])
+    ed = end_diastole(volumes)
+    return ed, end_systole(volumes, ed)
+
+
+def _at(
+    moments: np.ndarray,
+    cine: CineStack,
+    labels: CineStack | None,
+    motion: Callable[[], tuple[np.ndarray, bool]],
+    geometry: GridGeometry,
+    notes: tuple[str, ...],
+    source: str,
+) -> HeartGrid:
+    """The grid of a cine at some moments, counted in frames."""
     chosen = CineStack(_at_moments(cine.voxels, moments), cine.affine)
-    maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % frames]
+    maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % cine.voxels.shape[3]]
+    if labels is not None:
+        notes = (*labels.notes, *notes)
     if maps is not None and not maps.any(axis=(0, 1, 2)).all():
         maps, notes = None, (*notes, "the label map is empty at a phase: it is not used")
     return _grid(chosen, maps, motion, geometry, notes, source)
@@ -193,8 +242,8 @@ def heart_grid(
         )
     images, maps = (ed, es)[: geometry.phases], (labels_ed, labels_es)[: geometry.phases]
     _require_same_geometry(source, *images, *maps)
-    labels = None if None in maps else _joined(*maps)
-    grid = cine_grid(_joined(*images), labels, geometry, source)
+    cine, labels = _joined(*images), None if None in maps else _joined(*maps)
+    grid = _at(np.arange(geometry.phases), cine, labels, cache(lambda: _motion_centre(cine)), geometry, (), source)
     if labels is None and any(maps):
         grid = replace(grid, notes=(*grid.notes, "only one of ED and ES has a label map: it is not used"))
     return grid
@@ -205,10 +254,10 @@ def to_cine(grid: HeartGrid) -> CineStack:
 
     Putting this stack onto the same grid gives the grid back.
 
-
     Labels, if wanted, are a stack of the same affine: `CineStack(grid.labels.transpose(3, 2, 0, 1), grid.affine)`.
     """
-    return CineStack(np.asfortranarray(grid.voxels.transpose(3, 2, 0, 1)), grid.affine.copy())
+    voxels = np.asfortranarray(grid.voxels.transpose(3, 2, 0, 1))
+    return CineStack(voxels, grid.affine.copy(), grid.frame_interval_s)
 
 
 def canonical_affine(geometry: GridGeometry | None = None) -> np.ndarray:
@@ -251,13 +300,52 @@ def _require_same_geometry(source: str, first: CineStack, *others: CineStack | N
 
 
 def _joined(*stills: CineStack) -> CineStack:
-    return CineStack(np.concatenate([still.voxels[..., :1] for still in stills], axis=3), stills[0].affine)
+    """The stills as frames of one stack, with the notes of all of them, each once."""
+    voxels = np.concatenate([still.voxels[..., :1] for still in stills], axis=3)
+    notes = tuple(dict.fromkeys(note for still in stills for note in still.notes))
+    return CineStack(voxels, stills[0].affine, notes=notes)
 
 
-def _end_systole(labels: np.ndarray) -> int:
-    """`end_systole` of label maps (x, y, z, t)."""
-    cavity = int(Label.LV_CAVITY)  # numpy would compare with the enum in 64 bits, five times as slowly
-    return end_systole(np.array([np.count_nonzero(frame == cavity) for frame in np.moveaxis(labels, 3, 0)]))
+def _require_order(source: str, cine: CineStack) -> None:
+    """Refuse frames that differ as slices do: time and slices are exchanged or interleaved, as some exports have it."""
+    slices, frames = cine.voxels.shape[cine.slice_axis], cine.voxels.shape[3]
+    if min(slices, frames) < FEWEST_ORDERED:
+        return
+    from_slice = from_frame = 0.0
+    for moment in np.linspace(0, frames - 2, LOOKED_AT).astype(int):
+        now, later = (np.asarray(cine.voxels[..., t], np.float32) for t in (moment, moment + 1))
+        from_slice += np.abs(np.diff(now, axis=cine.slice_axis)).mean()
+        from_frame += np.abs(later - now).mean()
+    if from_slice < LIKELIER * from_frame:
+        raise InputError(
+            source,
+            f"its {slices} slices are more alike than its {frames} frames",
+            "exchange slices and frames: the axes are x, y, z, t",
+            code="geometry",
+        )
+
+
+def _require_short_axis(source: str, stack: CineStack) -> None:
+    """Refuse what is no stack of slices, or does not say where it lies."""
+    slices = stack.voxels.shape[stack.slice_axis]
+    if 1 in stack.voxels.shape[:3]:
+        raise InputError(
+            source, "is one slice, such as a long-axis view", "give the whole short-axis stack", code="geometry"
+        )
+    if slices * stack.slice_step_mm > LONGEST_STACK_MM:
+        raise InputError(
+            source,
+            f"is {slices * stack.slice_step_mm:.0f} mm long ({slices} slices)",
+            "check the order of its axes and its slice step",
+            code="geometry",
+        )
+    if not stack.states_orientation:
+        raise InputError(
+            source,
+            "states no orientation (its axes are parallel to the scanner's): base and apex cannot be told apart",
+            ORIENT,
+            code="orientation",
+        )
 
 
 def _at_moments(voxels: np.ndarray, moments: np.ndarray) -> np.ndarray:
@@ -278,12 +366,10 @@ def _grid(
     source: str,
 ) -> HeartGrid:
     """The grid of the chosen frames. Its centre is that of the labels at ED, else of what moves."""
+    _require_short_axis(source, chosen)
     through = chosen.slice_axis
-    first, second = (chosen.affine[:3, axis] for axis in chosen.in_plane_axes)
-    axes, axis_notes = _canonical_axes(np.cross(first, second))
+    axes, axis_notes = stack_axes(chosen)
     notes = (*notes, *axis_notes)
-    if np.array_equal(chosen.affine, np.diag([*chosen.spacing_mm, 1.0])):
-        notes = (*notes, "the file states no orientation: its axes are taken as right, anterior, superior")
     if _is_on_grid(chosen, axes, geometry):
         voxels = chosen.voxels.transpose(2, 3, 1, 0).astype(np.float32)
         maps = None if labels is None else labels.transpose(2, 3, 1, 0)
@@ -298,6 +384,12 @@ def _grid(
     if labels is not None:
         maps = np.stack([sampling.labels(frame) for frame in np.moveaxis(labels, 3, 0)], axis=1)
     return HeartGrid(voxels, voxels.any(axis=(2, 3)), maps, affine, geometry, (*notes, how))
+
+
+def stack_axes(stack: CineStack) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(3, 3) the canonical axes x, y, s of a stack as unit columns in RAS, and notes in words."""
+    first, second = (stack.affine[:3, axis] for axis in stack.in_plane_axes)
+    return _canonical_axes(np.cross(first, second))
 
 
 def _canonical_axes(normal: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:

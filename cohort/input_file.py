@@ -31,3 +31,13 @@ def read_limited(path: Path, largest: int = LARGEST_FILE) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def read_beginning(path: Path, length: int) -> bytes:
+    """The first `length` bytes of a regular file, or all of a shorter one."""
+    check_file(path)
+    try:
+        with path.open("rb") as file:
+            return file.read(length)
+    except OSError as error:
+        raise unreadable(path, error) from None

@@ -1,22 +1,30 @@
 """The twelve leads: their names, how limb leads follow from I and II, and what makes channels a 12-lead ECG."""
 
 import math
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from cohort.errors import InputError
+from cohort.finding import Finding
+from cohort.limb_leads import derived_limb_leads
 from cohort.person import Person
 
 LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 SHORTEST_S = 5.0
 FLAT_MV = 0.02  # peak to peak: 4 counts of 5 uV. The smallest lead of the real ECGs looked at spans 0.27 mV.
 LOWEST_SAMPLING_RATE = 100.0  # Hz; below it a QRS complex of 80 ms is a handful of samples
+MOST_SAMPLES = 600_000  # of a lead: 20 min at 500 Hz. Bounds the time and memory that a file can claim.
+# IEC 60601-2-25 asks recorders to bear 300 mV between electrodes. What is above a volt was not recorded but scaled.
+LARGEST_RECORDED_MV = 1_000.0
 
-_CANONICAL = {lead.lower(): lead for lead in LEADS}
+_CANONICAL = {lead.lower(): lead for lead in LEADS} | {"di": "I", "dii": "II", "diii": "III"}
+_PREFIX = re.compile(r"(?:mdc_)?(?:ecg[ _:]*)?lead(?:-|[ _:]*)|ecg[ _:]+")  # "Lead -aVR" is no aVR
+_MILLIVOLTS_PER_UNIT = {"n": 1e-6, "nano": 1e-6, "u": 1e-3, "micro": 1e-3, "m": 1.0, "milli": 1.0, "": 1e3}
 
 
 @dataclass(frozen=True)
@@ -28,12 +36,14 @@ class Recording:
         sampling_rate: Hz.
         person: what the file says of sex, age, height and weight.
         others: how many channels of the file are none of the twelve leads.
+        notes: what the file leaves unsaid and the reader took for granted.
     """
 
     millivolts: Mapping[str, np.ndarray]
     sampling_rate: float
     person: Person
     others: int = 0
+    notes: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,15 +54,24 @@ class ECG:
         signal: (12, T) float32 mV in the order of LEADS; a row of NaN is an absent lead.
         sampling_rate: Hz.
         person: what the file says of sex, age, height and weight.
+        notes: what the file leaves unsaid and the reader took for granted.
     """
 
     signal: np.ndarray
     sampling_rate: float
     person: Person = Person()
+    notes: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         if np.ndim(self.signal) != 2 or len(self.signal) != len(LEADS):
             raise ValueError(f"an ECG has shape (12, T), not {np.shape(self.signal)}")
+        if np.isinf(self.signal).any():
+            raise ValueError("an ECG has no infinite sample")
+
+    def first(self, seconds: float) -> "ECG":
+        """The first seconds of it; itself where it is no longer."""
+        samples = round(seconds * self.sampling_rate)
+        return self if self.signal.shape[1] <= samples else replace(self, signal=self.signal[:, :samples])
 
     @cached_property
     def absent(self) -> np.ndarray:
@@ -66,8 +85,31 @@ class ECG:
 
 
 def canonical_lead(name: str | None) -> str | None:
-    """The lead of LEADS that a file calls `name`, in any case; None for any other channel."""
-    return _CANONICAL.get((name or "").strip().lower())
+    """The lead of LEADS that a file calls `name`; None for any other channel.
+
+    Case does not matter. "Lead I", "ECG I", "MDC_ECG_LEAD_I" and "DI" are I.
+    """
+    plain = (name or "").strip().lower()
+    prefix = _PREFIX.match(plain)
+    return _CANONICAL.get(plain[prefix.end() :] if prefix else plain)
+
+
+def millivolts_per(unit: str) -> float | None:
+    """How many mV one of a voltage unit is, e.g. mV, uV, µV, MICROVOLTS; None for any other unit."""
+    plain = unit.strip().lower().replace("\u00b5", "u").replace("\u03bc", "u")
+    short = re.fullmatch(r"(n|u|m|nano|micro|milli|)(?:v|volts?)", plain)
+    return _MILLIVOLTS_PER_UNIT[short[1]] if short else None
+
+
+def check_length(path: Path, samples: int) -> None:
+    """Refuse (InputError) a recording of more than MOST_SAMPLES a lead, before they are decoded."""
+    if samples > MOST_SAMPLES:
+        raise InputError(
+            path,
+            f"it has {samples} samples a lead, more than {MOST_SAMPLES}",
+            "give a resting ECG, or cut 10 s out of it",
+            code="too_large",
+        )
 
 
 def name_channels(path: Path, names: list[str | None]) -> dict[str, int]:
@@ -91,14 +133,13 @@ def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) ->
     of NaN.
 
     Raises:
-        InputError: a lead is absent or differs in length; a value is not a number; the sampling rate is impossible; or
-            there are less than 5 s.
+        InputError: a lead is absent, or differs in length. A value is not a number, or one that nobody records. The
+            sampling rate is impossible. There are less than 5 s, or more than MOST_SAMPLES.
     """
     channels = {lead: values for lead, values in recording.millivolts.items() if not np.isnan(values).all()}
     _check_sampling(path, channels, recording.sampling_rate)
-    channels = channels | {
-        lead: values for lead, values in _derived_limb_leads(channels).items() if lead not in channels
-    }
+    if {"I", "II"} <= channels.keys():
+        channels = derived_limb_leads(channels["I"], channels["II"]) | channels
     missing = [lead for lead in LEADS if lead not in channels]
     if missing and not (allow_missing_leads and channels):
         there = ", ".join(lead for lead in LEADS if lead in channels) or "none of the twelve leads"
@@ -130,14 +171,9 @@ def _check_sampling(path: Path, channels: Mapping[str, np.ndarray], sampling_rat
             "export the ECG again",
             code="duration",
         )
+    check_length(path, max(lengths, default=0))
     for lead, values in channels.items():
-        if not np.isfinite(values).all():
-            raise InputError(
-                path,
-                f"lead {lead} has samples that are not numbers",
-                "export the ECG again without gaps",
-                code="samples",
-            )
+        _check_samples(path, lead, values)
     if lengths and max(lengths) / sampling_rate < SHORTEST_S:
         raise InputError(
             path,
@@ -147,9 +183,16 @@ def _check_sampling(path: Path, channels: Mapping[str, np.ndarray], sampling_rat
         )
 
 
-def _derived_limb_leads(channels: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """III (Einthoven) and aVR, aVL, aVF (Goldberger) of leads I and II; empty unless both exist."""
-    if not {"I", "II"} <= channels.keys():
-        return {}
-    one, two = channels["I"], channels["II"]
-    return {"III": two - one, "aVR": -(one + two) / 2, "aVL": one - two / 2, "aVF": two - one / 2}
+def _check_samples(path: Path, lead: str, values: np.ndarray) -> None:
+    """Refuse what is no number, and what would be none as float32."""
+    if not np.isfinite(values).all():
+        raise InputError(
+            path, f"lead {lead} has samples that are not numbers", "export the ECG again without gaps", code="samples"
+        )
+    if len(values) and (largest := np.abs(values).max()) > LARGEST_RECORDED_MV:
+        raise InputError(
+            path,
+            f"lead {lead} reaches {largest:.3g} mV, which no ECG does: its scale or its samples are wrong",
+            "export the ECG again",
+            code="scale",
+        )

@@ -1,22 +1,48 @@
-"""What is known of a person beside the ECG: sex, age, height and weight, and tables of them. No names, no dates."""
+"""What is known of a person beside the ECG: sex, age, height and weight. No names, no dates."""
 
-import csv
-import io
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from cohort.errors import InputError
-from cohort.input_file import read_limited
-
 PERSON_COLUMNS = ("eid", "sex", "age", "height_cm", "weight_kg")
 
-_SEXES = {"female": "female", "f": "female", "male": "male", "m": "male", "": None}
-_SEXES |= {"0": "female", "0.0": "female", "1": "male", "1.0": "male"}  # coding 9; as float where pandas met a gap
+
+class Quantity(NamedTuple):
+    """One number of a person: what it may be in our unit, and what tells another unit.
+
+    Attributes:
+        low, high: the possible values, both included.
+        give: our unit, in words.
+        others: (lowest, highest, unit) of numbers that are evidently in another unit.
+    """
+
+    low: float
+    high: float
+    give: str
+    others: tuple[tuple[float, float, str], ...]
+
+    def holds(self, number: float) -> bool:
+        return self.low <= number <= self.high
+
+    def other_unit(self, number: float) -> str:
+        """The unit that an impossible number is likely to be in; empty where none is evident."""
+        return next((unit for low, high, unit in self.others if low <= number <= high), "")
+
+
+QUANTITIES = {  # for what ECG files say and for what tables say
+    "age": Quantity(
+        1, 120, "years at the visit", ((121, 1440, "months"), (1880, 2100, "a year of birth"), (4000, 44_000, "days"))
+    ),
+    "height_cm": Quantity(50, 250, "cm", ((0.5, 2.5, "metres"), (3.5, 8, "feet"), (500, 2500, "millimetres"))),
+    "weight_kg": Quantity(10, 400, "kg", ((401, 900, "pounds"), (20_000, 400_000, "grams"))),
+}
+INCHES_BELOW_CM = 90  # who is no small child is taller, and no adult's inches are more
+SMALL_CHILD_YEARS = 6
+POSSIBLE_BMI = (8, 110)  # kg/m2
+COMMON_BMI = (13, 50)  # one in a thousand of UK Biobank is above
+TOLERANCES = {"age": 2.0, "height": 10.0, "weight": 20.0}  # years, cm, kg between two statements of one visit
 
 
 @dataclass(frozen=True)
@@ -36,16 +62,29 @@ class Person:
     @classmethod
     def from_text(cls, sex: str, age_years: str, height_cm: str, weight_kg: str) -> "Person":
         """What a file says of a person. 0 and empty, which mean "not entered", and impossible values are None."""
-        return cls(
-            sex={"female": "female", "f": "female", "male": "male", "m": "male"}.get(sex.strip().lower()),
-            age_years=_within(age_years, 1, 120),
-            height_cm=_within(height_cm, 50, 250),
-            weight_kg=_within(weight_kg, 10, 400),
+        person = cls(
+            {"female": "female", "f": "female", "male": "male", "m": "male"}.get(sex.strip().lower()),
+            *(
+                _possible(quantity, text)
+                for quantity, text in zip(QUANTITIES.values(), (age_years, height_cm, weight_kg), strict=True)
+            ),
         )
+        return cls(person.sex, person.age_years) if person.misfit else person
 
     def filled_from(self, other: "Person") -> "Person":
         """This person with its absent fields taken from `other`."""
         return Person(*(mine if mine is not None else theirs for mine, theirs in zip(self.row, other.row, strict=True)))
+
+    def contradictions(self, stated: "Person") -> list[tuple[str, str]]:
+        """(field, sentence) wherever this person, of a table, and the ECG file (`stated`) cannot both be right."""
+        mine = self.filled_from(Person())
+        found = []
+        if mine.sex and stated.sex and mine.sex != stated.sex:
+            found.append(("sex", f"persons.csv says {mine.sex}, the ECG file says {stated.sex}"))
+        for (field, most), ours, theirs in zip(TOLERANCES.items(), mine.row[1:], stated.row[1:], strict=True):
+            if ours is not None and theirs is not None and abs(ours - theirs) > most:
+                found.append((field, f"persons.csv says {field} {ours:g}, the ECG file says {theirs:g}"))
+        return found
 
     @property
     def row(self) -> tuple:
@@ -57,6 +96,46 @@ class Person:
         sex = {"female": 0.0, "male": 1.0}.get(self.sex, np.nan)
         return np.array([sex, *(np.nan if x is None else x for x in self.row[1:])], dtype=np.float32)
 
+    @property
+    def bmi(self) -> float | None:
+        """kg/m2; None without height or weight."""
+        if self.height_cm is None or self.weight_kg is None:
+            return None
+        return self.weight_kg / (self.height_cm / 100) ** 2
+
+    @property
+    def misfit(self) -> tuple[str, str] | None:
+        """(column, what is wrong) where possible numbers make an impossible body; else None."""
+        is_child = self.age_years is not None and self.age_years < SMALL_CHILD_YEARS
+        if self.height_cm is not None and self.height_cm < INCHES_BELOW_CM and not is_child:
+            return "height_cm", f"{self.height_cm:g}, which looks like inches"
+        if self.bmi is not None and not POSSIBLE_BMI[0] <= self.bmi <= POSSIBLE_BMI[1]:
+            return "weight_kg", f"impossible at this height (body-mass index {self.bmi:.0f})"
+        return None
+
+    @property
+    def doubts(self) -> list[str]:
+        """Sentences on what is possible but rare enough to be a slip."""
+        if self.bmi is None or COMMON_BMI[0] <= self.bmi <= COMMON_BMI[1]:
+            return []
+        unit = "pounds" if self.bmi > COMMON_BMI[1] else "another unit"
+        return [f"height and weight give a body-mass index of {self.bmi:.0f}: is the weight in {unit}?"]
+
+
+@dataclass(frozen=True)
+class TabledPerson(Person):
+    """What a table says of a person at one visit, and what its rows of other visits tell for every visit.
+
+    Attributes:
+        lasting: sex and height of other visits. Age and weight change, so they are absent.
+    """
+
+    lasting: Person = Person()
+
+    def filled_from(self, other: Person) -> Person:
+        """This visit's row first, then `other` (the ECG file of this visit), then what other visits tell."""
+        return super().filled_from(other).filled_from(self.lasting)
+
 
 def finite_number(text: str) -> float | None:
     """The finite number that `text` spells in plain digits, or None."""
@@ -67,89 +146,6 @@ def finite_number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _within(text: str, low: float, high: float) -> float | None:
+def _possible(quantity: Quantity, text: str) -> float | None:
     number = finite_number(text)
-    return number if number is not None and low <= number <= high else None
-
-
-def read_persons(path: str | Path) -> dict[int, Person]:
-    """Read a table of people: eid -> Person.
-
-    Args:
-        path: CSV with the columns eid, sex, age (years), height_cm, weight_kg in any order. Others are ignored. Sex is
-            female or male, F or M, or UK Biobank's coding 9 (0 female, 1 male). An empty cell is None.
-
-    Raises:
-        InputError: a column is missing, a cell cannot be understood, or an eid occurs twice. The message names row and
-            column (the header is row 1), never the eid.
-    """
-    path = Path(path)
-    persons = {}
-    for row, eid, cells in _rows(path, PERSON_COLUMNS):
-        sex = cells["sex"].lower()
-        if sex not in _SEXES:
-            raise _cell_error(path, row, "sex", "neither female nor male", "write female, male, F, M, 0 or 1")
-        numbers = [_number(path, row, column, cells[column]) for column in PERSON_COLUMNS[2:]]
-        for column, number in zip(PERSON_COLUMNS[2:], numbers, strict=True):
-            if number is not None and number <= 0:
-                raise _cell_error(path, row, column, "not positive", "correct the cell or leave it empty")
-        persons[eid] = Person(_SEXES[sex], *numbers)
-    return persons
-
-
-def read_phenotypes(path: str | Path) -> dict[int, dict[str, float]]:
-    """Read a table of measurements: eid -> column name -> value. Empty cells are left out.
-
-    Args:
-        path: CSV with the column eid. Every other column holds numbers, in the unit that its name says.
-
-    Raises:
-        InputError: as `read_persons`.
-    """
-    path = Path(path)
-    phenotypes = {}
-    for row, eid, cells in _rows(path, ("eid",)):
-        numbers = {column: _number(path, row, column, cell) for column, cell in cells.items() if column != "eid"}
-        phenotypes[eid] = {column: number for column, number in numbers.items() if number is not None}
-    return phenotypes
-
-
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[tuple[int, int, dict[str, str]]]:
-    """Yield (row, eid, cells by column), cells without blanks around them. The header and the eids are checked."""
-    try:
-        text = read_limited(path).decode("utf-8-sig")
-        table = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text, newline=""))]
-    except (UnicodeDecodeError, csv.Error):
-        raise InputError(path, "not a CSV table in UTF-8", "save it as CSV (UTF-8)") from None
-    header = table[0] if table else []
-    missing = [column for column in required if column not in header]
-    if missing or len(set(header)) != len(header):
-        fault = f"it lacks the column {', '.join(missing)}" if missing else "a column name occurs twice"
-        raise InputError(path, fault, f"its first row must name the columns {', '.join(required)}")
-    seen: set[int] = set()
-    for row, values in enumerate(table[1:], start=2):
-        if not any(values):
-            continue
-        if len(values) != len(header):
-            raise InputError(path, f"row {row} has {len(values)} cells, the header {len(header)}", "correct the row")
-        cells = dict(zip(header, values, strict=True))
-        if not (cells["eid"].isascii() and cells["eid"].isdigit() and len(cells["eid"]) < 19):
-            raise _cell_error(path, row, "eid", "not a whole number", "correct the cell")
-        eid = int(cells["eid"])
-        if eid in seen:
-            raise _cell_error(path, row, "eid", "a repetition of an earlier row", "keep one row a person")
-        seen.add(eid)
-        yield row, eid, cells
-
-
-def _number(path: Path, row: int, column: str, cell: str) -> float | None:
-    if cell == "":
-        return None
-    number = finite_number(cell)
-    if number is None:
-        raise _cell_error(path, row, column, "not a number", "correct the cell or leave it empty")
-    return number
-
-
-def _cell_error(path: Path, row: int, column: str, fault: str, remedy: str) -> InputError:
-    return InputError(path, f"row {row}, column {column} is {fault}", remedy)
+    return number if number is not None and quantity.holds(number) else None

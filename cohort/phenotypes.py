@@ -8,26 +8,30 @@ from .cine import Label
 
 
 class Phenotype(NamedTuple):
-    """How a phenotype is shown: its unit, its name in words, and its digits after the point."""
+    """How a phenotype is shown: its unit, its name in words, and its digits after the point.
+
+    `plausible` holds every living heart, ill ones too: (lowest, highest) in that unit.
+    """
 
     unit: str
     words: str
+    plausible: tuple[float, float]
     digits: int = 0
 
 
 TABLE = {  # the order is that of every array of phenotypes
-    "LVEDV": Phenotype("mL", "left-ventricular (LV) volume at end-diastole"),
-    "LVESV": Phenotype("mL", "LV volume at end-systole"),
-    "LVSV": Phenotype("mL", "LV stroke volume"),
-    "LVEF": Phenotype("%", "LV ejection fraction"),
-    "LVM": Phenotype("g", "mass of the LV's wall"),
-    "RVEDV": Phenotype("mL", "right-ventricular (RV) volume at end-diastole"),
-    "RVESV": Phenotype("mL", "RV volume at end-systole"),
-    "RVEF": Phenotype("%", "RV ejection fraction"),
-    "wall_septal": Phenotype("mm", "thickness of the septum", digits=1),
-    "wall_lateral": Phenotype("mm", "thickness of the lateral wall", digits=1),
-    "wall_anterior": Phenotype("mm", "thickness of the anterior wall", digits=1),
-    "wall_inferior": Phenotype("mm", "thickness of the inferior wall", digits=1),
+    "LVEDV": Phenotype("mL", "left-ventricular (LV) volume at end-diastole", (30, 700)),
+    "LVESV": Phenotype("mL", "LV volume at end-systole", (5, 650)),
+    "LVSV": Phenotype("mL", "LV stroke volume", (10, 300)),
+    "LVEF": Phenotype("%", "LV ejection fraction", (3, 95)),
+    "LVM": Phenotype("g", "mass of the LV's wall", (20, 600)),
+    "RVEDV": Phenotype("mL", "right-ventricular (RV) volume at end-diastole", (30, 700)),
+    "RVESV": Phenotype("mL", "RV volume at end-systole", (5, 650)),
+    "RVEF": Phenotype("%", "RV ejection fraction", (3, 95)),
+    "wall_septal": Phenotype("mm", "thickness of the septum", (2, 40), digits=1),
+    "wall_lateral": Phenotype("mm", "thickness of the lateral wall", (2, 40), digits=1),
+    "wall_anterior": Phenotype("mm", "thickness of the anterior wall", (2, 40), digits=1),
+    "wall_inferior": Phenotype("mm", "thickness of the inferior wall", (2, 40), digits=1),
 }
 PHENOTYPES = tuple(TABLE)
 UNITS = {name: about.unit for name, about in TABLE.items()}
@@ -71,8 +75,8 @@ def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[s
 def sector_thickness_mm(labels: np.ndarray, pixel_mm: float, directions_deg: tuple[float, ...]) -> tuple[float, ...]:
     """Mean thickness of the LV's wall in sectors, over the middle third of the LV's slices.
 
-    Each sector is taken as part of a ring. Inside an angle a at the cavity's centre lie a cavity of area C and W of wall.
-    The radii are then sqrt(2 C / a) and sqrt(2 (C + W) / a).
+    Each sector is taken as part of a ring. Inside an angle a at the cavity's centre lie a cavity of area C and W of
+    wall. The radii are then sqrt(2 C / a) and sqrt(2 (C + W) / a).
 
     Args:
         labels: (slices, height, width) label map of one phase, anterior wall on top, RV on the left.

@@ -25,13 +25,14 @@ from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, 
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
-from .person import Person, read_persons, read_phenotypes
+from .person import Person
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
+from .study_tables import read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
 
@@ -242,18 +243,12 @@ def _remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
 
 
 def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
-    persons, phenotypes = read_tables(data)
-    jobs = [(s, persons.get(s.eid, Person()), phenotypes.get(s.eid, {})) for s in subjects]
+    tables = read_tables(data)
+    for note in tables.notes_on((s.eid, s.instance) for s in subjects):
+        print(f"note: {note}")
+    known = tables.phenotypes.rows
+    jobs = [(s, tables.persons.at(s.eid, s.instance), known.get((s.eid, s.instance), {})) for s in subjects]
     yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
-
-
-def read_tables(data: Path) -> tuple[dict[int, Person], dict[int, dict[str, float]]]:
-    """What the study knows by eid: persons.csv and phenotypes.csv of a folder. An absent table gives no entries."""
-    persons, phenotypes = data / "persons.csv", data / "phenotypes.csv"
-    return (
-        read_persons(persons) if persons.exists() else {},
-        read_phenotypes(phenotypes) if phenotypes.exists() else {},
-    )
 
 
 def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator:

@@ -5,6 +5,7 @@ from fractions import Fraction
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
+from cohort.finding import Finding
 from cohort.leads import ECG
 
 # A zero-phase high pass may cut at up to 0.67 Hz without moving the ST segment. A causal filter would need 0.05 Hz,
@@ -25,10 +26,13 @@ def ecg_input(ecg: ECG, sampling_rate: int = 250, duration_s: float = 10.0) -> t
 
     Returns:
         signal: (12, sampling_rate * duration_s) float32 mV, finite; absent and flat leads are zero.
-        lead_mask: (12,) bool, False where the lead is absent or flat.
+        lead_mask: (12,) bool, False where the lead is absent, or flat in these seconds.
+
+    Raises:
+        ValueError: a sample is no longer a number: a fault of this function.
     """
     samples = round(sampling_rate * duration_s)
-    lead_mask = ~(ecg.absent | ecg.flat)
+    lead_mask = ~(ecg.absent | ecg.first(duration_s).flat)
     signal = np.zeros((len(ecg.signal), samples), dtype=np.float32)
     if not lead_mask.any():
         return signal, lead_mask
@@ -37,7 +41,19 @@ def ecg_input(ecg: ECG, sampling_rate: int = 250, duration_s: float = 10.0) -> t
     resampled = _resample(_without_baseline(recorded, ecg.sampling_rate), ecg.sampling_rate, sampling_rate)
     kept = np.clip(resampled[:, :samples], -LARGEST_MV, LARGEST_MV)
     signal[lead_mask, : kept.shape[1]] = kept
+    if not np.isfinite(signal).all():
+        raise ValueError("the filters made samples of an ECG that are not numbers")
     return signal, lead_mask
+
+
+def part_used(ecg: ECG, duration_s: float = 10.0) -> list[Finding]:
+    """What `ecg_input` leaves out of an ECG, or fills up with zeros; empty when it is just as long."""
+    lasts = ecg.signal.shape[1] / ecg.sampling_rate
+    if lasts < duration_s - 0.05:
+        return [Finding("ecg_short", f"it lasts {lasts:.1f} s, not {duration_s:g} s")]
+    if lasts > duration_s + 0.05:
+        return [Finding("ecg_long", f"it lasts {lasts:.1f} s, and its first {duration_s:g} s are used")]
+    return []
 
 
 def _without_baseline(millivolts: np.ndarray, sampling_rate: float) -> np.ndarray:

@@ -13,17 +13,21 @@ import hashlib
 import hmac
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 
-from cohort.errors import InputError, exit_code_of
+from cohort.errors import InputError, exit_code_of, printable
 from cohort.input_file import check_file, read_limited
 from cohort.subjects import BULK_NAME
 
 SHORTEST_KEY = 16  # bytes
 DIGITS = 16  # hexadecimal, of the 64 that HMAC-SHA256 gives
+POSSIBLE_EID = re.compile(r"(?<!\d)[1-9]\d{6}(?!\d)")
+HIDDEN = "<eid>"  # stands for whatever may be one, where no pseudonym does
 MAKE_ONE = "make one: (umask 077; openssl rand -hex 32 > key)"
 
 
@@ -56,21 +60,39 @@ class Naming:
         return hmac.new(self.key, name.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
     def of_file(self, path: Path, name: str) -> str:
-        """The path of a patient's file; with a key, the pseudonym in its place."""
-        return str(path) if self.key is None else self(name)
+        """The path of a patient's file as a terminal can show it; with a key, the pseudonym in its place."""
+        return printable(path) if self.key is None else self(name)
 
     def of_fault(self, fault: InputError, path: Path, name: str) -> InputError:
-        """The same fault of a patient's file; with a key, without its path, its name or its eid."""
+        """The same fault of a patient's file; with a key, without its path, its name or any eid."""
         if self.key is None:
             return fault
-        bulk = BULK_NAME.fullmatch(path.stem)
         words = "|".join(re.escape(word) for word in (str(path), path.name, path.stem, name))
+        bulk = BULK_NAME.fullmatch(path.stem)
         eid = rf"|(?<!\d){bulk[1]}(?!\d)" if bulk else ""
 
         def without(text: str) -> str:
-            return re.sub(rf"(?<!\w)(?:{words})(?!\w){eid}", self(name), text)
+            return self.shown(re.sub(rf"(?<!\w)(?:{words})(?!\w){eid}", self(name), text))
 
         return InputError(self(name), without(fault.fault), without(fault.remedy), code=fault.code)
+
+    def shown(self, text: object) -> str:
+        """Any text as one line for a terminal or a table; with a key, whatever may be an eid is hidden."""
+        return printable(text if self.key is None else POSSIBLE_EID.sub(HIDDEN, str(text)))
+
+    @contextmanager
+    def hiding(self) -> Iterator[None]:
+        """With a key, hide what may be an eid in every fault that is raised within: its path may hold one."""
+        try:
+            yield
+        except InputError as fault:
+            if self.key is None:
+                raise
+            words = map(self.shown, (fault.source, fault.fault, fault.remedy))
+            raise InputError(*words, code=fault.code) from None
+
+
+OWN_NAMES = Naming()  # without a key
 
 
 def main(key: tyro.conf.Positional[Path], names: tyro.conf.Positional[tuple[str, ...]]) -> None:

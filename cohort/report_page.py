@@ -31,10 +31,14 @@ MEANINGS = {
     "ecg_lead_flat": "A lead is flat, throughout (it is masked then) or for more than a second: an electrode was off.",
     "ecg_lead_clipped": "A lead stays at its extreme: the amplifier was saturated, amplitudes are lost.",
     "ecg_lead_noisy": "More than 0.05 mV above 35 Hz: muscle, mains or a poor contact.",
-    "ecg_limb_leads": "III is not II - I: leads of different moments, or under wrong names.",
+    "ecg_limb_leads": "III, aVR, aVL or aVF does not follow from I and II: exchanged, negated, or of another moment.",
     "ecg_arms_swapped": "P and QRS of lead I point away from those of V6: arm electrodes swapped, or dextrocardia.",
     "ecg_paced": "Spikes like a pacemaker's: the QRS says how the heart is paced, not how it is built.",
     "ecg_short": "Less than ten seconds: the rest is zeros to the network.",
+    "ecg_long": "More than ten seconds: only the first ten are used.",
+    "ecg_rate": "The file names no sampling rate, and the format's own was taken: times may be wrong.",
+    "ecg_gain": "The file names no gain, and the format's own was taken: amplitudes may be wrong.",
+    "ecg_unit": "The file names no unit: amplitudes may be wrong.",
     "ecg_copy": "The same recording under two people's names.",
     "mri_few_slices": "Fewer than 6 slices.",
     "mri_coverage": "Base or apex may lie outside the stack: volumes come out too small.",
@@ -47,6 +51,12 @@ MEANINGS = {
     "mri_label_gap": "A slice within the ventricle is not labelled.",
     "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
     "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
+    "table_sex": "persons.csv and the ECG file tell another sex: whose row is it?",
+    "table_age": "persons.csv and the ECG file tell another age.",
+    "table_height": "persons.csv and the ECG file tell another height.",
+    "table_weight": "Another weight in persons.csv than in the ECG file, or one that does not go with the height.",
+    "table_implausible": "A phenotype that no heart has. It is left out.",
+    "table_contradiction": "Phenotypes of one row of which one must be wrong.",
     "mri_copy": "The same images under two people's names.",
 }
 NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -93,6 +103,7 @@ def _findings_table(found: CohortReport) -> str:
     rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
     rows += [(found.strays, "strays", "Files or folders whose name says nothing, or links.")] if found.strays else []
     rows += [(1, "table", fault) for fault in found.faults]
+    rows += [(1, "note", note) for note in found.notes]
     if not rows:
         return "<p>Nothing to object to.</p>"
     body = "".join(

@@ -8,10 +8,14 @@ import numpy as np
 from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
+from sampling.measured_numbers import SMALLEST
+from sampling.ranges import all_within
 
 from .certainty import fit_spread
 
 NAME = "calibration.json"
+LARGEST_FACTOR = 100.0  # of an interval's width; a pipeline that needs more says nothing of the patient
+FIT_AGAIN = "fit it again: evaluate_samples.py --split validation --calibrate"
 
 
 def read_calibration(pipeline: Path) -> np.ndarray | None:
@@ -20,25 +24,30 @@ def read_calibration(pipeline: Path) -> np.ndarray | None:
     A phenotype that was not known when the factors were fitted has the factor 1.
 
     Raises:
-        InputError: the file is damaged.
+        InputError: the file is damaged, or holds a factor that is not a number in (0, LARGEST_FACTOR].
     """
     path = pipeline / NAME
     if not path.exists():
         return None
     try:
-        stored = json.loads(path.read_text())
-        factors = np.array([float(stored.get(name, 1)) for name in PHENOTYPES])
-        if not np.isfinite(factors).all():
-            raise ValueError("a factor is not finite")
-    except (ValueError, AttributeError, TypeError) as error:
-        raise InputError(
-            path, "is damaged", "fit it again: evaluate_samples.py --split validation --calibrate"
-        ) from error
-    return factors
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        factors = [stored.get(name, 1) for name in PHENOTYPES]
+    except (OSError, ValueError, AttributeError, RecursionError) as error:
+        raise InputError(path, "is damaged", FIT_AGAIN) from error
+    if not all_within(factors, SMALLEST, LARGEST_FACTOR):
+        raise InputError(path, "is damaged: a factor is no number above 0, or too large", FIT_AGAIN)
+    return np.array(factors, dtype=float)
 
 
 def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
-    """Keep factors (K,) in a pipeline's folder, by the names of PHENOTYPES."""
+    """Keep factors (K,) in a pipeline's folder, by the names of PHENOTYPES.
+
+    Raises:
+        InputError: a factor that `read_calibration` would refuse; nothing is written then.
+    """
+    if not all_within(factors.tolist(), SMALLEST, LARGEST_FACTOR):
+        remedy = "train longer, or give more validation people"
+        raise InputError(pipeline, "has intervals that no sound factor makes true", remedy)
     write_json(pipeline / NAME, dict(zip(PHENOTYPES, factors.tolist(), strict=True)))
 
 

@@ -18,8 +18,8 @@ def pixel_distances(samples: np.ndarray, masks: np.ndarray, bank: np.ndarray, ba
 
     This is the root mean square difference of two hearts standardised over their common slices. So brightness and
     contrast change nothing. Hearts are reduced to means of blocks (4 x 4 of 96 x 96 pixels, 7 mm) in the middle of the
-    image. A sample is also shifted by up to a block each way, in steps of half a block. The least distance of these 25 is
-    taken, so a copy moved by several millimetres is still near.
+    image. A sample is also shifted by up to a block each way, in steps of half a block. The least distance of these 25
+    is taken, so a copy moved by several millimetres is still near.
 
     Memory is that of the reduced bank (16 kB a heart) and of 64 samples' distances from it.
 

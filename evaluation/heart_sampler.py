@@ -1,9 +1,9 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
-import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,25 +11,30 @@ import torch
 
 from cohort.code_version import code_version
 from cohort.errors import InputError
-from cohort.person import Person, read_persons
+from cohort.leads import ECG
+from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
+from cohort.quality import heart_rate_bpm
+from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME
 from models.segmenter import Segmenter
-from sampling.inputs import subject_name
-from sampling.model_card import knows_phantoms_only
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
-from sampling.outputs import write_patient
+from sampling.outputs import NOT_FINITE, read_record, refuse_links, write_patient
 from sampling.patients import Patient, generate, read_patient
 from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
-from sampling.true_heart import find_true_heart
+from sampling.true_heart import NO_TRUE_HEART, find_true_heart
 
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
 from .measuring import measured_phenotypes
+from .plausibility import bounded, implausible, wall_masses
 from .segmentation import segment
+from .tally import Tally
+
+OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +64,7 @@ class HeartSampler:
         segmenter: None where the pipeline has none: then nothing is measured.
         calibration: factors (K,) of the intervals, or None.
         record: what every heart.json says of how the hearts were made.
-        persons: what is known of people beside their ECG files, by eid.
+        persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
     """
 
@@ -68,7 +73,7 @@ class HeartSampler:
     segmenter: Segmenter | None
     calibration: np.ndarray | None
     record: dict
-    persons: dict[int, Person]
+    persons: PersonTable
     naming: Naming
     simulated_only: bool
 
@@ -82,15 +87,18 @@ class HeartSampler:
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
         measures = (folder / "segmenter").exists()
+        persons = read_persons(options.persons) if options.persons else PersonTable()
+        for note in persons.notes:
+            print(f"warning: {note}", file=sys.stderr)
         return cls(
             options,
             pipeline,
             load_part(Segmenter, folder / "segmenter").to(device) if measures else None,
             read_calibration(folder) if measures else None,
             record_of(options, pipeline, folder),
-            read_persons(options.persons) if options.persons else {},
+            persons,
             naming,
-            knows_phantoms_only(folder),
+            pipeline.knows_phantoms_only,
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -108,73 +116,127 @@ class HeartSampler:
             InputError: either file is refused.
         """
         name = BULK_NAME.fullmatch(path.stem)
-        known = self.persons.get(int(name[1]), Person()) if name else Person()
+        visit = (int(name[1]), int(name[3])) if name else None
+        known = self.persons.at(*visit) if visit else Person()
         reading = {
             "allow_missing_leads": self.options.allow_missing_leads,
             "sampling_rate": self.options.sampling_rate,
         }
         patient = read_patient(path, self.pipeline, known, self.simulated_only, **reading)
-        self.true_heart(patient)
-        return patient
+        if visit and self.persons.other_visit_only(*visit):
+            patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
+        if self.options.mri is None:
+            return patient
+        if self.true_heart(patient) is None:
+            return replace(patient, warnings=(*patient.warnings, NO_TRUE_HEART))
+        return replace(patient, has_true_heart=True)
 
-    def read_all(self, paths: list[Path], alone: bool) -> tuple[list[Patient], int]:
-        """The readable ones, and how many were refused; faults and warnings go to stderr.
-
-        Args:
-            alone: whether there is one file in all, whose fault ends everything.
+    def read_all(self, paths: Iterable[Path], tally: Tally) -> Iterator[Patient]:
+        """The readable ones, one by one; what is wrong with the others is told and counted.
 
         Raises:
             InputError: a file alone is refused.
         """
-        patients = []
         for path in paths:
             try:
-                patients.append(self.read(path))
-            except InputError as error:
-                fault = self.naming.of_fault(error, path, subject_name(path))
-                if alone:
-                    raise fault from None
-                print(f"error: {fault}", file=sys.stderr)
+                patient = self.read(path)
+            except InputError as fault:
+                tally.refuse(path, fault)
                 continue
-            for warning in patients[-1].warnings:
-                print(f"warning: {self.naming.of_file(path, patients[-1].name)}: {warning}", file=sys.stderr)
-        return patients, len(paths) - len(patients)
+            tally.warn(path, patient.warnings)
+            yield patient
 
-    def draw(self, patients: list[Patient]) -> Iterator[Drawn]:
-        """Generate, measure and write hearts of many patients, one patient after the other."""
+    def waiting(self, patients: Iterable[Patient], tally: Tally) -> Iterator[Patient]:
+        """Those that no earlier run has finished, one by one; the others are counted."""
+        for patient in patients:
+            try:
+                done = self.is_done(patient)
+            except InputError as fault:
+                tally.refuse(patient.path, fault)
+                continue
+            tally.finished_before += done
+            if not done:
+                yield patient
+
+    def draw(self, patients: Iterable[Patient], tally: Tally | None = None) -> Iterator[Drawn]:
+        """Generate, measure and write hearts of many patients, one patient after the other.
+
+        Args:
+            tally: told of patients whose hearts are refused; the others go on.
+
+        Raises:
+            InputError: nobody may write there; without a tally also, a heart is not finite.
+        """
         o = self.options
         settings = (o.samples, o.seed, o.batch_size, o.steps, o.guidance_scale)
-        return map(self._finish, generate(self.pipeline, patients, *settings))
+        made = generate(self.pipeline, patients, *settings)
+        return filter(None, map(partial(self._drawn, tally), made))
 
     def is_done(self, patient: Patient) -> bool:
-        """Whether an earlier run of the same options has finished this patient."""
+        """Whether an earlier run of the same options has finished this patient, and all it wrote is still there.
+
+        Raises:
+            InputError: the patient's folder is a link, or holds one.
+        """
         about = self._about(patient)
-        path = self.options.output / about["subject"] / "heart.json"
-        return path.exists() and about.items() <= json.loads(path.read_text()).items()
+        folder = self.options.output / about["subject"]
+        refuse_links(folder)
+        record = read_record(folder)
+        return record is not None and about.items() <= record.items()
 
     def true_heart(self, patient: Patient) -> np.ndarray | None:
         """The real heart of `--mri` on the grid, None without one."""
         mri = self.options.mri
         return find_true_heart(mri, patient.name, self.pipeline.grid) if mri else None
 
-    def measure(self, hearts: np.ndarray) -> dict[str, dict]:
-        """Phenotypes of one patient's hearts (m, ...): mean, SD and intervals; empty without a segmenter."""
-        if self.segmenter is None:
-            return {}
-        grid = self.pipeline.grid
-        values = np.stack([measured_phenotypes(segment(self.segmenter, heart)[0], grid) for heart in hearts])  # (m, K)
-        values = values if self.calibration is None else calibrated(values, self.calibration)
-        return {name: summary_of(values[:, k]) for k, name in enumerate(PHENOTYPES)}
+    def measure(self, hearts: np.ndarray) -> tuple[dict[str, dict], list[str]]:
+        """What one patient's hearts (m, ...) measure, and a sentence for every figure no heart has.
 
-    def _finish(self, made: tuple[Patient, np.ndarray]) -> Drawn:
+        Returns:
+            {phenotype: mean, SD and intervals}; empty without a segmenter.
+        """
+        if self.segmenter is None:
+            return {}, []
+        grid = self.pipeline.grid
+        maps = [segment(self.segmenter, heart)[0] for heart in hearts]
+        values = np.stack([measured_phenotypes(labels, grid) for labels in maps])  # (m, K)
+        impossible = implausible(values, np.array([wall_masses(labels, grid) for labels in maps]))
+        values = values if self.calibration is None else calibrated(values, self.calibration)
+        return {name: bounded(name, summary_of(values[:, k])) for k, name in enumerate(PHENOTYPES)}, impossible
+
+    def beat_s(self, patient: Patient) -> float | None:
+        """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
+        rate_bpm = heart_rate_bpm(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))
+        return 60 / rate_bpm if rate_bpm > 0 else None
+
+    def _drawn(self, tally: Tally | None, made: tuple[Patient, np.ndarray]) -> Drawn | None:
+        """What was made of one patient; None, after it was told, where it is refused."""
         patient, hearts = made
-        phenotypes, true_heart, about = self.measure(hearts), self.true_heart(patient), self._about(patient)
-        record = about | {"phenotypes": phenotypes, "warnings": list(patient.warnings)}
-        write_patient(self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart)
-        return Drawn(about["subject"], hearts, true_heart, phenotypes, patient.warnings)
+        try:
+            drawn = self._finish(patient, hearts)
+        except InputError as fault:
+            if tally is None or fault.code != NOT_FINITE:
+                raise
+            tally.refuse(patient.path, fault)
+            return None
+        if tally:
+            tally.written += 1
+            tally.warn(patient.path, drawn.warnings[len(patient.warnings) :])
+        return drawn
+
+    def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
+        phenotypes, impossible = self.measure(hearts)
+        true_heart = self.true_heart(patient) if patient.has_true_heart else None
+        warnings, about = (*patient.warnings, *impossible), self._about(patient)
+        record = about | {"phenotypes": phenotypes, "warnings": [self.naming.shown(text) for text in warnings]}
+        write_patient(
+            self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart, self.beat_s(patient)
+        )
+        return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings)
 
     def _about(self, patient: Patient) -> dict:
-        return {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256), **self.record}
+        who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
+        return {**who, "beside_true_heart": patient.has_true_heart, **self.record}
 
 
 def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) -> dict:
@@ -186,7 +248,6 @@ def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) 
         "steps": options.steps or pipeline.config.steps,
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
-        "beside_true_heart": options.mri is not None,
     }
     return {
         "pipeline": pipeline_name(folder),

@@ -3,61 +3,28 @@
     <labels>/<patient>/seg_sa_ED.nii.gz, seg_sa_ES.nii.gz     of sample 1, or seg_sa.nii.gz with the phases in time
     <labels>/<patient>/sample_2/ ...                          of further samples
 
-This is the layout in which sample.py writes hearts (sa_ED.nii.gz, ...), on the same grid. Two numberings are in use.
-In ukbb_cardiac's, 1 is the LV cavity, 2 the myocardium, 3 the RV cavity (`cohort.cine.Label`). In ACDC's, 1 is the RV
-cavity, 2 the myocardium, 3 the LV cavity (Bernard et al., IEEE Trans Med Imaging 37:2514, 2018). CineMA uses ACDC's.
+This is the layout in which sample.py writes hearts (sa_ED.nii.gz, ...), on the same grid. Which number is which:
+cohort.label_numbering.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from cohort.cine import Label, read_nifti, same_affine
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
+from cohort.label_numbering import Convention, detect_convention, to_ukbb
 from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
 from cohort.phases import phase_stems
 from cohort.subjects import IMAGE, LABELS
 
-Convention = Literal["ukbb", "acdc"]
-TO_UKBB = {"ukbb": (0, 1, 2, 3), "acdc": (0, 3, 2, 1)}
-# In 524 phantoms and a real heart, the myocardium borders at least 94 % of the LV cavity's outline, at most 41 % of the
-# RV's.
-ENCLOSED = 0.6
-CLEAR_LEAD = 0.3
 NAMES = {Label.LV_CAVITY: "LV cavity", Label.LV_MYOCARDIUM: "LV myocardium", Label.RV_CAVITY: "RV cavity"}
-STATE_IT = "look at the label map; if it is right, state its convention, ukbb or acdc"
 SEGMENT_AS_IS = "segment the hearts on the grid in which they were written, and write the maps on it"
 
 
-# ---- Which number is which ----
-
-
-def detect_convention(labels: np.ndarray, source: object = "label map") -> Convention:
-    """Which numbering a label map follows. By anatomy, the myocardium, 2, encloses the LV cavity.
-
-    Args:
-        labels: (slices, phases, height, width), of one heart or of several.
-        source: the file or folder to name in an error.
-
-    Raises:
-        InputError: values other than 0 to 3, a class is absent, or neither cavity is clearly the enclosed one.
-    """
-    if not np.isin(labels, range(4)).all():
-        raise InputError(source, "has labels other than 0 to 3", "remap: 1 LV cavity, 2 LV myocardium, 3 RV cavity")
-    if absent := [str(value) for value in (1, 2, 3) if not (labels == value).any()]:
-        raise InputError(source, f"has no label {' and no '.join(absent)}: which cavity is which is unclear", STATE_IT)
-    first, third = _walled_share(labels, 1), _walled_share(labels, 3)
-    if max(first, third) < ENCLOSED or abs(first - third) < CLEAR_LEAD:
-        raise InputError(
-            source,
-            f"label 2 borders {first:.0%} of label 1's outline and {third:.0%} of label 3's: which of them is the LV "
-            "cavity is unclear",
-            STATE_IT,
-        )
-    return "ukbb" if first > third else "acdc"
+# ---- Which numbering ----
 
 
 def one_convention(by_patient: dict[str, Convention], source: object = "label maps") -> Convention:
@@ -76,23 +43,6 @@ def one_convention(by_patient: dict[str, Convention], source: object = "label ma
         f"{examples['ukbb']} seems to follow ukbb and {examples['acdc']} acdc",
         "give the label maps of one segmenter, or state their convention",
     )
-
-
-def to_ukbb(labels: np.ndarray, convention: Convention) -> np.ndarray:
-    """Renumber a label map of values 0 to 3, of any shape, to the numbers of `Label`; uint8."""
-    return np.array(TO_UKBB[convention], np.uint8)[labels]
-
-
-def _walled_share(labels: np.ndarray, cavity: int) -> float:
-    """The share of a class's outline that borders the myocardium. Outlines are counted in pixel edges in the slices."""
-    outline = walled = 0
-    for axis in (2, 3):
-        pixels = np.moveaxis(labels, axis, 0)
-        for inside, outside in ((pixels[:-1], pixels[1:]), (pixels[1:], pixels[:-1])):
-            edge = (inside == cavity) & (outside != cavity)
-            outline += int(edge.sum())
-            walled += int((edge & (outside == Label.LV_MYOCARDIUM)).sum())
-    return walled / max(outline, 1)
 
 
 # ---- A segmenter's folder ----

@@ -15,7 +15,7 @@ from cohort.disk import whole_folder, write_json
 from cohort.errors import InputError, exit_code_of
 from models.denoiser import PHASE_FEATURES, POSITION_FEATURES, HeartDenoiser
 
-from .model_card import renew_size
+from .model_card import renew_size, trained_on
 from .model_folder import WEIGHTS, require_plain
 from .pipeline import ECGToMRIPipeline
 
@@ -40,6 +40,7 @@ def convert_layout(source: Path, target: Path) -> None:
         index = json.loads((unfinished / "model_index.json").read_text())
         del index[OLD]
         index[NEW] = [HeartDenoiser.__module__, HeartDenoiser.__name__]
+        index.setdefault("trained_on", trained_on(source))
         write_json(unfinished / "model_index.json", dict(sorted(index.items())))
         renew_size(unfinished)
         ECGToMRIPipeline.load(unfinished)  # refuses what would not load

@@ -1,5 +1,6 @@
 """Which ECGs to sample from, what each is called, and what about them is out of the ordinary."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,7 +8,9 @@ import numpy as np
 
 from cohort.ecg_formats import ECG_SUFFIXES, HEADER_SUFFIXES
 from cohort.errors import InputError
+from cohort.input_file import unreadable
 from cohort.leads import LEADS
+from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID
 
 SIMULATED_ONLY = (
@@ -15,30 +18,50 @@ SIMULATED_ONLY = (
     "The heart drawn is a simulation's and says nothing about this person"
 )
 
+TAUGHT_BY_UNKNOWN = (
+    "its configuration does not say who taught it (trained_on in model_index.json): "
+    "it counts as taught by simulated patients only"
+)
 
-def ecg_files(path: Path) -> list[Path]:
+
+def ecg_files(path: Path, naming: Naming = OWN_NAMES) -> list[Path]:
     """The ECG itself, or every ECG of a folder in order of name.
 
     Raises:
-        InputError: no such path, or a folder without an ECG.
+        InputError: no such path, a folder without an ECG, or two files whose outputs would have one name.
     """
     try:
         is_folder = path.is_dir()
         is_there = path.exists() or any(path.with_suffix(suffix).exists() for suffix in HEADER_SUFFIXES)
     except (OSError, ValueError):  # too long for a name, no name at all
         is_folder = is_there = False
-    if is_folder:
-        files = sorted(p for p in path.iterdir() if p.suffix.lower() in ECG_SUFFIXES and not p.name.startswith("."))
-        if not files:
-            raise InputError(path, "holds no ECG", f"put files ending in {', '.join(ECG_SUFFIXES)} there")
-        names = [subject_name(p) for p in files]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise InputError(path, f"several files would be called {twice[0]}", "rename one of them")
-        return files
     if not is_there:
-        raise InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")
-    return [path]
+        fault = InputError(path, "does not exist", "give an ECG file or a folder of them with --ecg")
+        raise naming.of_fault(fault, path, subject_name(path))
+    if not is_folder:
+        return [path]
+    try:
+        with os.scandir(path) as entries:
+            files = [path / name for name in sorted(entry.name for entry in entries) if _is_ecg_name(name)]
+    except OSError as error:
+        raise unreadable(path, error) from None
+    if not files:
+        raise InputError(path, "holds no ECG", f"put files ending in {', '.join(ECG_SUFFIXES)} there")
+    _require_own_names(path, files, naming)
+    return files
+
+
+def _is_ecg_name(name: str) -> bool:
+    return name.lower().endswith(ECG_SUFFIXES) and not name.startswith(".")
+
+
+def _require_own_names(folder: Path, files: list[Path], naming: Naming) -> None:
+    names = set()
+    for name in map(subject_name, files):
+        if name.lower() in names:
+            fault = f"several files would be called {naming(name)}"
+            raise InputError(folder, fault, "leave one of them there, or rename it")
+        names.add(name.lower())  # some disks tell no capitals
 
 
 def subject_name(path: Path) -> str:

@@ -15,6 +15,7 @@ from yaml import YAMLError
 from cohort.disk import write_text
 from cohort.errors import InputError
 
+from . import model_folder as index
 from .card_numbers import audited, measured, table_of
 from .pipeline import weights_sha256
 from .public_text import last_name, public, shown
@@ -128,18 +129,19 @@ def people_of_figures(folder: Path) -> int:
     return int(people[1]) if people else 0
 
 
-def knows_phantoms_only(folder: Path) -> bool:
-    """Whether the card says that the cohort was simulated; False for a folder without a card."""
-    return SIMULATED_PATIENTS in _text(folder)
+def trained_on(folder: Path) -> str | None:
+    """Whose data taught the weights by the card, as `trained_on` of the pipeline's index; None if it does not say."""
+    text = _text(folder)
+    return index.SIMULATED if SIMULATED_PATIENTS in text else index.REAL if REAL in text else None
 
 
 # ---- A card's sections ----
 
 
 def _text(folder: Path) -> str:
-    """A folder's card as it stands in the file, "" where there is none."""
+    """A folder's card as it stands in the file, "" where there is none; what is no UTF-8 is replaced."""
     path = folder / "README.md"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
 
 def _open(folder: Path) -> ModelCard:
@@ -148,7 +150,7 @@ def _open(folder: Path) -> ModelCard:
     if not path.is_file():
         raise InputError(path, "there is no model card", "train again, or restore the card")
     try:
-        return ModelCard(path.read_text(encoding="utf-8"))
+        return ModelCard(_text(folder))
     except (ValueError, YAMLError) as error:
         raise InputError(path, "is no model card: its header is not YAML", "restore the card") from error
 

@@ -8,18 +8,28 @@ import hashlib
 import inspect
 import json
 import math
-from dataclasses import astuple
+from dataclasses import asdict
 from pathlib import Path
-
-import numpy as np
 
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.leads import LEADS
 
+from .ranges import all_within, is_number, sound_sampling
+
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
-SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps")
+SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps", "trained_on")
+SIMULATED, REAL = "simulated", "real"  # people: what `trained_on` may say
+GEOMETRY = {  # whole numbers, and millimetres
+    "slices": (1, 100),
+    "phases": (1, 100),
+    "height": (4, 1024),
+    "width": (4, 1024),
+    "slice_step_mm": (0.5, 100),
+    "pixel_mm": (0.1, 20),
+}
+LARGEST_HEART = 10**8  # voxels; 10 slices of 50 phases of 256 x 256 are a third of it
 TRUST = "get the folder again from whoever trained it, or train one"
 
 
@@ -121,20 +131,38 @@ def _names(entry: object, part: type) -> bool:
 
 
 def _settings(about: dict) -> dict:
-    settings = {name: about[name] for name in SETTINGS}
-    geometry, limits = settings["geometry"], settings["ecg_limits"]
-    sizes = astuple(GridGeometry(**(geometry or {})))
+    # A folder from before this setting does not say who taught it.
+    settings = {name: about[name] for name in SETTINGS if name != "trained_on"} | {
+        "trained_on": about.get("trained_on")
+    }
     sound = (
-        all(isinstance(size, int | float) and 0 < size < math.inf for size in sizes)
-        and (limits is None or np.asarray(limits, dtype=float).shape == (len(LEADS), 2))
-        and 0 <= settings["shared_noise"] <= 1
-        and math.isfinite(settings["guidance_scale"])
-        and isinstance(settings["steps"], int)
-        and settings["steps"] >= 1
+        _sound_geometry(settings["geometry"])
+        and _sound_limits(settings["ecg_limits"])
+        and all_within([settings["shared_noise"]], 0, 1)
+        and sound_sampling(settings["guidance_scale"], settings["steps"])
+        and settings["trained_on"] in (SIMULATED, REAL, None)
     )
     if not sound:
         raise ValueError("a setting is out of range")
     return settings
+
+
+def _sound_geometry(geometry: dict | None) -> bool:
+    grid = GridGeometry(**(geometry or {}))
+    counts = grid.shape
+    return (
+        all(all_within([value], *GEOMETRY[name]) for name, value in asdict(grid).items())
+        and all(isinstance(count, int) for count in counts)
+        and math.prod(counts) <= LARGEST_HEART
+    )
+
+
+def _sound_limits(limits: list | None) -> bool:
+    """Per lead the lowest and the highest mV; the highest of a lead that nobody had is infinite."""
+    return limits is None or (
+        len(limits) == len(LEADS)
+        and all(is_number(low) and is_number(high) and 0 <= low <= high and low < math.inf for low, high in limits)
+    )
 
 
 def _read_table(path: Path) -> dict:

@@ -1,9 +1,12 @@
 """Options of sampling. Light: `--help` imports this."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 from cohort.errors import InputError
+
+from .ranges import LARGEST_GUIDANCE, MOST_STEPS, sound_sampling
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class SampleOptions:
     mri: Path | None = None
     """The real heart (a short-axis NIfTI, or a folder in a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
-    """A persons.csv (eid, sex, age, height_cm, weight_kg) that fills what the ECG file does not say."""
+    """A persons.csv (eid, sex, age, height_cm, weight_kg). Its row of this visit comes before the ECG file."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
     steps: int | None = None
@@ -39,7 +42,12 @@ class SampleOptions:
     allow_missing_leads: bool = False
     """Accept an ECG without some chest leads; they are masked."""
 
-    def require_counts(self) -> None:
-        """Refuse counts below 1."""
+    def require_sound(self) -> None:
+        """Refuse counts below 1, and numbers that are not finite or out of range."""
         if min(self.samples, self.batch_size) < 1 or (self.steps is not None and self.steps < 1):
             raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")
+        if not sound_sampling(self.guidance_scale or 0.0, self.steps or 1):
+            remedy = f"give at most {LARGEST_GUIDANCE}, and at most {MOST_STEPS}"
+            raise InputError("--guidance-scale, --steps", "cannot be sampled with", remedy)
+        if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
+            raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")

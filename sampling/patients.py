@@ -1,8 +1,9 @@
 """Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.prepared import PreparedCohort
-from cohort.preprocessing import ecg_input
+from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
@@ -28,6 +29,8 @@ class Patient:
         signal: (12, samples) mV; lead_mask: (12,) bool.
         person: (4,) sex, age, height, weight, NaN where unknown.
         warnings: what about the ECG or the person makes the result less sure.
+        path: of the ECG's file, None where it was read from arrays.
+        has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Patient:
     lead_mask: np.ndarray
     person: np.ndarray
     warnings: tuple[str, ...]
+    path: Path | None = None
+    has_true_heart: bool = False
 
     @property
     def sha256(self) -> str:
@@ -62,13 +67,18 @@ def read_patient(
     signal, lead_mask = ecg_input(ecg, expected.sampling_rate, expected.duration_s)
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
-    person = known.filled_from(ecg.person).vector
-    warnings = quality_flags(ecg)
+    merged = known.filled_from(ecg.person)
+    person = merged.vector
+    if not np.isfinite(signal).all() or np.isinf(person).any():
+        raise InputError(path, "holds numbers that are not finite in 32 bits", "export it again", code="samples")
+    warnings = [
+        *quality_flags(ecg, expected.duration_s),
+        *(words for _, words in known.contradictions(ecg.person)),
+        *merged.doubts,
+    ]
     if pipeline.config.ecg_limits:
         warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
-    duration_s = ecg.signal.shape[1] / ecg.sampling_rate
-    if duration_s < expected.duration_s - 0.05:
-        warnings.append(f"the recording lasts {duration_s:.1f} s, not {expected.duration_s:g} s")
+    warnings += [note.words for note in part_used(ecg, expected.duration_s)]
     unknown = [
         field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
     ]
@@ -76,7 +86,7 @@ def read_patient(
         warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
-    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings))
+    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)
 
 
 def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:
@@ -116,7 +126,7 @@ def pooled_ecgs(pipeline: ECGToMRIPipeline, patients: list[Patient], batch: int 
 
 def generate(
     pipeline: ECGToMRIPipeline,
-    patients: list[Patient],
+    patients: Iterable[Patient],
     samples: int,
     seed: int,
     batch_size: int,
@@ -127,13 +137,14 @@ def generate(
 ) -> Iterator[tuple[Patient, np.ndarray]]:
     """Hearts of many patients, `batch_size` hearts at a time; `ecg` or `person` False withholds that part.
 
+    Patients are asked for one by one. No more of them are kept than a batch holds, and one.
+
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
     """
-    jobs = [(patient, sample) for patient in patients for sample in range(1, samples + 1)]
+    jobs = ((patient, sample) for patient in patients for sample in range(1, samples + 1))
     waiting: list[np.ndarray] = []
-    for first in range(0, len(jobs), batch_size):
-        batch = jobs[first : first + batch_size]
+    while batch := list(islice(jobs, batch_size)):
         generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
         hearts = pipeline(
             patient_batch([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale

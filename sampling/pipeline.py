@@ -25,7 +25,16 @@ from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.places import Places
 
-from .model_folder import read_index, require_config_of, require_current_layout, require_plain
+from .measured_numbers import unsound_number
+from .model_folder import (
+    REAL,
+    TRUST,
+    read_index,
+    require_config_of,
+    require_current_layout,
+    require_plain,
+)
+from .ranges import sound_sampling
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
 PARTS = {
@@ -68,6 +77,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         ecg_limits: per lead the (low, high) peak-to-peak mV the training cohort kept to.
         shared_noise: fraction of the starting noise common to the slices of a heart, as in training.
         guidance_scale, steps: defaults of `__call__`.
+        trained_on: whose hearts and ECGs taught the parts, "simulated" or "real" people; None if nobody knows.
     """
 
     def __init__(
@@ -83,6 +93,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         shared_noise: float = 0.0,
         guidance_scale: float = 1.0,
         steps: int = 8,
+        trained_on: str | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -99,7 +110,13 @@ class ECGToMRIPipeline(DiffusionPipeline):
             shared_noise=shared_noise,
             guidance_scale=guidance_scale,
             steps=steps,
+            trained_on=trained_on,
         )
+
+    @property
+    def knows_phantoms_only(self) -> bool:
+        """Whether simulated people alone taught it. Where it does not say, it counts as taught by them."""
+        return self.config.trained_on != REAL
 
     @property
     def grid(self) -> GridGeometry:
@@ -138,8 +155,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
 
         Returns:
             (B, slices, phases, height, width) intensities in [0, 1] on the CPU.
+
+        Raises:
+            InputError: a scale or a number of steps that no sampler can run with.
         """
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
+        if not sound_sampling(scale, steps or self.config.steps):
+            fault = f"guidance scale {scale}, {steps or self.config.steps} steps"
+            raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
         tokens, condition = self.condition(patients, generators, scale)  # (B or 2 B, ...)
         batch, places = len(generators), self.places.to(self.device)
         self.scheduler.set_timesteps(steps or self.config.steps)
@@ -266,7 +289,9 @@ class ECGToMRIPipeline(DiffusionPipeline):
         require_current_layout(folder)
         settings, stored = read_index(folder, cls.__name__, PARTS)
         parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
-        return cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
+        pipeline = cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
+        require_matching_parts(pipeline, folder)
+        return pipeline
 
 
 def guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
@@ -277,11 +302,36 @@ def guided(velocity: Tensor, batch: int, scale: float) -> Tensor:
     return empty + scale * (given - empty)
 
 
+def require_matching_parts(pipeline: ECGToMRIPipeline, folder: Path) -> None:
+    """Refuse parts that are not of one pipeline: what one of them makes does not fit into the next.
+
+    Raises:
+        InputError: naming the size that differs.
+    """
+    encoder, conditioner, prior = pipeline.ecg_encoder.config, pipeline.conditioner, pipeline.prior.config
+    denoiser, autoencoder, grid = pipeline.denoiser.config, pipeline.autoencoder, pipeline.grid
+    cells, rest = zip(*(divmod(side, autoencoder.downsampling) for side in (grid.height, grid.width)), strict=True)
+    sizes = {
+        "width of ECG encoder and conditioner": (encoder.width, conditioner.config.width),
+        "length of the heart code": (prior.code, conditioner.code_length),
+        "length of the summary": (prior.summary, conditioner.summary_length),
+        "length of the global condition": (denoiser.condition_length, conditioner.condition_length),
+        "width of the denoiser's tokens": (denoiser.token_width, conditioner.config.width),
+        "channels of the latents": (denoiser.latent_channels, autoencoder.config.latent_channels),
+        "size of the latents": (tuple(denoiser.latent_size), cells),
+        "pixels left over beside the latents' cells": (rest, (0, 0)),
+    }
+    for what, (one, other) in sizes.items():
+        if one != other:
+            raise InputError(folder, f"its parts do not fit together: {what} is {one} and {other}", TRUST)
+
+
 def load_part(part: type, folder: Path):
     """A trained part in float32 and eval mode; diffusers only warns of missing tensors, so the lists are checked here.
 
     Raises:
-        InputError: the folder is not exactly what `save_pretrained` of this part writes, or a weight is not finite.
+        InputError: the folder is not exactly what `save_pretrained` of this part writes, a weight is not finite, or a
+            number in its configuration cannot be.
     """
     require_plain(folder)
     require_config_of(part, folder)
@@ -300,6 +350,8 @@ def load_part(part: type, folder: Path):
         raise InputError(folder, fault, "train again or copy it again")
     if not all(value.isfinite().all() for value in loaded.state_dict().values()):
         raise InputError(folder, "holds weights that are not finite numbers", "train again or copy it again")
+    if fault := unsound_number(part.__name__, loaded.config):
+        raise InputError(folder / "config.json", fault, "train again or copy it again")
     loaded.register_to_config(_name_or_path="")  # where it lay on this machine is nobody's business
     return loaded.float().eval()  # weights may lie in half precision; the autoencoder above all is not run in it
 

@@ -3,6 +3,7 @@
 python -m sampling.release runs/diffusion/pipeline runs/released
 """
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from cohort.errors import InputError, exit_code_of
 
 from .model_card import renew_size
 from .pipeline import newest_pipeline
+from .ranges import is_number
 
 # The autoencoder is not run in half precision, and stored latents are named by its weights.
 IN_FULL = ("autoencoder",)
@@ -34,13 +36,38 @@ def pipeline_to_use(runs: Path) -> Path:
 def chosen_pipeline(named: Path | None, runs: Path) -> tuple[Path, str]:
     """The pipeline folder to use, and why this one.
 
+    The newest trained here is taken, unless its own validation says that it is a toy: then the released one is.
+
     Raises:
         InputError: none is named, trained or released.
     """
     if named is not None:
         return named, "as named"
     folder = pipeline_to_use(runs)
-    return folder, "released" if folder == RELEASED else "the newest trained here"
+    if folder == RELEASED:
+        return folder, "released"
+    reason = falls_short(folder)
+    if reason is None:
+        return folder, "the newest trained here"
+    if (RELEASED / "model_index.json").exists():
+        return RELEASED, f"released; {folder}, the newest trained here, is passed over: {reason}"
+    return folder, f"the newest trained here, though {reason}"
+
+
+def falls_short(folder: Path) -> str | None:
+    """Why a pipeline is a toy, by the validation its training recorded; None where that says no such thing."""
+    try:
+        validation = json.loads((folder / "training.json").read_text(encoding="utf-8"))["validation"]
+        autoencoder, r2 = validation["autoencoder"], validation["ceiling_r2"]
+        reached, floor = autoencoder.get("psnr_db"), autoencoder.get("patch_pca_psnr_db")
+        explained = r2.get("LVEDV", 1.0)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None  # of an earlier version, or another program's: nothing is known against it
+    if is_number(reached) and is_number(floor) and not reached > floor:
+        return f"its autoencoder reaches {reached:.1f} dB, patch PCA {floor:.1f} dB"
+    if not (is_number(explained) and explained > 0):
+        return "its validation people's LVEDV cannot be told from their ECGs"
+    return None
 
 
 def pipeline_name(folder: Path) -> str:

@@ -8,32 +8,52 @@ import numpy as np
 from cohort.cine import read_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, cine_grid, read_heart
-from cohort.subjects import BULK_NAME, Subject, find_subjects
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Subject, find_subjects
+
+NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 
 
 def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray | None:
     """The real heart on the grid, (slices, phases, height, width) in [0, 1].
 
     Args:
-        mri: a short-axis cine, or a folder in UKBB's layout (the data folder, or its NIFTI).
-        name: of the patient. In a folder, the MRI of the same eid and instance is taken.
+        mri: a short-axis cine, or a folder in UKBB's layout: the data folder, its NIFTI, or a person's folder in that.
+        name: of the patient. The MRI of the same eid and instance is taken; a cine whose name says none, for anybody.
 
     Returns:
-        None where the folder has no MRI of this patient.
+        None where there is no MRI of this patient.
 
     Raises:
         InputError: there is no such file or folder, or the MRI cannot be read.
     """
+    bulk = BULK_NAME.fullmatch(name)
+    visit = (int(bulk[1]), int(bulk[3])) if bulk else None
     if mri.is_file():
+        own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii"))
+        if own and visit and own != visit:
+            return None
         return cine_grid(read_nifti(mri), geometry=geometry, source=str(mri)).voxels
     if not mri.is_dir():
         raise InputError(mri, "does not exist", "give a short-axis NIfTI or a data folder with --mri")
-    bulk = BULK_NAME.fullmatch(name)
-    subject = _subjects_with_mri(mri).get((int(bulk[1]), int(bulk[3]))) if bulk else None
+    subject = _subjects_with_mri(mri.resolve()).get(visit)
     return read_heart(subject, geometry).voxels if subject else None
 
 
 @cache
 def _subjects_with_mri(mri: Path) -> dict[tuple[int, int], Subject]:
-    subjects = find_subjects(mri.parent if mri.name == "NIFTI" else mri)
-    return {(s.eid, s.instance): s for s in subjects if s.has_mri}
+    """People with an MRI in a folder; none where no name in it follows the rules."""
+    visit = _visit_of(mri.name) if mri.parent.name == "NIFTI" else None  # of one person's folder
+    data = mri.parent.parent if visit else mri.parent if mri.name == "NIFTI" else mri
+    try:
+        subjects = find_subjects(data)
+    except InputError:
+        return {}
+    return {(s.eid, s.instance): s for s in subjects if s.has_mri and visit in (None, (s.eid, s.instance))}
+
+
+def _visit_of(name: str) -> tuple[int, int] | None:
+    """(eid, instance) that the name of a cine or of a person's folder says; None where it says none."""
+    if bulk := BULK_NAME.fullmatch(name):
+        return int(bulk[1]), int(bulk[3])
+    folder = FOLDER_NAME.fullmatch(name)
+    return (int(folder[1]), int(folder[2] or FIRST_IMAGING_VISIT)) if folder else None

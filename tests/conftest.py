@@ -88,6 +88,7 @@ def tiny_pipeline(tiny_parts):
         scheduler=make_scheduler(DEFAULT_SCHEDULER),
         geometry=asdict(GEOMETRY),
         ecg_limits=[[0.0, 20.0]] * 12,
+        trained_on="simulated",
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -52,6 +52,7 @@ def weights(folder):
 
 MADE_BY = {"configuration_sha256", "code_version"}
 STAGES = [f"--stage-steps.{stage}=2" for stage in ("autoencoder", "segmenter", "ceiling", "condition", "prior")]
+THIS_ONE = ("--pipeline", "runs/diffusion/pipeline")  # a toy, which sample.py takes only if it is named
 TRAIN_DIFFUSION = ("--steps", 2, *STAGES, "--hearts-per-batch", 4, "--preset", "nano")
 
 
@@ -66,7 +67,8 @@ def trained(shell, phantom_data):
 @pytest.fixture(scope="module")
 def sampled(shell, trained, phantom_data):
     """The folder of one patient of the test split, two samples."""
-    shell("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 2, "--steps", 2, "--mri", phantom_data)
+    options = ("--samples", 2, "--steps", 2, "--mri", phantom_data, *THIS_ONE)
+    shell("sample", "--ecg", ecg_path(phantom_data, 0), *options)
     return trained / "out" / ecg_path(phantom_data, 0).stem
 
 
@@ -165,6 +167,8 @@ def test_every_record_carries_seed_configuration_weights_and_code(trained, sampl
     assert json.loads((sampled / "heart.json").read_text()).keys() >= MADE_BY | {"seed", "weights_sha256"}
     about = json.loads((runs / "diffusion" / "pipeline" / "training.json").read_text())
     assert about.keys() >= MADE_BY | {"seed"}
+    assert set(about["validation"]["ceiling_r2"]) == set(PHENOTYPES)
+    assert about["validation"]["autoencoder"] == json.loads((runs / "autoencoder" / "report.json").read_text())
     card = (runs / "diffusion" / "pipeline" / "README.md").read_text()
     told = [about["configuration_sha256"], about["code_version"], weights_sha256(runs / "diffusion" / "pipeline")]
     assert all(word in card for word in told) and "- seed: 0" in card
@@ -173,7 +177,7 @@ def test_every_record_carries_seed_configuration_weights_and_code(trained, sampl
 
 
 def test_hearts_already_sampled_are_measured_without_controls(shell, trained, phantom_data, unseen_data):
-    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
+    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts", *THIS_ONE)
     options = ("--hearts", "hearts", "--split", "all", "--samples", 1, "--output", "report_of_hearts")
     shell("evaluate_samples", "--data", unseen_data, "--training-data", phantom_data, *options)
     report = json.loads((trained / "report_of_hearts" / "report.json").read_text())
@@ -185,7 +189,7 @@ def test_another_segmenters_label_maps_take_the_place_of_our_own(shell, trained,
     """Label maps of the true hearts, in ACDC's numbering, replace those of the generated hearts and score as truth."""
     cohort = prepare_cohort(unseen_data, trained / "runs" / "prepared", Preparation(GEOMETRY), quiet=True)
     affine = canonical_affine(GEOMETRY)
-    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts")
+    shell("sample", "--ecg", unseen_data / "ecg", "--samples", 1, "--steps", 1, "--output", "hearts", *THIS_ONE)
     for row, eid in enumerate(cohort.eid):
         folder = tmp_path / f"{eid}_20205_2_0"
         folder.mkdir()

@@ -15,9 +15,9 @@ import pytest
 from cohort.cine import read_nifti
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError, exit_code_of
-from cohort.person import read_persons
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.pseudonym import Naming, read_key
+from cohort.study_tables import read_persons
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from tests.torture import canaries, damaged
 
@@ -167,6 +167,30 @@ def test_with_a_key_the_name_of_the_file_goes_nowhere_either(sample, planted, ke
     assert {caption.split(":")[0] for caption in captions if ":" in caption} == names
     assert not canaries.hits(said.encode(), EIDS) and not canaries.hits(" ".join(captions).encode(), EIDS)
     assert not canaries.found_in(files(tmp_path / "out"), tmp_path, EIDS)
+
+
+def test_with_a_key_no_refusal_names_an_eid(sample, planted, key, tmp_path):
+    """Two files of one name, a file that is not there, folders and MRIs whose paths hold an eid."""
+    good = next(iter(sorted((planted / "ecg").iterdir())))
+    twice, alone = tmp_path / good.stem / "twice", tmp_path / good.stem / "alone"
+    for folder in (twice, alone):
+        folder.mkdir(parents=True)
+        shutil.copy(good, folder)
+    (twice / f"{good.stem}.csv").write_text("1,2\n")
+    (alone / f"{FIRST_EID + 9}_20205_2_0.xml").write_text("no ECG")
+    mri = tmp_path / f"{FIRST_EID}_20209_2_0.nii.gz"
+    mri.write_bytes(b"no NIfTI")
+    for options, words in (
+        (("--ecg", twice), "several files"),
+        (("--ecg", tmp_path / f"{FIRST_EID}_20205_2_0.xml"), "does not exist"),
+        (("--ecg", alone), "1 of 2"),
+        (("--ecg", good, "--mri", mri), ""),
+        (("--ecg", good, "--mri", tmp_path / str(FIRST_EID)), "does not exist"),
+        (("--ecg", good, "--pipeline", tmp_path / str(FIRST_EID)), "not a trained pipeline"),
+        (("--ecg", good, "--output", tmp_path / str(FIRST_EID)), ""),
+    ):
+        _, said = sample(*options, "--pseudonymise", key)
+        assert words in said and said and not canaries.hits(said.encode(), EIDS), said
 
 
 def test_a_pseudonym_changes_the_name_and_not_the_heart(sample, planted_ecg, key, tmp_path):

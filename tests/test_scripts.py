@@ -1,5 +1,6 @@
 """Every script shows its help, and answers a user's mistake with one line and exit code 2."""
 
+import csv
 import gzip
 import importlib
 import json
@@ -13,9 +14,9 @@ import numpy as np
 import pytest
 
 from cohort.errors import exit_code_of
+from cohort.lock import try_locked
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from sampling.inputs import SIMULATED_ONLY
-from sampling.model_card import REAL, SIMULATED
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = [
@@ -149,7 +150,7 @@ def test_without_a_pipeline_it_says_how_to_train_one(run, phantom_data, released
 
 
 def test_released_weights_are_used_and_warn_of_whoever_is_not_simulated(run, tiny_pipeline, phantom_data, released):
-    tiny_pipeline.save(released, describe=lambda folder: (folder / "README.md").write_text(SIMULATED))
+    tiny_pipeline.save(released)
     simulated = ecg_path(phantom_data, 0)
     shutil.copy(simulated, "somebody.xml")
     for path, warned in ((simulated, False), ("somebody.xml", True)):
@@ -160,11 +161,20 @@ def test_released_weights_are_used_and_warn_of_whoever_is_not_simulated(run, tin
         assert record["pipeline"] == "phantom"
 
 
-def test_a_pipeline_taught_by_real_people_warns_of_none(run, saved_pipeline, phantom_data):
-    Path("runs/diffusion/pipeline/README.md").write_text(REAL)
+def test_a_pipeline_taught_by_real_people_warns_of_none(run, tiny_pipeline, phantom_data):
+    tiny_pipeline.register_to_config(trained_on="real")
+    tiny_pipeline.save(Path("runs/diffusion/pipeline"))
     shutil.copy(ecg_path(phantom_data, 0), "somebody.xml")
     code, _, error = run("sample", "--ecg", "somebody.xml", "--samples", 1, "--steps", 1)
     assert code == 0 and SIMULATED_ONLY not in error
+
+
+def test_a_pipeline_that_does_not_say_who_taught_it_warns_and_counts_as_simulated(run, saved_pipeline, phantom_data):
+    index = Path("runs/diffusion/pipeline/model_index.json")
+    index.write_text(json.dumps({k: v for k, v in json.loads(index.read_text()).items() if k != "trained_on"}))
+    shutil.copy(ecg_path(phantom_data, 0), "somebody.xml")
+    code, _, error = run("sample", "--ecg", "somebody.xml", "--samples", 1, "--steps", 1)
+    assert code == 0 and "does not say who taught it" in error and SIMULATED_ONLY in error
 
 
 @pytest.mark.parametrize(
@@ -195,6 +205,11 @@ def test_an_ecg_that_is_none_is_refused_by_name(run, saved_pipeline, phantom_dat
         (("--mri", "nowhere"), "nowhere"),
         (("--persons", "nobody.csv"), "nobody.csv"),
         (("--sampling-rate", 123), "500 Hz"),
+        (("--sampling-rate", "nan"), "--sampling-rate"),
+        (("--guidance-scale", "nan"), "--guidance-scale"),
+        (("--guidance-scale", "inf"), "--guidance-scale"),
+        (("--guidance-scale", 1e30), "--guidance-scale"),
+        (("--steps", 100_000), "--steps"),
     ],
 )
 def test_an_option_out_of_order_is_refused(run, saved_pipeline, phantom_data, arguments, word):
@@ -222,11 +237,54 @@ def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, p
     assert code == 2 and "bad.xml" in error and "1 of 3" in error and "Traceback" not in error
     made = sorted(path.parent.name for path in (tmp_path / "out").glob("*/heart.json"))
     assert made == [ecg_path(phantom_data, index).stem for index in (0, 1)]
+    with (tmp_path / "out" / "refused.csv").open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["file", "code", "fault"] and [row[0] for row in rows] == ["ecgs/bad.xml"] and all(rows[0])
+    (tmp_path / "ecgs" / "bad.xml").unlink()
+    code, out, _ = run("sample", "--ecg", "ecgs", "--samples", 1, "--steps", 1)
+    assert code == 0 and "2 patients were finished" in out and "pseudo-MRIs" not in out  # nothing was written
+    assert not (tmp_path / "out" / "refused.csv").exists()
+
+
+def test_the_last_line_names_what_was_written(run, saved_pipeline, phantom_data, tmp_path):
+    code, out, _ = run("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 2, "--steps", 1)
+    named = out.splitlines()[-1].partition("(")[2].rstrip(")").split(", ")
+    there = {path.name for path in (tmp_path / "out" / ecg_path(phantom_data, 0).stem).iterdir()}
+    assert code == 0 and set(named) == there
+
+
+def test_another_command_in_the_same_output_folder_is_refused(run, saved_pipeline, phantom_data, tmp_path):
+    held = try_locked(tmp_path / "out" / "sample")
+    command = ("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1)
+    refused(run(*command), "another sample.py", "--output")
+    assert not list((tmp_path / "out").glob("*/heart.json"))
+    held.release()
+    assert run(*command)[0] == 0
+
+
+def test_an_empty_record_of_an_earlier_run_is_no_finished_patient(run, saved_pipeline, phantom_data, tmp_path):
+    record = tmp_path / "out" / ecg_path(phantom_data, 0).stem / "heart.json"
+    record.parent.mkdir(parents=True)
+    record.touch()
+    code, out, _ = run("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1)
+    assert code == 0 and "finished by an earlier run" not in out and json.loads(record.read_text())["samples"] == 1
+
+
+def test_a_hostile_name_reaches_the_terminal_as_printable_lines(run, saved_pipeline, phantom_data, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    for index, name in enumerate(("a\x1b[2J\nerror: all is well.xml", "b\u202e.xml")):
+        shutil.copy(ecg_path(phantom_data, index), tmp_path / "ecgs" / name)
+    (tmp_path / "ecgs" / "c\x1b[31m.xml").write_text("no ECG")
+    code, out, error = run("sample", "--ecg", "ecgs", "--samples", 1, "--steps", 1)
+    lines = [line for line in (out + error).splitlines() if "ECGs:" not in line]  # but for the progress bar
+    assert code == 2 and all(line.isprintable() for line in lines)
+    assert sum(line.startswith("error: ") for line in lines) == 2  # the refusal, and how many there were
 
 
 def test_an_ecg_with_a_hostile_name_stays_inside_the_output(run, saved_pipeline, tmp_path):
     time = np.arange(5000) / 500
     ecg = np.linspace(0.5, 1.5, 12)[:, None] * np.exp(-((time % 1 - 0.3) ** 2) / 2e-4)
+    ecg[2:6] = ecg[1] - ecg[0], -(ecg[0] + ecg[1]) / 2, ecg[0] - ecg[1] / 2, ecg[1] - ecg[0] / 2
     np.save(tmp_path / "..%2f..%2f-rf ;x.npy", ecg)
     code, _, _ = run("sample", "--ecg", "..%2f..%2f-rf ;x.npy", "--sampling-rate", 500, "--samples", 1, "--steps", 1)
     assert code == 0

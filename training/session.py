@@ -10,6 +10,8 @@ from .order import keyed_generator, rows_of_step
 from .recipe import Recipe
 from .run import Run
 
+PROJECT = "ecg-to-mri"  # as trackers call it; each stage is one run of it
+
 
 @dataclass(frozen=True)
 class Session:
@@ -46,7 +48,8 @@ class Session:
             tracker.finish()
         self.accelerator.trackers = []
         self.accelerator.project_configuration.logging_dir = str(self.run.folder / "tensorboard")
-        self.accelerator.init_trackers(title, config=asdict(self.recipe) | {"seed": self.seed})
+        names = {"wandb": {"name": title}, "mlflow": {"run_name": title}}
+        self.accelerator.init_trackers(PROJECT, asdict(self.recipe) | {"seed": self.seed}, names)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """One line of metrics.jsonl, and the same to the trackers."""

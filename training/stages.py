@@ -17,6 +17,7 @@ from models.heart_prior import HeartPrior
 from models.presets import PRESETS, Preset, preset_for
 from models.segmenter import Segmenter
 from sampling.inputs import ecg_limits
+from sampling.model_folder import REAL, SIMULATED
 from sampling.pipeline import ECGToMRIPipeline, load_part
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
@@ -220,7 +221,14 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
+        trained_on=taught_by(training.options),
     )
+
+
+def taught_by(options: DiffusionOptions) -> str:
+    """SIMULATED where every cohort it learns from is a phantom's, which holds a cohort.json; else REAL."""
+    folders = [folder for folder in (options.data, options.more_ecgs) if folder]
+    return SIMULATED if all((folder / "cohort.json").exists() for folder in folders) else REAL
 
 
 def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:

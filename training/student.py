@@ -2,12 +2,14 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
 from accelerate import Accelerator
+from torch import Tensor
 
 from cohort.disk import write_json
 from cohort.errors import InputError
@@ -62,17 +64,10 @@ def distil(
     recipe = Recipe(options.optimiser_steps, options.learning_rate, ema_decay=0.99, **every)
     run = Run(options.output, settings, accelerator.is_main_process)
     session = Session(run, recipe, accelerator, options.seed)
+    counts = {"train": options.pairs, "validation": min(options.pairs, HELD_OUT_PAIRS)}
     pairs, held_out = (
-        teacher_pairs(
-            options.output / "pairs" / split,
-            count,
-            heart_maker(teacher, options.teacher_steps, cohort, split, dropout, options.seed),
-            accelerator,
-        )
-        for split, count, dropout in (
-            ("train", options.pairs, options.condition_dropout),
-            ("validation", min(options.pairs, HELD_OUT_PAIRS), 0.0),
-        )
+        teacher_pairs(options.output / "pairs" / split, count, hearts_of(options, teacher, cohort, split), accelerator)
+        for split, count in counts.items()
     )
     student, sampler = deepcopy(teacher.denoiser), FlowSampler(teacher.scheduler, options.steps)
     judge = (sampler, held_out, teacher.places, options.hearts_per_batch, accelerator.device)
@@ -81,6 +76,14 @@ def distil(
     if session.main:
         errors = before, end_error(student, *judge)
         save_student(options, teacher, student, settings, errors)
+
+
+def hearts_of(
+    options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort, split: str
+) -> Callable[[Tensor], dict[str, Tensor]]:
+    """What makes the teacher's hearts of a split (`heart_maker`). The condition is withheld in training alone."""
+    dropout = options.condition_dropout if split == "train" else 0.0
+    return heart_maker(teacher, options.teacher_steps, cohort, split, dropout, options.seed)
 
 
 def save_student(

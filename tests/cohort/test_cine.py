@@ -1,5 +1,7 @@
 """What is written is what is read. Damaged, hostile and unusual files: test_bad_nifti.py."""
 
+import itertools
+
 import nibabel as nib
 import numpy as np
 import pytest
@@ -39,6 +41,8 @@ def test_voxels_affine_spacing_and_frame_interval_survive_a_round_trip(tmp_path,
 def test_an_unknown_frame_interval_stays_unknown(tmp_path):
     write_nifti(tmp_path / "a.nii.gz", CineStack(stack().voxels, oblique()))
     assert read_nifti(tmp_path / "a.nii.gz").frame_interval_s is None
+    header = nib.load(tmp_path / "a.nii.gz").header
+    assert header["pixdim"][4] == 1 and header.get_xyzt_units() == ("mm", "unknown")  # ITK takes no interval of 0
 
 
 def test_the_same_stack_gives_the_same_bytes_and_leaves_nothing_else_behind(tmp_path):
@@ -123,9 +127,38 @@ def test_labels_are_whole_numbers_of_the_four_classes_and_may_be_constant(tmp_pa
                 read_nifti(tmp_path / "a.nii", labels=True)
     voxels = np.full((4, 4, 2, 1), 0.5, np.float32)
     write_nifti(tmp_path / "a.nii", CineStack(voxels, oblique()))
-    with pytest.raises(InputError, match="labels other"):
+    with pytest.raises(InputError, match="not whole numbers"):
         read_nifti(tmp_path / "a.nii", labels=True)
     assert Label(1) is Label.LV_CAVITY
+
+
+def test_labels_a_hair_off_are_rounded_with_a_note(tmp_path):
+    exact = np.random.default_rng(2).integers(0, 4, (5, 6, 3, 2)).astype(np.float32)
+    for off, notes in ((0, 0), (9e-4, 1)):
+        write_nifti(tmp_path / "a.nii", CineStack(exact - np.float32(off), oblique()))
+        found = read_nifti(tmp_path / "a.nii", labels=True)
+        assert np.array_equal(found.voxels, exact) and found.voxels.dtype == np.uint8 and len(found.notes) == notes
+    write_nifti(tmp_path / "a.nii", CineStack(exact - np.float32(2e-3), oblique()))
+    with pytest.raises(InputError, match="not whole numbers"):
+        read_nifti(tmp_path / "a.nii", labels=True)
+
+
+@pytest.mark.parametrize("signs", itertools.product((1, -1), repeat=3))
+@pytest.mark.parametrize("order", itertools.permutations(range(3)))
+def test_axes_parallel_to_the_scanners_state_no_orientation_whatever_their_signs_and_origin(order, signs):
+    affine = np.eye(4)
+    affine[:3, :3] = np.eye(3)[:, order] * signs * SPACING
+    affine[:3, 3] = np.random.default_rng(1).choice([0, -65.0, 104.5], 3)
+    affine[:3, :3] += 1e-5  # of a quaternion in 32 bits
+    assert not CineStack(stack().voxels, affine).states_orientation
+    tilted = affine.copy()
+    tilted[:3, :3] = turned_by(2) @ affine[:3, :3]
+    assert CineStack(stack().voxels, tilted).states_orientation and stack().states_orientation
+
+
+def turned_by(degrees: float) -> np.ndarray:
+    angle = np.radians(degrees)
+    return np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
 
 
 @pytest.mark.real

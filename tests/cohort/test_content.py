@@ -147,10 +147,11 @@ def test_what_is_no_file_has_no_content(tmp_path):
 
 def test_the_signals_of_a_header_belong_to_its_ecg(tmp_path):
     header = tmp_path / "a.hea"
-    header.write_text("a 2 500 5000\nb.dat 16 200 16 0 I\nb.dat 16 200 16 0 II\n# b2.dat\n../c.dat 16\n")
-    for name in ("b.dat", "b2.dat"):
+    lines = ["a 3 500 5000", "b.dat 16 200 16 0 I", "b.dat 16 200 16 0 II", "# b2.dat", "../c.dat 16", "Ä.dat 16 200"]
+    header.write_text("\n".join(lines), encoding="utf-8")
+    for name in ("b.dat", "b2.dat", "Ä.dat"):
         (tmp_path / name).write_bytes(b"1")
-    assert files_of_ecg(header) == [header, tmp_path / "b.dat"]
+    assert files_of_ecg(header) == [header, tmp_path / "b.dat", tmp_path / "Ä.dat"]
     assert files_of_ecg(tmp_path / "a.xml") == [tmp_path / "a.xml"]
 
 

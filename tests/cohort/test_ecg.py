@@ -13,6 +13,7 @@ from cohort.ecg import ECG, LEADS, read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.quality import quality_flags
+from tests.corpora.device_files import INDEPENDENT, write_wfdb
 
 CANARY = "Canarina"
 CANARY_PID = "9000077"
@@ -217,6 +218,35 @@ def test_wfdb_and_xml_agree_on_one_signal(tmp_path, good, unit, scale):
         assert (again.sampling_rate, again.person) == (500.0, Person("female", 61.0))
 
 
+@pytest.mark.parametrize("form", ["16", "24", "32", "80", "212", "508", "516", "524"])
+def test_every_storage_of_wfdb_gives_the_same_samples(tmp_path, form):
+    counts = np.rint(draw_ecg().signal / 0.005).astype(int)
+    if form in ("80", "508"):
+        counts = np.clip(counts, -100, 100)
+    leads = list(INDEPENDENT) if form.startswith("5") else list(LEADS)  # FLAC has room for eight
+    stored = counts[[LEADS.index(lead) for lead in leads]]
+    wfdb.wrsamp(
+        "record",
+        fs=500,
+        units=["mV"] * len(leads),
+        sig_name=leads,
+        d_signal=stored.T,
+        fmt=[form] * len(leads),
+        adc_gain=[200.0] * len(leads),
+        baseline=[0] * len(leads),
+        write_dir=str(tmp_path),
+    )
+    ecg = read_ecg(tmp_path / "record.hea")
+    assert np.array_equal(counts_of(ecg)[[LEADS.index(lead) for lead in leads]], stored)
+
+
+def test_a_header_without_a_rate_takes_the_one_that_is_given(tmp_path):
+    header = write_wfdb(tmp_path, header=lambda text: text.replace(" 500 5000", ""))
+    given, assumed = read_ecg(header, sampling_rate=500), read_ecg(header)
+    assert (given.sampling_rate, given.notes) == (500, ())
+    assert assumed.sampling_rate == 250 and [note.code for note in assumed.notes] == ["ecg_rate"]
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_plain_arrays_agree_with_the_xml(tmp_path, transposed):
     ecg = draw_ecg()
@@ -296,7 +326,18 @@ def test_each_fault_is_flagged_on_its_lead_alone():
 
 
 def test_a_limb_lead_under_another_name_is_flagged():
-    assert quality_flags(ECG(draw_ecg().signal[[1, 2, 0, *range(3, 12)]], 500.0)) == ["lead III is not II - I"]
+    rotated, replaced = draw_ecg().signal[[1, 2, 0, *range(3, 12)]], draw_ecg().signal.copy()
+    replaced[2] = replaced[6]
+    assert quality_flags(ECG(replaced, 500.0)) == ["lead III is not II - I"]
+    (flag,) = quality_flags(ECG(rotated, 500.0))
+    assert flag.startswith("lead III is not II - I, lead aVR is not -(I + II)/2, lead aVL")
+
+
+def test_an_ecg_holds_no_infinite_sample():
+    signal = draw_ecg().signal.copy()
+    signal[4, 7] = np.inf
+    with pytest.raises(ValueError, match="infinite"):
+        ECG(signal, 500.0)
 
 
 def test_an_ecg_has_twelve_rows():

@@ -80,13 +80,21 @@ def test_who_is_not_in_the_table_is_left_out_and_an_empty_cell_is_unknown(copied
     assert np.isnan(mass).tolist() == [True, False, False, False]
 
 
-def test_a_person_is_one_row_whatever_the_visits(copied, tmp_path):
+def test_a_person_is_one_row_of_the_first_visit_that_has_ecg_and_phenotypes(copied, tmp_path, capsys):
     shutil.copy(ecg_path(copied, 2), copied / "ecg" / f"{FIRST_EID}_20205_3_0.xml")
     alone = prepare(copied, tmp_path / "out")
     assert len(alone.eid) == PEOPLE and not np.array_equal(alone.ecg[0], alone.ecg[2])
     ecg_path(copied, 0).unlink()
+    capsys.readouterr()
+    assert prepare(copied, tmp_path / "out").eid.tolist() == [FIRST_EID + index for index in (1, 2, 3, 4)]
+    assert "rows are of another visit than their ECG: 1" in capsys.readouterr().out
+    first, *others = (copied / "phenotypes.csv").read_text().splitlines()
+    rows = (f"{line},{3 if line.startswith(str(FIRST_EID)) else 2}\n" for line in others)
+    (copied / "phenotypes.csv").write_text(f"{first},instance\n{''.join(rows)}")
     second_visit = prepare(copied, tmp_path / "out")
+    assert len(second_visit.eid) == PEOPLE
     np.testing.assert_array_equal(second_visit.ecg[0], second_visit.ecg[2])
+    assert np.isfinite(second_visit.phenotypes[0, 0]) and np.isnan(second_visit.person[0, [1, 3]]).sum() in (0, 2)
 
 
 def test_an_unreadable_ecg_is_left_out_and_counted(copied, tmp_path, capsys):
@@ -173,3 +181,24 @@ def test_arrays_that_hold_something_else_are_refused(copied, tmp_path, name):
     (folder / f"{name}.npy").write_bytes(content)
     with pytest.raises(InputError, match=rf"{name}\.npy: .*something else"):
         prepare(copied, tmp_path / "out")
+
+
+def test_the_visit_of_an_ecg_is_in_the_key(copied, tmp_path):
+    for name in ("persons.csv", "phenotypes.csv"):
+        header, *rows = (copied / name).read_text().splitlines()
+        later = [row.replace(",", ",3,", 1) for row in rows]
+        rows = [row.replace(",", ",2,", 1) for row in rows]
+        (copied / name).write_text("\n".join([header.replace("eid,", "eid,instance,", 1), *rows, *later]))
+    prepare(copied, tmp_path / "out")
+    path = ecg_path(copied, 0)
+    path.rename(path.with_name(path.name.replace("_20205_2_", "_20205_3_")))
+    prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["persons.csv", "phenotypes.csv"])
+def test_each_table_is_in_the_key(copied, tmp_path, name):
+    prepare(copied, tmp_path / "out")
+    drop_row(copied / name, FIRST_EID)
+    prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 2

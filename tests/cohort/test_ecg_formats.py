@@ -26,9 +26,9 @@ def written(tmp_path):
             case "wfdb":
                 write_wfdb(folder, header=lambda text: text.replace("case", stem)).rename(path)
                 (folder / "case.dat").rename(path.with_suffix(".dat"))
-            case "npy":
+            case "array" if one.suffix == ".npy":
                 np.save(path, true_ecg())
-            case "csv":
+            case "array":
                 np.savetxt(path, true_ecg(), delimiter=",")
     return paths
 

@@ -14,7 +14,18 @@ from cohort.exclusion import EXCLUDED, REASONS, Exclusion, counts, read_excluded
 from cohort.heart_grid import heart_grid
 
 ROOT = Path(__file__).parents[2]
-READERS = ("cardiosoft", "device_xml", "ecg", "input_file", "leads", "muse", "wfdb_record", "cine", "heart_grid")
+READERS = (
+    "cardiosoft",
+    "device_xml",
+    "ecg",
+    "input_file",
+    "leads",
+    "muse",
+    "wfdb_record",
+    "cine",
+    "heart_grid",
+    "label_numbering",
+)
 WRITERS = {"write_nifti", "_storable", "_orthonormal"}  # refuse what they are given, not what they read
 
 

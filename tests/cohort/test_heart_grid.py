@@ -206,6 +206,93 @@ def test_more_phases_are_spread_over_the_cycle_from_ed():
         heart_grid(frame(cine, 0), frame(cine, 4), geometry=geometry)
 
 
+def rolled(stack: CineStack, frames: int) -> CineStack:
+    return CineStack(np.roll(stack.voxels, frames, axis=3), stack.affine, stack.frame_interval_s)
+
+
+@pytest.mark.parametrize("first", [1, 5, 11])
+def test_ed_is_the_largest_cavity_wherever_the_cycle_begins(first):
+    cine, labels = (CineStack(stack.voxels[..., :12], stack.affine) for stack in drawn_heart(frames=13))
+    geometry = GridGeometry(slices=6, phases=4, height=32, width=40, pixel_mm=3.0)
+    for grid in (SMALL, geometry):
+        whole = cine_grid(cine, labels, grid)
+        found = cine_grid(rolled(cine, first), rolled(labels, first), grid)
+        assert np.array_equal(found.voxels, whole.voxels) and np.array_equal(found.labels, whole.labels)
+        assert f"ED is frame {first} of the cine" in found.notes[0] and not whole.notes[0].startswith("ED is")
+
+
+def test_ed_and_es_may_be_the_only_labelled_frames():
+    cine, labels = drawn_heart(frames=12)
+    cine, labels = rolled(cine, 7), rolled(labels, 7)
+    by_hand = heart_grid(frame(cine, 7), frame(cine, 1), frame(labels, 7), frame(labels, 1), SMALL)
+    labels.voxels[..., [t for t in range(12) if t not in (7, 1)]] = 0
+    found = cine_grid(cine, labels, SMALL)
+    assert np.array_equal(found.voxels, by_hand.voxels) and np.array_equal(found.labels, by_hand.labels)
+
+
+def test_the_larger_of_two_frames_is_ed_and_files_of_their_own_are_believed():
+    cine, labels = drawn_heart()
+    found = cine_grid(rolled(cine, 1), rolled(labels, 1), SMALL)
+    assert np.array_equal(found.voxels, cine_grid(cine, labels, SMALL).voxels)
+    stills = heart_grid(frame(cine, 1), frame(cine, 0), frame(labels, 1), frame(labels, 0), SMALL)
+    assert np.array_equal(stills.labels[:, 0].any(axis=(1, 2)), found.labels[:, 1].any(axis=(1, 2)))
+    assert (stills.labels[:, 0] == Label.LV_CAVITY).sum() < (stills.labels[:, 1] == Label.LV_CAVITY).sum()
+
+
+def exchanged(voxels: np.ndarray) -> np.ndarray:
+    """Stored x, y, t, z."""
+    return voxels.transpose(0, 1, 3, 2)
+
+
+def interleaved(voxels: np.ndarray) -> np.ndarray:
+    """Stored x, y, t, z under a header that says x, y, z, t."""
+    return exchanged(voxels).ravel(order="F").reshape(voxels.shape, order="F")
+
+
+@pytest.mark.parametrize("mixed", [exchanged, interleaved])
+@pytest.mark.parametrize("labelled", [True, False])
+def test_slices_and_frames_that_are_mixed_up_are_refused(mixed, labelled):
+    cine, labels = drawn_heart(frames=20)
+    one, other = (CineStack(mixed(stack.voxels), stack.affine, 0.03) for stack in (cine, labels))
+    with pytest.raises(InputError, match="slices are more alike than its .* frames"):
+        cine_grid(one, other if labelled else None, SMALL)
+
+
+def test_one_slice_is_no_stack_and_no_heart_is_longer_than_a_chest():
+    cine, _ = drawn_heart(frames=5)
+    with pytest.raises(InputError, match="one slice, such as a long-axis view"):
+        cine_grid(CineStack(cine.voxels[:, :, :1], cine.affine), geometry=SMALL)
+    with pytest.raises(InputError, match="is 360 mm long"):
+        cine_grid(CineStack(cine.voxels, cine.affine @ np.diag([1, 1, 4, 1])), geometry=SMALL)
+
+
+def test_the_interval_of_phases_spread_over_a_cycle_is_written(tmp_path):
+    cine, labels = drawn_heart(frames=8)
+    geometry = GridGeometry(slices=6, phases=4, height=32, width=40, pixel_mm=3.0)
+    write_nifti(tmp_path / "a.nii.gz", to_cine(cine_grid(cine, labels, geometry)))
+    assert read_nifti(tmp_path / "a.nii.gz").frame_interval_s == pytest.approx(0.06)
+    assert to_cine(cine_grid(cine, labels, SMALL)).frame_interval_s is None  # ED to ES is no interval of frames
+
+
+def test_what_reading_mended_is_told(tmp_path):
+    """In both layouts: labels a hair off, and numbered as ACDC does."""
+    cine, labels = drawn_heart()
+    acdc = np.array([0, 3, 2, 1], np.float32)[labels.voxels]
+    off = CineStack(acdc * np.float32(1.0001), labels.affine)
+    stacks = {"cine": cine, "ed": frame(cine, 0), "es": frame(cine, 1)}
+    stacks |= {"labels_cine": off, "labels_ed": frame(off, 0), "labels_es": frame(off, 1)}
+    paths = {name: tmp_path / f"{name}.nii.gz" for name in stacks}
+    for name, stack in stacks.items():
+        write_nifti(paths[name], stack)
+    for names in (("cine", "labels_cine"), ("ed", "es", "labels_ed", "labels_es")):
+        grid = read_heart(Subject(9_000_001, 2, images=ShortAxis(**{name: paths[name] for name in names})), SMALL)
+        assert np.array_equal(grid.labels, cine_grid(cine, labels, SMALL).labels)
+        assert [note.split(":")[0] for note in grid.notes[:2]] == [
+            "labels a hair off whole numbers were rounded",
+            "the label map has ACDC's numbers (1 RV, 3 LV)",
+        ]
+
+
 def frame_labels(labels: CineStack, every: int) -> CineStack:
     return CineStack(labels.voxels[..., ::every], labels.affine)
 
@@ -224,11 +311,23 @@ def test_what_cannot_be_gridded_is_refused():
         cine_grid(flat, labels, SMALL)
 
 
-def test_missing_orientation_and_odd_planes_are_told():
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, 1), (1, -1, -1)])
+@pytest.mark.parametrize("origin", [0, -65.0])
+def test_an_orientation_that_cannot_be_known_is_refused(signs, origin):
     cine, labels = drawn_heart()
+    affine = np.diag([*np.array([2.0, 2.0, 10.0]) * signs, 1.0])
+    affine[:2, 3] = origin
+    for given in (labels, None):
+        with pytest.raises(InputError, match="states no orientation .* the sform") as refusal:
+            cine_grid(CineStack(cine.voxels, affine), given and CineStack(given.voxels, affine), SMALL)
+        assert refusal.value.code == "orientation"
+
+
+def test_odd_planes_are_told():
+    cine, labels = drawn_heart()
+    tilt = np.array([[0.1, 0, 10, 3], [2, 0, 0.5, 4], [0, 2, 0, 5], [0, 0, 0, 1.0]])
     for affine, note in (
-        (np.diag([2.0, 2.0, 10.0, 1.0]), "states no orientation"),
-        (np.array([[0, 0, 10, 3], [2, 0, 0, 4], [0, 2, 0, 5], [0, 0, 0, 1.0]]), "sagittal"),
+        (tilt, "sagittal"),
         (short_axis_affine((2, 2, 10))[:, [2, 1, 0, 3]] * [0.2, 1, 5, 1], "is a guess"),
     ):
         grid = cine_grid(CineStack(cine.voxels, affine), CineStack(labels.voxels, affine), SMALL)
@@ -259,6 +358,12 @@ def test_real_volumes_survive_slices_of_17_7_mm(real_heart):
         for label in (Label.LV_CAVITY, Label.LV_MYOCARDIUM):
             native = volume_ml(labels.voxels[..., number], labels.affine, label)
             assert volume_ml(grid.labels[:, phase], grid.affine, label) == pytest.approx(native, rel=0.05)
+
+
+@pytest.mark.real
+def test_a_real_long_axis_view_is_refused_by_name(real_files):
+    with pytest.raises(InputError, match="one slice, such as a long-axis view"):
+        cine_grid(read_nifti(real_files / "mri" / "la_4ch.nii.gz"))
 
 
 @pytest.mark.real

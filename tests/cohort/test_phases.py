@@ -2,8 +2,24 @@
 
 import numpy as np
 
-from cohort.phases import PHASES, end_systole, phase_stems
+from cohort.phases import PHASES, end_diastole, end_systole, phase_stems
 from cohort.subjects import IMAGE_STEMS
+
+
+def test_end_diastole_is_frame_0_unless_another_cavity_is_clearly_larger():
+    assert end_diastole(np.array([120, 90, 50, 123])) == 0  # a label map trembles
+    assert end_diastole(np.array([60, 90, 50, 123])) == 3
+    assert end_diastole(np.array([0, np.nan, 50, 0, 123])) == 4
+
+
+def test_one_labelled_frame_may_be_ed_or_es():
+    assert end_diastole(np.array([0, 0, 50])) == end_diastole(np.zeros(3)) == 0
+
+
+def test_end_systole_comes_after_ed_round_the_cycle():
+    assert end_systole(np.array([60, 50, 90, 123, 80]), ed=3) == 1
+    assert end_systole(np.array([0, 50, 0, 123, 0]), ed=3) == 1
+    assert end_systole(np.array([0, 0, 123]), ed=2) == 2
 
 
 def test_end_systole_is_the_smallest_cavity_after_end_diastole():

@@ -3,13 +3,16 @@ import os
 import shutil
 import signal
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cohort.check_prepared import main as check_prepared
 from cohort.cine import Label
+from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
+from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
 from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort
 from cohort.subjects import split_of
@@ -57,6 +60,25 @@ def test_a_second_visit_goes_with_the_first(prepared, copied, tmp_path, geometry
     visits = np.flatnonzero(cohort.eid == eid)
     assert len(visits) == 2 and cohort.instance[visits].tolist() == [2, 3]
     assert set(visits) <= set(cohort.rows(split_of(eid)))
+
+
+def test_a_second_visit_takes_its_own_row_and_no_other_visits_age_weight_or_heart(copied, tmp_path, geometry, capsys):
+    for visit in (3, 4):
+        shutil.copytree(copied / "NIFTI" / str(FIRST_EID), copied / "NIFTI" / f"{FIRST_EID}_{visit}")
+        (copied / "NIFTI" / f"{FIRST_EID}_{visit}" / "seg_sa_ED.nii.gz").unlink()
+        (copied / "NIFTI" / f"{FIRST_EID}_{visit}" / "seg_sa_ES.nii.gz").unlink()
+        bare = replace(read_ecg(ecg_path(copied, 0)), person=Person())
+        write_cardiosoft(copied / "ecg" / f"{FIRST_EID}_20205_{visit}_0.xml", bare)
+    rows = f"{FIRST_EID},2,F,61,164,70\n{FIRST_EID},3,F,66,163,75\n"
+    (copied / "persons.csv").write_text(f"eid,instance,sex,age,height_cm,weight_kg\n{rows}")
+    (copied / "phenotypes.csv").write_text(f"eid,lvedv,CRP\n{FIRST_EID},150,3\n")
+    cohort = prepare(copied, tmp_path / "out", geometry)
+    known = dict(zip(cohort.instance[:3].tolist(), cohort.person[:3], strict=True))
+    assert known[2].tolist() == [0, 61, 164, 70] and known[3].tolist() == [0, 66, 163, 75]
+    np.testing.assert_array_equal(known[4], np.float32([0, np.nan, 163, np.nan]))
+    assert cohort.phenotypes[0, 0] == 150 and np.isnan(cohort.phenotypes[1:3]).all()
+    told = capsys.readouterr().out
+    assert "nobody knows: CRP" in told and "age and weight are not taken: 1" in told
 
 
 def test_what_the_study_knows_comes_before_what_is_counted(prepared):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from cohort import preprocessing
 from cohort.ecg import ECG, read_ecg
-from cohort.preprocessing import LARGEST_MV, ecg_input
+from cohort.preprocessing import LARGEST_MV, ecg_input, part_used
 
 
 def sines(frequency_hz: float, rate: float, seconds: float = 10.0, amplitude: float = 1.0) -> ECG:
@@ -72,6 +73,24 @@ def test_a_short_recording_is_followed_by_zeros():
 def test_a_long_recording_is_cut_to_its_first_seconds():
     long, short = (ecg_input(sines(10, 500, seconds=seconds))[0] for seconds in (600, 12))
     assert np.array_equal(long, short)
+
+
+@pytest.mark.parametrize("seconds", [6, 10, 600])
+def test_what_is_left_out_or_filled_up_is_told(seconds):
+    told = {6: ["it lasts 6.0 s, not 10 s"], 600: ["it lasts 600.0 s, and its first 10 s are used"]}
+    assert [note.words for note in part_used(sines(10, 500, seconds=seconds))] == told.get(seconds, [])
+
+
+def test_a_lead_that_is_flat_in_the_seconds_used_is_masked_whatever_follows():
+    signal = sines(10, 500, seconds=60).signal.copy()
+    signal[7, :5000] = 0
+    assert np.flatnonzero(~ecg_input(ECG(signal, 500))[1]).tolist() == [7]
+
+
+def test_what_comes_out_is_finite_or_nothing_comes_out(monkeypatch):
+    monkeypatch.setattr(preprocessing, "_resample", lambda millivolts, *rates: millivolts * np.nan)
+    with pytest.raises(ValueError, match="not numbers"):
+        ecg_input(sines(10, 500))
 
 
 def test_another_rate_and_duration_may_be_asked_for():

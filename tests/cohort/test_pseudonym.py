@@ -82,6 +82,32 @@ def test_a_fault_is_told_without_name_path_or_eid(tmp_path):
         assert word not in told
 
 
+def test_anybody_elses_eid_is_hidden_too_and_a_longer_number_is_none(tmp_path):
+    naming = Naming(b"k" * 16)
+    text = "9000002_20205_2_0.dat of 9000003; 12345678901 bytes"
+    told = str(naming.of_fault(InputError("a", text, text), tmp_path / "a.xml", "a"))
+    assert "9000002" not in told and "9000003" not in told and "12345678901" in told
+    assert "9000002" not in naming.shown(text) and "9000002" in Naming().shown(text)
+
+
+@pytest.mark.parametrize("key", [None, b"k" * 16])
+def test_nothing_of_a_name_that_a_terminal_obeys_is_shown(key, tmp_path):
+    naming, path = Naming(key), tmp_path / "a\x1b[2J\nerror: b\u202e.xml"
+    shown = (naming.of_file(path, "a"), naming.shown(path), str(naming.of_fault(InputError(path, "c", "d"), path, "a")))
+    assert all(text.isprintable() for text in shown)
+
+
+def test_a_fault_from_anywhere_hides_eids_where_there_is_a_key():
+    fault = InputError("NIFTI/9000001/sa.nii.gz", "is not that of 9000002", "see 9000003", code="crc")
+    with pytest.raises(InputError) as refusal, Naming(b"k" * 16).hiding():
+        raise fault
+    assert not {"9000001", "9000002", "9000003"} & set(str(refusal.value).replace("/", " ").split())
+    assert refusal.value.code == "crc" and "sa.nii.gz" in str(refusal.value)
+    with pytest.raises(InputError) as refusal, Naming().hiding():
+        raise fault
+    assert refusal.value is fault
+
+
 def test_a_name_of_one_letter_is_hidden_and_the_words_around_it_are_not(tmp_path):
     path = tmp_path / "a.npy"
     told = Naming(b"k" * 16).of_fault(InputError(path, "a.npy has a flat lead aVR", "mend a"), path, "a")

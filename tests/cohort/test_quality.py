@@ -5,6 +5,7 @@ import pytest
 
 from cohort.cine import CineStack, Label, read_nifti
 from cohort.ecg import ECG, read_ecg
+from cohort.heart_grid import stack_axes
 from cohort.quality import (
     Finding,
     arms_swapped,
@@ -76,6 +77,47 @@ def test_flags_are_the_words_of_the_findings(phantoms):
     assert quality_flags(ecg) == ["lead V3 is flat"] == [finding.words for finding in ecg_findings(ecg)]
 
 
+def test_of_a_long_recording_only_the_part_that_is_used_is_judged(phantoms):
+    later, earlier = (np.tile(phantoms[0].signal, 6) for _ in range(2))
+    later[8, 20_000:] = 0
+    earlier[8, 1_000:4_000] = 0
+    assert quality_flags(ECG(later, RATE)) == []
+    assert quality_flags(ECG(earlier, RATE)) == ["lead V3 is flat for 6.0 s"]
+
+
+@pytest.mark.parametrize(("beats", "clipped"), [(1, False), (8, True)])
+def test_a_lead_is_clipped_only_where_several_beats_are(beats, clipped):
+    time = np.arange(5000) / RATE
+    wave = np.exp(-((((time % 1.0) - 0.4) / 0.03) ** 2))
+    signal = np.tile(wave, (12, 1)) * np.linspace(1.0, 2.0, 12)[:, None]
+    signal[8, : round(beats * RATE)] = np.minimum(3 * wave, 2.0)[: round(beats * RATE)]
+    signal[:6] = 0.0  # no limb leads, no rules
+    assert ("ecg_lead_clipped" in codes(ecg_findings(ECG(signal, RATE)))) is clipped
+
+
+@pytest.mark.parametrize(
+    ("rows", "sign", "words"),
+    [
+        ((0, 1, 2, 3, 5, 4), (1, 1, 1, 1, 1, 1), "aVL and aVF look exchanged"),
+        ((0, 1, 2, 3, 4, 5), (1, 1, 1, -1, 1, 1), "aVR looks negated"),
+        ((1, 0, 2, 3, 4, 5), (1, 1, 1, 1, 1, 1), "I and II look exchanged"),
+        ((4, 0, 3, 1, 5, 2), (1, 1, -1, 1, 1, 1), "they look like Cabrera's order aVL, I, -aVR, II, aVF, III"),
+    ],
+)
+def test_limb_leads_that_contradict_one_another_are_told_with_what_mends_them(phantoms, rows, sign, words):
+    for ecg in phantoms:
+        signal = ecg.signal.copy()
+        signal[:6] = signal[list(rows)] * np.array(sign)[:, None]
+        (finding,) = [one for one in ecg_findings(ECG(signal, RATE)) if one.code == "ecg_limb_leads"]
+        assert finding.words.endswith(words) and finding.words.startswith("lead ")
+
+
+def test_what_the_reader_took_for_granted_is_a_finding(phantoms):
+    note = Finding("ecg_unit", "the file names no unit")
+    ecg = ECG(phantoms[0].signal, RATE, notes=(note,))
+    assert ecg_findings(ecg) == [note] and quality_flags(ecg) == ["the file names no unit"]
+
+
 @pytest.mark.real
 def test_of_real_ecgs_only_the_flat_leads_are_objected_to(real_files):
     paths = [*real_files.glob("ecg_*/*.xml"), *(real_files / "ecg_wfdb").glob("*.hea")]
@@ -96,10 +138,21 @@ def heart() -> tuple[tuple[CineStack], tuple[CineStack]]:
     affine = cine.affine.copy()
     affine[:3, 3] -= 2 * affine[:3, 2]
     voxels = np.pad(labels.voxels, pad)
-    voxels[30:36, 15:20, 3:8] = Label.RV_CAVITY
     voxels[18:22, 16:20, [2, 8]] = Label.LV_CAVITY  # the first and the last slice would show wall alone
-    images = np.pad(cine.voxels, pad, mode="reflect")
+    images = np.pad(cine.voxels, pad, mode="edge")
+    images = images + 8 * np.arange(images.shape[2], dtype=np.int16)[:, None]  # neighbours are the most alike
+    right = towards_the_right(cine)
+    voxels[..., 3:8, :][right] = Label.RV_CAVITY
+    images[..., 3:8, :][right] = 400
     return (CineStack(images, affine, 0.03),), (CineStack(voxels, affine, 0.03),)
+
+
+def towards_the_right(stack: CineStack) -> np.ndarray:
+    """(x, y) bool: a disc 33 mm from the middle, towards the patient's right."""
+    x, y = np.ogrid[: stack.voxels.shape[0], : stack.voxels.shape[1]]
+    step = -stack_axes(stack)[0][:, 0] @ (stack.affine[:3, :2] / stack.spacing_mm[:2])
+    middle = (np.array(stack.voxels.shape[:2]) - 1) / 2 + 33 * step / stack.spacing_mm[:2]
+    return ((x - middle[0]) * stack.spacing_mm[0]) ** 2 + ((y - middle[1]) * stack.spacing_mm[1]) ** 2 < 7**2
 
 
 def changed(images, maps, voxels=lambda v: v, labels=lambda v: v, affine=lambda a: a):
@@ -135,6 +188,10 @@ def identity(affine: np.ndarray) -> np.ndarray:
     return np.diag([*np.linalg.norm(affine[:3, :3], axis=0), 1.0])
 
 
+def itk_identity(affine: np.ndarray) -> np.ndarray:
+    return np.diag([-1.0, -1.0, 1.0, 1.0]) @ identity(affine) + 9 * np.eye(4, k=3)
+
+
 def turned(affine: np.ndarray) -> np.ndarray:
     return np.diag([*np.linalg.norm(affine[:3, :3], axis=0), 1.0])[[2, 0, 1, 3]] + np.eye(4, k=3)
 
@@ -145,15 +202,87 @@ FAULTS = {
     "mri_label_gap": [{"labels": lambda v: emptied(v, 5)}],
     "mri_labels": [{"labels": lambda v: without(v, Label.RV_CAVITY)}],
     "mri_slice_shift": [{"voxels": stepped, "labels": stepped}],
-    "mri_phases": [{"voxels": lambda v: v[..., ::-1], "labels": lambda v: v[..., ::-1]}],
+    "mri_phases": [{"labels": lambda v: np.repeat(v[..., :1], 2, axis=3)}],
     "mri_still": [{"voxels": lambda v: np.repeat(v[..., :1], 2, axis=3)}],
-    "mri_orientation": [{"affine": identity}, {"affine": turned}],
+    "mri_orientation": [{"affine": identity}, {"affine": itk_identity}, {"affine": turned}],
     "mri_spacing": [
         {"affine": lambda a: a @ np.diag([1, 1, 1.4, 1])},
         {"affine": lambda a: a @ np.diag([1.3, 1.3, 1, 1])},
     ],
     "mri_few_slices": [{"voxels": lambda v: v[:, :, 2:7], "labels": lambda v: v[:, :, 2:7]}],
 }
+
+
+def tapered() -> tuple[tuple[CineStack], tuple[CineStack]]:
+    """A heart whose LV narrows towards the apex, as labels and image show."""
+    (cine,), (labels,) = heart()
+    x, y = np.ogrid[: cine.voxels.shape[0], : cine.voxels.shape[1]]
+    radius = np.hypot(2.0 * (x - 19.5), 2.2 * (y - 17.5))
+    towards_apex = float(cine.affine[:3, 2] @ stack_axes(cine)[0][:, 2]) > 0
+    for place, number in enumerate(range(2, 9) if towards_apex else range(8, 1, -1)):
+        for phase in (0, 1):
+            size = 22 - 2 * place - 3 * phase
+            drawn = np.select([radius < size, radius < size + 6], [Label.LV_CAVITY, Label.LV_MYOCARDIUM])
+            kept = labels.voxels[:, :, number, phase]
+            kept[...] = np.where(kept == Label.RV_CAVITY, kept, drawn)
+            blood = np.isin(kept, (Label.LV_CAVITY, Label.RV_CAVITY))
+            cine.voxels[:, :, number, phase] = np.where(blood, 400, 80) + 8 * number
+    return (cine,), (labels,)
+
+
+def in_order(order: list[int]) -> dict:
+    """The slices of a stack of 11 in another order."""
+    return {"voxels": lambda v: v[:, :, order], "labels": lambda v: v[:, :, order]}
+
+
+def half_turned(voxels: np.ndarray) -> np.ndarray:
+    return voxels[::-1, ::-1]  # half a turn in the slice: the RV changes sides
+
+
+EVEN_FIRST, ODD_FIRST = [*range(0, 11, 2), *range(1, 11, 2)], [*range(1, 11, 2), *range(0, 11, 2)]
+CONTRADICTIONS = {
+    "apex first": ("mri_slice_order", in_order([*range(10, -1, -1)])),
+    "even slices first": ("mri_slice_order", in_order(EVEN_FIRST)),
+    "odd slices first": ("mri_slice_order", in_order(ODD_FIRST)),
+    "halves interleaved": ("mri_slice_order", in_order(np.argsort(EVEN_FIRST).tolist())),
+    "turned": ("mri_orientation", {"voxels": half_turned, "labels": half_turned}),
+    "labels alone, upside down": ("mri_label_fit", {"labels": lambda v: v[:, :, ::-1]}),
+    "labels alone, turned": ("mri_orientation", {"labels": half_turned}),
+    "labels of another image": ("mri_label_fit", {"voxels": lambda v: np.roll(v, 17, axis=0)}),
+}
+
+
+def test_labels_that_agree_with_the_affine_and_the_image_are_left_in_peace():
+    assert mri_findings(*tapered()) == []
+
+
+@pytest.mark.parametrize("name", CONTRADICTIONS)
+def test_labels_affine_and_image_that_contradict_one_another_are_found(name):
+    code, change = CONTRADICTIONS[name]
+    assert code in codes(mri_findings(*changed(*tapered(), **change)))
+
+
+def test_interleaved_slices_are_told_by_labels_and_by_the_image():
+    words = [finding.words for finding in mri_findings(*changed(*tapered(), **in_order(EVEN_FIRST)))]
+    assert any("grows and shrinks" in said for said in words) and any("are interleaved" in said for said in words)
+
+
+def test_labels_that_show_no_contrast_do_not_fit():
+    noise = np.random.default_rng(0).integers(0, 400, (40, 36, 11, 2))
+    grey = changed(*tapered(), voxels=lambda _: noise)
+    assert codes(mri_findings(*grey)) == ["mri_label_fit"]
+
+
+@pytest.mark.parametrize("order", [EVEN_FIRST, ODD_FIRST, np.argsort(EVEN_FIRST).tolist()])
+def test_interleaved_slices_are_found_without_labels(order):
+    images, _ = changed(*tapered(), **in_order(order))
+    assert codes(mri_findings(images, (None,))) == ["mri_slice_order"]
+
+
+def test_no_heart_is_as_long_as_a_time_axis():
+    (cine,), _ = heart()
+    long = CineStack(np.repeat(cine.voxels, 2, axis=2), cine.affine, 0.03)
+    assert "mri_coverage" in codes(mri_findings((long,), (None,)))
 
 
 def test_a_good_stack_has_no_finding():

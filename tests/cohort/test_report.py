@@ -143,6 +143,25 @@ def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
     assert not found.clean and "persons.csv: it lacks the column age" in str(found)
 
 
+def test_tables_that_contradict_the_ecg_file_or_themselves_are_findings_and_strange_columns_a_note(good, tmp_path):
+    data = shutil.copytree(good, tmp_path / "UKBB")
+    stated = [read_ecg(data / "ecg" / f"{FIRST + k}_20205_2_0.xml").person for k in range(2)]
+    other = "male" if stated[0].sex == "female" else "female"
+    (data / "persons.csv").write_text(f"eid,sex,age,height_cm,weight_kg\n{FIRST},{other},,,\n{FIRST + 1},,2,,\n")
+    (data / "phenotypes.csv").write_text(f"eid,LVEDV,LVEF,CRP\n{FIRST + 2},140,2,1\n{FIRST + 3},150,60,1\n")
+    found = examine_cohort(data)
+    assert {code: [examined.subject.eid - FIRST for examined in who] for code, who in found.by_code.items()} == {
+        "table_sex": [0],
+        "table_age": [1],
+        "table_implausible": [2],
+    }
+    assert len(found.usable) == 6 and not found.clean
+    assert f"persons.csv says {other}, the ECG file says {stated[0].sex}" in str(found)
+    assert "nobody knows: CRP" in str(found) and "row 2: LVEF 2 is not within" in str(found)
+    write_page(tmp_path / "cohort.html", found, pictures=0)
+    assert "nobody knows: CRP" in (tmp_path / "cohort.html").read_text()
+
+
 def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
     write_subjects(tmp_path / "subjects.csv", ill_found)
     rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))
@@ -151,6 +170,17 @@ def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
     assert rows[5]["codes"] == "" and set(FACTS) <= set(rows[5])
     assert float(rows[5]["ecg_hz"]) == 500 and float(rows[5]["slice_step_mm"]) == 10 and int(rows[5]["frames"]) == 2
     assert 30 < float(rows[5]["heart_rate_bpm"]) < 150
+
+
+def test_label_maps_of_two_numberings_are_told_and_read_alike(good, good_found, tmp_path):
+    shutil.copytree(good, tmp_path / "UKBB")
+    for path in (tmp_path / "UKBB" / "NIFTI" / str(FIRST)).glob("seg_sa_E?.nii.gz"):
+        stack = read_nifti(path, labels=True)
+        write_nifti(path, CineStack(np.array([0, 3, 2, 1], np.uint8)[stack.voxels], stack.affine))
+    found = examine_cohort(tmp_path / "UKBB")
+    assert [examined.facts["acdc_numbers"] for examined in found.subjects][:2] == [1, 0]
+    assert "label maps of two numberings: 1 have ACDC's and were renumbered" in str(found) and not found.clean
+    assert found.subjects[0].findings == () and good_found.faults == ()
 
 
 def test_a_short_ecg_with_several_flat_leads_has_each_code_once(good, tmp_path):

@@ -165,10 +165,12 @@ def write_wfdb(
     counts: np.ndarray | None = None,
     baseline: int = 0,
     header: Callable[[str], str] = lambda text: text,
+    sums: bool = True,
 ) -> Path:
     """A record of format 16, header and signals written by hand (PhysioNet's header(5)); returns the header.
 
     Args:
+        sums: whether the header states the checksums.
         counts: (leads, T) integers of STEP_UV; those of `true_ecg` if not given. Leads of other names are noise.
         header: changes the header's text.
     """
@@ -178,7 +180,12 @@ def write_wfdb(
     stored = (counts + baseline).astype("<i2")
     gain = 1000 / STEP_UV / units_per_mv
     lines = [f"case {len(leads)} {rate:.10g} {stored.shape[1]}"]
-    lines += [f"case.dat 16 {gain:.10g}({baseline})/{unit} 16 0 0 0 0 {lead}" for lead in leads]
-    (folder / "case.hea").write_text(header("\n".join([*lines, "# Age: 61", f"# Name: {CANARY}", ""])))
+    totals = stored.sum(axis=1, dtype=int).astype("<i2") if sums else np.zeros(len(leads), int)
+    lines += [
+        f"case.dat 16 {gain:.10g}({baseline})/{unit} 16 0 0 {total} 0 {lead}"
+        for lead, total in zip(leads, totals, strict=True)
+    ]
+    text = header("\n".join([*lines, "# Age: 61", f"# Name: {CANARY}", ""]))
+    (folder / "case.hea").write_bytes(text.encode())
     (folder / "case.dat").write_bytes(stored.T.tobytes())
     return folder / "case.hea"

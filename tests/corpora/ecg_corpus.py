@@ -1,5 +1,8 @@
 """Row A2: what an ECG file means. Every case is read right, to 1 uV, or refused by name."""
 
+import base64
+import binascii
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -45,6 +48,16 @@ def _flagged(*flags: str, right: Callable[[ECG], str]) -> Callable[[ECG], str]:
         return right(found) or ("" if said == list(flags) else f"flags: {said}")
 
     return flagged
+
+
+def noted(*codes: str) -> Callable[[ECG], str]:
+    """A check that the reader told of these things, and of nothing else."""
+
+    def told(found: ECG) -> str:
+        said = [note.code for note in found.notes]
+        return "" if said == list(codes) else f"notes: {said}"
+
+    return told
 
 
 def _leads() -> list[Case]:
@@ -230,7 +243,8 @@ def _strips() -> list[Case]:
         _text("the strip, not the medians before it", whole.replace(
             "<StripData>", "<MedianSamples>" + body.replace(",", ",-") + "</MedianSamples><StripData>")),
         _text("full disclosure alone", cardiosoft(strip=disclosure)),
-        _text("full disclosure of 30 s", cardiosoft(strip=full_disclosure(30))),
+        _text("full disclosure of 30 s", cardiosoft(strip=full_disclosure(30)),
+              right=_both(right_ecg(), noted("ecg_long"))),
         _text("full disclosure in another order", cardiosoft(strip=shuffled)),
         _text("full disclosure of eight leads", cardiosoft(strip=eight)),
         _text("full disclosure at 250 Hz", cardiosoft(strip=full_disclosure(rate=250)), right=right_ecg(rate=250)),
@@ -245,6 +259,17 @@ def _strips() -> list[Case]:
     ]  # fmt: skip
 
 
+def _with_checksum(data: re.Match) -> str:
+    checksum = binascii.crc32(base64.b64decode(data[2]))
+    return f"<LeadDataCRC32>{checksum}</LeadDataCRC32>{data[0]}"
+
+
+def _of_167_cm_and_68_kg(found: ECG) -> str:
+    person = found.person
+    right = abs(person.height_cm - 167.64) < 0.01 and abs(person.weight_kg - 68.039) < 0.01
+    return "" if right else f"{person}"
+
+
 def _muse() -> list[Case]:
     half = muse(kind="Rhythm")
     stored = counts_of(true_ecg(), 4.88)
@@ -254,6 +279,12 @@ def _muse() -> list[Case]:
     quantised[3] = -(quantised[0] + quantised[1]) / 2
     quantised[4], quantised[5] = quantised[0] - quantised[1] / 2, quantised[1] - quantised[0] / 2
     twice = half[half.index("<LeadData>") : half.index("</LeadData>") + 11]
+    one = muse(leads=("V1",))
+    waveform = one[one.rindex("<Waveform>") : one.rindex("</Waveform>") + 11]
+    summed = re.sub(r"(<WaveFormData>)([^<]*)", _with_checksum, half)
+    one_sum, other_sum = re.findall(r"<LeadDataCRC32>(\d+)<", summed)[-6:-4]  # of V1 and V2
+    exchanged = summed.replace(one_sum, other_sum)
+    imperial = half.replace("</PatientDem", "<HeightIN>66</HeightIN><WeightLBS>150</WeightLBS></PatientDem")
     return [
         _text("MUSE of eight leads", half),
         _text("MUSE of twelve leads", muse(leads=LEADS)),
@@ -264,8 +295,22 @@ def _muse() -> list[Case]:
         _text("MUSE without V3", muse(leads=tuple(lead for lead in INDEPENDENT if lead != "V3")), "missing V3;"),
         _text("MUSE with a lead twice", muse(leads=(*INDEPENDENT, "V1")), "lead V1 is given twice"),
         _text("MUSE of medians alone", muse(kind="Median"), "no Waveform of type Rhythm"),
-        _text("MUSE in furlongs", muse(unit="FURLONGS"), "neither in microvolts nor in millivolts"),
-        _text("MUSE without a unit", muse(unit=""), "neither in microvolts nor in millivolts"),
+        _text("MUSE in furlongs", muse(unit="FURLONGS"), "lead I is in a unit other than uV, mV and V"),
+        _text("MUSE without a unit", muse(unit=""), right=_both(right_ecg(), noted("ecg_unit"))),
+        _text("MUSE in uV", muse(unit="uV"), right=_both(right_ecg(), noted())),
+        _text("MUSE in a namespace", half.replace("<RestingECG>", '<RestingECG xmlns="urn:ge:sapphire:dcar_1">')),
+        _text("MUSE without a type", muse(kind="").replace("<WaveformType></WaveformType>", "")),
+        _text("MUSE with a rhythm of one lead first", muse(before=waveform.replace(">V1<", ">II<"))),
+        _text("MUSE with a rhythm of other leads first", muse(before=waveform.replace(">V1<", ">X<") * 3)),
+        _text("MUSE with its checksums", summed),
+        _text("MUSE with leads exchanged", exchanged, "samples of lead V1 do not have the file's checksum"),
+        _text("MUSE at 1e300 uV a bit", muse(step="1e300"), "lead I reaches"),
+        _text("MUSE in inches and pounds", imperial, right=_both(right_ecg(), _of_167_cm_and_68_kg)),
+        _text(
+            "MUSE of 0 cm, in inches",
+            imperial.replace("<HeightIN", "<HeightCM>0</HeightCM><HeightIN"),
+            right=_of_167_cm_and_68_kg,
+        ),
         _text("MUSE without a scale", muse(step=""), "LeadAmplitudeUnitsPerBit is absent"),
         _text("MUSE without a rate", muse(base=""), "SampleBase is absent"),
         _text("MUSE of 10^400 Hz", muse(exponent="400"), "SampleExponent is not a small"),
@@ -276,18 +321,79 @@ def _muse() -> list[Case]:
     ]
 
 
+def _unsigned_sums(text: str) -> str:
+    return re.sub(r" 0 0 (-?\d+) 0 ", lambda sums: f" 0 0 {int(sums[1]) % 2**16} 0 ", text)
+
+
+def _exchanged(text: str) -> str:
+    lines = text.split("\n")
+    lines[7], lines[8] = lines[8], lines[7]  # the signals stay
+    return "\n".join(lines)
+
+
+def _no_gain(text: str) -> str:
+    return re.sub(r" 10000\(0\)/mV 16 0 0 -?\d+ 0 ", " ", text)
+
+
+def _zero_gain(text: str) -> str:
+    return text.replace(" 10000(0)/mV ", " 0 ")
+
+
+def _bomb(text: str) -> str:
+    return text.replace(" 5000\n", " 999999999\n").replace(" 16 10000", " 516 10000")
+
+
+def _in_frames_of_two(header: Path) -> None:
+    """Two samples of I, two of II, and so on, 250 times a second."""
+    header.write_text(header.read_text().replace(" 500 5000", " 250 2500").replace(" 16 10000", " 16x2 10000"))
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(2500, 2, 12)
+    samples.swapaxes(1, 2).tofile(header.with_suffix(".dat"))
+
+
+def _late_by_three(header: Path) -> None:
+    text = header.read_text()
+    line = next(line for line in text.splitlines() if line.endswith(" V2"))
+    header.write_text(text.replace(line, line.replace(" 16 10000", " 16:3 10000")))
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(5000, 12)
+    samples[:, 7] = np.roll(samples[:, 7], 3)
+    samples.tofile(header.with_suffix(".dat"))
+
+
+def _late_is_right(found: ECG) -> str:
+    worst = np.abs(found.signal - true_ecg()[:, : found.signal.shape[1]]).max()
+    return "" if found.signal.shape[1] == 4997 and worst < 1e-3 else f"{found.signal.shape}, {worst} mV wrong"
+
+
+def _flipped(header: Path) -> None:
+    samples = np.fromfile(header.with_suffix(".dat"), "<i2").reshape(5000, 12)
+    samples[1000, 7] ^= 1 << 14
+    samples.tofile(header.with_suffix(".dat"))
+
+
+def _both(*checks: Callable[[ECG], str]) -> Callable[[ECG], str]:
+    return lambda found: "; ".join(filter(None, (check(found) for check in checks)))
+
+
 def _wfdb() -> list[Case]:
     def record(name: str, refused: str = "", right: Callable | None = None, **options) -> Case:
         return Case(f"WFDB {name}", lambda folder: write_wfdb(folder, **options), refused, right or right_ecg())
 
-    def beside(name: str, change: Callable[[Path], object], refused: str = "", end: str = ".hea") -> Case:
+    def beside(
+        name: str,
+        change: Callable[[Path], object],
+        refused: str = "",
+        end: str = ".hea",
+        right: Callable | None = None,
+    ) -> Case:
         def write(folder: Path) -> Path:
             header = write_wfdb(folder)
             change(header)
             return header.with_suffix(end)
 
-        return Case(f"WFDB {name}", write, refused, right_ecg())
+        return Case(f"WFDB {name}", write, refused, right or right_ecg())
 
+    coarse = counts_of(true_ecg(), 5.0)
+    rounded = coarse * 0.005
     missing = counts_of(true_ecg())
     missing[7, 100] = -(2**15)  # the format's mark of a sample that was not recorded
     never = counts_of(true_ecg())
@@ -304,7 +410,7 @@ def _wfdb() -> list[Case]:
         record("with a baseline", baseline=1200),
         record("at 100 Hz", rate=100, right=right_ecg(rate=100)),
         record("at 1000 Hz", rate=1000, right=right_ecg(rate=1000)),
-        record("at 0 Hz", "not a readable WFDB header|missing entries", header=lambda t: t.replace(" 500 ", " 0 ")),
+        record("at 0 Hz", "at least 100 Hz", header=lambda t: t.replace(" 500 ", " 0 ")),
         record("at 60 Hz", "at least 100 Hz", header=lambda t: t.replace(" 500 ", " 60 ")),
         record("of 2 s", "lasts 2.00 s", seconds=2),
         record("of 60 s", seconds=60, right=right_ecg(seconds=60)),
@@ -320,12 +426,56 @@ def _wfdb() -> list[Case]:
             "not a readable|missing entries",
             header=lambda t: t.replace(" 12 ", " 13 ", 1),
         ),
+        record("of Windows line ends", header=lambda t: t.replace("\n", "\r\n")),
+        record("of an old Mac's line ends", header=lambda t: t.replace("\n", "\r")),
+        record("with a byte order mark", header=lambda t: "\ufeff" + t),
+        record("with empty lines and a comment first", header=lambda t: "# made today\n\n" + t.replace("\n", "\n\n")),
+        record("whose name has a suffix", header=lambda t: t.replace("case 12", "case.mat 12")),
+        record("whose name is another", header=lambda t: t.replace("case 12", "other_1 12")),
+        record("with a date", header=lambda t: t.replace(" 5000\n", " 5000 05-May-2020 09:49:17\n")),
+        record("with a time of day", header=lambda t: t.replace(" 5000\n", " 5000 09:49:17.5 05/05/2020\n")),
+        record("with a counter", header=lambda t: t.replace(" 500 ", " 500/500(0) ")),
+        record("of leads by long names", header=lambda t: re.sub(r" 0 (\w+)\n", r" 0 Lead \1\n", t)),
+        record("without a length", header=lambda t: t.replace(" 5000\n", "\n")),
+        record("without checksums", sums=False),
+        record("with checksums as unsigned numbers", header=_unsigned_sums),
+        record("whose header exchanges V1 and V2", "samples of V1, V2 do not add up", header=_exchanged),
+        record("of two segments", "of 2 segments", header=lambda t: "case/2 12 500 5000\ncase_1 2500\ncase_2 2500\n"),
+        record(
+            "with a negative gain", "gain of signal 1 is no positive", header=lambda t: t.replace(" 10000", " -10000")
+        ),
+        record("of 1e300 units per mV", "every lead is flat", header=lambda t: t.replace("10000(", "1e300(")),
+        record("of 1e-300 units per mV", "lead I reaches", header=lambda t: t.replace("10000(", "1e-300(")),
+        record(
+            "of a gain of 900,000 digits", "not a readable|none of", header=lambda t: t.replace("10000", "1" * 75_000)
+        ),
+        record("at -500 Hz", "its first line", header=lambda t: t.replace(" 500 ", " -500 ")),
+        record("at fast Hz", "its first line", header=lambda t: t.replace(" 500 ", " fast ")),
+        record("of an unknown format", "the line of signal 1", header=lambda t: t.replace(" 16 ", " 17 ", 1)),
+        record("without a rate", "at least 5 s|lasts", header=lambda t: t.replace(" 500 5000", ""), seconds=2),
+        record("without a rate, noted", header=lambda t: t.replace(" 500 5000", ""), right=noted("ecg_rate")),
+        record("without a gain", header=_no_gain, counts=coarse, right=_both(right_ecg(rounded), noted("ecg_gain"))),
+        record("of a gain of 0", header=_zero_gain, counts=coarse, right=_both(right_ecg(rounded), noted("ecg_gain"))),
+        beside("of two samples a frame", _in_frames_of_two),
+        beside("with a signal stored 3 samples late", _late_by_three, right=_late_is_right),
+        beside("with a bit flipped", _flipped, "samples of V2 do not add up"),
+        record(
+            "of a billion samples", "samples a lead, more than", header=lambda t: t.replace(" 5000\n", " 999999999\n")
+        ),
+        record("compressed, of a billion", "samples a lead, more than", header=_bomb),
+        record(
+            "compressed, without a length", "number of samples", header=lambda t: _bomb(t).replace(" 999999999", "")
+        ),
+        record(
+            "of many samples a frame",
+            "samples a lead, more than",
+            header=lambda t: t.replace(" 16 10000", " 16x99999 10000"),
+        ),
         record(
             "longer than its signals",
             "do not agree with its header",
             header=lambda t: t.replace(" 5000\n", " 9000\n", 1),
         ),
-        record("without a gain", header=lambda t: t, right=right_ecg()),
         beside("by its signals", lambda header: None, end=".dat"),
         beside("without signals", lambda header: header.with_suffix(".dat").unlink(), "no such file"),
         beside("cut", lambda header: header.with_suffix(".dat").write_bytes(bytes(999)), "do not agree"),
@@ -355,6 +505,11 @@ def _arrays() -> list[Case]:
 
     gap = truth.copy()
     gap[7, 100] = np.nan
+    each_to_one = (truth - truth.min(axis=1, keepdims=True)) / np.ptp(truth, axis=1, keepdims=True)
+    negated = truth * np.where(np.arange(12) == 3, -1, 1)[:, None]
+    cabrera = negated[[4, 0, 3, 1, 5, 2, *range(6, 12)]]
+    utf16, right = ",".join(LEADS).encode("utf-16"), right_ecg()
+    rows = "\n" + "\n".join(",".join(f"{value:.6f}" for value in row) for row in truth.T)
     reverse = ",".join(LEADS[::-1])
     timed = np.column_stack([np.arange(5000) / 500, truth.T])
     return [
@@ -362,9 +517,25 @@ def _arrays() -> list[Case]:
         npy("(T, 12)", truth.T),
         npy("float32", truth.astype(np.float32)),
         npy("the other byte order and axis order", np.asfortranarray(truth.astype(">f8"))),
-        npy("in microvolts", truth * 1000, "not millivolts"),
-        npy("in counts", counts_of(truth).astype(np.int16), "not millivolts"),
-        npy("in volts", truth / 1000, "every lead is flat"),
+        npy("in microvolts", truth * 1000, "not millivolts: .* microvolts or counts"),
+        npy("in counts of 5 uV", counts_of(truth, 5.0).astype(np.int16), "not millivolts: .* counts"),
+        npy("in counts of 0.1 uV", counts_of(truth).astype(np.int16), "not millivolts: .* counts"),
+        npy("in units of 0.1 mV", truth * 10, "not millivolts: .* units of 0.1 mV"),
+        npy("made smaller", truth * 0.05, "not millivolts: .* smaller"),
+        npy("in volts", truth / 1000, "not millivolts: .* volts"),
+        npy("scaled to [0, 1]", (truth - truth.min()) / np.ptp(truth), "not millivolts: a constant"),
+        npy("scaled lead by lead", truth / truth.std(axis=1, keepdims=True), "not millivolts: each lead"),
+        npy("scaled to [0, 1] lead by lead", each_to_one, "not millivolts: each lead"),
+        npy("four times too high", truth * 4, right=noted("ecg_unit")),
+        npy("with aVF before aVL", truth[[0, 1, 2, 3, 5, 4, *range(6, 12)]], "aVL and aVF look exchanged"),
+        npy("with II before I", truth[[1, 0, *range(2, 12)]], "I and II look exchanged"),
+        npy("with aVR negated", negated, "lead aVR is not .*: aVR looks negated"),
+        npy("in Cabrera's order", cabrera, "Cabrera's order aVL, I, -aVR, II, aVF, III"),
+        npy("with the chest leads first", truth[[*range(6, 12), *range(6)]], "is not .*; give the leads"),
+        npy("with a flat limb lead", np.where(np.arange(12)[:, None] == 1, 0, truth), right=lambda found: ""),
+        npy("with 1e300 for a sample", np.where(np.isnan(gap), 1e300, gap), "lead V2 reaches 1e.300 mV"),
+        npy("with 1e39, infinite in 32 bits", np.where(np.isnan(gap), -1e39, gap), "lead V2 reaches 1e.39 mV"),
+        npy("of 700,000 samples", np.zeros((12, 700_000), np.int8), "700000 samples a lead, more than"),
         npy("with a gap", gap, "lead V2 has samples that are not numbers"),
         npy("with an infinite sample", np.where(np.isnan(gap), np.inf, gap), "not numbers"),
         npy("of eleven leads", truth[:11], "not a table of 12 leads"),
@@ -377,10 +548,27 @@ def _arrays() -> list[Case]:
         csv("with named columns in another order", truth[::-1].T, reverse),
         csv("with a column of time", timed, "time," + ",".join(LEADS)),
         csv("with a column less", truth[:11].T, ",".join(LEADS[:11]), "missing V6;"),
-        csv("of semicolons", truth.T, refused="not a table of numbers", delimiter=";"),
+        csv("of semicolons", truth.T, delimiter=";"),
+        csv("of tabs", truth.T, "\t".join(LEADS), delimiter="\t"),
+        csv("of blanks", truth.T, refused="not a table of numbers", delimiter=" "),
+        csv("of leads by long names", truth.T, ",".join(f"Lead {lead}" for lead in LEADS)),
+        csv("of leads by their codes", truth.T, ",".join(f"MDC_ECG_LEAD_{lead.upper()}" for lead in LEADS)),
+        csv("of DI, DII, DIII", truth.T, ",".join(["DI", "DII", "DIII", *LEADS[3:]])),
+        csv("with the unit in its header", 1000 * truth.T, ",".join(f"{lead} [uV]" for lead in LEADS)),
+        csv("with a row of units", truth.T, ",".join(LEADS) + "\n" + ",".join(["mV"] * 12)),
+        csv("with a comment", truth.T, "# 500 Hz\n" + ",".join(LEADS)),
+        csv("in mmHg", truth.T, ",".join(f"{lead} (mmHg)" for lead in LEADS), "lead I is in a unit other"),
+        csv("in microvolts and named", 1000 * truth.T, ",".join(LEADS), "not millivolts"),
+        csv("with numbered columns", truth.T, ",".join(map(str, range(12))), "12 other channels; missing I"),
+        csv("of leads of another language", truth.T, ",".join(f"Ableitung {i}" for i in LEADS), "12 other channels"),
+        bytes_case("csv in UTF-16", utf16 + rows.encode("utf-16")[2:], right=right, file="case.csv"),
+        bytes_case(
+            "csv of decimal commas", rows.replace(",", ";").replace(".", ",").encode(), right=right, file="case.csv"
+        ),
+        bytes_case("csv with a word in it", rows.replace(",", ",x", 1).encode(), "row 1, column 2 of", file="case.csv"),
         csv("with a gap", gap.T, ",".join(LEADS), "not numbers"),
         bytes_case("csv of nothing", b"", "not a table of numbers", file="case.csv"),
-        bytes_case("csv of a spreadsheet", b"PK\x03\x04" + bytes(99), "not a table of numbers", file="case.csv"),
+        bytes_case("csv of a spreadsheet", b"PK\x03\x04" + bytes(99), "it is ZIP", file="case.csv"),
         bytes_case("npy of nothing", b"", "not a readable .npy", file="case.npy"),
         bytes_case("npy cut", b"\x93NUMPY\x01\x00", "not a readable .npy", file="case.npy"),
     ]  # fmt: skip

@@ -129,6 +129,8 @@ def _exact() -> list[Case]:
         ),
         _file("a slope of 0, that is, none", nifti(scl_slope=0, scl_inter=7)),
         _file("a slope of 1", nifti(scl_slope=1)),
+        _file("a slope of NaN, that is, none", nifti(scl_slope=np.nan, scl_inter=np.nan)),
+        _file("an infinite slope, that is, none", nifti(scl_slope=np.inf)),
         _file("a negative slope", nifti(scl_slope=-2), right=right_stack(-2.0 * true_voxels())),
         _file("whole numbers beyond float32", nifti(big), right=right_stack(big)),
         _file("extensions before the voxels", nifti(gap=bytes(4096))),
@@ -295,9 +297,7 @@ def _voxels() -> list[Case]:
     holed, infinite = noise.copy(), noise.copy()
     holed[4, 4, 2, 1], infinite[4, 4, 2, 1] = np.nan, -np.inf
     scales = {
-        "NaN": (np.nan, 0),
         "1e30": (1e30, 0),
-        "infinite": (np.inf, 0),
         "1, inter NaN": (1, np.nan),
         "0.5, -1e30": (0.5, -1e30),
     }
@@ -339,11 +339,13 @@ def _labels() -> list[Case]:
         case("float64", labels.astype(np.float64)),
         case("int64", labels.astype(np.int64)),
         case("of none", np.zeros_like(labels)),
-        case("0.5", half, "labels other than 0 to 3"),
+        case("a hair off", labels.astype(np.float32) * np.float32(1.0003)),
+        case("0.5", half, "not whole numbers"),
+        case("0.01 off", labels.astype(np.float32) * np.float32(1.01), "not whole numbers"),
         case("4", other, "labels other than 0 to 3"),
         case("-1", -labels.astype(np.int8), "labels other than 0 to 3"),
-        case("NaN", np.where(half % 1 > 0, np.nan, half).astype(np.float32), "labels other than 0 to 3"),
-        case("of a probability map", labels / 3, "labels other than 0 to 3"),
+        case("NaN", np.where(half % 1 > 0, np.nan, half).astype(np.float32), "not whole numbers"),
+        case("of a probability map", labels / 3, "not whole numbers"),
     ]
 
 

@@ -45,6 +45,14 @@ DAMAGES = {
     "no text": b"\xff\xfe\x00\x80",
     "a word for a number": stored_without("").replace(repr(float(FACTORS[0])), '"wide"').encode(),
     "null": stored_without("").replace(repr(float(FACTORS[0])), "null").encode(),
+    "nothing": stored_without("").replace(repr(float(FACTORS[0])), "0").encode(),
+    "negative": stored_without("").replace(repr(float(FACTORS[0])), "-1.0").encode(),
+    "huge": stored_without("").replace(repr(float(FACTORS[0])), "1e300").encode(),
+    "not a number": stored_without("").replace(repr(float(FACTORS[0])), "NaN").encode(),
+    "infinite": stored_without("").replace(repr(float(FACTORS[0])), "Infinity").encode(),
+    "a number in a word": stored_without("").replace(repr(float(FACTORS[0])), '"1.0"').encode(),
+    "a truth value": stored_without("").replace(repr(float(FACTORS[0])), "true").encode(),
+    "nested deeply": b"[" * 200_000,
     "a list": json.dumps(FACTORS.tolist()).encode(),
     "a number": b"2.0",
 }
@@ -57,3 +65,12 @@ def test_a_damaged_calibration_is_refused_and_not_left_out(tmp_path, content):
     with pytest.raises(InputError, match="--calibrate") as refusal:
         read_calibration(tmp_path)
     assert NAME in str(refusal.value) and "is damaged" in str(refusal.value)
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, 101.0, np.nan, np.inf])
+def test_factors_that_could_not_be_read_back_are_not_written(tmp_path, factor):
+    factors = FACTORS.copy()
+    factors[1] = factor
+    with pytest.raises(InputError, match="no sound factor"):
+        write_calibration(tmp_path, factors)
+    assert not list(tmp_path.iterdir())

@@ -1,17 +1,26 @@
 """One ECG in, a patient's folder out, by one call."""
 
 import json
+import shutil
+import weakref
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
-from evaluation.heart_sampler import HeartSampler
+from cohort.quality import heart_rate_bpm
+from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
+from evaluation.tally import Tally
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
+from sampling.patients import generate
+from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri
 
 
 @pytest.fixture
@@ -41,6 +50,32 @@ def test_one_call_makes_what_a_folder_of_ecgs_gets(folder, phantom_data, tmp_pat
     np.testing.assert_allclose(alone.hearts, together[2].hearts, atol=1e-5)
 
 
+def test_the_row_of_this_visit_is_taken_and_what_is_doubtful_is_told(folder, phantom_data, tmp_path, capsys):
+    eid, table = ecg_path(phantom_data, 0).stem.partition("_")[0], tmp_path / "persons.csv"
+    repeat = shutil.copy(ecg_path(phantom_data, 0), tmp_path / f"{eid}_20205_3_0.xml")
+    table.write_text(f"eid;sex;age;height_cm;weight_kg;CRP\n{eid};F;20;178,5;176;2\n")
+    sampler = opened(folder, tmp_path / "out", persons=table)
+    assert "columns nobody knows: CRP" in capsys.readouterr().err
+    first, second = sampler.read(ecg_path(phantom_data, 0)), sampler.read(repeat)
+    assert first.person.tolist() == [0, 20, 178.5, 176]
+    said = "; ".join(first.warnings)
+    assert "persons.csv says age 20, the ECG file says" in said and "pounds" in said
+    assert OTHER_VISIT in second.warnings and second.person[1] > 40 and second.person[3] != 176
+
+
+def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_path):
+    (tmp_path / "persons.csv").write_text("eid,sex,age,height_cm,weight_kg\n9000001,1,63,1.78,80\n")
+    with pytest.raises(InputError, match="row 2, column height_cm is 1.78, which looks like metres; give cm"):
+        opened(folder, tmp_path / "out", persons=tmp_path / "persons.csv")
+
+
+def test_the_length_of_a_beat_is_that_of_the_ecg(folder, phantom_data, tmp_path):
+    sampler, path = opened(folder, tmp_path / "out"), ecg_path(phantom_data, 0)
+    patient = sampler.read(path)
+    assert sampler.beat_s(patient) == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.01)
+    assert sampler.beat_s(replace(patient, signal=0 * patient.signal)) is None
+
+
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):
     drawn = opened(folder, tmp_path / "out", mri=phantom_data).sample(ecg_path(phantom_data, 1))
     np.testing.assert_allclose(drawn.true_heart, prepared.hearts[1] / 255, atol=1 / 255)
@@ -56,11 +91,12 @@ def test_a_bad_mri_is_refused_before_any_heart_is_made(folder, phantom_data, tmp
 def test_one_bad_file_of_several_is_told_and_the_others_are_read(folder, phantom_data, tmp_path, capsys):
     (tmp_path / "bad.xml").write_bytes(b"<CardiologyXML>")
     sampler, files = opened(folder, tmp_path / "out"), [tmp_path / "bad.xml", ecg_path(phantom_data, 0)]
-    patients, refused = sampler.read_all(files, alone=False)
-    assert [patient.name for patient in patients] == [ecg_path(phantom_data, 0).stem] and refused == 1
+    tally = Tally(tmp_path / "out", Naming())
+    patients = list(sampler.read_all(files, tally))
+    assert [patient.name for patient in patients] == [ecg_path(phantom_data, 0).stem] and tally.refused == 1
     assert "error: " in capsys.readouterr().err
     with pytest.raises(InputError, match="bad.xml"):
-        sampler.read_all(files[:1], alone=True)
+        list(sampler.read_all(files[:1], Tally(tmp_path / "out", Naming(), alone=True)))
 
 
 def test_a_finished_patient_is_known_until_an_option_changes(folder, phantom_data, tmp_path):
@@ -77,3 +113,98 @@ def test_a_pseudonym_stands_wherever_a_name_would(folder, phantom_data, tmp_path
     assert eid not in drawn.name and [path.name for path in (tmp_path / "out").iterdir()] == [drawn.name]
     assert eid not in (tmp_path / "out" / drawn.name / "heart.json").read_text()
     assert json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["subject"] == drawn.name
+
+
+def test_no_more_patients_are_kept_than_a_batch_holds_however_many_ecgs_there_are(folder, phantom_data, tmp_path):
+    """Counted by weak references: hundreds are read, and only those of one batch are alive."""
+    sampler = opened(folder, tmp_path / "out", batch_size=4)
+    one, alive, most = sampler.read(ecg_path(phantom_data, 0)), weakref.WeakSet(), 0
+
+    def patients():
+        nonlocal most
+        for k in range(300):
+            patient = replace(one, name=f"patient {k}")
+            alive.add(patient)
+            most = max(most, len(alive))
+            yield patient
+            del patient
+
+    heart = torch.zeros(4, *sampler.pipeline.grid.shape)
+    sampler = replace(sampler, pipeline=lambda given, generators, *_: heart[: len(generators)])
+    assert sum(len(hearts) for _, hearts in generate(sampler.pipeline, patients(), 2, 0, 4)) == 600
+    assert most <= 4
+
+
+def test_ecgs_are_read_when_their_hearts_are_drawn_and_not_before(folder, phantom_data, tmp_path, monkeypatch):
+    sampler, read = opened(folder, tmp_path / "out", batch_size=2), []
+    monkeypatch.setattr(
+        HeartSampler, "read", lambda self, path, own=HeartSampler.read: read.append(path) or own(self, path)
+    )
+    tally, paths = Tally(tmp_path / "out", Naming()), [ecg_path(phantom_data, k) for k in range(6)]
+    drawn = sampler.draw(sampler.waiting(sampler.read_all(paths, tally), tally), tally)
+    for count in (1, 2, 3):
+        next(drawn)
+        assert count <= len(read) <= count + 1
+    assert len(list(drawn)) == 3 and tally.counts == (0, 0, 6)
+
+
+@pytest.mark.parametrize("mri", ["another cohort", "another's cine", "an empty folder"])
+def test_an_mri_without_this_patient_is_told_and_not_recorded_as_drawn(folder, phantom_data, tmp_path, mri):
+    cine = phantom_data / "NIFTI" / ecg_path(phantom_data, 1).stem.partition("_")[0]
+    (tmp_path / "UKBB" / "NIFTI").mkdir(parents=True)
+    if mri == "another cohort":
+        shutil.copytree(cine, tmp_path / "UKBB" / "NIFTI" / cine.name)
+    place = tmp_path / "UKBB"
+    if mri == "another's cine":
+        place = shutil.copy(cine / "sa_ED.nii.gz", tmp_path / f"{cine.name}_20209_2_0.nii.gz")
+    sampler = opened(folder, tmp_path / "out", mri=Path(place))
+    drawn = sampler.sample(ecg_path(phantom_data, 0))
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    assert drawn.true_heart is None and record["beside_true_heart"] is False
+    assert NO_TRUE_HEART in drawn.warnings and NO_TRUE_HEART in record["warnings"]
+
+
+def test_an_mri_found_is_recorded_as_drawn_and_one_that_comes_later_is_drawn_later(folder, phantom_data, tmp_path):
+    shutil.copytree(phantom_data / "NIFTI", tmp_path / "UKBB" / "NIFTI")
+    own = tmp_path / "UKBB" / "NIFTI" / ecg_path(phantom_data, 0).stem.partition("_")[0]
+    own.rename(tmp_path / "elsewhere")
+    before = opened(folder, tmp_path / "out", mri=tmp_path / "UKBB")
+    before.sample(ecg_path(phantom_data, 0))
+    assert before.is_done(before.read(ecg_path(phantom_data, 0)))
+    (tmp_path / "elsewhere").rename(own)
+    _subjects_with_mri.cache_clear()
+    for mri in (tmp_path / "UKBB", tmp_path / "UKBB" / "NIFTI", own):
+        after = opened(folder, tmp_path / "out", mri=mri)
+        patient = after.read(ecg_path(phantom_data, 0))
+        assert patient.has_true_heart and NO_TRUE_HEART not in patient.warnings
+    assert not after.is_done(patient)
+    assert next(after.draw([patient])).true_heart is not None and after.is_done(patient)
+
+
+@pytest.mark.parametrize("damage", ["empty", "list", "neighbour"])
+def test_a_patient_whose_files_are_damaged_is_not_finished_and_is_made_again(folder, phantom_data, tmp_path, damage):
+    sampler = opened(folder, tmp_path / "out")
+    drawn, patient = sampler.sample(ecg_path(phantom_data, 0)), sampler.read(ecg_path(phantom_data, 0))
+    place = tmp_path / "out" / drawn.name
+    if damage == "neighbour":
+        (place / "sa_ED.nii.gz").unlink()
+    else:
+        (place / "heart.json").write_text("" if damage == "empty" else "[]")
+    assert not sampler.is_done(patient)
+    list(sampler.draw([patient]))
+    assert sampler.is_done(patient)
+
+
+def test_a_heart_that_is_not_finite_is_refused_and_the_others_are_drawn(folder, phantom_data, tmp_path, monkeypatch):
+    def spoilt(pipeline, patients, *settings):
+        for k, patient in enumerate(patients):
+            yield patient, np.full((2, *pipeline.grid.shape), np.nan if k == 1 else 0.5, np.float32)
+
+    monkeypatch.setattr("evaluation.heart_sampler.generate", spoilt)
+    sampler, tally = opened(folder, tmp_path / "out"), Tally(tmp_path / "out", Naming())
+    patients = [sampler.read(ecg_path(phantom_data, k)) for k in range(3)]
+    drawn = list(sampler.draw(patients, tally))
+    assert [d.name for d in drawn] == [patients[0].name, patients[2].name] and tally.counts == (1, 0, 2)
+    assert not (tmp_path / "out" / patients[1].name).exists()
+    with pytest.raises(InputError, match="not finite"):
+        list(sampler.draw(patients))

@@ -3,10 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from cohort.cine import CineStack, Label, read_nifti, write_nifti
+from cohort.cine import CineStack, Label, write_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
-from evaluation.labels import detect_convention, one_convention, quality_faults, read_labels, to_ukbb
+from evaluation.labels import one_convention, quality_faults, read_labels
 
 GEOMETRY = GridGeometry()
 LV, WALL, RV = Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY
@@ -43,75 +43,6 @@ def write_map(folder, labels, affine=None, cine=False, stem="seg_sa"):
 
 
 # ---- conventions ----
-
-
-def test_the_cavity_within_the_ring_tells_the_convention():
-    heart = drawn_heart()
-    assert detect_convention(heart) == "ukbb"
-    assert detect_convention(as_acdc(heart)) == "acdc"
-
-
-@pytest.mark.parametrize("slice_", range(1, 9))
-@pytest.mark.parametrize("phase", (0, 1))
-def test_a_single_slice_of_either_phase_suffices(slice_, phase):
-    one = drawn_heart()[slice_ : slice_ + 1, phase : phase + 1]
-    assert (detect_convention(one), detect_convention(as_acdc(one))) == ("ukbb", "acdc")
-
-
-def test_the_convention_does_not_depend_on_how_the_heart_lies():
-    heart = drawn_heart()
-    for turned in (heart.swapaxes(2, 3), heart[:, :, ::-1], heart[::-1], np.roll(heart, (30, -17), axis=(2, 3))):
-        assert (detect_convention(turned), detect_convention(as_acdc(turned))) == ("ukbb", "acdc")
-
-
-def test_an_open_base_and_a_few_stray_pixels_leave_it_clear():
-    heart = drawn_heart()
-    heart[1, :, :, 52:][heart[1, :, :, 52:] == WALL] = 0  # the basal slice's lateral wall
-    heart[5, :, 3:6, 3:6] = LV
-    assert (detect_convention(heart), detect_convention(as_acdc(heart))) == ("ukbb", "acdc")
-
-
-@pytest.mark.real
-def test_the_convention_of_a_real_heart(real_files):
-    heart = read_nifti(real_files / "mri" / "seg_sa.nii.gz", labels=True).voxels.transpose(2, 3, 1, 0)
-    assert (detect_convention(heart), detect_convention(as_acdc(heart))) == ("ukbb", "acdc")
-
-
-def test_two_cavities_alike_are_refused():
-    labels = np.full((1, 1, 40, 40), WALL)
-    labels[..., 5:15, 5:15], labels[..., 25:35, 25:35] = LV, RV
-    with pytest.raises(InputError, match=r"somebody: label 2 borders 100% of label 1's .* 100% of label 3's"):
-        detect_convention(labels, "somebody")
-
-
-def test_cavities_away_from_the_wall_are_refused():
-    labels = np.zeros((1, 1, 40, 40), np.uint8)
-    labels[..., 5:15, 5:15], labels[..., 25:35, 25:35], labels[..., 15:20, 5:15] = LV, RV, WALL
-    with pytest.raises(InputError, match="25% of label 1's outline and 0% of label 3's.*state its convention"):
-        detect_convention(labels)
-
-
-@pytest.mark.parametrize("value", (1, 2, 3))
-def test_a_missing_class_is_refused(value):
-    heart = drawn_heart()
-    with pytest.raises(InputError, match=f"somebody: has no label {value}"):
-        detect_convention(np.where(heart == value, 0, heart), "somebody")
-
-
-@pytest.mark.parametrize("value", (4, 255, -1, 0.5))
-def test_other_values_are_refused(value):
-    heart = drawn_heart().astype(float)
-    heart[0, 0, 0, 0] = value
-    with pytest.raises(InputError, match="labels other than 0 to 3"):
-        detect_convention(heart)
-
-
-def test_remapping_swaps_the_cavities_and_twice_is_the_identity():
-    heart = drawn_heart()
-    np.testing.assert_array_equal(to_ukbb(heart, "ukbb"), heart)
-    np.testing.assert_array_equal(to_ukbb(as_acdc(heart), "acdc"), heart)
-    np.testing.assert_array_equal(to_ukbb(to_ukbb(heart, "acdc"), "acdc"), heart)
-    assert to_ukbb(heart, "acdc").dtype == np.uint8
 
 
 def test_patients_share_a_convention_or_are_refused():

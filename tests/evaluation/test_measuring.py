@@ -71,3 +71,9 @@ def test_measurements_survive_the_disk_in_the_order_asked_for(tmp_path):
 def test_segment_puts_every_pixel_back_in_its_place():
     labels = labelled_heart()
     np.testing.assert_array_equal(segment(ReadsShades(), shaded(labels))[0], labels)
+
+
+def test_the_spread_is_the_sd_of_the_hearts_at_every_pixel():
+    hearts, mask = np.random.default_rng(0).random((5, 4, 2, 16, 16)), np.ones((4, 2), bool)
+    found = measured(ReadsShades(), hearts, GEOMETRY, mask)
+    np.testing.assert_allclose(found.spread[0], hearts.std(axis=0), atol=1e-3)

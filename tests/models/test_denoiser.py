@@ -98,3 +98,14 @@ def test_no_tensor_of_the_cpu_meets_one_of_the_device(denoiser):
     """On the meta device every mixture of devices is an error, as it is on a GPU."""
     given = {name: value.to("meta") for name, value in hearts().items()}
     assert denoiser.to("meta")(**given).device.type == "meta"
+
+
+@torch.no_grad()
+def test_a_picture_that_is_the_same_everywhere_gets_another_answer_in_every_place(denoiser):
+    """Convolutions alone answer alike: for them a moved or mirrored heart is the same heart."""
+    side, middle, away = 96, 48, 8  # cells; what the border does reaches no cell near the middle
+    given = hearts(batch=1, slices=1, size=(side, side)) | {"latents": torch.ones(1, 1, 4, side, side)}
+    answer = denoiser(**given)[0, 0]
+    near, far = middle - away, middle + away
+    assert (answer[:, near, middle] - answer[:, far, middle]).abs().max() > 1e-3  # rows
+    assert (answer[:, middle, near] - answer[:, middle, far]).abs().max() > 1e-3  # columns

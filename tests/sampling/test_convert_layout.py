@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from cohort.errors import InputError
 from sampling.convert_layout import convert_layout
+from sampling.model_card import REAL, SIMULATED
 from sampling.model_folder import WEIGHTS
 from sampling.pipeline import ECGToMRIPipeline
 
@@ -41,6 +42,16 @@ def test_a_converted_folder_holds_the_same_pipeline(old, tiny_pipeline, tmp_path
     assert own.keys() == converted.keys() and all(torch.equal(own[name], converted[name]) for name in own)
     assert loaded.config.geometry == tiny_pipeline.config.geometry
     assert (old / "unet").is_dir()  # nothing is taken from the old one
+
+
+@pytest.mark.parametrize(("card", "taught_by"), [(SIMULATED, "simulated"), (REAL, "real"), ("no word", None)])
+def test_the_card_of_an_old_folder_says_who_taught_it(old, tmp_path, card, taught_by):
+    index = json.loads((old / "model_index.json").read_text())
+    del index["trained_on"]
+    (old / "model_index.json").write_text(json.dumps(index))
+    (old / "README.md").write_text(f"---\nlicense: mit\n---\n## Data\n\n{card}\n\n## Size\n\nsmall\n")
+    convert_layout(old, tmp_path / "new")
+    assert ECGToMRIPipeline.load(tmp_path / "new").config.trained_on == taught_by
 
 
 def test_half_precision_stays_half_on_the_disk(old, tmp_path):

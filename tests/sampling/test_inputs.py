@@ -1,9 +1,11 @@
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cohort.errors import InputError
+from cohort.pseudonym import Naming
 from cohort.subjects import FIRST_SIMULATED_EID
 from phantom.cohort_writer import ecg_path
 from sampling.inputs import ecg_files, ecg_limits, is_simulated, out_of_range, subject_name
@@ -92,6 +94,38 @@ def test_two_files_of_one_name_are_refused(tmp_path):
         (tmp_path / name).touch()
     with pytest.raises(InputError, match="a_b"):
         ecg_files(tmp_path)
+
+
+def test_two_files_of_one_name_are_told_by_pseudonym_where_there_is_a_key(tmp_path):
+    name = f"{FIRST_SIMULATED_EID}_20205_2_0"
+    for suffix in (".csv", ".xml"):
+        (tmp_path / f"{name}{suffix}").touch()
+    naming = Naming(b"k" * 16)
+    with pytest.raises(InputError, match=naming(name)) as refusal:
+        ecg_files(tmp_path, naming)
+    assert str(FIRST_SIMULATED_EID) not in str(refusal.value)
+
+
+def test_a_missing_file_is_told_by_pseudonym_where_there_is_a_key(tmp_path):
+    with pytest.raises(InputError, match="does not exist") as refusal:
+        ecg_files(tmp_path / f"{FIRST_SIMULATED_EID}_20205_2_0.xml", Naming(b"k" * 16))
+    assert str(FIRST_SIMULATED_EID) not in str(refusal.value)
+
+
+def test_names_that_differ_in_capitals_alone_would_share_a_folder_on_some_disks(tmp_path):
+    for name in ("A.xml", "a.npy"):
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="several files"):
+        ecg_files(tmp_path)
+
+
+def test_many_names_are_compared_in_little_time(tmp_path):
+    """As often as there are names, and not as there are pairs of them: 20,000 took a minute."""
+    for k in range(4000):
+        (tmp_path / f"{k}.xml").touch()
+    begun = time.process_time()
+    assert len(ecg_files(tmp_path)) == 4000
+    assert time.process_time() - begun < 1
 
 
 def test_a_phantoms_ecg_is_known_by_its_name_alone():

@@ -7,6 +7,7 @@ import torch
 
 from cohort.errors import InputError
 from models.ecg_encoder import ECGEncoder
+from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from sampling.model_folder import read_index, require_config_of, require_plain
 from sampling.pipeline import PARTS, ECGToMRIPipeline, load_part
@@ -102,6 +103,21 @@ def test_a_configuration_no_network_can_be_built_from_is_an_error_of_the_input(s
         {"shared_noise": 2},
         {"guidance_scale": "much"},
         {"guidance_scale": float("nan")},
+        {"guidance_scale": 1e300},
+        {"steps": 10**6},
+        {"steps": True},
+        {"geometry": {"pixel_mm": 1000.0}},
+        {"geometry": {"pixel_mm": float("nan")}},
+        {"geometry": {"slice_step_mm": 0}},
+        {"geometry": {"slices": 10**6}},
+        {"geometry": {"slices": 2.5}},
+        {"geometry": {"slices": 100, "phases": 100, "height": 512, "width": 512}},
+        {"ecg_limits": [[0, float("nan")]] * 12},
+        {"ecg_limits": [[float("inf"), float("inf")]] * 12},
+        {"ecg_limits": [[2, 1]] * 12},
+        {"ecg_limits": [["0", "1"]] * 12},
+        {"trained_on": "people"},
+        {"trained_on": ["real"]},
     ],
 )
 def test_settings_out_of_range_are_refused(saved, setting):
@@ -109,6 +125,64 @@ def test_settings_out_of_range_are_refused(saved, setting):
     path.write_text(json.dumps(json.loads(path.read_text()) | setting))
     with pytest.raises(InputError, match="setting"):
         read_index(saved, "ECGToMRIPipeline", PARTS)
+
+
+def test_a_lead_that_no_person_had_has_no_highest_amplitude(saved):
+    path = saved / "model_index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"ecg_limits": [[0.0, float("inf")]] * 12}))
+    assert ECGToMRIPipeline.load(saved).config.ecg_limits[3] == [0.0, float("inf")]
+
+
+NAN, INF = float("nan"), float("inf")
+UNSOUND = [
+    *(("autoencoder", "latents_std", value) for value in ([0.0] * 4, [-1.0] * 4, [1.0] * 3, [1.0] * 5, None, 1.0)),
+    *(("autoencoder", "latents_std", [1.0, 1.0, 1.0, value]) for value in (NAN, INF, 1e300, "1", True)),
+    ("autoencoder", "latents_mean", [NAN] * 4),
+    ("autoencoder", "latents_mean", [0.0]),
+    ("autoencoder", "latents_weight", [0.0] * 4),
+    ("autoencoder", "latents_weight", None),
+    ("conditioner", "phenotype_std", [0.0, 1.0]),
+    ("conditioner", "phenotype_mean", [INF, 1.0]),
+    ("conditioner", "phenotype_mean", [1.0] * 3),
+    ("conditioner", "person_std", [0.0] * 4),
+    ("conditioner", "person_std", [1.0] * 3),
+    ("conditioner", "person_mean", [NAN] * 4),
+    ("prior", "spread", [1.0] * 2),
+    ("prior", "spread", [0.0] * 3),
+    ("prior", "spread", [1e300] * 3),
+    ("ecg_encoder", "sampling_rate", 0),
+    ("ecg_encoder", "sampling_rate", 1e9),
+    ("ecg_encoder", "duration_s", NAN),
+    ("ecg_encoder", "duration_s", -10.0),
+]
+
+
+@pytest.mark.parametrize(("part", "name", "value"), UNSOUND, ids=range(len(UNSOUND)))
+def test_a_number_beside_the_weights_that_cannot_be_is_refused_by_name(saved, part, name, value):
+    path = saved / part / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(InputError, match=name):
+        load_part(PARTS[part], saved / part)
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("model_index.json", {"geometry": {"slices": 3, "phases": 2, "height": 64, "width": 64}}),
+        ("model_index.json", {"geometry": {"slices": 3, "phases": 2, "height": 33, "width": 32}}),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(saved, part, change):
+    path = saved / part
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(InputError, match="do not fit together"):
+        ECGToMRIPipeline.load(saved)
+
+
+def test_a_part_of_another_pipeline_is_refused(saved, tmp_path):
+    HeartPrior(code=3, summary=99, width=16, blocks=1).save_pretrained(saved / "prior")
+    with pytest.raises(InputError, match="length of the summary"):
+        ECGToMRIPipeline.load(saved)
 
 
 def test_an_index_names_our_parts_and_no_others(saved):

@@ -11,7 +11,7 @@ from cohort.cine import read_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from sampling.grid import CAPTION, MARGIN, draw_grid, heart_rows, write_grid, write_overview
-from sampling.outputs import INTENSITY_MAX, read_hearts, write_patient
+from sampling.outputs import INTENSITY_MAX, read_hearts, read_record, write_patient, written_names
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
 
@@ -47,6 +47,9 @@ def test_another_number_of_phases_is_a_cine(tmp_path):
     write_patient(tmp_path, hearts(1, geometry), geometry, {})
     assert read_nifti(tmp_path / "sa.nii.gz").voxels.shape == (24, 20, 4, 5)
     assert not list(tmp_path.glob("sa_E*"))
+    assert read_nifti(tmp_path / "sa.nii.gz").frame_interval_s is None
+    write_patient(tmp_path, hearts(1, geometry), geometry, {}, beat_s=0.8)
+    assert read_nifti(tmp_path / "sa.nii.gz").frame_interval_s == pytest.approx(0.16)
 
 
 def test_the_record_says_it_is_not_for_diagnosis(folder):
@@ -55,16 +58,64 @@ def test_the_record_says_it_is_not_for_diagnosis(folder):
     assert record["seed"] == 7
 
 
-def test_the_record_comes_last_and_goes_first(folder, monkeypatch):
-    """Its presence means that the folder is complete: a run that dies half way leaves none, not an old one."""
-
+def test_a_run_that_dies_half_way_leaves_the_earlier_folder_whole(folder, monkeypatch):
     def disk_full(*_):
         raise OSError("no space left")
 
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     monkeypatch.setattr("sampling.outputs.write_grid", disk_full)
-    with pytest.raises(OSError, match="no space"):
-        write_patient(folder, hearts(), GEOMETRY, {})
-    assert not (folder / "heart.json").exists()
+    with pytest.raises(InputError, match="cannot be written"):
+        write_patient(folder, 1 - hearts(), GEOMETRY, {})
+    assert before == {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name] and read_record(folder)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b"null", b"{}", b'{"files": []}', b'{"files": {}}', b"\xff\xfe"])
+def test_a_record_that_vouches_for_nothing_is_of_no_finished_patient(folder, content):
+    assert read_record(folder)["seed"] == 7
+    (folder / "heart.json").write_bytes(content)
+    assert read_record(folder) is None
+    with pytest.raises(InputError, match="sample.py"):
+        read_hearts(folder)
+
+
+@pytest.mark.parametrize("name", ["sa_ED.nii.gz", "sd_ES.nii.gz", "grid.png", "sample_2/sa_ES.nii.gz"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "another"])
+def test_a_record_beside_other_files_than_were_written_is_not_trusted(folder, name, damage):
+    path = folder / name
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-1] if damage == "another" else b"")
+    assert read_record(folder) is None
+
+
+def test_what_somebody_else_put_into_the_folder_is_kept(folder):
+    (folder / "seg_sa_ED.nii.gz").write_bytes(b"label maps")
+    (folder / "notes").mkdir()
+    (folder / "notes" / "a.txt").write_text("a note")
+    write_patient(folder, hearts(1), GEOMETRY, {"samples": 1})
+    assert (folder / "seg_sa_ED.nii.gz").read_bytes() == b"label maps"
+    assert (folder / "notes" / "a.txt").read_text() == "a note" and read_record(folder)
+    assert not list(folder.glob("sample_*"))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_heart_that_is_not_finite_is_refused_and_nothing_is_written(folder, bad):
+    spoilt = hearts()
+    spoilt[1, 2, 1, 3, 3] = bad
+    before = (folder / "heart.json").read_bytes()
+    for given, record in ((spoilt, {}), (hearts(), {"phenotypes": {"LVEDV": {"mean": bad}}})):
+        with pytest.raises(InputError, match="not finite"):
+            write_patient(folder, given, GEOMETRY, record)
+    assert (folder / "heart.json").read_bytes() == before and len(list(folder.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize(("samples", "phases"), [(1, 2), (3, 2), (1, 5), (2, 5)])
+def test_the_names_told_are_those_of_the_files_written(tmp_path, samples, phases):
+    geometry = GridGeometry(slices=4, phases=phases, height=20, width=24)
+    write_patient(tmp_path / "p", hearts(samples, geometry), geometry, {"samples": samples})
+    assert set(written_names(samples, phases)) == {path.name for path in (tmp_path / "p").iterdir()}
 
 
 def test_nothing_temporary_is_left_not_even_by_a_killed_run(folder):

@@ -159,10 +159,11 @@ def test_save_then_load_gives_the_same_hearts(tiny_pipeline, tmp_path):
 
 def test_the_settings_survive_a_folder(tiny_parts, tmp_path):
     settings = {
-        "geometry": asdict(GridGeometry(slices=4, height=48, width=40)),
+        "geometry": asdict(GridGeometry(slices=4, height=32, width=32)),
         "ecg_limits": [[0.1 * k, 2.0 + k] for k in range(12)],
         "shared_noise": 0.25,
         "guidance_scale": 1.75,
+        "trained_on": "real",
     }
     scheduler = sampling.pipeline.make_scheduler("DDIMScheduler")
     ECGToMRIPipeline(**tiny_parts, scheduler=scheduler, **settings).save(tmp_path / "p")
@@ -263,6 +264,22 @@ def test_the_newest_pipeline_is_the_one_written_last(tmp_path):
         index.write_text("{}")
         os.utime(index, (1e9 - age, 1e9 - age))
     assert newest_pipeline(tmp_path) == tmp_path / "a" / "pipeline"
+
+
+@pytest.mark.parametrize("taught_by", ["simulated", "real", None])
+def test_weights_of_nobody_known_count_as_taught_by_simulated_people(tiny_pipeline, tmp_path, taught_by):
+    tiny_pipeline.register_to_config(trained_on=taught_by)
+    tiny_pipeline.save(tmp_path / "p")
+    assert ECGToMRIPipeline.load(tmp_path / "p").knows_phantoms_only is (taught_by != "real")
+    index = tmp_path / "p" / "model_index.json"  # a folder from before there was this setting
+    index.write_text(json.dumps({k: v for k, v in json.loads(index.read_text()).items() if k != "trained_on"}))
+    assert ECGToMRIPipeline.load(tmp_path / "p").knows_phantoms_only
+
+
+@pytest.mark.parametrize(("scale", "steps"), [(float("nan"), 2), (float("inf"), 2), (1e30, 2), (1.0, 100_000)])
+def test_a_sampler_that_cannot_run_is_refused(tiny_pipeline, scale, steps):
+    with pytest.raises(InputError, match="out of range"):
+        tiny_pipeline(condition(1), generators(1), steps, scale)
 
 
 def test_a_changed_weight_has_another_hash(saved):

@@ -1,3 +1,4 @@
+import json
 import os
 
 import numpy as np
@@ -7,10 +8,10 @@ from safetensors.torch import load_file, save_file
 
 import sampling.release
 from cohort.errors import InputError
-from sampling.model_card import knows_phantoms_only, write_model_card
+from sampling.model_card import add_figures, renew_size, trained_on, write_model_card
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import PARTS, ECGToMRIPipeline, sample_generator, weights_sha256
-from sampling.release import halve, pipeline_name, pipeline_to_use
+from sampling.release import chosen_pipeline, halve, pipeline_name, pipeline_to_use
 
 FACTS = {
     "name": "tiny",
@@ -118,6 +119,42 @@ def test_without_either_it_says_how_to_train_one(released, tmp_path):
         pipeline_to_use(tmp_path / "runs")
 
 
+SOUND = {"autoencoder": {"psnr_db": 31.2, "patch_pca_psnr_db": 26.2}, "ceiling_r2": {"LVEDV": 0.6}}
+TOYS = [
+    ({"autoencoder": {"psnr_db": 26.1, "patch_pca_psnr_db": 26.2}}, "patch PCA 26.2"),
+    ({"autoencoder": {"psnr_db": 26.2, "patch_pca_psnr_db": 26.2}}, "patch PCA"),
+    ({"ceiling_r2": {"LVEDV": -0.1}}, "LVEDV"),
+    ({"ceiling_r2": {"LVEDV": 0}}, "LVEDV"),
+    ({"ceiling_r2": {"LVEDV": None}}, "LVEDV"),
+]
+
+
+def record(folder, validation):
+    (folder / "training.json").write_text(json.dumps({"validation": validation}))
+
+
+@pytest.mark.parametrize(("change", "words"), TOYS)
+def test_a_toy_trained_here_is_passed_over_by_name_and_with_the_reason(saved, released, change, words):
+    record(saved, SOUND | change)
+    runs = saved.parents[1]
+    assert chosen_pipeline(None, runs)[0] == saved and words in chosen_pipeline(None, runs)[1]  # there is no other
+    halve(saved, released)
+    folder, why = chosen_pipeline(None, runs)
+    assert folder == released and str(saved) in why and words in why
+    assert chosen_pipeline(saved, runs) == (saved, "as named")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [json.dumps({"validation": about}) for about in (SOUND, SOUND | {"ceiling_r2": {}}, SOUND | {"autoencoder": {}})]
+    + ["{}", "[]", "", '{"validation": 1}', "[" * 200_000],
+)
+def test_a_pipeline_trained_here_is_taken_where_nothing_is_known_against_it(saved, released, content):
+    halve(saved, released)
+    (saved / "training.json").write_text(content)
+    assert chosen_pipeline(None, saved.parents[1]) == (saved, "the newest trained here")
+
+
 def test_the_released_folder_lies_beside_the_code():
     root = sampling.release.RELEASED.parents[1]
     assert (root / "sample.py").is_file() and sampling.release.RELEASED.name == "phantom"
@@ -129,7 +166,21 @@ def test_a_pipeline_is_called_by_its_run_or_by_its_own_name(tmp_path):
 
 
 @pytest.mark.parametrize("phantom", [True, False])
-def test_a_card_says_whether_the_weights_know_phantoms_only(tmp_path, phantom):
+def test_a_card_says_who_taught_the_weights(tmp_path, phantom):
     write_model_card(tmp_path, FACTS | {"data": FACTS["data"] | {"phantom": phantom}})
-    assert knows_phantoms_only(tmp_path) is phantom
-    assert not knows_phantoms_only(tmp_path / "elsewhere")
+    assert trained_on(tmp_path) == ("simulated" if phantom else "real")
+    assert trained_on(tmp_path / "elsewhere") is None
+
+
+def test_the_released_weights_say_that_they_know_simulated_people_only():
+    """In their configuration: a card may be lost on the way."""
+    index = json.loads((sampling.release.RELEASED / "model_index.json").read_text())
+    assert index["trained_on"] == trained_on(sampling.release.RELEASED) == "simulated"
+
+
+def test_a_card_that_is_no_utf8_is_read_all_the_same(saved):
+    card = saved / "README.md"
+    card.write_bytes(card.read_text().replace("Limits", "Grenzen f\u00fcr alle").encode("latin-1"))
+    assert trained_on(saved) == "simulated"
+    renew_size(saved)
+    add_figures(saved, {})

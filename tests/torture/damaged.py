@@ -142,5 +142,5 @@ def damaged_persons(good: str) -> Iterator[tuple[str, bytes]]:
     yield "column_twice", "\n".join([f"{head},{NAME},{NAME}", *others]).encode()
     yield "ragged", "\n".join([head, f"{first},{NAME},{ID}", *others]).encode()
     yield "eid_twice", "\n".join([head, first, first]).encode()
-    yield "encoding", good.encode("utf-16")
+    yield "encoding", good.encode("utf-16-le")  # without a byte-order mark
     yield "quote", "\n".join([head, f'{first},"{NAME}', *others]).encode()

@@ -69,3 +69,26 @@ def test_an_interrupted_prior_ends_in_the_same_bits(tmp_path, monkeypatch):
             learned_prior(tmp_path / "torn", regressor)
     again, _ = learned_prior(tmp_path / "torn", regressor)
     assert same_bits(weights(again), weights(whole))
+
+
+@torch.no_grad()
+def pooled_recordings(regressor, people):
+    """What the encoder makes of each ECG as it was recorded, by the person's weight."""
+    ecg, lead_mask, person, _ = people.take(torch.arange(len(people)))
+    return dict(zip(person[:, 3].tolist(), regressor.ecg_encoder(ecg, lead_mask)[1], strict=True))
+
+
+def test_the_prior_hears_several_copies_of_an_ecg_in_training_and_in_validation_the_recording(tmp_path):
+    regressor, heard = fresh_regressor().eval(), {}
+
+    def listen(_, given):
+        for pooled, person in zip(*given[1:3], strict=True):
+            heard.setdefault(float(person[3]), []).append(pooled)
+
+    regressor.conditioner.register_forward_pre_hook(listen)
+    learned_prior(tmp_path, regressor)
+    for people, augmented in ((everybody(40), True), (everybody(20, seed=1), False)):
+        for weight, recorded in pooled_recordings(regressor, people).items():
+            versions = torch.stack(heard[weight])
+            assert (len({tuple(version) for version in versions.tolist()}) > 1) is augmented
+            assert (float((versions - recorded).abs().amax(dim=1).min()) > 1e-4) is augmented

@@ -43,3 +43,11 @@ def test_what_a_killed_process_left_is_not_read(prepared, measured):
         file.truncate(1000)
     again = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
     assert again.filename == whole.filename and np.isfinite(again).all() and again.any(axis=(1, 2, 3, 4, 5)).all()
+
+
+def test_other_weights_have_another_file_though_their_latents_have_one_spread(prepared, measured):
+    first = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
+    with torch.no_grad():
+        measured.linear_encoder.weight.mul_(-1)
+    other = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
+    assert other.filename != first.filename and not np.allclose(other, first)

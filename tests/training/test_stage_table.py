@@ -9,7 +9,7 @@ from accelerate import Accelerator
 
 from models.presets import PRESETS
 from training.options import DiffusionOptions, StageSteps
-from training.stages import STAGES, Training, with_lengths
+from training.stages import STAGES, Training, taught_by, with_lengths
 
 FILLED_IN_BY = {
     "autoencoder": {"autoencoder"},
@@ -53,3 +53,18 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
         assert filled(one_step) - before == FILLED_IN_BY[name], name
         before = filled(one_step)
     assert {f.name for f in fields(Training)} - before == {"extra_ecgs"}  # given, and of nobody here
+
+
+def test_a_pipeline_is_taught_by_simulated_people_where_all_its_cohorts_are_phantoms(tmp_path):
+    phantom, real = tmp_path / "phantom", tmp_path / "real"
+    for folder in (phantom, real):
+        folder.mkdir()
+    (phantom / "cohort.json").touch()
+    for data, more, expected in (
+        (phantom, None, "simulated"),
+        (phantom, phantom, "simulated"),
+        (real, None, "real"),
+        (phantom, real, "real"),
+        (real, phantom, "real"),
+    ):
+        assert taught_by(DiffusionOptions(data=data, more_ecgs=more)) == expected

@@ -68,7 +68,7 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     assert before.keys() == after.keys()
     assert {name for name in before if before[name] != after[name]} == {"denoiser/diffusion_pytorch_model.safetensors"}
     index = json.loads((folder / "model_index.json").read_text())
-    assert index["steps"] == 2 and index["guidance_scale"] == 1.0
+    assert index["steps"] == 2 and index["guidance_scale"] == 1.0 and index["trained_on"] == "simulated"
     made = json.loads((folder.parent / "environment.json").read_text())
     card = (folder / "README.md").read_text()
     assert json.loads((folder / "training.json").read_text()) == {
@@ -87,6 +87,19 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
     heart = student(patient_batch(prepared_patients(prepared, [0])), [keyed_generator("heart")])
     assert len(evaluations) == 2  # the folder's own number, without being told
     assert heart.shape == (1, *prepared.hearts.shape[1:]) and heart.isfinite().all()
+
+
+def test_the_card_says_how_far_the_student_was_before_and_after_it_learned(distil, taught, tmp_path, monkeypatch):
+    teachers = ECGToMRIPipeline.load(taught).denoiser.state_dict()
+
+    def error(denoiser, *_):
+        moved = any(not torch.equal(value, teachers[name]) for name, value in denoiser.state_dict().items())
+        return 0.125 if moved else 0.5
+
+    monkeypatch.setattr("training.student.end_error", error)
+    assert distil("--steps", 2) == 0
+    card = (tmp_path / "runs" / "distilled" / "pipeline" / "README.md").read_text()
+    assert "0.125; 0.500 before the student learned" in card
 
 
 def test_the_same_command_again_changes_nothing_and_another_is_refused(distil, tmp_path, capsys):

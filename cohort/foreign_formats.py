@@ -1,0 +1,127 @@
+"""Formats that are not read, known by their first bytes or their root element. This is the only table of them."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from cohort.errors import InputError
+from cohort.input_file import read_beginning
+
+EXPORT = "export the ECG as CardioSoft or MUSE XML, or convert it to WFDB"
+ELSEWHERE = "give the ECG that the device exported (CardioSoft or MUSE XML, WFDB, .npy, .csv)"
+UNPACK = "unpack it, and give the ECG inside"
+LOOKED_AT = 512  # bytes
+
+
+class Signature(NamedTuple):
+    """Bytes by which a format is known.
+
+    Attributes:
+        content: the bytes; at: how many stand before them.
+        name: of the format, after "it is".
+        remedy: what to do instead.
+        suffix: of such files as are read.
+    """
+
+    content: bytes
+    name: str
+    remedy: str = EXPORT
+    at: int = 0
+    suffix: str = ""
+
+
+SIGNATURES = (
+    Signature(b"DICM", "DICOM", at=128),
+    Signature(b"SCPECG", "SCP-ECG", at=12),
+    Signature(b"SCPECG", "SCP-ECG", at=16),
+    Signature(b"ISHNE1.0", "ISHNE Holter"),
+    Signature(b"ANN  1.0", "ISHNE annotations"),
+    Signature(b"@\x20MFR", "MFER"),
+    Signature(b"MFR ", "MFER"),
+    Signature(b"0       ", "EDF"),
+    Signature(b"\xffBIOSEMI", "BDF"),
+    Signature(b"GDF ", "GDF"),
+    Signature(b"\x89HDF\r\n\x1a\n", "HDF5"),
+    Signature(b"CDF\x01", "NetCDF"),
+    Signature(b"CDF\x02", "NetCDF"),
+    Signature(b"MATLAB 5.0", "MATLAB 5"),
+    Signature(b"PAR1", "Parquet"),
+    Signature(b"SQLite format 3", "SQLite"),
+    Signature(b"fLaC", "FLAC", "give the .hea file of the record"),
+    Signature(b"RIFF", "RIFF (sound or pictures)"),
+    Signature(b"\x93NUMPY", "NumPy", "name it .npy, and give its sampling rate", suffix=".npy"),
+    Signature(b"\x80\x04\x95", "a Python pickle, which may run code", "write it with numpy.save"),
+    Signature(b"%PDF", "PDF", ELSEWHERE),
+    Signature(b"%!PS", "PostScript", ELSEWHERE),
+    Signature(b"{\\rtf", "RTF", ELSEWHERE),
+    Signature(b"\x89PNG", "a picture (PNG)", ELSEWHERE),
+    Signature(b"\xff\xd8\xff", "a picture (JPEG)", ELSEWHERE),
+    Signature(b"GIF8", "a picture (GIF)", ELSEWHERE),
+    Signature(b"II*\0", "a picture (TIFF)", ELSEWHERE),
+    Signature(b"MM\0*", "a picture (TIFF)", ELSEWHERE),
+    Signature(b"\0\0\0\x0cjP", "a picture (JPEG 2000)", ELSEWHERE),
+    Signature(b"ftyp", "a picture or a film (HEIC, MP4)", ELSEWHERE, at=4),
+    Signature(b"\xd0\xcf\x11\xe0", "an old Office file (.xls or .doc)", "save the table as CSV"),
+    Signature(b"PK\x03\x04", "ZIP (also .xlsx and .docx)", UNPACK),
+    Signature(b"\x1f\x8b", "gzip-compressed", "unzip it first"),
+    Signature(b"BZh", "bzip2-compressed", UNPACK),
+    Signature(b"\xfd7zXZ", "xz-compressed", UNPACK),
+    Signature(b"\x28\xb5\x2f\xfd", "Zstandard-compressed", UNPACK),
+    Signature(b"7z\xbc\xaf\x27\x1c", "7-Zip", UNPACK),
+    Signature(b"Rar!", "RAR", UNPACK),
+    Signature(b"ustar", "a tar archive", UNPACK, at=257),
+    Signature(b"version https://git-lfs", "a pointer of git-lfs and not the file", "run git lfs pull"),
+)
+# Letters at the beginning, in lower case, behind blanks and marks.
+TEXTS = (
+    Signature(b"<!doctype html", "HTML, perhaps a page to sign in", "download it again, signed in"),
+    Signature(b"<html", "HTML, perhaps a page to sign in", "download it again, signed in"),
+    Signature(b"<svg", "a picture (SVG)", ELSEWHERE),
+    Signature(b"{", "JSON"),
+    Signature(b"[", "JSON"),
+)
+# Root elements without their namespace, in lower case.
+ROOTS = {
+    "annotatedecg": "HL7 annotated ECG (aECG)",
+    "restingecgdata": "Philips Sierra XML",
+    "clinicaldocument": "an HL7 clinical document (CDA)",
+    "nativedicommodel": "DICOM in XML",
+    "sapphire": "GE Sapphire XML",
+    "ecg": "Mortara XML",
+    "examdescript": "Schiller XML",
+    "html": "HTML",
+    "svg": "a picture (SVG)",
+}
+_MARKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
+
+
+def refuse_foreign(path: Path) -> None:
+    """Refuse (InputError) a file whose first bytes are those of a format that is not read."""
+    content = read_beginning(path, LOOKED_AT)
+    letters = content.lstrip(_MARKS).replace(b"\0", b"").lower()
+    for one in SIGNATURES:
+        if content.startswith(one.content, one.at) and path.suffix.lower() != one.suffix:
+            raise _not_read(path, one.name, one.remedy)
+    for one in TEXTS:
+        if letters.startswith(one.content):
+            raise _not_read(path, one.name, one.remedy)
+
+
+def refuse_text(path: Path) -> None:
+    """Refuse (InputError) what does not begin as XML does, and is in no other known format either."""
+    content = read_beginning(path, LOOKED_AT).lstrip(_MARKS)
+    if content and not content.startswith(b"<"):
+        kind = "text" if content.isascii() and b"\0" not in content else "a file"
+        raise InputError(path, f"{kind} of no known format, not well-formed XML", ELSEWHERE, code="format")
+
+
+def refused_root(path: Path, root: str) -> InputError:
+    """Why XML with this root element is not read: by the name of its format, where that is known."""
+    if root.lower() in ROOTS:
+        return _not_read(path, ROOTS[root.lower()], EXPORT)
+    return InputError(
+        path, "not an ECG: its root is neither CardiologyXML nor RestingECG", "give an ECG file", code="format"
+    )
+
+
+def _not_read(path: Path, name: str, remedy: str) -> InputError:
+    return InputError(path, f"it is {name}: not read{' yet' if remedy == EXPORT else ''}", remedy, code="format")

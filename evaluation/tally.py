@@ -1,0 +1,85 @@
+"""How a folder of ECGs fares: which are refused and why, in a table and on screen, and how many are not."""
+
+import csv
+import sys
+from pathlib import Path
+
+from tqdm import tqdm
+
+from cohort.disk import writing
+from cohort.errors import InputError
+from cohort.pseudonym import Naming
+from cohort.table import write_table
+from sampling.inputs import subject_name
+
+TABLE, COLUMNS = "refused.csv", ("file", "code", "fault")
+
+
+class Tally:
+    """Counts of one process, and the rows it adds to the table of refused files; both take no memory to speak of.
+
+    Args:
+        output: the table lies in this folder once there is a row.
+        alone: whether there is one file in all, whose fault ends everything.
+        rank: of this process among those that share the ECGs. Each writes a table of its own (`join_tables`).
+    """
+
+    def __init__(self, output: Path, naming: Naming, alone: bool = False, rank: int = 0) -> None:
+        self.path, self.naming, self.alone = _part(output, rank), naming, alone
+        self.refused = self.finished_before = self.written = 0
+
+    def refuse(self, path: Path, fault: InputError) -> None:
+        """Tell of a file that is refused, and add it to the table.
+
+        Raises:
+            InputError: the fault itself, of a file that is alone.
+        """
+        fault = self.naming.of_fault(fault, path, subject_name(path))
+        if self.alone:
+            raise fault from None
+        tell(f"error: {fault}")
+        new = not self.refused  # what a killed run left is written over
+        self.refused += 1
+        row = (self.naming.of_file(path, subject_name(path)), fault.code, self.naming.shown(fault.fault))
+        with writing(self.path.parent):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.path.open("w" if new else "a", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerow(row)
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Refused, finished by an earlier run, written now."""
+        return self.refused, self.finished_before, self.written
+
+    def warn(self, path: Path, warnings: tuple[str, ...]) -> None:
+        """Tell what makes a patient's result less sure."""
+        for warning in warnings:
+            tell(f"warning: {self.naming.of_file(path, subject_name(path))}: {self.naming.shown(warning)}")
+
+
+def tell(line: str) -> None:
+    """A line on stderr, above a progress bar if there is one."""
+    tqdm.write(line, file=sys.stderr)
+
+
+def join_tables(output: Path, refused: list[int]) -> None:
+    """Put the rows of all processes into one table; without a row there is none, not even an earlier run's.
+
+    Args:
+        refused: how many files each process refused, in order of rank.
+    """
+    rows = []
+    for rank, count in enumerate(refused):
+        if count:
+            with _part(output, rank).open(encoding="utf-8", newline="") as file:
+                rows += csv.reader(file)
+    if rows:
+        write_table(output / TABLE, COLUMNS, rows)
+    else:
+        (output / TABLE).unlink(missing_ok=True)
+    for part in output.glob(f".*-{TABLE}"):
+        part.unlink()
+
+
+def _part(output: Path, rank: int) -> Path:
+    return output / f".{rank}-{TABLE}"

@@ -1,0 +1,80 @@
+"""The numbers beside the weights: as many as there must be, finite, and of a size that can be.
+
+Training measured them, and they stand in configurations. A wrong one spoils every heart and shows in none.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from models.conditioning import PERSON_FIELDS
+
+from .ranges import all_within
+
+SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
+
+
+class Measured(NamedTuple):
+    """Numbers of a part's configuration, as many as `count` says, each from `low` to `high`."""
+
+    name: str
+    count: Callable[[Mapping], int]
+    low: float = -LARGEST
+    high: float = LARGEST
+    may_be_absent: bool = False
+
+
+def _channels(config: Mapping) -> int:
+    return config["latent_channels"]
+
+
+def _phenotypes(config: Mapping) -> int:
+    return len(config["phenotypes"])
+
+
+def _fields(config: Mapping) -> int:
+    return len(PERSON_FIELDS)
+
+
+def _code(config: Mapping) -> int:
+    return config["code"]
+
+
+MEASURED = {  # by a part's class
+    "SliceAutoencoder": (
+        Measured("latents_mean", _channels),
+        Measured("latents_std", _channels, SMALLEST),
+        Measured("latents_weight", _channels, SMALLEST),
+    ),
+    "HeartConditioner": (
+        Measured("phenotype_mean", _phenotypes),
+        Measured("phenotype_std", _phenotypes, SMALLEST),
+        Measured("person_mean", _fields),
+        Measured("person_std", _fields, SMALLEST),
+    ),
+    "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True),),
+}
+RANGES = {"ECGEncoder": {"sampling_rate": (50, 2000), "duration_s": (1, 60)}}  # Hz, s
+
+
+def unsound_number(part: str, config: Mapping) -> str | None:
+    """What is wrong with the numbers in a part's configuration, in a few words; None where they are sound.
+
+    Args:
+        part: name of its class.
+    """
+    for one in MEASURED.get(part, ()):
+        values = config[one.name]
+        if values is None and one.may_be_absent:
+            continue
+        if not isinstance(values, list | tuple) or len(values) != one.count(config):
+            return f"{one.name} holds {_count_of(values)}, and {one.count(config)} are needed"
+        if not all_within(values, one.low, one.high):
+            return f"{one.name} holds a number that is not finite, or out of range"
+    for name, (low, high) in RANGES.get(part, {}).items():
+        if not all_within([config[name]], low, high):
+            return f"{name} is not from {low} to {high}"
+    return None
+
+
+def _count_of(values: object) -> str:
+    return f"{len(values)} numbers" if isinstance(values, list | tuple) else "no numbers"

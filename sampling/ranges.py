@@ -1,0 +1,22 @@
+"""Which numbers a sampler, or a model's folder, may be given: real numbers within bounds."""
+
+import math
+from collections.abc import Iterable
+
+LARGEST_GUIDANCE, MOST_STEPS = 100, 1000
+
+
+def all_within(values: Iterable, low: float, high: float) -> bool:
+    """Whether all are numbers (no text, no truth value), none is NaN, and each is from `low` to `high`."""
+    return all(is_number(value) and low <= value <= high for value in values)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is an int or a float, but not NaN; a truth value is none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def sound_sampling(guidance_scale: object, steps: object) -> bool:
+    """Whether a sampler can run so: a finite scale of some size, and a whole number of steps."""
+    whole = isinstance(steps, int) and all_within([steps], 1, MOST_STEPS)
+    return whole and all_within([guidance_scale], -LARGEST_GUIDANCE, LARGEST_GUIDANCE)

@@ -1,0 +1,74 @@
+"""What a folder of ECGs came to: counted, told line by line, and listed where something was refused."""
+
+import csv
+
+import pytest
+
+from cohort.errors import InputError
+from cohort.pseudonym import Naming
+from evaluation.tally import TABLE, Tally, join_tables
+
+NAME = "9000001_20205_2_0"
+
+
+def rows(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_every_refused_file_has_a_row_with_its_code_and_its_fault(tmp_path, capsys):
+    tally = Tally(tmp_path / "out", Naming())
+    tally.refuse(tmp_path / "a.xml", InputError(tmp_path / "a.xml", "is cut short", "copy it again", code="truncated"))
+    tally.refuse(tmp_path / "b.xml", InputError(tmp_path / "b.xml", "is empty", "export it again", code="empty"))
+    join_tables(tmp_path / "out", [tally.refused])
+    assert rows(tmp_path / "out" / TABLE) == [
+        ["file", "code", "fault"],
+        [str(tmp_path / "a.xml"), "truncated", "is cut short"],
+        [str(tmp_path / "b.xml"), "empty", "is empty"],
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [TABLE]
+    assert capsys.readouterr().err.count("error: ") == 2
+
+
+def test_a_table_tells_pseudonyms_where_there_is_a_key(tmp_path, capsys):
+    naming = Naming(b"k" * 16)
+    tally = Tally(tmp_path, naming)
+    path = tmp_path / f"{NAME}.xml"
+    tally.refuse(path, InputError(path, f"{NAME}.dat is not there", "copy it"))
+    tally.warn(path, (f"see {path}",))
+    join_tables(tmp_path, [1])
+    assert rows(tmp_path / TABLE)[1] == [naming(NAME), "other", f"{naming(NAME)}.dat is not there"]
+    assert "9000001" not in (tmp_path / TABLE).read_text() + capsys.readouterr().err
+
+
+def test_several_processes_make_one_table(tmp_path):
+    tallies = [Tally(tmp_path, Naming(), rank=rank) for rank in range(3)]
+    for rank in (0, 2):
+        tallies[rank].refuse(tmp_path / f"{rank}.xml", InputError(f"{rank}.xml", "is empty", "copy it"))
+    join_tables(tmp_path, [tally.refused for tally in tallies])
+    assert [row[0] for row in rows(tmp_path / TABLE)[1:]] == [str(tmp_path / "0.xml"), str(tmp_path / "2.xml")]
+
+
+def test_nothing_refused_leaves_no_table_not_even_an_earlier_one(tmp_path):
+    (tmp_path / TABLE).write_text("file,code,fault")
+    (tmp_path / f".1-{TABLE}").write_text("of a killed run")
+    join_tables(tmp_path, [0, 0])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_alone_ends_everything_by_its_own_fault(tmp_path):
+    fault = InputError("a.xml", "is empty", "copy it")
+    with pytest.raises(InputError) as refusal:
+        Tally(tmp_path / "out", Naming(), alone=True).refuse(tmp_path / "a.xml", fault)
+    assert refusal.value is fault and not (tmp_path / "out").exists()
+
+
+def test_a_hostile_name_is_told_as_one_printable_line(tmp_path, capsys):
+    path = tmp_path / "a\x1b[2J\nerror: all is well.xml"
+    tally = Tally(tmp_path, Naming())
+    tally.warn(path, ("is\x1b[31m red",))
+    tally.refuse(path, InputError(path, "is empty", "copy it"))
+    join_tables(tmp_path, [1])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 2 and all(line.isprintable() for line in said.splitlines())
+    assert all(cell.isprintable() for row in rows(tmp_path / TABLE) for cell in row)
