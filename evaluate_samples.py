@@ -7,7 +7,8 @@ These are made from another patient's ECG, from the person alone, from the ECG a
 controls are the mean heart and the heart of the training patient with the nearest ECG. The ceiling is a direct
 regression from ECG and person to the same numbers.
 
-Writes report.json and report.html. The same command continues an interrupted evaluation.
+Writes report.json and report.html, which may be passed on. What was measured of single people stays beside the
+prepared arrays. The same command continues an interrupted evaluation.
 """
 
 import sys
@@ -29,22 +30,24 @@ class Config:
     """Folder with ecg/ and NIFTI/."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
-    output: Path = Path("report")
-    """report.json, report.html and what they are made from."""
+    output: Path | None = None
+    """For report.json and report.html; report/<pipeline>/<cohort> if not given. They name nobody."""
     training_data: Path | None = None
     """The folder the pipeline was trained on, for mean heart, nearest ECG and memorisation; `--data` if not given."""
     segmenter: Path | None = None
     """A trained segmenter, if not the one in the pipeline's folder."""
     prepared: Path = Path("runs/prepared")
-    """Where cohorts are laid down as arrays, once."""
+    """Where cohorts are laid down as arrays, once. Measurements of single people are kept beside the arrays."""
+    group_readable: bool = False
+    """Let your group read the arrays and the measurements; else they are yours alone."""
     hearts: Path | None = None
     """A folder of hearts already made by sample.py; without controls then."""
     labels: Path | None = None
     """Label maps of `--hearts` by another segmenter: <labels>/<patient>/seg_sa_ED.nii.gz ..."""
     label_convention: Literal["ukbb", "acdc"] | None = None
     """Numbering of `--labels`; found out if not given."""
-    split: Literal["test", "validation", "all"] = "test"
-    """Whom to measure; all for a cohort the pipeline was not trained on."""
+    split: Literal["test", "validation", "all"] | None = None
+    """Whom to measure; everybody the pipeline never saw if not given."""
     subjects: int = 300
     """At most so many people."""
     samples: int = 8
@@ -67,11 +70,12 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     if config.calibrate and config.split != "validation":
         raise InputError("--calibrate", "is for validation people only", "add --split validation")
+    from cohort.private import let_the_group_read
     from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
-    from evaluation.opening import open_pipeline, open_segmenter, open_training_people, people_to_measure
-    from evaluation.record import fingerprint, record_of
+    from evaluation.opening import UNSEEN, open_pipeline, open_segmenter, open_training_people, people_to_measure
+    from evaluation.record import record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
     from evaluation.study_report import build_report
@@ -82,15 +86,16 @@ def main() -> None:
     seconds = {}
     with timed(seconds, "all"):
         pipeline, folder = open_pipeline(config.pipeline, config.scheduler, state.device)
-        segmenter = open_segmenter(config.segmenter or folder / "segmenter", state.device)
+        segmenter_folder, split = config.segmenter or folder / "segmenter", config.split or UNSEEN
+        segmenter = open_segmenter(segmenter_folder, state.device)
         with state.main_process_first():
-            whom = (config.split, config.subjects)
+            whom = (split, config.subjects)
             cohort, rows = people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
-        record = record_of(study, config.split, config.scheduler, bool(config.segmenter))
-        work = config.output / f"measured-{fingerprint(record)}"
+        record = record_of(study, split, config.scheduler, segmenter_folder)
+        work = cohort.folder / f"measured-{record['measurements']}"
         arms = ("real", "reconstructed", "generated", *(() if given else config.controls))
         arms = ("generated",) if config.calibrate else arms
         for arm in arms:
@@ -101,6 +106,8 @@ def main() -> None:
                 measure_curves(study, work, state)
         if not state.is_main_process:
             return
+        if config.group_readable:
+            let_the_group_read(cohort.folder)
         if config.calibrate:
             return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
         with timed(seconds, "figures"):
@@ -109,7 +116,8 @@ def main() -> None:
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
-    write_report(config.output, folder, record | report | {"seconds": seconds}, pictures)
+    output = config.output or Path("report") / record["pipeline"] / record["cohort"]
+    write_report(output, folder, record | report | {"seconds": seconds}, pictures)
 
 
 if __name__ == "__main__":

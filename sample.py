@@ -59,10 +59,11 @@ def main() -> None:
         tally = Tally(config.output, naming, alone, state.process_index)
         overview = []  # of the first few only: a folder may hold thousands
         with state.split_between_processes(files) as mine:
-            bar = tqdm(mine, desc="ECGs", disable=alone or not state.is_main_process)
-            patients = sampler.read_all(bar, tally)
-            patients = list(patients) if alone else patients  # a file alone is looked at before anything is written
-            with kept_apart(config.output, state):
+            # A file alone is looked at before anything is written.
+            first = list(sampler.read_all(mine, tally)) if alone else []
+            hidden = alone or not state.is_main_process
+            with kept_apart(config.output, state), tqdm(mine, desc="ECGs", disable=hidden) as bar:
+                patients = first if alone else sampler.read_all(bar, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     if drawn.phenotypes:
                         bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .content import fingerprint
 from .disk import whole_file
 from .ecg import LEADS, read_ecg
 from .errors import InputError
@@ -17,8 +18,12 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
-from .prepared import draft_of, fingerprint, in_processes
+from .prepared import TABLES, draft_of, in_processes, memory_of, source_files
 from .preprocessing import ecg_input
+from .private import private
+from .provenance import made_by
+from .step_code import code_sha256
+from .stored_arrays import open_arrays, read_about, write_about
 from .study_tables import StudyTables, read_tables
 from .subjects import Subject, find_subjects
 
@@ -46,9 +51,9 @@ class ECGCohort:
 def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
     """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
-    It is the ECG of the first such visit. The arrays go to a folder inside
-    `folder`, which appears when whole. Its name is a hash of the settings and of the files' names, sizes and times.
-    ECGs that cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
+    It is the ECG of the first such visit. The arrays go to a folder inside `folder`, which appears when whole and
+    which only its owner may open. Its name is a hash of the settings, of what the files hold, and of the code that
+    reads them. ECGs that cannot be read are left out and listed in its excluded.csv (`cohort.exclusion`).
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
@@ -56,7 +61,7 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
     Raises:
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
-    data, persons_csv, phenotypes_csv = Path(data), Path(data) / "persons.csv", Path(data) / "phenotypes.csv"
+    data, phenotypes_csv = Path(data), Path(data) / "phenotypes.csv"
     tables = read_tables(data)
     subjects = _first_measured(find_subjects(data), tables)
     if not subjects:
@@ -66,19 +71,23 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
             f"list eid and {', '.join(PHENOTYPES[:3])}, ... of the people of {data / 'ecg'}",
         )
     settings = {"sampling_rate": sampling_rate, "duration_s": duration_s}
-    name = fingerprint(settings, (persons_csv, phenotypes_csv, *(subject.ecg for subject in subjects)))
-    final = Path(folder) / f"{data.resolve().name}-ecg-{name}"
+    name = f"{data.resolve().name}-ecg"
+    files = [(table, data / table) for table in TABLES]
+    files += (file for s in subjects for file in source_files(Subject(s.eid, s.instance, s.ecg)))
+    decides = settings | {"code": code_sha256("cohort.ecg_cohort")}
+    final = Path(folder) / f"{name}-{fingerprint(decides, files, memory_of(Path(folder), name))}"
     if not final.exists():
         visits = [(subject.eid, subject.instance) for subject in subjects]
         known = [(tables.persons.at(*visit), tables.phenotypes.rows[visit]) for visit in visits]
         jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
-        with locked(final):
+        with locked(final), private():
             if not final.exists():
                 for note in tables.notes_on(visits):
                     print(f"note: {note}")
-                _write(data, final, jobs, sampling_rate, duration_s, quiet)
-    modes = {field.name: "r" if field.name == "ecg" else None for field in fields(ECGCohort)}
-    return ECGCohort(**{name: np.load(final / f"{name}.npy", mmap_mode=mode) for name, mode in modes.items()})
+                _write(data, final, jobs, settings, quiet)
+    names = [field.name for field in fields(ECGCohort)]
+    arrays = open_arrays(final, read_about(final), [name for name in names if name != "ecg"])
+    return ECGCohort(**{name: arrays[name] for name in names})
 
 
 def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subject]:
@@ -92,9 +101,9 @@ def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subjec
     return [first[eid] for eid in sorted(first)]
 
 
-def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, duration_s: float, quiet: bool) -> None:
+def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bool) -> None:
     """The arrays of whoever can be read. They lie in a draft until they are whole."""
-    draft = draft_of(final)
+    draft, (sampling_rate, duration_s) = draft_of(final), settings.values()
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
     strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
     people, excluded = [], []
@@ -116,6 +125,7 @@ def _write(data: Path, final: Path, jobs: list[tuple], sampling_rate: int, durat
     strips.flush()
     for name in people[0]:
         np.save(draft / f"{name}.npy", np.stack([person[name] for person in people]))
+    write_about(draft, ("ecg", *people[0]), {"people": len(people), "settings": settings, **made_by(settings)})
     draft.rename(final)
 
 

@@ -6,8 +6,10 @@ or issued anew. A network trained on one of them would then be tested on what it
 
 import hashlib
 import itertools
+import secrets
 from collections.abc import Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -15,11 +17,18 @@ from cohort.disk import whole_file
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
+from cohort.private import private
+from cohort.step_code import code_sha256
 from cohort.subjects import split_of
 from cohort.table import write_table
 
 HASHES, LEAKS = "hashes.npy", "leakage.csv"
 DIGEST_BYTES = 16  # of a row's SHA-256; by chance, two rows of 100,000 agree in one cohort of 1e28
+ROW_HASHES = np.dtype([("ecg", f"V{DIGEST_BYTES}"), ("heart", f"V{DIGEST_BYTES}")])
+PREPARING = "cohort.prepared"  # the code whose arrays are hashed
+KEYED_DIGITS = 16  # hexadecimal, of a recording's keyed hash: two of 100,000 agree with a chance of 3e-10
+Part = Literal["train", "validation", "extra"]  # of those who taught: the cohort's splits, and people without an MRI
+PARTS: tuple[Part, ...] = ("train", "validation", "extra")
 COLUMNS = ("kind", "group", "folder", "eid", "instance", "split")
 
 
@@ -56,7 +65,8 @@ def require_separate_splits(cohort: PreparedCohort, extra_ecgs: ECGCohort | None
     if not shared:
         path.unlink(missing_ok=True)  # left by an earlier check; the cohort was corrected since
         return
-    write_table(path, COLUMNS, itertools.chain.from_iterable(map(_listed, shared)))
+    with private():
+        write_table(path, COLUMNS, itertools.chain.from_iterable(map(_listed, shared)))
     counts = {entry.kind: len(np.unique(entry.key)) for entry in shared}
     how_many = " and ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items())
     raise InputError(
@@ -76,7 +86,68 @@ def recordings_sha256(cohort: PreparedCohort) -> str:
 
 def is_cohort_of(about: dict, cohort: PreparedCohort) -> bool:
     """Whether a pipeline's training.json (`about`) names this cohort, or a copy of it."""
-    return about["cohort"] == cohort.folder.name or about.get("recordings_sha256") == recordings_sha256(cohort)
+    return about.get("cohort") == cohort.folder.name or about.get("recordings_sha256") == recordings_sha256(cohort)
+
+
+def keyed_recordings(cohort: PreparedCohort, extra_ecgs: ECGCohort | None = None) -> dict:
+    """Who is about to teach, person by person, for a pipeline's training.json.
+
+    Each recording, an ECG or an image, is hashed with a salt. Whoever holds a recording can ask whether it taught.
+    Nobody else learns from the hashes who did: neither ids nor names are in them, and they cannot be tried out. The
+    validation people are listed too, because they decide when a training ends. The test people never teach.
+
+    Args:
+        extra_ecgs: ECGs of further people; those of their training split teach.
+    """
+    salt = secrets.token_bytes(16)
+    hashes, ecg, image = _hashes_beside(cohort), *_recorded(cohort)
+    by_part = {}
+    for part in ("train", "validation"):
+        rows = cohort.rows(part)
+        kept = (hashes["ecg"][rows][ecg[rows]], hashes["heart"][rows][image[rows]])
+        by_part[part] = _keyed(np.concatenate(kept), salt)
+    if extra_ecgs is not None:
+        taught = np.array([split_of(int(eid)) == "train" for eid in extra_ecgs.eid])
+        taught &= np.asarray(extra_ecgs.lead_mask).any(axis=1)
+        by_part["extra"] = _keyed(row_hashes(extra_ecgs.ecg, extra_ecgs.lead_mask)[taught], salt)
+    people = {part: len(cohort.rows(part)) for part in ("train", "validation")}
+    keyed = {part: sorted(set(digits)) for part, digits in by_part.items()}
+    return {"code": code_sha256(PREPARING), "salt": salt.hex(), "people": people, **keyed}
+
+
+def made_by_other_code(about: dict) -> bool:
+    """Whether a pipeline's training.json is from other preparing code, whose arrays may have other bits."""
+    return "taught" in about and about["taught"].get("code") != code_sha256(PREPARING)
+
+
+def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray | None:
+    """(N,) bool: people of a cohort whose ECG or image taught a pipeline, under whatever eid, in whatever folder.
+
+    Args:
+        about: the pipeline's training.json. parts: of those who taught; all of PARTS if none is named.
+
+    Returns:
+        None where training.json says nothing of single people, as before there were hashes of them.
+    """
+    taught = about.get("taught")
+    if taught is None:
+        return None
+    known = {digits for part in parts or PARTS for digits in taught.get(part, ())}
+    hashes, salt = _hashes_beside(cohort), bytes.fromhex(taught["salt"])
+    recorded = _recorded(cohort)
+    of_kind = (_keyed(hashes[kind], salt) for kind in ("ecg", "heart"))
+    is_known = (np.array([digits in known for digits in keyed], bool) for keyed in of_kind)
+    return np.logical_or(*(found & there for found, there in zip(is_known, recorded, strict=True)))
+
+
+def _recorded(cohort: PreparedCohort) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) bool each: rows with an ECG of any lead, rows with a heart of any slice."""
+    return np.asarray(cohort.lead_mask).any(axis=1), np.asarray(cohort.mask).any(axis=(1, 2))
+
+
+def _keyed(hashes: np.ndarray, salt: bytes) -> list[str]:
+    """KEYED_DIGITS digits for each of (N,) hashes."""
+    return [hashlib.sha256(salt + value.tobytes()).hexdigest()[:KEYED_DIGITS] for value in hashes]
 
 
 def in_two_splits(entry: _Entry) -> np.ndarray:
@@ -95,8 +166,9 @@ def _entries(cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> list[_Entr
     hashes, where = _hashes_beside(cohort), np.full(len(cohort.eid), cohort.folder.name)
     about = (cohort.split, np.asarray(cohort.eid), np.asarray(cohort.instance), where)
     person = _Entry("person", np.asarray(cohort.eid), *about)
-    ecg = _rows(_Entry("ECG", hashes["ecg"], *about), np.asarray(cohort.lead_mask).any(axis=1))
-    image = _rows(_Entry("image", hashes["heart"], *about), np.asarray(cohort.mask).any(axis=(1, 2)))
+    with_ecg, with_image = _recorded(cohort)
+    ecg = _rows(_Entry("ECG", hashes["ecg"], *about), with_ecg)
+    image = _rows(_Entry("image", hashes["heart"], *about), with_image)
     if extra_ecgs is not None:
         taught = np.flatnonzero([split_of(int(eid)) == "train" for eid in extra_ecgs.eid])
         eid = np.asarray(extra_ecgs.eid)[taught]
@@ -129,17 +201,33 @@ def row_hashes(*arrays: np.ndarray) -> np.ndarray:
 
 
 def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
-    """(N,) hashes with the fields ecg (a row's strip and its leads) and heart (its voxels and its slices)."""
+    """(N,) ROW_HASHES: ecg (a row's strip and its leads) and heart (its voxels and its slices)."""
     path = cohort.folder / HASHES
-    if path.exists():
-        return np.load(path)
-    pair = {"ecg": row_hashes(cohort.ecg, cohort.lead_mask), "heart": row_hashes(cohort.hearts, cohort.mask)}
-    hashes = np.empty(len(cohort.eid), dtype=[(name, array.dtype) for name, array in pair.items()])
-    for name, array in pair.items():
-        hashes[name] = array
-    with whole_file(path) as unfinished:
-        np.save(unfinished, hashes)
+    hashes = _stored_hashes(path, len(cohort.eid))
+    if hashes is not None:
+        return hashes
+    hashes = np.empty(len(cohort.eid), ROW_HASHES)
+    hashes["ecg"] = row_hashes(cohort.ecg, cohort.lead_mask)
+    hashes["heart"] = row_hashes(cohort.hearts, cohort.mask)
+    with private(), whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.save(file, hashes)
+        np.save(file, _check_of(hashes))
     return hashes
+
+
+def _stored_hashes(path: Path, people: int) -> np.ndarray | None:
+    """The hashes kept in a file; None where it is absent, damaged, or of other people."""
+    try:
+        with path.open("rb") as file:
+            hashes, check = np.load(file), np.load(file)
+    except (OSError, ValueError, EOFError):
+        return None
+    sound = hashes.dtype == ROW_HASHES and hashes.shape == (people,) and np.array_equal(check, _check_of(hashes))
+    return hashes if sound else None
+
+
+def _check_of(hashes: np.ndarray) -> np.ndarray:
+    return np.frombuffer(hashlib.sha256(hashes.tobytes()).digest(), np.uint8)
 
 
 def _listed(entry: _Entry) -> Iterator[tuple]:

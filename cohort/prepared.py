@@ -1,14 +1,13 @@
 """A cohort read once and kept as arrays, which training reads in any order (memory-mapped)."""
 
 import contextlib
-import hashlib
 import json
 import multiprocessing
 import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -17,8 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .content import files_of_ecg, fingerprint
 from .cores import available_cores
-from .disk import PARTIAL, remove_unfinished, whole_file, write_text
+from .disk import PARTIAL, remove_unfinished, whole_file
 from .ecg import read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
@@ -28,12 +28,16 @@ from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .preprocessing import ecg_input
+from .private import private
 from .provenance import made_by
+from .step_code import code_sha256
+from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
 
 NO_LABELS = 255
+TABLES = ("persons.csv", "phenotypes.csv")  # of a data folder: what the study knows by eid
 REMARKS = "remarks.jsonl"
 FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
@@ -120,12 +124,14 @@ def prepare_cohort(
 ) -> PreparedCohort:
     """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
-    The arrays go to a folder inside `folder`, which appears when whole. Its name is a hash of the settings and of the
-    files' names, sizes and times, so a changed cohort is read anew. One process reads while others wait. Subjects that
-    cannot be read are listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
+    The arrays go to a folder inside `folder`, which appears when whole and which only its owner may open. Its name is
+    a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
+    is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
+    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
 
     Raises:
         InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
+            Or the arrays hold something else than was prepared.
     """
     subjects = pairs(find_subjects(data))
     if not subjects:
@@ -135,9 +141,10 @@ def prepare_cohort(
             f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
             "writes a simulated cohort instead",
         )
-    final = folder / f"{data.resolve().name}-{cohort_fingerprint(data, subjects, preparation)}"
+    name = data.resolve().name
+    final = folder / f"{name}-{cohort_fingerprint(data, subjects, preparation, memory_of(folder, name))}"
     if not final.exists():
-        with locked(final):
+        with locked(final), private():
             if not final.exists():
                 _prepare(data, subjects, final, preparation, quiet)
     cohort = load_prepared(final)
@@ -154,12 +161,19 @@ def prepare_cohort(
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
-    """Open a folder written by `prepare_cohort`; the arrays stay on disk."""
-    about = json.loads((folder / "prepared.json").read_text())
+    """Open a folder written by `prepare_cohort`; the arrays stay on disk.
+
+    Raises:
+        InputError: an array is absent, or holds something else than was prepared.
+    """
+    about = read_about(folder)
     settings = about["preparation"]
     preparation = Preparation(**{**settings, "geometry": GridGeometry(**settings["geometry"])})
-    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ARRAYS}
-    return PreparedCohort(folder, preparation, **arrays)
+    arrays = open_arrays(folder, about)
+    for name, (shape, dtype) in array_shapes(about["people"], preparation).items():
+        if name not in arrays or (arrays[name].shape, arrays[name].dtype) != (shape, dtype):
+            raise InputError(folder / f"{name}.npy", "is absent, or of another shape or type", PREPARE_AGAIN)
+    return PreparedCohort(folder, preparation, **{name: arrays[name] for name in ARRAYS})
 
 
 def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
@@ -189,8 +203,7 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
         with whole_file(draft / f"{name}.npy") as unfinished:
             np.save(unfinished, array[good])
     settings = asdict(preparation)
-    about = {"people": len(good), "preparation": settings, **made_by(settings)}
-    write_text(draft / "prepared.json", json.dumps(about, indent=2))
+    write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
     draft.rename(final)
 
 
@@ -311,19 +324,28 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
         return np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
 
 
-def cohort_fingerprint(data: Path, subjects: list[Subject], preparation: Preparation) -> str:
-    files = (path for subject in subjects for path in (subject.ecg, *subject.images.files))
-    return fingerprint(asdict(preparation), (data / "persons.csv", data / "phenotypes.csv", *files))
+def memory_of(folder: Path, name: str) -> Path:
+    """Where the hashes of a cohort's files are kept from call to call."""
+    return folder / f".content-{name}.npy"
 
 
-def fingerprint(settings: dict, files: Iterable[str | Path | None]) -> str:
-    """Twelve hexadecimal digits of what decides the arrays: settings, and the files' names, sizes and times."""
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    digest.update(repr(PHENOTYPES).encode())  # another list of phenotypes makes other arrays
-    for path in filter(None, files):
-        try:
-            about = os.stat(path)  # noqa: PTH116 (making 200,000 Paths takes a second)
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-        digest.update(f"{os.path.basename(path)}:{about.st_size}:{about.st_mtime_ns}\n".encode())  # noqa: PTH119
-    return digest.hexdigest()[:12]
+def cohort_fingerprint(
+    data: Path, subjects: list[Subject], preparation: Preparation, memory: Path | None = None
+) -> str:
+    """Twelve hexadecimal digits of what decides the arrays: settings, code, who is there, and what the files hold.
+
+    Args:
+        memory: as of `cohort.content.content_hashes`.
+    """
+    decides = {"preparation": asdict(preparation), "code": code_sha256("cohort.prepared")}
+    tables = [(name, data / name) for name in TABLES]
+    return fingerprint(decides, [*tables, *(file for subject in subjects for file in source_files(subject))], memory)
+
+
+def source_files(subject: Subject) -> Iterator[tuple[str, str | Path]]:
+    """(whose it is and what for, path) of every file that a subject is read from."""
+    whose = f"{subject.eid}_{subject.instance}"
+    if subject.ecg:
+        reader = os.path.splitext(subject.ecg)[1].lower()  # noqa: PTH122 (as in cohort.content)
+        yield from ((f"{whose}_{reader}", path) for path in files_of_ecg(subject.ecg))
+    yield from ((f"{whose}_{use}", path) for use, path in enumerate(subject.images.files) if path)

@@ -1,6 +1,5 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +31,7 @@ from .certainty import calibrated, summary_of
 from .measuring import measured_phenotypes
 from .plausibility import bounded, implausible, wall_masses
 from .segmentation import segment
-from .tally import Tally
+from .tally import Tally, tell
 
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
@@ -89,7 +88,7 @@ class HeartSampler:
         measures = (folder / "segmenter").exists()
         persons = read_persons(options.persons) if options.persons else PersonTable()
         for note in persons.notes:
-            print(f"warning: {note}", file=sys.stderr)
+            tell(f"warning: {naming.shown(note)}")
         return cls(
             options,
             pipeline,

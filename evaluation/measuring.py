@@ -1,21 +1,25 @@
 """From hearts to numbers by one segmenter, the same for true and generated hearts."""
 
+import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
 from cohort.disk import whole_file
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_grey_levels
 from cohort.phenotypes import PHENOTYPES, phenotypes_of, sector_thickness_mm
 
-from .coherence import coherence_row
+from .coherence import MEASURES, coherence_row
 from .labels import quality_faults
 from .segmentation import SliceSegmenter, segment
 
 TERRITORIES = {"anterior": 115.0, "inferior": 268.0, "lateral": 352.0}  # degrees, as sector_thickness_mm counts them
 KEPT_HEARTS = 2  # of each patient, for numbers that need pixels
+MEASURE_AGAIN = "delete it; the same command measures this patient again"
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,16 +82,77 @@ def measured_phenotypes(labels: np.ndarray, geometry: GridGeometry) -> np.ndarra
     return np.array([phenotypes[name] for name in PHENOTYPES])
 
 
-def save_measured(path: Path, measurements: Measured) -> None:
-    """Write one patient's measurements, whole or not at all."""
+def save_measured(path: Path, measurements: Measured, given: str = "") -> None:
+    """Write one patient's measurements, whole or not at all.
+
+    Args:
+        given: names what the hearts were made from (`sampling.patients.Patient.sha256`).
+
+    Raises:
+        InputError: a measurement is no number.
+    """
+    if fault := _fault_of(vars(measurements)):
+        raise InputError(path, f"will not be written: {fault}", "look at the segmenter and at the hearts")
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **vars(measurements))
+        np.savez(file, **vars(measurements), given=np.array(given))
+
+
+def is_measured(path: Path, given: str = "") -> bool:
+    """Whether a file holds whole measurements of hearts that were made from the same."""
+    try:
+        return str(_stored(path)["given"]) == given
+    except InputError:
+        return False
 
 
 def load_measured(paths: list[Path]) -> Measured:
-    """Measurements of several patients, in the order of the paths."""
-    rows = []
-    for path in paths:
-        with np.load(path, allow_pickle=False) as arrays:
-            rows.append({name: arrays[name] for name in arrays.files})
+    """Measurements of several patients, in the order of the paths.
+
+    Raises:
+        InputError: a file is absent or damaged.
+    """
+    rows = [_stored(path) for path in paths]
     return Measured(**{f.name: np.concatenate([row[f.name] for row in rows]) for f in fields(Measured)})
+
+
+def _stored(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            row = {name: arrays[name] for name in arrays.files}
+        fault = _fault_of(row) if "given" in row else "it does not say what was measured"
+    except (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error) as error:
+        raise InputError(path, "is absent or damaged", MEASURE_AGAIN) from error
+    if fault:
+        raise InputError(path, f"is damaged: {fault}", MEASURE_AGAIN)
+    return row
+
+
+def _fault_of(row: dict[str, np.ndarray]) -> str:
+    """What is wrong with one patient's measurements; empty where they are sound.
+
+    A phenotype, a wall or a coherence may be unknown (NaN). Nothing may be infinite.
+    """
+    absent = [f.name for f in fields(Measured) if f.name not in row]
+    if absent:
+        return f"{absent[0]} is absent"
+    samples = row["phenotypes"].shape[1:2]
+    image = row["spread"].shape[1:]
+    shapes = {
+        "phenotypes": (1, *samples, len(PHENOTYPES)),
+        "territories": (1, *samples, len(TERRITORIES)),
+        "features": (1, *samples, *image[:2], *row["features"].shape[4:5]),
+        "coherence": (1, *samples, len(MEASURES)),
+        "faulty": (1, *samples),
+        "hearts": (1, *(min(count, KEPT_HEARTS) for count in samples), *image),
+        "spread": (1, *image),
+    }
+    for name, shape in shapes.items():
+        if row[name].shape != shape:
+            return f"{name} has the shape {row[name].shape}, not {shape}"
+    for name in ("features", "spread"):
+        if not np.isfinite(row[name]).all():
+            return f"{name} are not all finite"
+    for name in ("phenotypes", "territories", "coherence"):
+        if np.isinf(row[name]).any():
+            return f"{name} are infinite"
+    return ""

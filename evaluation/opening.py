@@ -6,15 +6,17 @@ import numpy as np
 import torch
 
 from cohort.errors import InputError
+from cohort.leakage import made_by_other_code
 from cohort.prepared import PreparedCohort, prepare_cohort
 from models.segmenter import Segmenter
 from sampling.pipeline import ECGToMRIPipeline, load_part
 from sampling.release import pipeline_to_use
 
 from .study import Study
-from .training_people import TrainingPeople, was_trained_on
+from .training_people import TrainingPeople, has_taught, read_training
 
 FEWEST_PEOPLE = 3
+UNSEEN = "unseen"  # the people a pipeline never saw, whatever their split
 
 
 def open_pipeline(folder: Path | None, scheduler: str | None, device: torch.device) -> tuple[ECGToMRIPipeline, Path]:
@@ -39,22 +41,53 @@ def open_segmenter(folder: Path, device: torch.device) -> Segmenter:
 def people_to_measure(
     data: Path, prepared: Path, pipeline: ECGToMRIPipeline, folder: Path, split: str, most: int
 ) -> tuple[PreparedCohort, np.ndarray]:
-    """The prepared cohort, and the rows of at most so many people of a split; "all" is everybody.
+    """The prepared cohort, and the rows of at most so many people of it whom the pipeline never saw.
+
+    People who taught the pipeline are known one by one, whatever their eid, their folder and who else is in it. They
+    are left out and counted. Validation people, who decide when a training ends, are measured as such only.
+
+    Args:
+        split: "test", "validation", "all" for everybody, or UNSEEN for everybody but those who taught.
 
     Raises:
-        InputError: too few people, no truth, or everybody of the cohort the pipeline was trained on.
+        InputError: too few people, no truth, or somebody who taught the pipeline among "all".
     """
-    cohort = prepare_cohort(data, prepared, pipeline.preparation)
-    if split == "all" and was_trained_on(folder, cohort):
-        remedy = "leave --split at test, or give other people"
-        raise InputError(data, "is the cohort this pipeline was trained on", remedy)
-    rows = np.arange(len(cohort.eid)) if split == "all" else cohort.rows(split)
-    rows = rows[:most]
+    cohort, about = prepare_cohort(data, prepared, pipeline.preparation), read_training(folder)
+    taught = has_taught(about, cohort, *(("train", "extra") if split == "validation" else ()))
+    if split == "all" and taught.any():
+        fault = f"{taught.sum()} of its {len(taught)} people are among those this pipeline was trained on"
+        raise InputError(data, fault, "leave --split out: then the others are measured")
+    note = "" if taught.any() else doubt(about, folder)
+    if note:
+        print(f"note: {note}")
+    rows = np.arange(len(taught)) if split in ("all", UNSEEN) else cohort.rows(split)
+    if split == UNSEEN and note and (not about or made_by_other_code(about)):
+        print("note: only the people of the test split are measured; --split all measures everybody")
+        rows = cohort.rows("test")
+    if taught[rows].any():
+        print(f"note: {taught[rows].sum()} of {len(rows)} people taught this pipeline, and are left out")
+    rows = rows[~taught[rows]][:most]
     if len(rows) < FEWEST_PEOPLE:
-        raise InputError(data, f"has {len(rows)} people in the {split} split", "give at least three")
+        whose = "people this pipeline was not trained on" if split == UNSEEN else f"people in the {split} split"
+        raise InputError(data, f"has {len(rows)} {whose}", "give at least three")
     if not np.isfinite(cohort.phenotypes[rows]).any():
         raise InputError(data, "has no truth to compare with", "give label maps, or phenotypes.csv")
     return cohort, rows
+
+
+def doubt(about: dict, folder: Path) -> str:
+    """Why people who taught a pipeline may not be recognised; empty where they are.
+
+    Args:
+        about: of `read_training`. folder: the pipeline's.
+    """
+    if not about:
+        return f"{folder} does not say who taught it (training.json)"
+    if "taught" not in about:
+        return f"{folder} names its cohort as a whole, so single people who taught it are not recognised"
+    if made_by_other_code(about):
+        return f"{folder} was trained with other code, so people who taught it may not be recognised"
+    return ""
 
 
 def open_training_people(study: Study, data: Path | None, prepared: Path) -> TrainingPeople | None:
@@ -64,10 +97,15 @@ def open_training_people(study: Study, data: Path | None, prepared: Path) -> Tra
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
     """
     cohort = prepare_cohort(data, prepared, study.pipeline.preparation) if data else study.cohort
-    if was_trained_on(study.folder, cohort):
-        return TrainingPeople(cohort, cohort.rows("train"))
-    print(
-        "note: the training people are not at hand (--training-data names their folder): "
-        "no mean heart, no nearest ECG, no memorisation"
-    )
-    return None
+    about = read_training(study.folder)
+    rows = np.flatnonzero(has_taught(about, cohort, "train"))
+    if not len(rows):
+        print(
+            "note: the training people are not at hand (--training-data names their folder): "
+            "no mean heart, no nearest ECG, no memorisation"
+        )
+        return None
+    people = about.get("taught", {}).get("people", {}).get("train", len(rows))
+    if len(rows) < people:
+        print(f"note: {len(rows)} of {people} training people are at hand (--training-data names their folder)")
+    return TrainingPeople(cohort, rows)

@@ -1,22 +1,26 @@
-"""What a study's numbers depend on, for its report; and a name for what was measured."""
+"""What a study's numbers depend on, for its report; and the key of what was measured."""
+
+from pathlib import Path
 
 from cohort.code_version import code_version
-from cohort.provenance import settings_sha256
+from cohort.content import content_of, fingerprint
+from cohort.step_code import code_sha256
 from sampling.model_folder import configuration_sha256
 from sampling.pipeline import weights_sha256
 from sampling.release import pipeline_name
 
 from .study import Study
 
-CHANGING = ("n_subjects", "configuration_sha256", "code_version")
+MEASURING = "evaluation.study"  # the code that makes and measures hearts, with all it imports
+CONFIGURATION = ("model_index.json", "scheduler/*.json", "*/config.json")  # of a pipeline; its calibration is not
 
 
-def record_of(study: Study, split: str, scheduler: str | None, segmenter_given: bool) -> dict:
+def record_of(study: Study, split: str, scheduler: str | None, segmenter: Path) -> dict:
     """All that decides the numbers of a report, ready for JSON.
 
     Args:
         scheduler: named in place of the pipeline's own, or None.
-        segmenter_given: whether another segmenter than the pipeline's measured the hearts.
+        segmenter: the folder of the segmenter that measured the hearts.
     """
     given = study.given
     options = {
@@ -30,21 +34,48 @@ def record_of(study: Study, split: str, scheduler: str | None, segmenter_given: 
         "scheduler": scheduler,
         "hearts": given and given.folder.name,
         "labels": given and given.labels and given.labels.name,
-        "segmenter_given": segmenter_given,
+        "segmenter_given": segmenter.resolve() != (study.folder / "segmenter").resolve(),
         "seed": study.seed,
     }
+    weights = weights_sha256(study.folder)
     return {
         **options,
-        "weights_sha256": weights_sha256(study.folder),
+        "measurements": measurements_key(study, scheduler, segmenter, weights),
+        "weights_sha256": weights,
         "configuration_sha256": configuration_sha256(study.folder, options),
         "code_version": code_version(),
     }
 
 
-def fingerprint(record: dict) -> str:
+def measurements_key(study: Study, scheduler: str | None, segmenter: Path, weights: str) -> str:
     """Twelve hexadecimal digits that name the folder of a study's measurements.
 
-    They stay when people are added, when the intervals are calibrated, and when the code is mended: none of these
-    changes what was measured.
+    They are a hash of all that a measurement is made of: options, cohort, code, and what the files hold. These files
+    are the pipeline's, the segmenter's, those of given hearts, and of their label maps. Who else is measured is not in
+    the key, nor is the calibration of the intervals. So people may be added.
+
+    Args:
+        scheduler, segmenter: as of `record_of`. weights: `weights_sha256` of the pipeline.
     """
-    return settings_sha256({key: value for key, value in record.items() if key not in CHANGING})[:12]
+    given = study.given
+    decides = {
+        "cohort": study.cohort.folder.name,
+        "samples": study.samples,
+        "sampler": study.sampler,
+        "scheduler": scheduler,
+        "seed": study.seed,
+        "convention": given and given.convention,
+        "code": code_sha256(MEASURING),
+        "weights": weights,
+        "configuration": [_contents(study.folder, pattern) for pattern in CONFIGURATION],
+        "segmenter": _contents(segmenter, "*"),
+        "hearts": given and given.hearts_sha256,
+        "labels": given and given.labels_sha256,
+    }
+    return fingerprint(decides, ())
+
+
+def _contents(folder: Path, pattern: str) -> dict[str, str]:
+    """Hashes of the files of a folder that a pattern names."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    return {path.relative_to(folder).as_posix(): content_of(path).hex() for path in files}

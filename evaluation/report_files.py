@@ -1,5 +1,7 @@
 """A report as files: report.json, report.html, and the numbers in the pipeline's model card."""
 
+import hashlib
+import json
 from pathlib import Path
 
 from cohort.disk import write_json
@@ -9,15 +11,19 @@ from .page import write_page
 from .screen_table import table_of
 from .verdicts import FEW_PEOPLE, verdicts
 
+STUDY = ("cohort", "split", "n_subjects", "pipeline", "measurements")  # in a report: what tells studies apart
+
 
 def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str, bytes]) -> None:
-    """Write a report, and show its table and verdicts on screen.
+    """Write a report, and show its table and verdicts on screen. The report of another study is kept beside it.
 
     Args:
         output: folder for report.json and report.html.
         pipeline: a pipeline's folder; its model card keeps the numbers of the largest study.
         pictures: PNG by name (evaluation.study_report.pictures_of).
     """
+    output.mkdir(parents=True, exist_ok=True)
+    keep_other(output, report)
     write_json(output / "report.json", without_nan(report))
     write_page(output / "report.html", report, pictures)
     if (pipeline / "README.md").exists() and report["n_subjects"] >= people_of_figures(pipeline):
@@ -27,6 +33,30 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
     for sentence in verdicts(report):
         print(f"- {sentence}")
     print(f"report: {output / 'report.json'}, {output / 'report.html'}")
+
+
+def keep_other(output: Path, report: dict) -> None:
+    """Rename the report of another study in a folder, by the key of what it measured, so that it is not lost."""
+    path = output / "report.json"
+    if not path.exists():
+        return
+    earlier = study_of(path)
+    if earlier == tuple(report.get(name) for name in STUDY):
+        return
+    name = f"report-{hashlib.sha256(repr(earlier).encode()).hexdigest()[:12]}"
+    for ending in (".json", ".html"):
+        if (output / f"report{ending}").exists():
+            (output / f"report{ending}").replace(output / f"{name}{ending}")
+    print(f"note: {path} was of another study; it is {name}.json now")
+
+
+def study_of(path: Path) -> tuple:
+    """What names the study of a report; nothing but None where it does not say."""
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return tuple(stored.get(name) for name in STUDY)
+    except (OSError, ValueError, AttributeError):
+        return (None,) * len(STUDY)
 
 
 def without_nan(content: object) -> object:

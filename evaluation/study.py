@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
+from cohort.private import private
 from sampling.patients import Patient, generate, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
 
@@ -19,7 +20,7 @@ from .arms import ARMS, CONTROL_SAMPLES
 from .ceiling import predict_phenotypes
 from .controls import derangement
 from .given_hearts import GivenHearts
-from .measuring import Measured, load_measured, measured, save_measured
+from .measuring import Measured, is_measured, load_measured, measured, save_measured
 from .segmentation import SliceSegmenter
 
 
@@ -128,16 +129,24 @@ class Study:
     def measure(self, arm: str, folder: Path, state: AcceleratorState) -> None:
         """Measure one kind of heart of every patient, each into a file of its own in `folder`.
 
-        Processes share the patients. A file that is there already is kept, so an interrupted study continues.
+        Processes share the patients. A whole file of the same patient, given the same ECG, is kept. So an interrupted
+        study continues. Files and folder are for their owner alone: the true hearts are among them.
         """
-        folder.mkdir(parents=True, exist_ok=True)
+        with private():
+            folder.mkdir(parents=True, exist_ok=True)
+        given = self._given(arm)
         with state.split_between_processes(list(range(len(self.patients)))) as share:  # first: others write already
-            people = [k for k in share if not self._path(folder, k).exists()]
+            people = [k for k in share if not is_measured(self._path(folder, k), given[k])]
             bar = tqdm(self.hearts(arm, people), total=len(people), desc=arm, disable=not state.is_main_process)
             for k, (hearts, labels) in zip(people, bar, strict=True):
                 numbers = measured(self.segmenter, hearts, self.pipeline.grid, self.mask[k], labels)
-                save_measured(self._path(folder, k), numbers)
+                with private():
+                    save_measured(self._path(folder, k), numbers, given[k])
         state.wait_for_everyone()
+
+    def _given(self, arm: str) -> list[str]:
+        """For each patient, a hash of what hearts of this arm are made from: another's ECG depends on who is there."""
+        return [patient.sha256 for patient in (self.patients_of(arm) if arm in ARMS else self.patients)]
 
     def measurements(self, folder: Path) -> Measured:
         """What `measure` has written into a folder, of all n people."""

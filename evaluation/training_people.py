@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from cohort.errors import InputError
 from cohort.intensity import WHITE
-from cohort.leakage import is_cohort_of
+from cohort.leakage import PARTS, Part, is_cohort_of, who_taught
 from cohort.prepared import PreparedCohort
 from sampling.patients import Patient, pooled_ecgs, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
@@ -18,10 +19,41 @@ from .controls import nearest
 MEAN_HEART_PEOPLE = 1000  # at most so many hearts make the mean heart
 
 
-def was_trained_on(folder: Path, cohort: PreparedCohort) -> bool:
-    """Whether a pipeline was trained on this cohort; False if its folder does not say."""
-    about = folder / "training.json"
-    return about.exists() and is_cohort_of(json.loads(about.read_text()), cohort)
+def read_training(folder: Path) -> dict:
+    """A pipeline's training.json: what it says of those who taught it. Empty where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = folder / "training.json"
+    if not path.exists():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        for part in PARTS:
+            set(about.get("taught", {}).get(part, ()))
+        bytes.fromhex(about.get("taught", {}).get("salt", ""))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(path, "is damaged", "get the pipeline's folder again: it says who taught it") from error
+    return about
+
+
+def has_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray:
+    """(N,) bool: who of a cohort taught a pipeline.
+
+    A pipeline from before there were hashes of single people names its cohort as a whole. Then its splits say who.
+
+    Args:
+        about: of `read_training`. parts: of those who taught (cohort.leakage.PARTS); all of them if none is named.
+    """
+    known = who_taught(about, cohort, *parts)
+    if known is not None:
+        return known
+    rows = [cohort.rows(part) for part in ("train", "validation") if part in (parts or PARTS)]
+    taught = np.zeros(len(cohort.eid), bool)
+    if about and rows and is_cohort_of(about, cohort):
+        taught[np.concatenate(rows)] = True
+    return taught
 
 
 @dataclass(frozen=True, eq=False)

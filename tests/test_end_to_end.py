@@ -128,9 +128,12 @@ def unseen_data(tmp_path_factory):
 
 
 def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, trained, phantom_data, unseen_data):
-    evaluate = ("--data", unseen_data, "--training-data", phantom_data, "--split", "all", "--samples", 2, "--steps", 1)
+    evaluate = ("--data", unseen_data, "--training-data", phantom_data, "--samples", 2, "--steps", 1)
     shell("evaluate_samples", *evaluate, "--subjects", 4)
-    report = json.loads((trained / "report" / "report.json").read_text())
+    (folder,) = (trained / "report" / "diffusion").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+    report = json.loads((folder / "report.json").read_text())
+    assert folder.name == report["cohort"]
     assert report["n_subjects"] == 4 and report["n_samples"] == 2
     assert report.keys() >= MADE_BY | {"seed", "weights_sha256"}
     for table in ("agreement", "ceiling", "coverage", "measured_on_true_hearts"):
@@ -141,13 +144,16 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
     assert {"fid", "fid_real", "classifier_auc", "ssim", "ssim_mean_heart"} <= set(report["realism"])
     assert "fraction" in report["memorisation"] and "median_percentile" in report["retrieval"]
     assert len(report["agreement"]["LVEDV"]["r2_ci"]) == 2 and "dice" in report["segmenter"]["lv_cavity"]
-    page = (trained / "report" / "report.html").read_text()
+    page = (folder / "report.html").read_text()
     assert 'src="data:image/png' in page and "http" not in page.replace("http://www.w3.org", "")
     card = (trained / "runs" / "diffusion" / "pipeline" / "README.md").read_text()
     assert "None has been measured yet" not in card
-    kept = {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
-    shell("evaluate_samples", *evaluate, "--subjects", 4)
-    assert kept == {path: path.stat().st_mtime_ns for path in (trained / "report").rglob("*.npz")}
+    private = trained / "runs" / "prepared" / folder.name
+    kept = {path: path.stat().st_mtime_ns for path in private.rglob("measured-*/*/*.npz")}
+    assert len(kept) == 4 * 7 and not [path for path in kept if path.stat().st_mode & 0o077]
+    shell("evaluate_samples", *evaluate, "--subjects", 4, "--group-readable")
+    assert kept == {path: path.stat().st_mtime_ns for path in private.rglob("measured-*/*/*.npz")}
+    assert all(path.stat().st_mode & 0o777 == 0o640 for path in kept)
 
 
 def test_every_record_carries_seed_configuration_weights_and_code(trained, sampled, phantom_data):

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from cohort.disk import write_json
-from cohort.leakage import recordings_sha256
+from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.provenance import made_by
 from sampling.model_card import write_model_card
 
@@ -30,10 +30,11 @@ def save_pipeline(training: Training) -> Path:
 
 
 def describe(folder: Path, training: Training) -> None:
-    """Write the model card and which cohort the pipeline has seen: an evaluation must not measure these people."""
+    """Write the model card, and who taught the pipeline: an evaluation must not measure these people."""
     options, cohort, made = training.options, training.cohort, made_by(training.settings)
     about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
-    write_json(folder / "training.json", about | made | {"validation": validation(training)})
+    told = {"taught": keyed_recordings(cohort, training.extra_ecgs), "validation": validation(training)}
+    write_json(folder / "training.json", about | made | told)
     recipe = {
         "steps": options.steps,
         "stage_steps": asdict(options.stage_steps),

@@ -1,4 +1,5 @@
 import csv
+import os
 import shutil
 
 import numpy as np
@@ -148,3 +149,56 @@ def test_nothing_but_unreadable_ecgs_is_refused(copied, tmp_path):
         ecg_path(copied, index).write_bytes(b"")
     with pytest.raises(InputError, match=f"none of {PEOPLE} ECGs can be read"):
         prepare(copied, tmp_path / "out")
+
+
+def test_another_content_of_one_size_and_time_is_read_anew(copied, tmp_path):
+    first = prepare(copied, tmp_path / "out")
+    for path in (ecg_path(copied, 0), copied / "phenotypes.csv"):
+        content, about = path.read_bytes(), path.stat()
+        middle = next(place for place in range(len(content) // 2, len(content)) if content[place : place + 1].isdigit())
+        changed = content[:middle] + str((int(content[middle : middle + 1]) + 1) % 10).encode() + content[middle + 1 :]
+        path.write_bytes(changed)
+        os.utime(path, ns=(about.st_atime_ns, about.st_mtime_ns))
+        prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 3
+    assert len(prepare(copied, tmp_path / "out").eid) == len(first.eid)
+
+
+def test_another_code_reads_anew(copied, tmp_path, monkeypatch):
+    prepare(copied, tmp_path / "out")
+    monkeypatch.setattr("cohort.ecg_cohort.code_sha256", lambda _: "another")
+    prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["ecg", "lead_mask", "person", "phenotypes", "eid"])
+def test_arrays_that_hold_something_else_are_refused(copied, tmp_path, name):
+    prepare(copied, tmp_path / "out")
+    (folder,) = (tmp_path / "out").glob("UKBB-ecg-*")
+    assert folder.stat().st_mode & 0o077 == 0
+    content = bytearray((folder / f"{name}.npy").read_bytes())
+    content[-3] ^= 1
+    (folder / f"{name}.npy").write_bytes(content)
+    with pytest.raises(InputError, match=rf"{name}\.npy: .*something else"):
+        prepare(copied, tmp_path / "out")
+
+
+def test_the_visit_of_an_ecg_is_in_the_key(copied, tmp_path):
+    for name in ("persons.csv", "phenotypes.csv"):
+        header, *rows = (copied / name).read_text().splitlines()
+        later = [row.replace(",", ",3,", 1) for row in rows]
+        rows = [row.replace(",", ",2,", 1) for row in rows]
+        (copied / name).write_text("\n".join([header.replace("eid,", "eid,instance,", 1), *rows, *later]))
+    prepare(copied, tmp_path / "out")
+    path = ecg_path(copied, 0)
+    path.rename(path.with_name(path.name.replace("_20205_2_", "_20205_3_")))
+    prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["persons.csv", "phenotypes.csv"])
+def test_each_table_is_in_the_key(copied, tmp_path, name):
+    prepare(copied, tmp_path / "out")
+    drop_row(copied / name, FIRST_EID)
+    prepare(copied, tmp_path / "out")
+    assert len(list((tmp_path / "out").glob("UKBB-ecg-*"))) == 2

@@ -11,7 +11,7 @@ import pytest
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError, exit_code_of
-from cohort.leakage import COLUMNS, LEAKS, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
+from cohort.leakage import COLUMNS, HASHES, LEAKS, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
 from cohort.subjects import split_of
 
 
@@ -122,6 +122,20 @@ def test_hashes_are_computed_once(people, monkeypatch):
     require_separate_splits(people)
     monkeypatch.setattr(cohort.leakage, "row_hashes", lambda *_: pytest.fail("hashed again"))
     require_separate_splits(people)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "of others", "shorter", "of an earlier layout"])
+def test_damaged_hashes_are_computed_anew(people, damage):
+    right = recordings_sha256(people)
+    path = people.folder / HASHES
+    content = path.read_bytes()
+    if damage == "of an earlier layout":
+        np.save(path, np.load(path))
+    elif damage == "of others":
+        np.save(path, np.load(path)[1:])
+    else:
+        path.write_bytes(content[:-9] if damage == "shorter" else content[:200] + b"\0" + content[201:])
+    assert recordings_sha256(people) == right and path.read_bytes() == content
 
 
 def test_of_a_cohort_too_small_to_split_nothing_is_asked(people):

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cohort.check_prepared import main as check_prepared
 from cohort.cine import Label
 from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
@@ -234,3 +235,90 @@ def test_an_opened_folder_is_the_prepared_cohort(prepared):
 def test_an_empty_folder_says_what_belongs_there(tmp_path, geometry):
     with pytest.raises(InputError, match=r"make_phantom\.py"):
         prepare(tmp_path, tmp_path / "out", geometry)
+
+
+# ---- What decides the arrays is in their key, and they are opened only as they were written ----
+
+
+def test_two_exchanged_images_of_one_size_and_time_are_read_anew(copied, tmp_path, geometry):
+    one, other = (copied / "NIFTI" / str(FIRST_EID + k) for k in (0, 1))
+    for path in one.iterdir():
+        longest = max(path.stat().st_size, (other / path.name).stat().st_size)
+        for file in (path, other / path.name):
+            file.write_bytes(file.read_bytes().ljust(longest, b"\0"))
+            os.utime(file, (1, 1))
+    first = prepare(copied, tmp_path / "out", geometry)
+    one.rename(tmp_path / "kept")
+    other.rename(one)
+    (tmp_path / "kept").rename(other)
+    second = prepare(copied, tmp_path / "out", geometry)
+    assert second.folder != first.folder
+    np.testing.assert_array_equal(second.hearts[[0, 1]], first.hearts[[1, 0]])
+
+
+def test_another_code_reads_anew(copied, tmp_path, geometry, monkeypatch):
+    first = prepare(copied, tmp_path / "out", geometry)
+    monkeypatch.setattr("cohort.prepared.code_sha256", lambda _: "another")
+    assert prepare(copied, tmp_path / "out", geometry).folder != first.folder
+
+
+def test_a_copy_of_the_files_has_the_key_of_the_files(copied, tmp_path, geometry):
+    first = prepare(copied, tmp_path / "out", geometry)
+    shutil.copytree(copied, tmp_path / "elsewhere" / "UKBB", copy_function=shutil.copyfile)
+    assert prepare(tmp_path / "elsewhere" / "UKBB", tmp_path / "out", geometry).folder == first.folder
+
+
+def zeroed(path):
+    array = np.load(path)
+    np.save(path, np.zeros_like(array))
+
+
+def one_bit(path):
+    content = bytearray(path.read_bytes())
+    content[-len(content) // 3] ^= 1
+    path.write_bytes(content)
+
+
+def shortened(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+@pytest.mark.parametrize("damage", [zeroed, one_bit, shortened, os.remove])
+def test_arrays_that_hold_something_else_are_refused(prepared, tmp_path, name, damage):
+    folder = shutil.copytree(prepared.folder, tmp_path / "copy")
+    load_prepared(folder)
+    damage(folder / f"{name}.npy")
+    if name == "instance" and damage is zeroed:
+        np.save(folder / "instance.npy", prepared.instance + 1)
+    with pytest.raises(InputError, match=rf"{name}\.npy: .*delete the folder"):
+        load_prepared(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"people": '])
+def test_a_damaged_record_of_arrays_is_refused(prepared, tmp_path, text):
+    folder = shutil.copytree(prepared.folder, tmp_path / "copy")
+    (folder / "prepared.json").write_text(text)
+    with pytest.raises(InputError, match=r"prepared\.json"):
+        load_prepared(folder)
+
+
+def test_all_arrays_can_be_read_again_on_request(prepared, tmp_path, capsys, monkeypatch):
+    folder = shutil.copytree(prepared.folder, tmp_path / "copy" / "UKBB-0")
+    check_prepared(tmp_path / "copy")
+    assert "as it was written" in capsys.readouterr().out
+    monkeypatch.setattr("cohort.content._stamp", lambda _: 7)  # a disk that lies
+    monkeypatch.setattr("cohort.content.SETTLED_S", -1e9)
+    one_bit(folder / "hearts.npy")
+    with pytest.raises(InputError, match=r"hearts\.npy"):
+        check_prepared(tmp_path / "copy")
+    with pytest.raises(InputError, match="no prepared cohort"):
+        check_prepared(tmp_path / "copy" / "nowhere")
+
+
+def test_arrays_with_ids_are_for_their_owner_alone(copied, tmp_path, geometry):
+    folder = prepare(copied, tmp_path / "out", geometry).folder
+    prepare(copied, tmp_path / "out", geometry)
+    assert folder.stat().st_mode & 0o077 == 0 and (tmp_path / "out").stat().st_mode & 0o777 == 0o755
+    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and not path.name.startswith(".lock")]
+    assert len(files) > len(ARRAYS) and not [path for path in files if path.stat().st_mode & 0o077]

@@ -25,7 +25,7 @@ from evaluation.calibration import calibrate, read_calibration
 from evaluation.curves import measure_curves
 from evaluation.measuring import load_measured, measured, measured_phenotypes
 from evaluation.opening import open_training_people
-from evaluation.record import fingerprint, record_of
+from evaluation.record import record_of
 from evaluation.report import control_numbers, segmenter_numbers
 from evaluation.study import Study
 from evaluation.study_report import build_report, control_phenotypes, label_maps, memorisation_report
@@ -98,7 +98,8 @@ def report_of(pipeline, segmenter, folder, people, arms, data):
 
 
 def name_of_measurements(folder, people, pipeline, scheduler=None, **options):
-    return fingerprint(record_of(study_of(people, pipeline, folder=folder, **options), "test", scheduler, False))
+    study = study_of(people, pipeline, folder=folder, **options)
+    return record_of(study, "test", scheduler, folder / "segmenter")["measurements"]
 
 
 @pytest.fixture

@@ -1,11 +1,19 @@
+"""Whom a pipeline is measured on: never on those who taught it, whatever they are called by now."""
+
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
-from evaluation.opening import open_segmenter, open_training_people, people_to_measure
+from cohort.leakage import keyed_recordings, recordings_sha256
+from cohort.prepared import prepare_cohort
+from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure
 from evaluation.study import Study
+from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
 
 
 @pytest.fixture
@@ -45,6 +53,153 @@ def test_without_a_segmenter_nothing_is_measured(tmp_path):
 def test_training_people_are_those_the_pipeline_names(prepared, tiny_pipeline, tmp_path, capsys):
     study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
     assert open_training_people(study, None, tmp_path) is None and "--training-data" in capsys.readouterr().out
-    (tmp_path / "training.json").write_text(f'{{"cohort": "{prepared.folder.name}"}}')
-    training = open_training_people(study, None, tmp_path)
-    np.testing.assert_array_equal(training.rows, prepared.rows("train"))
+    for about in ({"cohort": prepared.folder.name}, {"taught": keyed_recordings(prepared)}):
+        (tmp_path / "training.json").write_text(json.dumps(about))
+        training = open_training_people(study, None, tmp_path)
+        np.testing.assert_array_equal(training.rows, prepared.rows("train"))
+
+
+def test_training_people_who_are_not_all_at_hand_are_counted(prepared, tiny_pipeline, tmp_path, capsys):
+    (tmp_path / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
+    rows = prepared.rows("train")[2:]
+    arrays = {name: getattr(prepared, name)[rows] for name in ("eid", "ecg", "lead_mask", "hearts", "mask")}
+    fewer = replace(prepared, folder=tmp_path, **arrays)
+    study = Study(tiny_pipeline, tmp_path, None, fewer, np.arange(3))
+    assert len(open_training_people(study, None, tmp_path).rows) == len(rows)
+    assert f"{len(rows)} of {len(rows) + 2} training people" in capsys.readouterr().out
+
+
+# ---- Who taught ----
+
+
+@pytest.fixture
+def taught(tmp_path, prepared):
+    """A pipeline's folder that says who taught it: the phantom cohort's people."""
+    return described(tmp_path / "pipeline", {"cohort": "-", "taught": keyed_recordings(prepared)})
+
+
+def described(folder, about):
+    folder.mkdir(exist_ok=True)
+    (folder / "training.json").write_text(json.dumps(about))
+    return folder
+
+
+@pytest.fixture
+def measured(tmp_path, tiny_pipeline):
+    """eids of people_to_measure of a folder."""
+
+    def measured(data, folder, split=UNSEEN):
+        cohort, rows = people_to_measure(data, tmp_path / "prepared", tiny_pipeline, folder, split, 300)
+        return cohort.eid[rows].tolist()
+
+    return measured
+
+
+@pytest.fixture(scope="module")
+def unseen(tmp_path_factory):
+    """A cohort of other people with the same eids."""
+    folder = tmp_path_factory.mktemp("unseen") / "unseen"
+    write_cohort(folder, CohortPlan(seed=8, subjects=18), processes=1)
+    return folder
+
+
+def renamed(data, index, eid):
+    ecg_path(data, index).rename(data / "ecg" / f"{eid}_20205_2_0.xml")
+    (data / "NIFTI" / str(FIRST_EID + index)).rename(data / "NIFTI" / str(eid))
+
+
+def without(data, index):
+    ecg_path(data, index).unlink()
+    shutil.rmtree(data / "NIFTI" / str(FIRST_EID + index))
+
+
+def one_more(data):
+    other = data.parent / "other"
+    write_cohort(other, CohortPlan(seed=9, subjects=1), processes=1)
+    renamed(other, 0, FIRST_EID + 90)
+    shutil.copytree(other, data, dirs_exist_ok=True)
+
+
+CHANGES = {
+    "as it was": lambda data: None,
+    "one person more": one_more,
+    "one person fewer": lambda data: without(data, 3),
+    "three people fewer": lambda data: [without(data, index) for index in (0, 5, 6)],
+    "one person renamed": lambda data: renamed(data, 2, FIRST_EID + 95),
+    "everybody renamed": lambda data: [renamed(data, index, FIRST_EID + 100 + index) for index in range(18)],
+    "in another folder": lambda data: data.rename(data.parent / "elsewhere"),
+    "tables gone": lambda data: [(data / name).unlink() for name in ("persons.csv", "phenotypes.csv")],
+    "ECG files of other times": lambda data: [path.touch() for path in (data / "ecg").iterdir()],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_those_who_taught_are_refused_among_all_and_left_out_otherwise(
+    phantom_data, prepared, taught, measured, tmp_path, capsys, change
+):
+    data = shutil.copytree(phantom_data, tmp_path / "UKBB")
+    CHANGES[change](data)
+    data = data if data.exists() else tmp_path / "elsewhere"
+    with pytest.raises(InputError, match=r"\d+ of its \d+ people .* was trained on"):
+        measured(data, taught, "all")
+    if change == "one person more":
+        assert set(measured(data, taught)) == {*prepared.eid[prepared.rows("test")].tolist(), FIRST_EID + 90}
+    else:  # the few who did not teach are too few to measure
+        with pytest.raises(InputError, match=r"has [12] people this pipeline was not trained on; give at least"):
+            measured(data, taught)
+    assert "taught this pipeline, and are left out" in capsys.readouterr().out
+
+
+def test_a_cohort_of_people_never_seen_is_measured_whole_without_a_word(taught, measured, unseen, capsys):
+    assert measured(unseen, taught) == measured(unseen, taught, "all")
+    assert len(measured(unseen, taught)) == 18 and "taught" not in capsys.readouterr().out
+
+
+def test_further_ecgs_teach_too(prepared, measured, unseen, tmp_path):
+    other = prepare_cohort(unseen, tmp_path / "prepared", prepared.preparation, quiet=True)
+    extra = ECGCohort(other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid)
+    folder = described(tmp_path / "pipeline", {"taught": keyed_recordings(prepared, extra)})
+    learned_from = (other.split == "train").sum()
+    with pytest.raises(InputError, match=rf"\b{learned_from} of its 18 people"):
+        measured(unseen, folder, "all")
+
+
+def test_validation_people_are_listed_apart(prepared, taught):
+    rows = prepared.rows("validation")
+    about = json.loads((taught / "training.json").read_text())["taught"]
+    assert len(about["validation"]) == 2 * len(rows) and not set(about["validation"]) & set(about["train"])
+
+
+def test_a_pipeline_that_says_nothing_or_little_is_told_of(phantom_data, prepared, measured, unseen, tmp_path, capsys):
+    (tmp_path / "nothing").mkdir()
+    with pytest.raises(InputError, match="at least three"):  # its test tenth
+        measured(unseen, tmp_path / "nothing")
+    assert "does not say who taught it" in capsys.readouterr().out
+    assert len(measured(unseen, tmp_path / "nothing", "all")) == 18
+    whole = described(tmp_path / "whole", {"cohort": "-", "recordings_sha256": recordings_sha256(prepared)})
+    assert len(measured(unseen, whole)) == 18
+    assert "names its cohort as a whole" in capsys.readouterr().out
+    with pytest.raises(InputError, match="was trained on"):
+        measured(phantom_data, whole, "all")
+
+
+def test_of_a_pipeline_trained_with_other_code_the_test_people_are_measured(taught, measured, unseen, capsys):
+    about = json.loads((taught / "training.json").read_text())
+    about["taught"]["code"] = "another"
+    described(taught, about)
+    with pytest.raises(InputError, match="at least three"):
+        measured(unseen, taught)
+    assert "may not be recognised" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"taught": []}', '{"taught": {"salt": "x"}}', '{"taught": {"train": 1}}'])
+def test_a_damaged_record_of_who_taught_is_refused(phantom_data, measured, tmp_path, text):
+    (tmp_path / "training.json").write_text(text)
+    with pytest.raises(InputError, match=r"training\.json: is damaged"):
+        measured(phantom_data, tmp_path)
+
+
+def test_the_record_of_who_taught_holds_no_id_and_no_bare_hash(prepared):
+    one, other = keyed_recordings(prepared), keyed_recordings(prepared)
+    assert not set(one["train"]) & set(other["train"]) and one["people"] == other["people"]
+    assert not any(str(eid) in json.dumps(one) for eid in prepared.eid)

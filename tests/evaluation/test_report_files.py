@@ -38,6 +38,23 @@ def test_what_json_cannot_say_is_null_and_few_people_get_no_table(people, tmp_pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
 
 
+def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_path, capsys):
+    studies = [report(6) | {"cohort": cohort, "measurements": "0"} for cohort in ("one", "one", "other", "third")]
+    for study in studies:
+        write_report(tmp_path, tmp_path, study, {})
+    assert {json.loads(path.read_text())["cohort"] for path in tmp_path.glob("*.json")} == {"one", "other", "third"}
+    assert len(list(tmp_path.glob("*.json"))) == len(list(tmp_path.glob("*.html"))) == 3
+    assert json.loads((tmp_path / "report.json").read_text())["cohort"] == "third"
+    assert capsys.readouterr().out.count("was of another study") == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_what_is_no_report_is_kept_too(tmp_path, text):
+    (tmp_path / "report.json").write_text(text)
+    write_report(tmp_path, tmp_path, report(6) | {"cohort": "one"}, {})
+    assert len(list(tmp_path.glob("report*.json"))) == 2
+
+
 def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
     head, columns, *rows = table_of(report(60)).splitlines()
     assert head == "R2, 60 people, 4 hearts each"

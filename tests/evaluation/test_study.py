@@ -1,5 +1,9 @@
 """Who is given what, who is measured, and who taught: on a prepared cohort, with networks that are told apart."""
 
+import io
+import json
+import os
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -8,14 +12,18 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from cohort.errors import InputError
 from cohort.intensity import as_unit
+from cohort.private import let_the_group_read
 from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
 from evaluation.curves import CURVES, curve_numbers, measure_curves
-from evaluation.record import fingerprint, record_of
+from evaluation.given_hearts import GivenHearts
+from evaluation.record import record_of
 from evaluation.report import segmenter_numbers
 from evaluation.study import Study
 from evaluation.study_report import control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
+from models.segmenter import Segmenter
 
 
 class Listens:
@@ -141,16 +149,163 @@ def test_a_curve_changes_one_setting_at_a_time_of_the_same_people(study, state, 
     assert all(c["steps"] == 7 for c in curves[:4]) and all(c["guidance_scale"] == 1.25 for c in curves[4:])
 
 
-def test_measurements_are_named_by_what_decides_them(study, tiny_pipeline, tmp_path):
-    tiny_pipeline.save(tmp_path / "pipeline")
-    study = replace(study, folder=tmp_path / "pipeline")
+@pytest.fixture
+def keyed(study, tiny_pipeline, tmp_path):
+    """A study of a stored pipeline with a segmenter and of given hearts with label maps; and its key."""
+    tiny_pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter()})
+    for folder, name in (("hearts", "sa_ED"), ("labels", "seg_sa_ED")):
+        for patient in ("1", "2"):
+            (tmp_path / folder / patient).mkdir(parents=True)
+            (tmp_path / folder / patient / f"{name}.nii.gz").write_bytes(patient.encode() * 9)
+            (tmp_path / folder / patient / "heart.json").write_text("{}")
+    given = GivenHearts(tmp_path / "hearts", tmp_path / "labels")
+    return replace(study, folder=tmp_path / "pipeline", given=given)
 
-    def name(study, split="test"):
-        return fingerprint(record_of(study, split, None, False))
 
-    assert name(study) == name(replace(study, rows=study.rows[:5])) == name(replace(study, batch_size=1))
-    others = [replace(study, **change) for change in ({"steps": 2}, {"seed": 1}, {"samples": 2})]
-    assert len({name(study), name(study, "all"), *map(name, others)}) == 5
+def key_of(study, split="test", scheduler=None, segmenter=None):
+    return record_of(study, split, scheduler, segmenter or study.folder / "segmenter")["measurements"]
+
+
+def test_measurements_are_named_by_what_decides_them(keyed):
+    name = key_of(keyed)
+    assert name == key_of(replace(keyed, rows=keyed.rows[:5])) == key_of(replace(keyed, batch_size=1))
+    options = ({"steps": 2}, {"seed": 1}, {"samples": 2}, {"guidance_scale": 2.0}, {"given": None})
+    others = [replace(keyed, **change) for change in options]
+    others.append(replace(keyed, given=replace(keyed.given, labels=None)))
+    others.append(replace(keyed, given=replace(keyed.given, convention="acdc")))
+    others.append(replace(keyed, cohort=replace(keyed.cohort, folder=keyed.cohort.folder / "other")))
+    assert len({name, key_of(keyed, scheduler="another"), *map(key_of, others)}) == 10
+
+
+def middle_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+CONTENTS = (  # of tmp_path
+    "hearts/1/sa_ED.nii.gz",
+    "hearts/2/heart.json",
+    "labels/2/seg_sa_ED.nii.gz",
+    "pipeline/denoiser/diffusion_pytorch_model.safetensors",
+    "pipeline/autoencoder/diffusion_pytorch_model.safetensors",
+    "pipeline/ecg_encoder/diffusion_pytorch_model.safetensors",
+    "pipeline/conditioner/diffusion_pytorch_model.safetensors",
+    "pipeline/prior/diffusion_pytorch_model.safetensors",
+    "pipeline/segmenter/diffusion_pytorch_model.safetensors",
+)
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_measurements_of_another_content_of_the_same_name_are_others(keyed, tmp_path, name):
+    before, about = key_of(keyed), (tmp_path / name).stat()
+    middle_byte(tmp_path / name)
+    os.utime(tmp_path / name, ns=(about.st_atime_ns, about.st_mtime_ns))
+    assert key_of(keyed) != before
+
+
+@pytest.mark.parametrize("name", ["model_index.json", "scheduler/scheduler_config.json", "prior/config.json"])
+def test_another_configuration_makes_other_hearts(keyed, name):
+    before, path = key_of(keyed), keyed.folder / name
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"_note": "another"}))
+    assert key_of(keyed) != before
+
+
+def test_two_given_hearts_may_be_exchanged_and_another_may_come(keyed, tmp_path):
+    names = [key_of(keyed)]
+    one, other = (tmp_path / "hearts" / name for name in "12")
+    one.rename(tmp_path / "kept")
+    other.rename(one)
+    (tmp_path / "kept").rename(other)
+    names.append(key_of(keyed))
+    shutil.copytree(one, tmp_path / "hearts" / "3")
+    assert len({*names, key_of(keyed)}) == 3
+
+
+def test_a_segmenter_of_the_same_name_may_hold_other_weights(keyed, tmp_path):
+    names = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        Segmenter().save_pretrained(tmp_path / str(seed) / "segmenter")
+        names.append(key_of(keyed, segmenter=tmp_path / str(seed) / "segmenter"))
+    shutil.copytree(tmp_path / "0" / "segmenter", tmp_path / "copy")
+    assert names[0] != names[1] and key_of(keyed, segmenter=tmp_path / "copy") == names[0]
+
+
+def test_other_code_measures_anew_and_a_calibration_changes_no_measurement(keyed, monkeypatch):
+    before = key_of(keyed)
+    (keyed.folder / "calibration.json").write_text("{}")
+    (keyed.folder / "README.md").write_text("another")
+    assert key_of(keyed) == before
+    monkeypatch.setattr("evaluation.record.code_sha256", lambda _: "another")
+    assert key_of(keyed) != before
+
+
+def test_a_control_of_other_people_is_measured_anew(study, state, tmp_path):
+    """Whose ECG a patient is given depends on who is there."""
+    study.measure("shuffled_ecg", tmp_path / "shuffled", state)
+    study.measure("population", tmp_path / "population", state)
+    few = replace(study, rows=study.rows[:5])
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("*/*.npz")}
+    few.measure("shuffled_ecg", tmp_path / "shuffled", state)
+    few.measure("population", tmp_path / "population", state)
+    again = {path.parent.name for path, time in written.items() if path.stat().st_mtime_ns != time}
+    assert again == {"shuffled"}
+
+
+def damaged_bit(path):
+    middle_byte(path)
+
+
+def without_phenotypes(path):
+    changed(path, phenotypes=lambda a: a[..., :-1])
+
+
+def not_finite(path):
+    changed(path, features=lambda a: a * np.nan)
+
+
+def infinite(path):
+    changed(path, phenotypes=lambda a: a + np.inf)
+
+
+def of_fewer_slices(path):
+    changed(path, spread=lambda a: a[:, 1:])
+
+
+def without_an_array(path):
+    changed(path, hearts=lambda a: None)
+
+
+def changed(path, **change):
+    with np.load(path) as arrays:
+        row = {name: change.get(name, lambda a: a)(arrays[name]) for name in arrays.files}
+    np.savez(path, **{name: array for name, array in row.items() if array is not None})
+
+
+DAMAGES = (damaged_bit, without_phenotypes, not_finite, infinite, of_fewer_slices, without_an_array)
+
+
+@pytest.mark.parametrize("damage", [*DAMAGES, lambda path: path.write_bytes(b"")])
+def test_a_damaged_measurement_is_refused_and_measured_again(study, state, tmp_path, damage):
+    study.measure("real", tmp_path / "real", state)
+    path = tmp_path / "real" / f"{study.patients[1].name}.npz"
+    right = path.read_bytes()
+    damage(path)
+    with pytest.raises(InputError, match="damaged.*measures this patient again"):
+        study.measurements(tmp_path / "real")
+    study.measure("real", tmp_path / "real", state)
+    assert study.measurements(tmp_path / "real").phenotypes.shape[0] == len(study.rows)
+    assert np.load(path)["hearts"].tobytes() == np.load(io.BytesIO(right))["hearts"].tobytes()
+
+
+def test_measurements_of_people_are_for_their_owner_alone_until_the_group_is_let_in(study, state, tmp_path):
+    folder = tmp_path / "measured" / "real"
+    study.measure("real", folder, state)
+    assert not [path for path in (folder, *folder.iterdir()) if path.stat().st_mode & 0o077]
+    let_the_group_read(folder)
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
 
 
 # ---- Who taught ----

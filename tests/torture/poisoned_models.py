@@ -188,6 +188,15 @@ def poisons() -> Iterator[tuple[str, Poison]]:
     yield "index: geometry unknown", index(geometry={"command": 1})
     yield "index: limits of two leads", index(ecg_limits=[[0, 1], [0, 1]])
     yield "index: guidance of text", index(guidance_scale="1")
+    for name, size in (("pixel_mm", 1000.0), ("slices", 10**6), ("slices", 2.5), ("pixel_mm", float("nan"))):
+        yield f"index: geometry with {name} {size}", index(geometry={name: size})
+    yield "index: limits that are not numbers", index(ecg_limits=[[0.0, float("nan")]] * 12)
+    yield "index: taught by nobody known", index(trained_on="people")
+    for values in ([0.0] * 4, [1.0] * 3, [float("nan")] * 4, [1e300] * 4, None):
+        yield f"autoencoder: spread {values}", config("autoencoder", latents_std=values)
+    yield "conditioner: person of no spread", config("conditioner", person_std=[0.0] * 4)
+    yield "prior: spread 1e300", config("prior", spread=[1e300] * 99)
+    yield "ecg_encoder: 0 Hz", config("ecg_encoder", sampling_rate=0)
     yield "index: a list", lambda folder, _: (folder / "model_index.json").write_text("[]")
     yield "index: nested deeply", lambda folder, _: (folder / "model_index.json").write_text("[" * 200_000)
     for part in ("denoiser", "conditioner", "prior", "ecg_encoder", "autoencoder"):

@@ -293,10 +293,10 @@ def eids_in(paths: list[Path], base: Path, said: bytes = b"") -> dict[str, set[s
 def handed_on(stage: Stage, pipeline: Path) -> dict[str, set[str]]:
     """eids in what may be passed on: the pipeline's folder, the report, and the notes of the trainings.
 
-    Not searched: the cohort's own report, which lists them on purpose, and the measurements kept by patient.
+    Not searched: the cohort's own report, which lists them on purpose, and what lies beside the prepared arrays.
     """
     runs = [path for path in files_of(stage.work / "runs") if "prepared" not in path.parts]
-    report = [path for path in (stage.work / "report").iterdir() if path.is_file()]
+    report = [path for path in files_of(stage.work / "report") if "cohort" not in path.parts]
     return eids_in([*runs, *report, *files_of(pipeline)], stage.work)
 
 

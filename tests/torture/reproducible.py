@@ -182,7 +182,7 @@ def records(work: Path) -> Iterator[tuple[str, str, tuple[str, ...]]]:
     pipeline = work / "runs" / "diffusion" / "pipeline"
     yield "the pipeline's training.json", _words(pipeline / "training.json"), without_weights
     yield "the pipeline's model card", _words(pipeline / "README.md"), CARRIED
-    yield "report.json", _words(work / "report" / "report.json"), CARRIED
+    yield "report.json", _words(next((work / "report").glob("*/*/report.json"))), CARRIED
     yield "a phantom cohort's cohort.json", _words(work / "UKBB" / "cohort.json"), without_weights
     prepared = next((work / "runs" / "prepared").glob("*/prepared.json"))
     yield "prepared.json", _words(prepared), ("configuration_sha256", "code_version")
