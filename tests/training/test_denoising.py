@@ -148,7 +148,7 @@ def test_the_loss_changes_with_the_code_of_the_heart(learn, prepared):
     assert all(abs(other_losses[name] - losses[name]) > 0.1 for name in losses)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.3])
+@pytest.mark.parametrize("rate", [0.0, 0.3, 1.0])
 def test_the_code_is_dropped_at_its_rate_in_training_and_never_in_validation(learn, prepared, rate):
     hearts = 400
     recorder, _ = learn(codes=torch.full((len(prepared.eid), 3), LARGE), hearts=hearts, condition_dropout=rate)
