@@ -18,13 +18,13 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
-from .prepared import TABLES, draft_of, in_processes, memory_of, source_files
+from .prepared import draft_of, in_processes, memory_of, source_files
 from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
-from .study_tables import StudyTables, read_tables
+from .study_tables import TABLES, StudyTables, read_tables
 from .subjects import Subject, find_subjects
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each

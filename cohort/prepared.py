@@ -32,12 +32,11 @@ from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
-from .study_tables import read_tables
+from .study_tables import TABLES, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
 
 NO_LABELS = 255
-TABLES = ("persons.csv", "phenotypes.csv")  # of a data folder: what the study knows by eid
 REMARKS = "remarks.jsonl"
 FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")

@@ -17,6 +17,7 @@ from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 from cohort.subjects import Visit
 from cohort.table_reader import InputTable, read_table
 
+TABLES = ("persons.csv", "phenotypes.csv")  # of a data folder; what is prepared is named by them, too
 PERSON_UNITS = {"sex": "", "age": "years", "height_cm": "cm", "weight_kg": "kg"}
 OTHER_UNITS = {  # factor to our unit -> how a stranger's is called
     "mL": {1000: "litres", 0.001: "cubic millimetres"},
@@ -121,7 +122,7 @@ def read_tables(data: Path) -> StudyTables:
     Raises:
         InputError: as `read_persons` and `read_phenotypes`.
     """
-    persons, phenotypes = Path(data) / "persons.csv", Path(data) / "phenotypes.csv"
+    persons, phenotypes = (Path(data) / name for name in TABLES)
     return StudyTables(
         read_persons(persons) if os.path.lexists(persons) else PersonTable(),  # a broken link is refused
         read_phenotypes(phenotypes) if os.path.lexists(phenotypes) else PhenotypeTable(),
