@@ -10,9 +10,7 @@ from cohort.errors import InputError
 from cohort.input_file import read_beginning
 
 EXPORT = "export the ECG as CardioSoft, MUSE or HL7 XML or as DICOM, or convert it to WFDB"
-ELSEWHERE = (
-    "give the ECG that the device exported (CardioSoft, MUSE, HL7 or Philips XML, DICOM, SCP-ECG, EDF, WFDB, .npy, .csv)"
-)
+ELSEWHERE = "give the ECG that the device exported (CardioSoft, MUSE, HL7 or Philips XML, DICOM, SCP-ECG, EDF, WFDB)"
 UNPACK = "unpack it, and give the ECG inside"
 LOOKED_AT = 512  # bytes
 
