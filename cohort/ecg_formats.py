@@ -10,7 +10,7 @@ class ECGFormat(NamedTuple):
 
     Attributes:
         suffix: the ending, in lower case.
-        reader: which reader of `cohort.ecg` takes it. "exchanged" files are known by their content, whatever the ending.
+        reader: which reader of `cohort.ecg` takes it. Whatever the ending, the content of "exchanged" files tells more.
         says_rate: whether the file holds its sampling rate. A cohort takes no other.
         sidecars: endings of files that belong to it. Any of them names the same recording.
     """

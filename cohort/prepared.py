@@ -22,6 +22,7 @@ from .disk import PARTIAL, remove_unfinished, whole_file
 from .ecg import read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
+from .further import write_further
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
@@ -32,7 +33,7 @@ from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
-from .study_tables import TABLES, read_tables
+from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
 
@@ -126,7 +127,8 @@ def prepare_cohort(
     The arrays go to a folder inside `folder`, which appears when whole and which only its owner may open. Its name is
     a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
     is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
-    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
+    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
+    its further.csv (`cohort.further`).
 
     Raises:
         InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
@@ -201,6 +203,7 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
             continue
         with whole_file(draft / f"{name}.npy") as unfinished:
             np.save(unfinished, array[good])
+    write_further(draft, data, [(subjects[row].eid, subjects[row].instance) for row in good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
     draft.rename(final)
@@ -245,8 +248,9 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
     tables = read_tables(data)
     for note in tables.notes_on((s.eid, s.instance) for s in subjects):
         print(f"note: {note}")
-    known = tables.phenotypes.rows
-    jobs = [(s, tables.persons.at(s.eid, s.instance), known.get((s.eid, s.instance), {})) for s in subjects]
+    visits = [(s.eid, s.instance) for s in subjects]
+    known = [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
+    jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
     yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
 
 
@@ -291,7 +295,7 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         "ecg": signal.astype(np.float16),
         "lead_mask": lead_mask,
         "person": person.filled_from(ecg.person).vector,
-        "phenotypes": [known.get(name, measured.get(name, np.nan)) for name in PHENOTYPES],
+        "phenotypes": phenotype_values(known, measured),
         "eid": subject.eid,
         "instance": subject.instance,
     }
