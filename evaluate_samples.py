@@ -28,6 +28,8 @@ class Config:
 
     data: Path = Path("UKBB")
     """Folder with ecg/ and NIFTI/."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None
@@ -89,7 +91,7 @@ def main() -> None:
         segmenter_folder, split = config.segmenter or folder / "segmenter", config.split or UNSEEN
         segmenter = open_segmenter(segmenter_folder, state.device)
         with state.main_process_first():
-            whom = (split, config.subjects)
+            whom = (split, config.subjects, config.exclude)
             cohort, rows = people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
@@ -112,7 +114,7 @@ def main() -> None:
             return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = open_training_people(study, config.training_data, config.prepared)
+            training = open_training_people(study, config.training_data, config.prepared, config.exclude)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

@@ -26,6 +26,7 @@ from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
 from .study_tables import TABLES, StudyTables, phenotype_values, read_tables
 from .subjects import Subject, find_subjects
+from .withdrawal import withdrawn_eids, without_withdrawn
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
 
@@ -48,7 +49,14 @@ class ECGCohort:
     eid: np.ndarray
 
 
-def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
+def prepare_ecgs(
+    data: Path,
+    folder: Path,
+    sampling_rate: int,
+    duration_s: float,
+    quiet: bool = False,
+    exclude: Path | None = None,
+) -> ECGCohort:
     """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
     It is the ECG of the first such visit. The arrays go to a folder inside `folder`, which appears when whole and
@@ -57,13 +65,15 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
+        exclude: a list of people who withdrew (`cohort.withdrawal`).
 
     Raises:
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
     data, phenotypes_csv = Path(data), Path(data) / "phenotypes.csv"
     tables = read_tables(data)
-    subjects = _first_measured(find_subjects(data), tables)
+    people = without_withdrawn(find_subjects(data), withdrawn_eids(data, exclude))
+    subjects = _first_measured(people, tables)
     if not subjects:
         raise InputError(
             phenotypes_csv,

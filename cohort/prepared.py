@@ -36,6 +36,7 @@ from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
+from .withdrawal import withdrawn_eids, without_withdrawn
 
 NO_LABELS = 255
 REMARKS = "remarks.jsonl"
@@ -120,7 +121,12 @@ class Example:
 
 
 def prepare_cohort(
-    data: Path, folder: Path, preparation: Preparation, max_bad_fraction: float = 0.2, quiet: bool = False
+    data: Path,
+    folder: Path,
+    preparation: Preparation,
+    max_bad_fraction: float = 0.2,
+    quiet: bool = False,
+    exclude: Path | None = None,
 ) -> PreparedCohort:
     """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
@@ -130,11 +136,14 @@ def prepare_cohort(
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
     its further.csv (`cohort.further`).
 
+    Args:
+        exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
+
     Raises:
         InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
             Or the arrays hold something else than was prepared.
     """
-    subjects = pairs(find_subjects(data))
+    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data, exclude))
     if not subjects:
         raise InputError(
             data,

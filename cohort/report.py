@@ -20,6 +20,7 @@ def main(
     names_only: bool = False,
     pictures: int = 200,
     quiet: bool = False,
+    exclude: Path | None = None,
 ) -> None:
     """Say who in a folder has both an ECG and a short-axis MRI of one visit, what is broken, and what is poor.
 
@@ -29,13 +30,14 @@ def main(
         names_only: look at the files' names alone, which takes a second; write nothing.
         pictures: subjects on the page with an ECG strip and a slice of the heart, those with findings first.
         quiet: no progress bar.
+        exclude: people who withdrew, one eid a line, beside those whom a list in the data folder names.
     """
     if pictures < 0:
         raise InputError("--pictures", "is negative", "give 0 or more")
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
     from cohort.report_page import write_page
 
-    report = examine_cohort(data, names_only, quiet)
+    report = examine_cohort(data, names_only, quiet, exclude)
     print(report)
     if not names_only:
         output.mkdir(parents=True, exist_ok=True)

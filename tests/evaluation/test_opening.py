@@ -40,7 +40,7 @@ def test_two_people_are_too_few(opened):
 
 def test_without_truth_nothing_can_be_compared(opened, prepared, monkeypatch):
     unknown = replace(prepared, phenotypes=np.full_like(prepared.phenotypes, np.nan))
-    monkeypatch.setattr("evaluation.opening.prepare_cohort", lambda *_: unknown)
+    monkeypatch.setattr("evaluation.opening.prepare_cohort", lambda *_, **__: unknown)
     with pytest.raises(InputError, match="no truth"):
         opened("all", 300)
 
