@@ -17,7 +17,7 @@ from cohort.finding import Finding
 from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, Person, TabledPerson
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 from cohort.subjects import Visit
-from cohort.table_reader import FILE, SPARE, InputTable, read_table
+from cohort.table_reader import FILE, SPARE, InputTable, file_stem, read_table
 
 PERSONS, PHENOTYPES_TABLE = "persons.csv", "phenotypes.csv"
 EXPORTS = ("participant.csv", "participant.tsv", "data_participant.csv", "data_participant.tsv")  # UK Biobank's
@@ -75,6 +75,13 @@ class PersonTable:
             row = self.rows[eid, other]
             lasting = lasting.filled_from(Person(row.sex, height_cm=row.height_cm))
         return TabledPerson(*self.rows.get((eid, instance), Person()).row, lasting)
+
+    def of_file(self, path: Path, visit: Visit | None) -> Person:
+        """What the table says of the person of an ECG's file: by the file's name, else by the visit that it tells."""
+        stem = file_stem(path.name)
+        if stem in self.files:
+            return self.files[stem]
+        return self.at(*visit) if visit else Person()
 
     def other_visit_only(self, eid: int, instance: int) -> bool:
         """Whether this person has a row, and none of this visit."""
