@@ -89,9 +89,7 @@ def read_patient(
         field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
     ]
     if unknown:
-        warnings.append(
-            f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm and --weight-kg can tell)"
-        )
+        warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
     return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)
