@@ -3,8 +3,8 @@
     python sample.py --ecg path.xml
     accelerate launch sample.py --ecg UKBB/ecg --mri UKBB/NIFTI
 
-Formats: UK Biobank / GE CardioSoft XML, GE MUSE XML, Philips and Mortara XML, HL7 aECG, DICOM, SCP-ECG, EDF, ISHNE,
-WFDB (.hea), .npy or .csv with --sampling-rate.
+Formats: XML (UK Biobank / GE CardioSoft, GE MUSE, Philips, Mortara, HL7 aECG), DICOM, SCP-ECG, EDF, ISHNE, WFDB.
+.npy and .csv need --sampling-rate.
 """
 
 import sys

@@ -8,7 +8,9 @@ import pytest
 from cohort.ecg_cohort import prepare_ecgs
 from cohort.errors import InputError
 from cohort.examination import examine_cohort
+from cohort.further import FURTHER
 from cohort.leakage import keyed_recordings, withdrawn_who_taught
+from cohort.parts import Part, join_parts, prepare_part
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.withdrawal import read_withdrawn, withdrawn_eids
 from evaluation.opening import people_to_measure
@@ -93,3 +95,16 @@ def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_pa
     with pytest.raises(InputError, match="among those this pipeline was trained on"):
         people_to_measure(*where, 9, tmp_path / "list.csv")
     assert f"1 people who withdrew taught {tmp_path}: train it anew" in capsys.readouterr().out
+
+
+def test_jobs_that_share_a_cohort_leave_them_out_and_keep_further_numbers(data, tmp_path, geometry):
+    (data / "participant.csv").write_text(f"eid,p48_i2\n{FIRST_EID},88\n{GONE},90\n{FIRST_EID + 2},89\n")
+    path, folder, preparation = listed(tmp_path, GONE), tmp_path / "prepared", Preparation(geometry)
+    for number in (1, 2):
+        prepare_part(data, folder, preparation, Part(number, 2), quiet=True, exclude=path)
+    joined = join_parts(data, folder, preparation, 2, path)
+    cohort = prepare_cohort(data, folder, preparation, quiet=True, exclude=path)
+    assert cohort.folder == joined and GONE not in cohort.eid
+    further = (joined / FURTHER).read_text().splitlines()
+    assert further[:3] == ["eid,instance,p48", f"{FIRST_EID},2,88.0", f"{FIRST_EID + 2},2,89.0"]
+    assert len(further) == 1 + len(cohort.eid)
