@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from ecgdatakit import FileParser
 
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
@@ -65,6 +66,23 @@ def test_whatever_is_broken_is_one_line(name, tmp_path):
             refused += 1
             assert "\n" not in str(refusal) and files.CANARY not in str(refusal)
     assert refused >= 15
+
+
+@pytest.mark.parametrize(
+    ("says", "message"),
+    [
+        (lambda: warnings.warn(f"{files.CANARY} has gaps between data records", stacklevel=1), "its samples have gaps"),
+        (lambda: [][files.CANARY], "it is EDF and cannot be decoded"),
+    ],
+)
+def test_what_the_library_says_is_never_quoted(tmp_path, monkeypatch, says, message):
+    parse = FileParser.parse
+    monkeypatch.setattr(FileParser, "parse", lambda path, **how: (says(), parse(path, **how))[1])
+    (tmp_path / "case.edf").write_bytes(files.edf())
+    with pytest.raises(InputError, match=message) as refusal:
+        read_ecg(tmp_path / "case.edf")
+    cause = refusal.value.__cause__ or (None if refusal.value.__suppress_context__ else refusal.value.__context__)
+    assert files.CANARY not in f"{refusal.value} {cause}"
 
 
 def test_a_calibration_pulse_is_left_out_at_either_end():

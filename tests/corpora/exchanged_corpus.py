@@ -126,7 +126,9 @@ def _philips() -> list[Case]:
 
 
 def _binary() -> list[Case]:
+    other_rate = files.mortara().replace('SAMPLE_FREQ="500"', 'SAMPLE_FREQ="250"', 1)
     return [
+        _case("Mortara: a lead at another rate", other_rate, "differ in their sampling rate"),
         _case("SCP-ECG: wrong checksum", files.scp(crc=False), "its own checksum", file="case.scp"),
         _case("SCP-ECG: cut", files.scp()[:-2000], "cannot be decoded", file="case.scp"),
         _case("SCP-ECG: no scale", files.scp(nanovolts=0), "in no unit of voltage", file="case.scp"),
