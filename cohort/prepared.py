@@ -67,6 +67,7 @@ class PreparedCohort:
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
         phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid, instance: (N,) int64.
+        measured: (N,) bool, people whose unknown phenotypes a segmenter measured; None where it measured nobody.
     """
 
     folder: Path
@@ -81,6 +82,7 @@ class PreparedCohort:
     phenotypes: np.ndarray
     eid: np.ndarray
     instance: np.ndarray
+    measured: np.ndarray | None = None
 
     @cached_property
     def split(self) -> np.ndarray:

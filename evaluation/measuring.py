@@ -11,11 +11,12 @@ from cohort.disk import whole_file
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_grey_levels
-from cohort.phenotypes import PHENOTYPES, phenotypes_of, sector_thickness_mm
+from cohort.phenotypes import PHENOTYPES, sector_thickness_mm
+from sampling.measured_phenotypes import measured_phenotypes
+from sampling.segmentation import SliceSegmenter, segment
 
 from .coherence import MEASURES, coherence_row
 from .labels import quality_faults
-from .segmentation import SliceSegmenter, segment
 
 TERRITORIES = {"anterior": 115.0, "inferior": 268.0, "lateral": 352.0}  # degrees, as sector_thickness_mm counts them
 KEPT_HEARTS = 2  # of each patient, for numbers that need pixels
@@ -74,12 +75,6 @@ def measured(
         "spread": hearts.std(axis=0).astype(np.float16),
     }
     return Measured(**{name: np.asarray(part)[None] for name, part in parts.items()})
-
-
-def measured_phenotypes(labels: np.ndarray, geometry: GridGeometry) -> np.ndarray:
-    """(K,) PHENOTYPES of a label map (slices, phases, height, width) on the grid."""
-    phenotypes = phenotypes_of(labels, geometry.pixel_mm, geometry.slice_step_mm)
-    return np.array([phenotypes[name] for name in PHENOTYPES])
 
 
 def save_measured(path: Path, measurements: Measured, given: str = "") -> None:

@@ -15,13 +15,13 @@ from cohort.prepared import PreparedCohort
 from cohort.private import private
 from sampling.patients import Patient, generate, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
+from sampling.segmentation import SliceSegmenter
 
 from .arms import ARMS, CONTROL_SAMPLES
 from .ceiling import predict_phenotypes
 from .controls import derangement
 from .given_hearts import GivenHearts
 from .measuring import Measured, is_measured, load_measured, measured, save_measured
-from .segmentation import SliceSegmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +59,11 @@ class Study:
     def truth(self) -> np.ndarray:
         """(n, K) true phenotypes; NaN where unknown."""
         return np.asarray(self.cohort.phenotypes[self.rows], dtype=float)
+
+    @property
+    def true_hearts_measured(self) -> int:
+        """Of how many people the truth is what the segmenter measures on the true heart."""
+        return 0 if self.cohort.measured is None else int(self.cohort.measured[self.rows].sum())
 
     @cached_property
     def mask(self) -> np.ndarray:

@@ -21,6 +21,7 @@ from .ranges import is_number
 # The autoencoder is not run in half precision, and stored latents are named by its weights.
 IN_FULL = ("autoencoder",)
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
+RELEASED_SEGMENTER = RELEASED / "segmenter"  # measures hearts where a cohort has no label maps
 
 
 def pipeline_to_use(runs: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from cohort.disk import write_json
 from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.provenance import made_by
+from sampling.measured_phenotypes import said_of
 from sampling.model_card import write_model_card
 
 from .ceiling import explained
@@ -48,6 +49,8 @@ def describe(folder: Path, training: Training) -> None:
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
+    if cohort.measured is not None:
+        data |= {"measured": int(cohort.measured.sum()), "measured_by": said_of(training.segmenter)}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})
 
 

@@ -39,7 +39,13 @@ def segmenter_recipe(steps: int, learning_rate: float = 2e-3) -> Recipe:
 
 
 def learn_segmenter(
-    cohort: PreparedCohort, folder: Path, recipe: Recipe, accelerator: Accelerator, seed: int, batch: int = SLICES
+    cohort: PreparedCohort,
+    folder: Path,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    seed: int,
+    batch: int = SLICES,
+    trained_on: str | None = None,
 ) -> None:
     """Train a segmenter into folder/model and write its Dice on held-out slices to folder/report.json.
 
@@ -47,6 +53,7 @@ def learn_segmenter(
 
     Args:
         batch: slices per process and step.
+        trained_on: of `Segmenter`.
 
     Raises:
         InputError: no training person, or no validation person, has a label map.
@@ -58,7 +65,7 @@ def learn_segmenter(
     session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
     held_out = draw_slices(cohort, rows["validation"], HELD_OUT_SLICES, keyed_generator(seed, "validation slices"))
     set_seed(seed)
-    task = segmentation(session, Segmenter(), cohort, rows["train"], held_out, batch)
+    task = segmentation(session, Segmenter(trained_on=trained_on), cohort, rows["train"], held_out, batch)
     segmenter = fit(task, session)
     if session.main:
         report = task.evaluate(segmenter, recipe.steps)

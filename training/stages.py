@@ -1,5 +1,6 @@
 """The stages of a training, in one table: each learns one thing, with what the earlier ones have learned."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 
@@ -17,14 +18,16 @@ from models.heart_prior import HeartPrior
 from models.presets import PRESETS, Preset, preset_for
 from models.segmenter import Segmenter
 from sampling.inputs import ecg_limits
-from sampling.model_folder import REAL, SIMULATED
+from sampling.measured_phenotypes import said_of, with_measured
 from sampling.pipeline import ECGToMRIPipeline, load_part
+from sampling.release import RELEASED_SEGMENTER
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
 from .autoencoder import autoencoder_recipe, learn_autoencoder, require_cells
 from .ceiling import ceiling
 from .code_prior import code_prior, measured_spread, prior_recipe
 from .code_regression import code_regression, regression_recipe
+from .cohort_arrays import taught_by
 from .denoising import BatchPlan, TrainingData, denoising
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
@@ -50,8 +53,7 @@ class Training:
     Attributes:
         options: with what the preset decides filled in (`with_lengths`).
         watch: called with the step whenever the denoiser is evaluated; None draws sample grids.
-        autoencoder, segmenter, ceiling: None until learned. Without label maps the segmenter stays None, and without
-            phenotypes the ceiling.
+        autoencoder, segmenter, ceiling: None until learned. Without phenotypes the ceiling stays None.
         regressor, prior, denoiser, latents, codes, run, settings: filled in by the stage "networks".
         pipeline: around the networks being trained; filled in by the stage "prior".
     """
@@ -118,17 +120,28 @@ def autoencoder_stage(training: Training) -> None:
 
 
 def segmenter_stage(training: Training) -> None:
-    """The segmenter of `--segmenter`, trained now if that folder holds none. Without label maps there is none."""
+    """The segmenter of `--segmenter`, trained now if that folder holds none; the released one without label maps.
+
+    It measures the hearts of those whom neither a label map nor a table describes.
+    """
     options, accelerator = training.options, training.accelerator
     model = options.segmenter / "model"
-    if not model.exists():
-        if not all(map(len, labelled_rows(training.cohort).values())):
-            accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
-            return
+    if not model.exists() and not all(map(len, labelled_rows(training.cohort).values())):
+        model = RELEASED_SEGMENTER
+    elif not model.exists():
         accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
         recipe = segmenter_recipe(options.stage_steps.segmenter)
-        learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed)
+        learn_segmenter(
+            training.cohort, options.segmenter, recipe, accelerator, options.seed, trained_on=taught_by(options.data)
+        )
     training.segmenter = load_part(Segmenter, model)
+    with accelerator.main_process_first():
+        segmenter = training.segmenter.to(accelerator.device)
+        training.cohort = with_measured(training.cohort, segmenter, model, accelerator.is_main_process)
+        training.segmenter.to("cpu")
+    if training.cohort.measured is not None:
+        count, people = training.cohort.measured.sum(), len(training.cohort.eid)
+        accelerator.print(f"no label maps of {count} of {people} people: {said_of(training.segmenter)} measured them")
 
 
 def networks_stage(training: Training) -> None:
@@ -221,18 +234,14 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
-        trained_on=taught_by(training.options),
+        trained_on=taught_by(training.options.data, training.options.more_ecgs),
     )
-
-
-def taught_by(options: DiffusionOptions) -> str:
-    """SIMULATED where every cohort it learns from is a phantom's, which holds a cohort.json; else REAL."""
-    folders = [folder for folder in (options.data, options.more_ecgs) if folder]
-    return SIMULATED if all((folder / "cohort.json").exists() for folder in folders) else REAL
 
 
 def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:
     """What must not change between the start of a training and its continuation; it names no path."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
+    if cohort.measured is not None:
+        settings["phenotypes"] = hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

@@ -7,7 +7,7 @@ import csv
 import inspect
 import json
 import pkgutil
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,11 +19,11 @@ import evaluation.plots
 from cohort.cine import Label
 from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES
-from cohort.prepared import Preparation, PreparedCohort
+from cohort.prepared import ARRAYS, Preparation, PreparedCohort
 from cohort.subjects import split_of
 from evaluation.calibration import calibrate, read_calibration
 from evaluation.curves import measure_curves
-from evaluation.measuring import load_measured, measured, measured_phenotypes
+from evaluation.measuring import load_measured, measured
 from evaluation.opening import open_training_people
 from evaluation.record import record_of
 from evaluation.report import control_numbers, segmenter_numbers
@@ -31,6 +31,7 @@ from evaluation.study import Study
 from evaluation.study_report import build_report, control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
 from phantom.cohort_writer import FIRST_EID
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import prepared_patients
 from sampling.pipeline import sample_generator
 
@@ -70,7 +71,7 @@ def curves_of(pipeline, segmenter, people, folder):
 
 
 def training_people(pipeline, folder, people):
-    return open_training_people(study_of(people, pipeline, folder=folder), None, None)
+    return open_training_people(study_of(people, pipeline, folder=folder), None, None, folder)
 
 
 def training_controls(pipeline, segmenter, people, training):
@@ -435,7 +436,7 @@ def write_truth(folder, people):
 
 def alone(people):
     """The same people, as a cohort of nobody else."""
-    arrays = {f.name: getattr(people.cohort, f.name)[people.rows] for f in fields(people.cohort)[2:]}
+    arrays = {name: getattr(people.cohort, name)[people.rows] for name in ARRAYS}
     return People(replace(people.cohort, **arrays), np.arange(len(people.rows)))
 
 
