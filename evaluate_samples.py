@@ -71,17 +71,10 @@ def main() -> None:
     if config.calibrate and config.split != "validation":
         raise InputError("--calibrate", "is for validation people only", "add --split validation")
     from cohort.private import let_the_group_read
+    from evaluation import opening
     from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
-    from evaluation.opening import (
-        UNSEEN,
-        open_pipeline,
-        open_segmenter,
-        open_training_people,
-        people_to_measure,
-        with_truth,
-    )
     from evaluation.record import record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
@@ -92,13 +85,13 @@ def main() -> None:
     state = started_state()
     seconds = {}
     with timed(seconds, "all"):
-        pipeline, folder = open_pipeline(config.pipeline, config.scheduler, state.device)
-        segmenter, segmenter_folder = open_segmenter(config.segmenter, folder, state.device)
-        split = config.split or UNSEEN
+        pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
+        segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
+        split = config.split or opening.UNSEEN
         with state.main_process_first():
             whom = (split, config.subjects)
-            cohort, rows = people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
-            cohort = with_truth(cohort, rows, segmenter, segmenter_folder)
+            cohort, rows = opening.people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
+            cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
@@ -120,7 +113,7 @@ def main() -> None:
             return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = open_training_people(study, config.training_data, config.prepared, segmenter_folder)
+            training = opening.open_training_people(study, config.training_data, config.prepared, segmenter_folder)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

@@ -22,9 +22,8 @@ from cohort.phenotypes import PHENOTYPES, phenotypes_of
 from cohort.prepared import NO_LABELS, PreparedCohort
 from cohort.private import private
 from cohort.step_code import code_sha256
-from models.segmenter import Segmenter
 
-from .segmentation import segment
+from .segmentation import SliceSegmenter, segment
 
 MEASURE_AGAIN = "delete it; the same command measures again"
 MEASURING = "sampling.measured_phenotypes"  # the code whose numbers are kept
@@ -52,7 +51,7 @@ def lacking(cohort: PreparedCohort) -> np.ndarray:
     return unlabelled & ~np.isfinite(cohort.phenotypes).all(axis=1)
 
 
-def with_measured(cohort: PreparedCohort, segmenter: Segmenter, folder: Path, main: bool = True) -> PreparedCohort:
+def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Path, main: bool = True) -> PreparedCohort:
     """The cohort with what a segmenter measures of those whom no label map describes.
 
     What a table tells stays. Numbers are kept beside the arrays, under a hash of the segmenter and of the code.
@@ -79,7 +78,7 @@ def with_measured(cohort: PreparedCohort, segmenter: Segmenter, folder: Path, ma
     return replace(cohort, phenotypes=phenotypes, measured=who)
 
 
-def _measure(cohort: PreparedCohort, segmenter: Segmenter, rows: np.ndarray, path: Path) -> None:
+def _measure(cohort: PreparedCohort, segmenter: SliceSegmenter, rows: np.ndarray, path: Path) -> None:
     measured = np.full(cohort.phenotypes.shape, np.nan, np.float32)
     for row in tqdm(rows, desc="measuring hearts"):
         labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))

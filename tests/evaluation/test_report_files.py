@@ -8,9 +8,15 @@ import pytest
 from cohort.phenotypes import PHENOTYPES
 from evaluation.report_files import write_report
 from evaluation.screen_table import table_of
+from sampling.measured_phenotypes import SEEN
 
 NAN = float("nan")
-MEASURES_A_SAMPLE = ("calibration", "certainty", "measuring", "segmentation")  # what sample.py imports
+MEASURES_A_SAMPLE = (
+    "evaluation.calibration",
+    "evaluation.certainty",
+    "evaluation.measuring",
+    "sampling.segmentation",
+)  # what sample.py imports
 HEAVY = {"matplotlib", "torchmetrics", "scipy.stats", "scipy.spatial", "diffusers", "accelerate"}
 
 
@@ -58,6 +64,8 @@ def test_what_is_no_report_is_kept_too(tmp_path, text):
 def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
     head, columns, *rows = table_of(report(60)).splitlines()
     assert head == "R2, 60 people, 4 hearts each"
+    said = table_of(report(60) | {"measured_by": SEEN["simulated"], "true_hearts_measured": 0}).splitlines()[0]
+    assert said == f"{head}, measured by a segmenter that learned from simulated hearts only"
     assert columns.split() == ["generated", "one", "person_only", "true", "heart", "kept", "many", "90", "%"]
     assert [row.split()[0] for row in rows] == list(PHENOTYPES)
     assert {len(row) for row in rows} == {len(columns)}
@@ -66,7 +74,7 @@ def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
 
 def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
     """sample.py answers sooner without them."""
-    words = "import sys, " + ", ".join(f"evaluation.{name}" for name in MEASURES_A_SAMPLE) + "; print(*sys.modules)"
+    words = "import sys, " + ", ".join(MEASURES_A_SAMPLE) + "; print(*sys.modules)"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", words], cwd=root, capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
