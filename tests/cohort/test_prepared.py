@@ -349,3 +349,10 @@ def test_a_class_that_a_label_map_lacks_leaves_its_phenotypes_unknown(copied, tm
     found = dict(zip(PHENOTYPES, prepare(copied, tmp_path / "out", geometry).phenotypes[0], strict=True))
     assert np.isnan([found[name] for name in ("RVEDV", "RVESV", "RVEF")]).all()
     assert np.isfinite([found[name] for name in ("LVEDV", "LVESV", "LVM")]).all()
+
+
+def test_a_table_that_became_a_broken_link_is_not_the_absence_of_a_table(copied, tmp_path, geometry):
+    prepare(copied, tmp_path / "out", geometry)
+    (copied / "phenotypes.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(InputError, match=r"phenotypes\.csv"):
+        prepare(copied, tmp_path / "out", geometry)
