@@ -44,6 +44,10 @@ class Trial:
         (extra / "ecg").mkdir(parents=True)
         for path in (self.more / "ecg").iterdir():
             shutil.copy(path, extra / "ecg" / _renamed(path.name, 2 * MOVED))
+        head, *rows = (self.more / "phenotypes.csv").read_text().splitlines()
+        cells = [row.partition(",") for row in rows]
+        rows = [f"{int(eid) + 2 * MOVED},{rest}" for eid, _, rest in cells]
+        (extra / "phenotypes.csv").write_text("\n".join([head, *rows]))
         learning = (
             "--data",
             self.own,
