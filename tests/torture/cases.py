@@ -129,6 +129,19 @@ def heart_read(data: str) -> Callable[[Path, Path], Done]:
     return run
 
 
+def one_signal(folder_name: str, suffix: str, **reading: int) -> Callable[[Path, Path], Done]:
+    """The reader of ECGs on all files of a case, which hold one recording."""
+
+    def run(folder: Path, place: Path) -> Done:
+        from cohort.ecg import read_ecg
+
+        paths = sorted((folder / folder_name).glob(f"*{suffix}"))
+        signals = {read_ecg(path, **reading).signal.tobytes() for path in paths}
+        return Done(0, f"{len(paths)} files, {len(signals)} signals".encode())
+
+    return run
+
+
 def linked(folder: Path, place: Path) -> Done:
     """cohort.report on a data folder whose ECGs are links into a store."""
     (place / "data" / "ecg").mkdir(parents=True)
@@ -356,6 +369,10 @@ CASES = (
         lambda done: refused("several files would be called")(done) and b"9000001" not in done.said,
     ),
     Case(("fingerprint_blind/fp/U",), exchanged, "another key", read("another key")),
+    Case(
+        ("csv_dialects",), one_signal("csv_dialects", ".csv", sampling_rate=500), "one signal", read("9 files, 1 sig")
+    ),
+    Case(("muse_variants",), one_signal("muse_variants", ".xml"), "one signal", read("6 files, 1 sig")),
     *(Case((ecg,), sampled(ecg, *options), words, met) for ecg, (options, words, met) in ECG_FILES.items()),
 )
 

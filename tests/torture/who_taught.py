@@ -26,8 +26,9 @@ from cohort.subjects import find_subjects, split_of
 from evaluation.opening import UNSEEN, people_to_measure
 from phantom.cohort_writer import FIRST_EID
 from sampling.pipeline import ECGToMRIPipeline
-from tests.torture.tiny import SPLIT_SUBJECTS, TRAIN_DIFFUSION, forked, table_row, tiny_cohort
+from tests.torture.tiny import TRAIN_DIFFUSION, forked, table_row, tiny_cohort
 
+SUBJECTS = 28  # the fewest phantoms of whom three people never teach
 STRANGERS, MORE = 8, 6
 MOVED = 500  # added to an eid that is renamed
 
@@ -37,7 +38,7 @@ class Trial:
 
     def __init__(self, place: Path) -> None:
         self.place, self.number = place, 0
-        self.own = tiny_cohort(place / "own", SPLIT_SUBJECTS, seed=3)
+        self.own = tiny_cohort(place / "own", SUBJECTS, seed=3)
         self.strangers = tiny_cohort(place / "strangers", STRANGERS, seed=4)
         self.more = tiny_cohort(place / "more", MORE, seed=5)
         extra = place / "extra"
@@ -63,7 +64,7 @@ class Trial:
         assert done.code == 0, done.said.decode()
         self.folder = place / "run" / "pipeline"
         self.pipeline = ECGToMRIPipeline.load(self.folder)
-        eids = range(FIRST_EID, FIRST_EID + SPLIT_SUBJECTS)
+        eids = range(FIRST_EID, FIRST_EID + SUBJECTS)
         self.unseen = {eid for eid in eids if split_of(eid) == "test"}
         self.taught = set(eids) - self.unseen
         further = range(FIRST_EID + 2 * MOVED, FIRST_EID + 2 * MOVED + MORE)
@@ -201,7 +202,7 @@ def all_are_refused(trial: Trial) -> bool:
         said = f"{len(trial.measured(trial.copy(), 'all'))} measured"
     except InputError as refusal:
         said = refusal.fault
-    met = said.startswith(f"{len(trial.taught)} of its {SPLIT_SUBJECTS} people")
+    met = said.startswith(f"{len(trial.taught)} of its {SUBJECTS} people")
     return table_row("W", "--split all with those who taught", "refused, with their number", said, met)
 
 
