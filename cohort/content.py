@@ -69,13 +69,14 @@ def fingerprint(decides: dict, files: Iterable[tuple[str, str | Path | None]], m
     Args:
         decides: as JSON can hold it.
         files: (what the file is for, path). Its place and its name do not count. None and absent files count as none.
+            A file that is there and cannot be read, as a broken link, counts as such.
         memory: as of `content_hashes`.
     """
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     used = [(use, path) for use, path in files if path]
     contents = content_hashes([path for _, path in used], memory)
-    for (use, _), content in zip(used, contents, strict=True):
-        if content.item() != NOTHING:
+    for (use, path), content in zip(used, contents, strict=True):
+        if content.item() != NOTHING or os.path.lexists(path):
             digest.update(use.encode() + b"\0" + content.item())
     return digest.hexdigest()[:12]
 

@@ -83,7 +83,7 @@ class HeartGrid:
         mask: (slices, phases) bool, False where the acquisition has no slice, or a wholly dark one.
         labels: (slices, phases, height, width) uint8 of `Label`, or None.
         affine: (4, 4), (column, row, slice, 1) -> RAS mm. Its slice step is the acquisition's own where that is within
-            SNAP_TOLERANCE of the geometry's. So compute volumes with this step.
+            SNAP_TOLERANCE of the geometry's. So compute volumes with `slice_step_mm`.
         geometry: what was asked for.
         notes: what had to be estimated, in words.
         frame_interval_s: from phase to phase, where phases are spread over a cycle of known length; else None.
@@ -96,6 +96,11 @@ class HeartGrid:
     geometry: GridGeometry
     notes: tuple[str, ...] = ()
     frame_interval_s: float | None = None
+
+    @property
+    def slice_step_mm(self) -> float:
+        """The affine's: what lies between two slices of this heart."""
+        return float(np.linalg.norm(self.affine[:3, 2]))
 
 
 def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:

@@ -123,6 +123,9 @@ def made_by_other_code(about: dict) -> bool:
 def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray | None:
     """(N,) bool: people of a cohort whose ECG or image taught a pipeline, under whatever eid, in whatever folder.
 
+    All visits of such a person count, by the eid within this cohort. A further visit alone is not recognised. For that
+    a hash of the eid would have to be in training.json, and seven digits can be tried out within seconds.
+
     Args:
         about: the pipeline's training.json. parts: of those who taught; all of PARTS if none is named.
 
@@ -137,7 +140,9 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     recorded = _recorded(cohort)
     of_kind = (_keyed(hashes[kind], salt) for kind in ("ecg", "heart"))
     is_known = (np.array([digits in known for digits in keyed], bool) for keyed in of_kind)
-    return np.logical_or(*(found & there for found, there in zip(is_known, recorded, strict=True)))
+    found = np.logical_or(*(known & there for known, there in zip(is_known, recorded, strict=True)))
+    eid = np.asarray(cohort.eid)
+    return np.isin(eid, eid[found])
 
 
 def _recorded(cohort: PreparedCohort) -> tuple[np.ndarray, np.ndarray]:

@@ -325,8 +325,8 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
     except InputError as refusal:
         return Example({}, (str(refusal),), reason_code(part, refusal))
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
-    grid = preparation.geometry
-    measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
+    spacing = (preparation.geometry.pixel_mm, heart.slice_step_mm)
+    measured = {} if heart.labels is None else phenotypes_of(heart.labels, *spacing, absent_ml=np.nan)
     arrays = {
         "hearts": as_grey_levels(heart.voxels),
         "mask": heart.mask,

@@ -12,6 +12,7 @@ import torch
 
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
@@ -208,3 +209,16 @@ def test_a_heart_that_is_not_finite_is_refused_and_the_others_are_drawn(folder, 
     assert not (tmp_path / "out" / patients[1].name).exists()
     with pytest.raises(InputError, match="not finite"):
         list(sampler.draw(patients))
+
+
+def test_intervals_of_a_patient_stay_where_figures_can_be(folder, phantom_data, tmp_path, prepared, monkeypatch):
+    """With a factor of 100, intervals of volumes would reach below 0, and those of ejection fractions over 100 %."""
+    maps = iter(prepared.labels)
+    monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (next(maps), None))
+    sampler = replace(
+        opened(folder, tmp_path / "out"), segmenter=object(), calibration=np.full(len(PHENOTYPES), 100.0)
+    )
+    found, impossible = sampler.measure(np.zeros((8, *sampler.pipeline.grid.shape), np.float32))
+    ends = {name: np.array([v for k, v in about.items() if k.startswith("interval")]) for name, about in found.items()}
+    assert impossible == [] and all((values >= 0).all() for values in ends.values())
+    assert (ends["LVESV"] == 0).any() and (ends["LVEF"] == 100).any() and (ends["LVEF"] <= 100).all()
