@@ -83,7 +83,9 @@ def _measure(cohort: PreparedCohort, segmenter: SliceSegmenter, rows: np.ndarray
     for row in tqdm(rows, desc="measuring hearts"):
         labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))
         labels[~np.asarray(cohort.mask[row])] = Label.BACKGROUND  # nothing was acquired there
-        measured[row] = measured_phenotypes(labels, cohort.preparation.geometry)
+        step_mm = float(np.linalg.norm(cohort.affine[row][:3, 2]))  # the acquisition's own
+        phenotypes = phenotypes_of(labels, cohort.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+        measured[row] = [phenotypes[name] for name in PHENOTYPES]
     with whole_file(path) as unfinished, unfinished.open("wb") as file:
         np.save(file, measured)
         np.save(file, _check_of(measured))

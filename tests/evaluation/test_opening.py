@@ -12,12 +12,12 @@ from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.intensity import as_unit
 from cohort.leakage import keyed_recordings, recordings_sha256
+from cohort.phenotypes import phenotypes_of
 from cohort.prepared import NO_LABELS, prepare_cohort
 from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure, with_truth
 from evaluation.study import Study
 from models.segmenter import Segmenter
 from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
-from sampling.measured_phenotypes import measured_phenotypes
 from sampling.pipeline import load_part
 from sampling.release import RELEASED_SEGMENTER
 from sampling.segmentation import segment
@@ -61,8 +61,10 @@ def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(pre
     rows = np.array([1, 4])
     known = with_truth(unlabelled, rows, segmenter, RELEASED_SEGMENTER)
     assert known.measured.tolist() == [True, True, *[False] * (len(labels) - 2)]
-    expected = measured_phenotypes(segment(segmenter, as_unit(prepared.hearts[1]))[0], prepared.preparation.geometry)
-    np.testing.assert_allclose(known.phenotypes[1], expected, rtol=1e-5)
+    labels = segment(segmenter, as_unit(prepared.hearts[1]))[0]
+    step_mm = np.linalg.norm(prepared.affine[1][:3, 2])
+    expected = phenotypes_of(labels, prepared.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+    np.testing.assert_allclose(known.phenotypes[1], list(expected.values()), rtol=1e-5)
     assert np.isnan(known.phenotypes[2]).all(), "a label map that shows no heart is believed"
     np.testing.assert_array_equal(known.phenotypes[3:], prepared.phenotypes[3:])
     assert "truth of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out

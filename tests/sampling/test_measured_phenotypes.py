@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from cohort.intensity import as_unit
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import PHENOTYPES, phenotypes_of
 from cohort.prepared import NO_LABELS
 from models.segmenter import Segmenter
-from sampling.measured_phenotypes import lacking, measured_phenotypes, said_of, with_measured
+from sampling.measured_phenotypes import lacking, said_of, with_measured
 from sampling.pipeline import load_part
 from sampling.release import RELEASED_SEGMENTER
 from sampling.segmentation import segment
@@ -42,9 +42,10 @@ def test_a_cohort_with_label_maps_is_left_as_it_is(prepared, segmenter):
 def test_what_a_table_tells_stays_and_the_rest_is_measured(unlabelled, segmenter):
     known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
     labels = segment(segmenter, as_unit(unlabelled.hearts[0]))[0]
-    expected = measured_phenotypes(labels, unlabelled.preparation.geometry).astype(np.float32)
-    assert known.phenotypes[0, LVEDV] == 123 != expected[LVEDV]
-    assert known.phenotypes[0, LVM] == expected[LVM]
+    step_mm = np.linalg.norm(unlabelled.affine[0][:3, 2])
+    expected = phenotypes_of(labels, unlabelled.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+    assert known.phenotypes[0, LVEDV] == 123 != round(expected["LVEDV"])
+    assert known.phenotypes[0, LVM] == np.float32(expected["LVM"])
     assert known.measured.all() and np.isnan(unlabelled.phenotypes[1:]).all(), "the arrays on disk are not changed"
 
 
@@ -74,7 +75,17 @@ def test_a_changed_file_of_numbers_is_measured_again(unlabelled, segmenter, tmp_
 def test_slices_outside_the_acquisition_add_nothing(unlabelled, segmenter):
     mask = np.zeros_like(unlabelled.mask)
     known = with_measured(replace(unlabelled, mask=mask), segmenter, RELEASED_SEGMENTER)
-    assert not np.nan_to_num(known.phenotypes[1:, LVEDV]).any()
+    assert np.isnan(known.phenotypes[1:, LVEDV]).all()
+
+
+def test_volumes_are_counted_with_the_acquisitions_own_slice_step(unlabelled, segmenter):
+    known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER).phenotypes[1:, LVEDV]
+    affine = np.array(unlabelled.affine)
+    affine[:, :3, 2] *= 1.02
+    (unlabelled.folder / "wider").mkdir()
+    wider = replace(unlabelled, folder=unlabelled.folder / "wider", affine=affine)
+    measured = with_measured(wider, segmenter, RELEASED_SEGMENTER).phenotypes[1:, LVEDV]
+    np.testing.assert_allclose(measured, 1.02 * known, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The table of the stages: one signature, and what each of them fills in."""
 
 import inspect
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from accelerate import Accelerator
 
 from cohort.prepared import NO_LABELS
+from cohort.stored_arrays import ABOUT
 from models.presets import PRESETS
 from sampling.model_folder import REAL, SIMULATED
 from training.cohort_arrays import taught_by
@@ -45,6 +47,7 @@ def one_step(prepared, tiny_preset, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     folders = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter", "cohort")}
     folders["cohort"].mkdir()
+    shutil.copy(prepared.folder / ABOUT, folders["cohort"])  # latents are named by the hearts it speaks of
     cohort = replace(prepared, folder=folders.pop("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
     options = DiffusionOptions(**folders, preset="nano", steps=1, stage_steps=StageSteps(1, 1, 1, 1, 1))
     return Training(with_lengths(options, "cpu"), Accelerator(cpu=True), cohort, watch=lambda step: None)
