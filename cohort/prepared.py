@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, fingerprint
 from .cores import available_cores
-from .disk import PARTIAL, remove_unfinished, whole_file
+from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
@@ -178,6 +178,8 @@ def load_prepared(folder: Path) -> PreparedCohort:
 def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
     draft = draft_of(final)
     shapes = array_shapes(len(subjects), preparation)
+    new = {name: array_bytes(*shape) for name, shape in shapes.items() if not (draft / f"{name}.npy").exists()}
+    require_room(draft, sum(new.values()))
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
     todo = [row for row in range(len(subjects)) if state[row] == 0]
@@ -186,8 +188,9 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
         for name, value in example.arrays.items():
             arrays[name][row] = value
         if example.remarks:
-            with (draft / REMARKS).open("a") as file:
-                file.write("\n" + json.dumps([row, example.code, example.remarks]))
+            line = "\n" + json.dumps([row, example.code, example.remarks])
+            with writing(draft, len(line)), (draft / REMARKS).open("a") as file:
+                file.write(line)
         state[row] = 1 if example.arrays else 2
         bar.update()
     bar.close()
@@ -199,8 +202,7 @@ def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Prep
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             array.flush()
             continue
-        with whole_file(draft / f"{name}.npy") as unfinished:
-            np.save(unfinished, array[good])
+        write_array(draft / f"{name}.npy", array[good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
     draft.rename(final)
@@ -212,8 +214,9 @@ def draft_of(final: Path) -> Path:
     Its name is fixed, unlike those of `whole_folder`, so that the next process continues in it.
     """
     draft = final.with_name(f"{PARTIAL}{final.name}")
-    draft.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(draft)
+    with writing(final.parent):
+        draft.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(draft)
     return draft
 
 
@@ -320,7 +323,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
     with whole_file(path) as unfinished:
-        return np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
+        return new_array(unfinished, shape, dtype)
 
 
 def memory_of(folder: Path, name: str) -> Path:

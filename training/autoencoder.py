@@ -148,11 +148,11 @@ def patch_basis(slices: Tensor, side: int, components: int) -> tuple[Tensor, Ten
     Returns:
         mean (side * side,), orthonormal basis (side * side, components), spread of the code (components,).
     """
-    patches = to_patches(slices, side).double()
+    patches = to_patches(slices, side).cpu().double()  # on the CPU: Apple's GPUs know no float64
     mean = patches.mean(dim=0)
     values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
     spread = values[-components:].clamp(min=1e-12).sqrt()
-    return mean.float(), vectors[:, -components:].float(), spread.float()
+    return tuple(part.float().to(slices.device) for part in (mean, vectors[:, -components:], spread))
 
 
 def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Tensor:

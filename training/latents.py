@@ -9,7 +9,7 @@ from einops import rearrange
 from torch import nn
 from tqdm import tqdm
 
-from cohort.disk import whole_file
+from cohort.disk import array_bytes, new_array, whole_file
 from cohort.intensity import as_unit
 from cohort.lock import locked
 from cohort.prepared import PreparedCohort
@@ -34,8 +34,8 @@ def _encode(autoencoder: nn.Module, cohort: PreparedCohort, device: torch.device
     people, slices, phases, height, width = cohort.hearts.shape
     f, channels = autoencoder.downsampling, autoencoder.config.latent_channels
     shape = (people, slices, phases, channels, height // f, width // f)
-    with whole_file(path) as unfinished:
-        out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
+    with whole_file(path, array_bytes(shape, np.float16)) as unfinished:
+        out = new_array(unfinished, shape, np.float16)
         for row in tqdm(range(people), desc="hearts to latents"):
             heart = torch.from_numpy(as_unit(cohort.hearts[row])).to(device)  # (S, P, H, W)
             latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
