@@ -28,7 +28,7 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
         write_json(output / "report.json", without_nan(report))
         write_page(output / "report.html", report, pictures)
     if says_less(pipeline, report):
-        with locked(pipeline):
+        with locked(pipeline / "figures"):
             if says_less(pipeline, report):  # another evaluation may have been first
                 add_figures(pipeline, report)
     if report["n_subjects"] >= FEW_PEOPLE:

@@ -76,6 +76,7 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
     """
     output = Path(output)
     _check_options(plan, processes)
+    _agreed(output, plan)  # before anything is written there
     with _held(output):
         _write_cohort(output, _claim(output, plan), processes)
 
@@ -145,7 +146,6 @@ def _leave_ctrl_c_to_the_parent() -> None:
 @contextlib.contextmanager
 def _held(output: Path) -> Iterator[None]:
     """Hold the folder: two cohorts written at once would mix their people."""
-    _contents(output)  # a file in its place is told first
     who, remedy = "another make_phantom.py is writing here", "wait for it, or give another --output"
     lock = lock_or_refuse(output / "phantom", who, remedy)
     try:
@@ -167,7 +167,17 @@ def _check_options(plan: CohortPlan, processes: int | None) -> None:
 
 
 def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
-    """Write cohort.json, or agree with the one that is there; returns the plan with the larger number of subjects."""
+    """Write cohort.json, and the folders beside it; returns what `_agreed` returns."""
+    plan = _agreed(output, plan)
+    with writing(output):
+        for folder in ("ecg", "NIFTI"):
+            (output / folder).mkdir(parents=True, exist_ok=True)
+    write_json(output / "cohort.json", asdict(plan) | made_by(asdict(plan)))
+    return plan
+
+
+def _agreed(output: Path, plan: CohortPlan) -> CohortPlan:
+    """The plan with the larger number of subjects, if a folder holds no others than its people."""
     note = output / "cohort.json"
     there = _read_plan(note)
     if there is None:
@@ -188,10 +198,6 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
         if not all(_is_phantom(path) for path in _contents(output)):
             raise InputError(output, "holds other people's files beside the phantom's", "give another --output")
         plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
-    with writing(output):
-        for folder in ("ecg", "NIFTI"):
-            (output / folder).mkdir(parents=True, exist_ok=True)
-    write_json(note, asdict(plan) | made_by(asdict(plan)))
     return plan
 
 

@@ -88,7 +88,7 @@ def halve(source: Path, target: Path, full: tuple[str, ...] = ()) -> None:
         InputError: a weight is too large for half precision, or the disk cannot be written.
     """
     with whole_folder(target, folder_bytes(source)) as unfinished:
-        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+        shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
         for path in sorted(unfinished.rglob("*.safetensors")):
             part = path.parent.relative_to(unfinished).as_posix()
             if part not in full:
