@@ -286,7 +286,9 @@ def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndar
 
 def _as_image(path: Path, voxels: np.ndarray) -> np.ndarray:
     lowest, highest = voxels.min(), voxels.max()
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(np.float32(lowest)) and np.isfinite(np.float32(highest))  # all is computed in 32 bits
+    if not finite:
         raise InputError(path, "has voxels that are not finite numbers", EXPORT_AGAIN, code="samples")
     if lowest == highest:
         raise InputError(path, "has one and the same value in every voxel", EXPORT_AGAIN, code="flat")

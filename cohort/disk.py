@@ -8,6 +8,7 @@ import contextlib
 import errno
 import hashlib
 import json
+import math
 import os
 import re
 import secrets
@@ -198,8 +199,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write indented JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write indented JSON, whole or not at all.
+
+    Raises:
+        InputError: a number is not finite, which JSON cannot say (`known_only` makes it null); or as `whole_file`.
+    """
+    try:
+        text = json.dumps(content, indent=2, allow_nan=False)
+    except ValueError:
+        fault = "will not be written: it would hold a number that is not finite"
+        raise InputError(_finished(path), fault, "look at the input and at the options for one") from None
+    write_text(path, text + "\n")
+
+
+def known_only(content: object) -> object:
+    """The same with None in place of every number that is not finite: it is not known."""
+    if isinstance(content, dict):
+        return {key: known_only(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [known_only(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def sha256_of(path: Path) -> str:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from cohort.disk import write_json, writing
+from cohort.disk import known_only, write_json, writing
 from cohort.lock import locked
 from sampling.model_card import add_figures, people_of_figures
 
@@ -25,7 +25,7 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
     """
     with locked(output / "report"):  # two evaluations at once would mix numbers and page
         keep_other(output, report)
-        write_json(output / "report.json", without_nan(report))
+        write_json(output / "report.json", known_only(report))
         write_page(output / "report.html", report, pictures)
     if says_less(pipeline, report):
         with locked(pipeline / "figures"):
@@ -66,12 +66,3 @@ def study_of(path: Path) -> tuple:
         return tuple(stored.get(name) for name in STUDY)
     except (OSError, ValueError, AttributeError):
         return (None,) * len(STUDY)
-
-
-def without_nan(content: object) -> object:
-    """The same with None in place of NaN, which JSON does not know."""
-    if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and content != content else content

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from cohort.disk import folder_bytes, whole_folder, write_json
+from cohort.disk import folder_bytes, whole_folder, write_text
 from cohort.errors import InputError, exit_code_of
 from models.denoiser import PHASE_FEATURES, POSITION_FEATURES, HeartDenoiser
 
@@ -41,7 +41,7 @@ def convert_layout(source: Path, target: Path) -> None:
         del index[OLD]
         index[NEW] = [HeartDenoiser.__module__, HeartDenoiser.__name__]
         index.setdefault("trained_on", trained_on(source))
-        write_json(unfinished / "model_index.json", dict(sorted(index.items())))
+        write_text(unfinished / "model_index.json", json.dumps(dict(sorted(index.items())), indent=2) + "\n")
         renew_size(unfinished)
         ECGToMRIPipeline.load(unfinished)  # refuses what would not load
 

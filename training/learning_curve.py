@@ -5,7 +5,7 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from cohort.disk import whole_folder, write_json
+from cohort.disk import known_only, whole_folder, write_json
 from cohort.ecg_cohort import ECGCohort
 from cohort.prepared import PreparedCohort
 from models.code_regressor import CodeRegressor
@@ -47,5 +47,5 @@ def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path
     with whole_folder(folder, bytes_of({"best": best.state_dict()})) as unfinished:  # its two parts belong together
         for name in ("ecg_encoder", "conditioner"):
             save_model(getattr(best, name), unfinished / name)
-        write_json(unfinished / "learning_curve.json", [point for _, point in points])
+        write_json(unfinished / "learning_curve.json", known_only([point for _, point in points]))
     return folder

@@ -192,7 +192,7 @@ def nifti_trials(cohort: Path, folder: Path, geometry: GridGeometry) -> Iterator
     for stem in ("sa_ED", "seg_sa_ED"):
         image = nib.load(source / f"{stem}.nii.gz")
         voxels = np.asanyarray(image.dataobj)
-        fields = [name for name in image.header.keys() if image.header.structarr[name].dtype.kind == "f"]
+        fields = [name for name in image.header if image.header.structarr[name].dtype.kind == "f"]
         for value in map(float, VALUES):
             for name in fields:
                 for at in np.ndindex(image.header.structarr[name].shape):
@@ -216,20 +216,29 @@ def _float_image(image: nib.Nifti1Image, voxels: np.ndarray, dtype: type, value:
 
 
 def _reading(folder: Path, source: Path, stem: str, content: bytes, geometry: GridGeometry) -> Callable[[], str]:
+    """A job that reads the phantom with another file: it is refused, or the arrays are those of the file itself."""
+
     def job() -> str:
-        place = folder / "NIFTI" / source.name
-        shutil.rmtree(folder / "NIFTI", ignore_errors=True)
-        shutil.copytree(source, place)
-        (place / f"{stem}.nii.gz").unlink()
-        (place / f"{stem}.nii").write_bytes(content)
-        subject = next(s for s in find_subjects(folder) if str(s.eid) == source.name)
-        arrays = read_example(Preparation(geometry), (subject, Person(), {})).arrays
-        unknown = ("person", "phenotypes")  # NaN stands for unknown there
-        known = [np.isfinite(np.asarray(array, float)).all() for name, array in arrays.items() if name not in unknown]
-        infinite = [np.isinf(np.asarray(arrays[name], float)).any() for name in unknown if arrays]
-        return "" if all(known) and not any(infinite) else "an array is not finite"
+        right = _arrays_of(folder, source, geometry)
+        found = _arrays_of(folder, source, geometry, f"{stem}.nii", content)
+        apart = [name for name, array in found.items() if not np.array_equal(array, right[name], equal_nan=True)]
+        return f"other {', '.join(apart)}" if apart else ""
 
     return job
+
+
+def _arrays_of(
+    folder: Path, source: Path, geometry: GridGeometry, name: str = "", content: bytes = b""
+) -> dict[str, np.ndarray]:
+    """The arrays of a phantom, one of whose files may be replaced; {} where it is refused."""
+    place = folder / "NIFTI" / source.name
+    shutil.rmtree(folder / "NIFTI", ignore_errors=True)
+    shutil.copytree(source, place)
+    if name:
+        (place / f"{name}.gz").unlink()
+        (place / name).write_bytes(content)
+    subject = next(s for s in find_subjects(folder) if str(s.eid) == source.name)
+    return read_example(Preparation(geometry), (subject, Person(), {})).arrays
 
 
 # ---- Pipelines ----
