@@ -28,6 +28,12 @@ class InputError(Exception):
         return type(self), (self.source, self.fault, self.remedy, self.code)
 
 
+def require_within(option: str, value: float, low: float, high: float) -> None:
+    """Refuse (InputError) an option's number outside its limits, which both are allowed, or one that is none."""
+    if not low <= value <= high:  # NaN fails
+        raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+
+
 def printable(text: object) -> str:
     """Any value as one line that a terminal can show.
 

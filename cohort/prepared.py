@@ -20,7 +20,7 @@ from .content import files_of_ecg, fingerprint
 from .cores import available_cores
 from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
-from .errors import InputError
+from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
@@ -129,9 +129,11 @@ def prepare_cohort(
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
 
     Raises:
-        InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
-            Or the arrays hold something else than was prepared.
+        InputError: an option is out of range. No subject is complete, none can be read, or more than
+            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared.
     """
+    preparation.geometry.require_sound()
+    require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
     subjects = pairs(find_subjects(data))
     if not subjects:
         raise InputError(

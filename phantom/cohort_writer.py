@@ -27,7 +27,7 @@ from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
 from cohort.disk import remove_unfinished, write_json, writing
-from cohort.errors import InputError
+from cohort.errors import InputError, require_within
 from cohort.lock import lock_or_refuse
 from cohort.person import PERSON_COLUMNS
 from cohort.phases import PHASES
@@ -161,9 +161,8 @@ def _check_options(plan: CohortPlan, processes: int | None) -> None:
         ("--frames", plan.frames, 2, MOST_FRAMES),
         ("--processes", processes or 1, 1, 1024),
     )
-    for option, value, low, high in ranges:
-        if not low <= value <= high:
-            raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+    for given in ranges:
+        require_within(*given)
 
 
 def _claim(output: Path, plan: CohortPlan) -> CohortPlan:

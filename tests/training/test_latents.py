@@ -1,11 +1,14 @@
 """Latents of a cohort are computed once per autoencoder, and never read half."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from cohort.errors import InputError
 from models.autoencoder import SliceAutoencoder
 from training.autoencoder import measure_latents
 from training.latents import cohort_latents
@@ -51,3 +54,16 @@ def test_other_weights_have_another_file_though_their_latents_have_one_spread(pr
         measured.linear_encoder.weight.mul_(-1)
     other = cohort_latents(measured, prepared, torch.device("cpu"), main=True)
     assert other.filename != first.filename and not np.allclose(other, first)
+
+
+def test_latents_without_room_are_refused_and_nothing_is_left(prepared, measured, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = sorted(prepared.folder.iterdir())
+    measured.set_latent_statistics(torch.zeros(4), torch.full((4,), 5.0))
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(InputError, match="bytes are needed and"):
+        cohort_latents(measured, prepared, torch.device("cpu"), main=True)
+    left = [path.name for path in prepared.folder.iterdir() if path not in before and not path.name.startswith(".lock")]
+    assert left == []
