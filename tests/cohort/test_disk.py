@@ -93,7 +93,8 @@ def test_a_cohort_is_not_read_where_its_arrays_have_no_room(phantom_data, tmp_pa
         prepare_cohort(phantom_data, tmp_path, Preparation(geometry), quiet=True)
 
 
-def test_arrays_that_cannot_be_reserved_are_no_signal(phantom_data, tmp_path, full, geometry):
+def test_arrays_that_cannot_be_reserved_are_no_signal(phantom_data, tmp_path, full, geometry, monkeypatch):
+    monkeypatch.setattr("cohort.prepared.read_example", lambda *_: pytest.fail("a subject was read"))
     with pytest.raises(InputError, match="No space left"):
         prepare_cohort(phantom_data, tmp_path, Preparation(geometry), quiet=True)
 
