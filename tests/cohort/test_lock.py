@@ -22,9 +22,13 @@ def child_holding():
         reading, writing = os.pipe()
         pid = os.fork()
         if pid == 0:
-            with locked(path):
-                os.write(writing, b"in")
-                signal.pause()
+            try:
+                with locked(path):
+                    os.write(writing, b"in")
+                    signal.pause()
+            finally:
+                os._exit(1)
+        os.close(writing)  # a child that fails must not leave us waiting
         children.append(pid)
         assert os.read(reading, 2) == b"in"
         return pid
