@@ -29,6 +29,7 @@ class Config(DiffusionOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_cohort
     from training.pipeline_folder import save_pipeline

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.disk import whole_file
+from cohort.disk import write_array
 from cohort.ecg_formats import HEADER_SUFFIXES
 from cohort.errors import InputError
 from cohort.private import private
@@ -175,7 +175,7 @@ def _remember(memory: Path, stamps: np.ndarray, contents: np.ndarray) -> None:
     kept = kept[(stamps != 0) & (contents != np.void(NOTHING))]
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        with private(), whole_file(memory) as unfinished, unfinished.open("wb") as file:
-            np.save(file, np.sort(kept, order="stamp"))
+        with private():
+            write_array(memory, np.sort(kept, order="stamp"))
     except (OSError, InputError):
         return

@@ -1,7 +1,10 @@
 """The one error a user can act on."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # no room on the disk, or for this user
 
 
 class InputError(Exception):
@@ -25,6 +28,12 @@ class InputError(Exception):
         return type(self), (self.source, self.fault, self.remedy, self.code)
 
 
+def require_within(option: str, value: float, low: float, high: float) -> None:
+    """Refuse (InputError) an option's number outside its limits, which both are allowed, or one that is none."""
+    if not low <= value <= high:  # NaN fails
+        raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+
+
 def printable(text: object) -> str:
     """Any value as one line that a terminal can show.
 
@@ -34,11 +43,16 @@ def printable(text: object) -> str:
 
 
 def exit_code_of(main: Callable[[], None]) -> int:
-    """Run a script's main: 0 when it ends well, 2 and one line on stderr for an InputError, 130 for Ctrl-C."""
+    """Run a script's main: 0 when it ends well, 2 and one line for an InputError or a full disk, 130 for Ctrl-C."""
     try:
         main()
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # whatever was written without `cohort.disk`, in a library or on screen
+        if error.errno not in FULL:
+            raise
+        print(f"error: {printable(error)}; make room, and give the same command again", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command continues", file=sys.stderr)

@@ -214,7 +214,7 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
     hashes = np.empty(len(cohort.eid), ROW_HASHES)
     hashes["ecg"] = row_hashes(cohort.ecg, cohort.lead_mask)
     hashes["heart"] = row_hashes(cohort.hearts, cohort.mask)
-    with private(), whole_file(path) as unfinished, unfinished.open("wb") as file:
+    with private(), whole_file(path, hashes.nbytes) as unfinished, unfinished.open("wb") as file:
         np.save(file, hashes)
         np.save(file, _check_of(hashes))
     return hashes

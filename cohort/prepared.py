@@ -18,9 +18,9 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, fingerprint
 from .cores import available_cores
-from .disk import PARTIAL, remove_unfinished, whole_file
+from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
-from .errors import InputError
+from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
@@ -132,9 +132,11 @@ def prepare_cohort(
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
 
     Raises:
-        InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
-            Or the arrays hold something else than was prepared.
+        InputError: an option is out of range. No subject is complete, none can be read, or more than
+            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared.
     """
+    preparation.geometry.require_sound()
+    require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
     subjects = complete_subjects(data)
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
@@ -220,6 +222,8 @@ def read_rows(data: Path, subjects: list[Subject], draft: Path, preparation: Pre
 def open_draft(draft: Path, people: int, preparation: Preparation) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The arrays of a draft by name, and the state of every row: TO_DO, GOOD or BAD."""
     shapes = array_shapes(people, preparation)
+    new = {name: array_bytes(*shape) for name, shape in shapes.items() if not (draft / f"{name}.npy").exists()}
+    require_room(draft, sum(new.values()))
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     return arrays, _open(draft / STATE, (people,), np.uint8)
 
@@ -238,8 +242,7 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
     for name, array in arrays.items():
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             continue
-        with whole_file(draft / f"{name}.npy") as unfinished:
-            np.save(unfinished, array[good])
+        write_array(draft / f"{name}.npy", array[good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
 
@@ -250,8 +253,9 @@ def draft_of(final: Path) -> Path:
     Its name is fixed, unlike those of `whole_folder`, so that the next process continues in it.
     """
     draft = final.with_name(f"{PARTIAL}{final.name}")
-    draft.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(draft)
+    with writing(final.parent):
+        draft.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(draft)
     return draft
 
 
@@ -270,8 +274,9 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
 
 def add_remarks(draft: Path, remarks: Iterable[tuple[int, str, Sequence[str]]]) -> None:
     """Append (row, code, remarks) to a draft's REMARKS."""
-    with (draft / REMARKS).open("a") as file:
-        file.writelines("\n" + json.dumps(remark) for remark in remarks)
+    lines = "".join("\n" + json.dumps(remark) for remark in remarks)
+    with writing(draft, len(lines)), (draft / REMARKS).open("a") as file:
+        file.write(lines)
 
 
 def read_remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
@@ -364,7 +369,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
     with whole_file(path) as unfinished:
-        return np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
+        return new_array(unfinished, shape, dtype)
 
 
 def memory_of(folder: Path, name: str) -> Path:

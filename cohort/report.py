@@ -33,14 +33,15 @@ def main(
     if pictures < 0:
         raise InputError("--pictures", "is negative", "give 0 or more")
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
+    from cohort.lock import locked
     from cohort.report_page import write_page
 
     report = examine_cohort(data, names_only, quiet)
     print(report)
     if not names_only:
-        output.mkdir(parents=True, exist_ok=True)
-        write_subjects(output / "subjects.csv", report)
-        write_page(output / "cohort.html", report, pictures, quiet)
+        with locked(output / "cohort"):  # two cohorts in one folder would mix table and page
+            write_subjects(output / "subjects.csv", report)
+            write_page(output / "cohort.html", report, pictures, quiet)
         print(f"every subject: {output / 'subjects.csv'}; pictures, findings first: {output / 'cohort.html'}")
     if not report.clean:
         raise SystemExit(1)

@@ -1,5 +1,6 @@
 """From hearts to numbers by one segmenter, the same for true and generated hearts."""
 
+import io
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,7 +8,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cohort.disk import whole_file
+from cohort.disk import write_bytes
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_grey_levels
@@ -88,8 +89,9 @@ def save_measured(path: Path, measurements: Measured, given: str = "") -> None:
     """
     if fault := _fault_of(vars(measurements)):
         raise InputError(path, f"will not be written: {fault}", "look at the segmenter and at the hearts")
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **vars(measurements), given=np.array(given))
+    content = io.BytesIO()
+    np.savez(content, **vars(measurements), given=np.array(given))
+    write_bytes(path, content.getvalue())
 
 
 def is_measured(path: Path, given: str = "") -> bool:

@@ -4,7 +4,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from cohort.disk import write_json
+from cohort.disk import known_only, write_json, writing
+from cohort.lock import locked
 from sampling.model_card import add_figures, people_of_figures
 
 from .page import write_page
@@ -22,17 +23,24 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
         pipeline: a pipeline's folder; its model card keeps the numbers of the largest study.
         pictures: PNG by name (evaluation.study_report.pictures_of).
     """
-    output.mkdir(parents=True, exist_ok=True)
-    keep_other(output, report)
-    write_json(output / "report.json", without_nan(report))
-    write_page(output / "report.html", report, pictures)
-    if (pipeline / "README.md").exists() and report["n_subjects"] >= people_of_figures(pipeline):
-        add_figures(pipeline, report)
+    with locked(output / "report"):  # two evaluations at once would mix numbers and page
+        keep_other(output, report)
+        write_json(output / "report.json", known_only(report))
+        write_page(output / "report.html", report, pictures)
+    if says_less(pipeline, report):
+        with locked(pipeline / "figures"):
+            if says_less(pipeline, report):  # another evaluation may have been first
+                add_figures(pipeline, report)
     if report["n_subjects"] >= FEW_PEOPLE:
         print(table_of(report))
     for sentence in verdicts(report):
         print(f"- {sentence}")
     print(f"report: {output / 'report.json'}, {output / 'report.html'}")
+
+
+def says_less(pipeline: Path, report: dict) -> bool:
+    """Whether a pipeline has a model card, and its figures are of no more people than this report's."""
+    return (pipeline / "README.md").exists() and report["n_subjects"] >= people_of_figures(pipeline)
 
 
 def keep_other(output: Path, report: dict) -> None:
@@ -44,9 +52,10 @@ def keep_other(output: Path, report: dict) -> None:
     if earlier == tuple(report.get(name) for name in STUDY):
         return
     name = f"report-{hashlib.sha256(repr(earlier).encode()).hexdigest()[:12]}"
-    for ending in (".json", ".html"):
-        if (output / f"report{ending}").exists():
-            (output / f"report{ending}").replace(output / f"{name}{ending}")
+    with writing(output):
+        for ending in (".json", ".html"):
+            if (output / f"report{ending}").exists():
+                (output / f"report{ending}").replace(output / f"{name}{ending}")
     print(f"note: {path} was of another study; it is {name}.json now")
 
 
@@ -57,12 +66,3 @@ def study_of(path: Path) -> tuple:
         return tuple(stored.get(name) for name in STUDY)
     except (OSError, ValueError, AttributeError):
         return (None,) * len(STUDY)
-
-
-def without_nan(content: object) -> object:
-    """The same with None in place of NaN, which JSON does not know."""
-    if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and content != content else content

@@ -10,6 +10,7 @@ import torch
 from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
+from cohort.disk import writing
 from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
 from cohort.private import private
@@ -137,7 +138,7 @@ class Study:
         Processes share the patients. A whole file of the same patient, given the same ECG, is kept. So an interrupted
         study continues. Files and folder are for their owner alone: the true hearts are among them.
         """
-        with private():
+        with private(), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         given = self._given(arm)
         with state.split_between_processes(list(range(len(self.patients)))) as share:  # first: others write already

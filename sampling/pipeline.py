@@ -264,7 +264,9 @@ class ECGToMRIPipeline(DiffusionPipeline):
             companions: models that travel in the folder without being part of the pipeline, by subfolder.
             describe: called with the folder before it is complete, to add what describes it.
         """
-        with whole_folder(folder) as unfinished:
+        models = [*(companions or {}).values(), *(getattr(self, name) for name in PARTS)]
+        size = sum(value.nbytes for model in models for value in model.state_dict().values())
+        with whole_folder(folder, size) as unfinished:
             self.save_pretrained(unfinished, safe_serialization=True)
             for name, model in (companions or {}).items():
                 model.save_pretrained(unfinished / name, safe_serialization=True)

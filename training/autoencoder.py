@@ -10,7 +10,7 @@ from einops import rearrange
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from cohort.disk import write_json
+from cohort.disk import known_only, write_json
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
@@ -88,7 +88,7 @@ def learn_autoencoder(
     measure_latents(autoencoder, known)
     if session.main:
         report = fidelity(autoencoder, known, held_out)
-        write_json(folder / "report.json", report)
+        write_json(folder / "report.json", known_only(report))
         save_model(autoencoder, folder / "model")
         print("autoencoder on held-out slices: {psnr_db:.1f} dB, patch PCA {patch_pca_psnr_db:.1f} dB".format(**report))
     accelerator.wait_for_everyone()
@@ -148,11 +148,11 @@ def patch_basis(slices: Tensor, side: int, components: int) -> tuple[Tensor, Ten
     Returns:
         mean (side * side,), orthonormal basis (side * side, components), spread of the code (components,).
     """
-    patches = to_patches(slices, side).double()
+    patches = to_patches(slices, side).cpu().double()  # on the CPU: Apple's GPUs know no float64
     mean = patches.mean(dim=0)
     values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
     spread = values[-components:].clamp(min=1e-12).sqrt()
-    return mean.float(), vectors[:, -components:].float(), spread.float()
+    return tuple(part.float().to(slices.device) for part in (mean, vectors[:, -components:], spread))
 
 
 def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Tensor:

@@ -5,13 +5,14 @@ from pathlib import Path
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from cohort.disk import write_json
+from cohort.disk import known_only, whole_folder, write_json
 from cohort.ecg_cohort import ECGCohort
 from cohort.prepared import PreparedCohort
 from models.code_regressor import CodeRegressor
 from models.presets import PRESETS
 
 from .ceiling import ceiling, explained
+from .checkpoint import bytes_of
 from .code_regression import PEOPLE, regression_recipe
 from .fit import fit
 from .options import CeilingOptions
@@ -43,7 +44,8 @@ def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path
     """Put the best regression and the whole curve into a pipeline's folder; returns where."""
     folder = pipeline / "ceiling"
     best, _ = max(points, key=lambda point: sum(point[1]["r2"].values()))
-    for name in ("ecg_encoder", "conditioner"):
-        save_model(getattr(best, name), folder / name)
-    write_json(folder / "learning_curve.json", [point for _, point in points])
+    with whole_folder(folder, bytes_of({"best": best.state_dict()})) as unfinished:  # its two parts belong together
+        for name in ("ecg_encoder", "conditioner"):
+            save_model(getattr(best, name), unfinished / name)
+        write_json(unfinished / "learning_curve.json", known_only([point for _, point in points]))
     return folder

@@ -11,7 +11,7 @@ import torch
 
 from cohort.disk import free_bytes, remove_unfinished, sync, whole_folder, write_json, write_text, writing
 from cohort.errors import InputError
-from cohort.lock import try_locked
+from cohort.lock import lock_or_refuse
 from cohort.provenance import made_by
 
 from .checkpoint import (
@@ -59,10 +59,8 @@ class Run:
 
     def _lock(self) -> None:
         """Lock the folder until this object is deleted or its process ends, in whatever way."""
-        self._held = try_locked(self.folder / "run")
-        if self._held is None:
-            fault, remedy = "another training is writing here", "wait, or choose another --output"
-            raise InputError(self.folder, fault, remedy)
+        who, remedy = "another training is writing here", "wait, or choose another --output"
+        self._held = lock_or_refuse(self.folder / "run", who, remedy)
 
     def agree(self, name: str, settings: dict) -> None:
         """Record settings when the run starts. When it goes on, refuse others and show the difference.

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cohort.cine import Label
-from cohort.disk import write_json
+from cohort.disk import known_only, write_json
 from cohort.errors import InputError
 from cohort.phenotypes import dice
 from cohort.prepared import NO_LABELS, PreparedCohort
@@ -69,7 +69,7 @@ def learn_segmenter(
     segmenter = fit(task, session)
     if session.main:
         report = task.evaluate(segmenter, recipe.steps)
-        write_json(folder / "report.json", report)
+        write_json(folder / "report.json", known_only(report))
         save_model(segmenter, folder / "model")
         print("segmenter on held-out slices: " + ", ".join(f"{k} {v:.3f}" for k, v in report.items()))
     accelerator.wait_for_everyone()

@@ -21,7 +21,8 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._signalled = self._cutting = False
-        heeded = [s for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
+        known = (signal.SIGTERM, signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGTERM))  # Windows has no SIGHUP
+        heeded = [s for s in dict.fromkeys(known) if signal.getsignal(s) != signal.SIG_IGN]
         self._before = {s: signal.signal(s, self._ask) for s in heeded}
 
     def _ask(self, *_: object) -> None:

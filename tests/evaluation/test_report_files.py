@@ -2,9 +2,11 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from cohort.lock import try_locked
 from cohort.phenotypes import PHENOTYPES
 from evaluation.report_files import write_report
 from evaluation.screen_table import table_of
@@ -41,7 +43,7 @@ def test_what_json_cannot_say_is_null_and_few_people_get_no_table(people, tmp_pa
     assert stored["agreement"] == report(people)["agreement"]
     assert (tmp_path / "report.html").stat().st_size > 1000
     assert ("person_only" in capsys.readouterr().out) is (people == 60)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", ".lock-report"}
 
 
 def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_path, capsys):
@@ -78,3 +80,17 @@ def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", words], cwd=root, capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("place", ["report", "figures"])
+def test_a_second_evaluation_waits_for_the_first_one_to_write(tmp_path, place, monkeypatch):
+    monkeypatch.setattr("evaluation.report_files.says_less", lambda *_: True)
+    monkeypatch.setattr("evaluation.report_files.add_figures", lambda *_: None)
+    held = try_locked(tmp_path / place)
+    second = Thread(target=write_report, args=(tmp_path, tmp_path, report(6), {}))
+    second.start()
+    second.join(timeout=0.5)
+    waits, written = second.is_alive(), (tmp_path / "report.json").exists()
+    held.release()
+    second.join(timeout=60)
+    assert waits and written is (place == "figures") and (tmp_path / "report.json").exists()
