@@ -28,6 +28,8 @@ class Config:
 
     data: Path = Path("UKBB")
     """Folder with ecg/ and NIFTI/."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None
@@ -89,7 +91,7 @@ def main() -> None:
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
         split = config.split or opening.UNSEEN
         with state.main_process_first():
-            whom = (split, config.subjects)
+            whom = (split, config.subjects, config.exclude)
             cohort, rows = opening.people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
             cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
@@ -113,7 +115,9 @@ def main() -> None:
             return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = opening.open_training_people(study, config.training_data, config.prepared, segmenter_folder)
+            training = opening.open_training_people(
+                study, config.training_data, config.prepared, segmenter_folder, config.exclude
+            )
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

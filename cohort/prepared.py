@@ -22,6 +22,7 @@ from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_ro
 from .ecg import read_ecg
 from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
+from .further import write_further
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
@@ -32,9 +33,10 @@ from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
-from .study_tables import TABLES, read_tables
+from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
+from .withdrawal import withdrawn_eids, without_withdrawn
 
 NO_LABELS = 255
 STATE, REMARKS = "state.npy", "remarks.jsonl"
@@ -122,14 +124,23 @@ class Example:
 
 
 def prepare_cohort(
-    data: Path, folder: Path, preparation: Preparation, max_bad_fraction: float = 0.2, quiet: bool = False
+    data: Path,
+    folder: Path,
+    preparation: Preparation,
+    max_bad_fraction: float = 0.2,
+    quiet: bool = False,
+    exclude: Path | None = None,
 ) -> PreparedCohort:
     """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
     The arrays go to a folder inside `folder`, which appears when whole and which only its owner may open. Its name is
     a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
     is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
-    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
+    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
+    its further.csv (`cohort.further`).
+
+    Args:
+        exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
 
     Raises:
         InputError: an option is out of range. No subject is complete, none can be read, or more than
@@ -137,7 +148,7 @@ def prepare_cohort(
     """
     preparation.geometry.require_sound()
     require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
-    subjects = complete_subjects(data)
+    subjects = complete_subjects(data, exclude)
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
         with locked(final), private():
@@ -156,13 +167,16 @@ def prepare_cohort(
     return cohort
 
 
-def complete_subjects(data: Path) -> list[Subject]:
-    """Everybody in a folder with both modalities at one visit.
+def complete_subjects(data: Path, exclude: Path | None = None) -> list[Subject]:
+    """Everybody in a folder with both modalities at one visit, but for people who withdrew.
+
+    Args:
+        exclude: a list of them, beside those that lie in the folder (`cohort.withdrawal`).
 
     Raises:
         InputError: there is nobody.
     """
-    subjects = pairs(find_subjects(data))
+    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data, exclude))
     if not subjects:
         raise InputError(
             data,
@@ -243,6 +257,7 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             continue
         write_array(draft / f"{name}.npy", array[good])
+    write_further(draft, data, [(subjects[row].eid, subjects[row].instance) for row in good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
 
@@ -294,8 +309,9 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
     tables = read_tables(data)
     for note in tables.notes_on((s.eid, s.instance) for s in subjects):
         print(f"note: {note}")
-    known = tables.phenotypes.rows
-    jobs = [(s, tables.persons.at(s.eid, s.instance), known.get((s.eid, s.instance), {})) for s in subjects]
+    visits = [(s.eid, s.instance) for s in subjects]
+    known = [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
+    jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
     yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
 
 
@@ -340,7 +356,7 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         "ecg": signal.astype(np.float16),
         "lead_mask": lead_mask,
         "person": person.filled_from(ecg.person).vector,
-        "phenotypes": [known.get(name, measured.get(name, np.nan)) for name in PHENOTYPES],
+        "phenotypes": phenotype_values(known, measured),
         "eid": subject.eid,
         "instance": subject.instance,
     }

@@ -20,6 +20,7 @@ def main(
     names_only: bool = False,
     pictures: int = 200,
     quiet: bool = False,
+    exclude: Path | None = None,
 ) -> None:
     """Say who in a folder has both an ECG and a short-axis MRI of one visit, what is broken, and what is poor.
 
@@ -29,6 +30,7 @@ def main(
         names_only: look at the files' names alone, which takes a second; write nothing.
         pictures: subjects on the page with an ECG strip and a slice of the heart, those with findings first.
         quiet: no progress bar.
+        exclude: people who withdrew, one eid a line, beside those whom a list in the data folder names.
     """
     if pictures < 0:
         raise InputError("--pictures", "is negative", "give 0 or more")
@@ -36,7 +38,7 @@ def main(
     from cohort.lock import locked
     from cohort.report_page import write_page
 
-    report = examine_cohort(data, names_only, quiet)
+    report = examine_cohort(data, names_only, quiet, exclude)
     print(report)
     if not names_only:
         with locked(output / "cohort"):  # two cohorts in one folder would mix table and page

@@ -1,7 +1,7 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,8 +16,9 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from cohort.study_tables import PersonTable, read_persons
-from cohort.subjects import BULK_NAME
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
+from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
@@ -65,6 +66,7 @@ class HeartSampler:
         record: what every heart.json says of how the hearts were made.
         persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
+        stated: what the options say of the person, before all else.
     """
 
     options: SampleOptions
@@ -75,6 +77,7 @@ class HeartSampler:
     persons: PersonTable
     naming: Naming
     simulated_only: bool
+    stated: Person = Person()
 
     @classmethod
     def open(cls, options: SampleOptions, folder: Path, naming: Naming, device: torch.device) -> "HeartSampler":
@@ -98,6 +101,7 @@ class HeartSampler:
             persons,
             naming,
             pipeline.knows_phantoms_only,
+            stated_person(options),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -114,14 +118,16 @@ class HeartSampler:
         Raises:
             InputError: either file is refused.
         """
-        name = BULK_NAME.fullmatch(path.stem)
-        visit = (int(name[1]), int(name[3])) if name else None
-        known = self.persons.at(*visit) if visit else Person()
+        visit = _visit_of(path)
+        known, source = self.persons.of_file(path, visit), self.persons.name
+        if self.stated != Person():
+            told = {field: value for field, value in asdict(self.stated).items() if value is not None}
+            known, source = replace(known, **told), "the option"
         reading = {
             "allow_missing_leads": self.options.allow_missing_leads,
             "sampling_rate": self.options.sampling_rate,
         }
-        patient = read_patient(path, self.pipeline, known, self.simulated_only, **reading)
+        patient = read_patient(path, self.pipeline, known, self.simulated_only, source, **reading)
         if visit and self.persons.other_visit_only(*visit):
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
         if self.options.mri is None:
@@ -240,6 +246,14 @@ class HeartSampler:
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
         return {**who, "beside_true_heart": patient.has_true_heart, **self.record}
+
+
+def _visit_of(path: Path) -> Visit | None:
+    """(eid, instance) that the name of an ECG's file tells; an eid alone is of the first imaging visit."""
+    if name := BULK_NAME.fullmatch(path.stem):
+        return int(name[1]), int(name[3])
+    name = FOLDER_NAME.fullmatch(path.stem)
+    return (int(name[1]), int(name[2] or FIRST_IMAGING_VISIT)) if name else None
 
 
 def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) -> dict:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cohort.errors import InputError
-from cohort.leakage import made_by_other_code
+from cohort.leakage import made_by_other_code, withdrawn_who_taught
 from cohort.prepared import PreparedCohort, prepare_cohort
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of, with_measured
@@ -52,6 +52,7 @@ def people_to_measure(
     folder: Path,
     split: str,
     most: int,
+    exclude: Path | None = None,
 ) -> tuple[PreparedCohort, np.ndarray]:
     """The prepared cohort, and the rows of at most so many people of it whom the pipeline never saw.
 
@@ -60,11 +61,15 @@ def people_to_measure(
 
     Args:
         split: "test", "validation", "all" for everybody, or UNSEEN for everybody but those who taught.
+        exclude: a list of people who withdrew (`cohort.withdrawal`). Whether one of them taught is told.
 
     Raises:
         InputError: too few people, or somebody who taught the pipeline among "all".
     """
-    cohort, about = prepare_cohort(data, prepared, pipeline.preparation), read_training(folder)
+    cohort = prepare_cohort(data, prepared, pipeline.preparation, exclude=exclude)
+    about = read_training(folder)
+    if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
+        print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")
     taught = has_taught(about, cohort, *(("train", "extra") if split == "validation" else ()))
     if split == "all" and taught.any():
         fault = f"{taught.sum()} of its {len(taught)} people are among those this pipeline was trained on"
@@ -118,14 +123,17 @@ def doubt(about: dict, folder: Path) -> str:
     return ""
 
 
-def open_training_people(study: Study, data: Path | None, prepared: Path, segmenter: Path) -> TrainingPeople | None:
+def open_training_people(
+    study: Study, data: Path | None, prepared: Path, segmenter: Path, exclude: Path | None = None
+) -> TrainingPeople | None:
     """The people a study's pipeline was trained on; None, and a note on screen, if they are not at hand.
 
     Args:
         segmenter: the folder of the study's, which measures those without a label map.
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
+        exclude: a list of people who withdrew.
     """
-    cohort = prepare_cohort(data, prepared, study.pipeline.preparation) if data else study.cohort
+    cohort = prepare_cohort(data, prepared, study.pipeline.preparation, exclude=exclude) if data else study.cohort
     about = read_training(study.folder)
     rows = np.flatnonzero(has_taught(about, cohort, "train"))
     if not len(rows):

@@ -22,6 +22,8 @@ class CohortOptions:
     """Where the cohort is laid down as arrays, once."""
     max_bad_fraction: float = 0.2
     """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     sampling_rate: int = 250
     """Hz of the ECGs in the prepared arrays, which all trainings of a cohort share."""
     geometry: GridGeometry = field(default_factory=GridGeometry)
@@ -60,7 +62,7 @@ class DiffusionOptions(CohortOptions):
     """How the whole pipeline is trained."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "output", "prepared", "max_bad_fraction", "log_with"),
+        *("data", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
         *("autoencoder", "segmenter"),
     )
 
@@ -102,12 +104,14 @@ class DiffusionOptions(CohortOptions):
 class DistillationOptions:
     """How a pipeline is distilled."""
 
-    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "log_with")  # when a run goes on
+    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "exclude", "log_with")  # when a run goes on
 
     pipeline: Path = Path("runs/diffusion/pipeline")
     """The teacher's folder."""
     data: Path = Path("UKBB")
     """The folder the teacher was trained on."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     output: Path = Path("runs/distilled")
     """The run's folder; the student's pipeline is its pipeline/."""
     prepared: Path = Path("runs/prepared")
@@ -140,6 +144,8 @@ class CeilingOptions:
 
     data: Path = Path("UKBB")
     """Folder with ecg/ and NIFTI/: the cohort the pipeline was trained on."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A trained pipeline; the newest one under runs/ if not given."""
     more_ecgs: Path | None = None

@@ -145,7 +145,7 @@ def test_a_cohort_with_an_image_in_two_splits_teaches_nobody(distil, prepared, t
     hearts[one] = hearts[other]
     (tmp_path / "leaky").mkdir()
     leaky = replace(prepared, folder=tmp_path / "leaky", hearts=hearts, mask=np.ones_like(prepared.mask))
-    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: leaky)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_, **__: leaky)
     assert distil() == 2
     error = capsys.readouterr().err
     assert "1 image of it stands in two splits" in error and "Traceback" not in error
