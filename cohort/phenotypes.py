@@ -55,9 +55,7 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
     return (labels == label).sum(axis=(0, 2, 3)) * voxel_mm3 / 1000
 
 
-def phenotypes_of(
-    labels: np.ndarray, pixel_mm: float, step_mm: float, absent_ml: float = 0.0
-) -> dict[str, float]:
+def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float, absent_ml: float = 0.0) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
     LV mass is wall volume at ED x 1.05 g/mL. NaN marks what cannot be known: a fraction of an empty cavity, and a

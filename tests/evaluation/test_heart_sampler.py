@@ -215,9 +215,7 @@ def test_intervals_of_a_patient_stay_where_figures_can_be(folder, phantom_data, 
     """With a factor of 100, intervals of volumes would reach below 0, and those of ejection fractions over 100 %."""
     maps = iter(prepared.labels)
     monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (next(maps), None))
-    sampler = replace(
-        opened(folder, tmp_path / "out"), segmenter=object(), calibration=np.full(len(PHENOTYPES), 100.0)
-    )
+    sampler = replace(opened(folder, tmp_path / "out"), segmenter=object(), calibration=np.full(len(PHENOTYPES), 100.0))
     found, impossible = sampler.measure(np.zeros((8, *sampler.pipeline.grid.shape), np.float32))
     ends = {name: np.array([v for k, v in about.items() if k.startswith("interval")]) for name, about in found.items()}
     assert impossible == [] and all((values >= 0).all() for values in ends.values())

@@ -157,7 +157,7 @@ def trials(trial: Trial) -> dict[str, tuple[Callable[[], Path], set[tuple[int, i
         "another folder": (lambda: Path(shutil.move(own(), trial.place / "elsewhere")), at_2(unseen)),
         "ECGs exported anew (WFDB)": (lambda: as_wfdb(own()), at_2(unseen)),
         "MRI exported anew (.nii)": (lambda: unzipped(own()), at_2(unseen)),
-        "both exported anew, other eids": (lambda: moved(as_wfdb(unzipped(own()))), at_2(unseen, MOVED)),
+        "both exported anew, other eids": (lambda: as_wfdb(moved(unzipped(own()))), at_2(unseen, MOVED)),
         "a second visit beside the first": (
             lambda: joined(own(), moved(trial.copy(trial.strangers), 0, instance=3)),
             at_2(unseen) | {(eid, 3) for eid in strangers & unseen},
