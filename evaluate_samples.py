@@ -109,7 +109,8 @@ def main() -> None:
         if config.group_readable:
             let_the_group_read(cohort.folder)
         if config.calibrate:
-            return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
+            samples = study.measurements(work / "generated").phenotypes
+            return calibrate(folder, record["weights_sha256"], samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
             training = open_training_people(study, config.training_data, config.prepared)

@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Callable
 
+from .stop_signals import StopSignals
+
 
 class InputError(Exception):
     """A fault in what the user gave, in one line: which file or option, what is wrong, what to do.
@@ -34,13 +36,27 @@ def printable(text: object) -> str:
 
 
 def exit_code_of(main: Callable[[], None]) -> int:
-    """Run a script's main: 0 when it ends well, 2 and one line on stderr for an InputError, 130 for Ctrl-C."""
-    try:
-        main()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        return 130
+    """Run a script's main.
+
+    Returns:
+        0 when it ends well, 2 and one line on stderr for an InputError. 130 and one line when SIGTERM, SIGHUP or Ctrl-C
+        stopped it: whatever was half-written is cleared away first. Any other error is a fault of ours, and is raised.
+    """
+    with StopSignals() as stop:
+        try:
+            main()
+        except KeyboardInterrupt:
+            return _stopped()
+        except Exception as error:
+            if stop.asked:  # the interruption came out as another error
+                return _stopped()
+            if not isinstance(error, InputError):
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            return 2
     return 0
+
+
+def _stopped() -> int:
+    print("stopped; the same command continues", file=sys.stderr)
+    return 130

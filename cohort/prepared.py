@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import re
+import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -256,12 +257,16 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
         yield from map(job, items)
         return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    with ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent) as pool:
+    pool = ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent)
+    try:
         yield from pool.map(job, items, chunksize=chunksize)
+    finally:  # a command that is stopped waits for what is being read only
+        pool.shutdown(cancel_futures=True)
 
 
 def _end_with_the_parent() -> None:
-    """Without it, a worker whose parent was killed would wait for work for ever."""
+    """Without it, a worker whose parent was killed would wait for work for ever. Ctrl-C is the parent's to heed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:
         multiprocessing.parent_process().join()

@@ -9,6 +9,7 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from cohort.ecg_cohort import ECGCohort
+from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -32,7 +33,7 @@ from .latents import autoencoder_fingerprint, cohort_latents
 from .networks import copy_matching_weights, fresh_generator, fresh_regressor
 from .options import LENGTHS, DiffusionOptions
 from .recipe import Recipe
-from .run import Run
+from .run import Run, steps_done
 from .sample_grid import sample_grid
 from .segmenter import labelled_rows, learn_segmenter, segmenter_recipe
 from .session import Session
@@ -40,6 +41,7 @@ from .state import checkpoint_bytes
 from .targets import heart_codes
 
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
+LENGTH_KEYS = ("steps", "stage_steps")  # of the settings: a training may become longer
 LIMITS_PEOPLE = 2000  # whose ECGs say which amplitudes are usual
 
 
@@ -79,7 +81,9 @@ class Training:
 
     def session(self, stage: str, recipe: Recipe) -> Session:
         """The session of a stage, whose run lies in a folder of its own below the training's."""
-        run = Run(self.options.output / stage, self.settings, self.accelerator.is_main_process)
+        settings = {key: value for key, value in self.settings.items() if key not in LENGTH_KEYS}
+        settings |= {"steps": recipe.steps}
+        run = Run(self.options.output / stage, settings, self.accelerator.is_main_process, LENGTH_KEYS)
         return Session(run, recipe, self.accelerator, self.options.seed)
 
     @property
@@ -120,15 +124,14 @@ def autoencoder_stage(training: Training) -> None:
 def segmenter_stage(training: Training) -> None:
     """The segmenter of `--segmenter`, trained now if that folder holds none. Without label maps there is none."""
     options, accelerator = training.options, training.accelerator
-    model = options.segmenter / "model"
-    if not model.exists():
+    if not (options.segmenter / "model").exists():
         if not all(map(len, labelled_rows(training.cohort).values())):
             accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
             return
         accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
         recipe = segmenter_recipe(options.stage_steps.segmenter)
         learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed)
-    training.segmenter = load_part(Segmenter, model)
+    training.segmenter = stored_segmenter(training)
 
 
 def networks_stage(training: Training) -> None:
@@ -142,7 +145,8 @@ def networks_stage(training: Training) -> None:
     training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
     training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
-    training.run = Run(options.output, training.settings, main)
+    training.run = Run(options.output, training.settings, main, LENGTH_KEYS)
+    refuse_stale_stages(training)
     training.run.require_space(checkpoint_bytes(training.denoiser))
     training.codes = heart_codes(cohort, training.latents, conditioner)
 
@@ -208,6 +212,30 @@ STAGES: dict[str, Callable[[Training], None]] = {
 # ---- What they share ----
 
 
+def stored_segmenter(training: Training) -> Segmenter | None:
+    """The trained segmenter of `--segmenter`, None where that folder holds none."""
+    model = training.options.segmenter / "model"
+    return load_part(Segmenter, model) if model.exists() else None
+
+
+def refuse_stale_stages(training: Training) -> None:
+    """A longer "condition" changes what prior and denoiser are told, so these must learn on with it.
+
+    Raises:
+        InputError: one of them has learned all its steps from the shorter one.
+    """
+    options = training.options
+    planned = asdict(options.stage_steps) | {"denoiser": options.steps}
+    done = {stage: steps_done(options.output / stage) for stage in ("condition", "prior")}
+    done["denoiser"] = training.run.done
+    if not 0 < done["condition"] < planned["condition"]:
+        return
+    for stage, option in (("prior", "--stage-steps.prior"), ("denoiser", "--steps")):
+        if done[stage] and done[stage] >= planned[stage]:
+            fault = f"was raised, and {stage} has learned all its {planned[stage]} steps from the shorter stage"
+            raise InputError("--stage-steps.condition", fault, f"raise {option} too, or choose another --output")
+
+
 def pipeline_of(training: Training) -> ECGToMRIPipeline:
     """The pipeline around the networks being trained."""
     cohort, rows = training.cohort, training.cohort.rows("train")[:LIMITS_PEOPLE]
@@ -235,4 +263,6 @@ def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoenc
     """What must not change between the start of a training and its continuation; it names no path."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
+    for stage in ("autoencoder", "segmenter"):  # their folders say how long they learned
+        del settings["stage_steps"][stage]
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}
