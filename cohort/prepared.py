@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import re
-import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +31,7 @@ from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
+from .stop_signals import without_ctrl_c
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
@@ -259,14 +259,15 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
     pool = ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent)
     try:
-        yield from pool.map(job, items, chunksize=chunksize)
+        with without_ctrl_c():  # all processes start here
+            results = pool.map(job, items, chunksize=chunksize)
+        yield from results
     finally:  # a command that is stopped waits for what is being read only
         pool.shutdown(cancel_futures=True)
 
 
 def _end_with_the_parent() -> None:
-    """Without it, a worker whose parent was killed would wait for work for ever. Ctrl-C is the parent's to heed."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Without it, a worker whose parent was killed would wait for work for ever."""
 
     def wait() -> None:
         multiprocessing.parent_process().join()

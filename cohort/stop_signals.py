@@ -4,7 +4,8 @@ import atexit
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 ASKING = [
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)
@@ -47,6 +48,27 @@ class StopSignals:
         if time.monotonic() - self._raised_at >= PATIENCE_S:
             self._raised_at = time.monotonic()
             raise KeyboardInterrupt
+
+
+@contextmanager
+def without_ctrl_c() -> Iterator[None]:
+    """Processes that are started within it never hear Ctrl-C, which a terminal sends to all: their parent ends them.
+
+    Where the system can, a Ctrl-C of this moment waits for the end of it. Else it is lost.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    holds_back = hasattr(signal, "pthread_sigmask")
+    if holds_back:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if holds_back:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _ignore_all() -> None:
