@@ -3,7 +3,7 @@
 python tests/torture/signals.py            # python, accelerate launch, torchrun, and train_diffusion.py itself
 python tests/torture/signals.py --quick    # processes forked from this warm one only; a minute to save
 
-Row B12: SIGTERM at random instants of every command, while it reads the cohort and between the stages of a training too.
+Row B12: SIGTERM at random instants of every command, also while it reads the cohort and between a training's stages.
 Each time the same command goes on where it was. It ends with 130 and one line, and nothing half-written is left.
 """
 
@@ -24,7 +24,19 @@ from itertools import chain
 from pathlib import Path
 
 import tiny
-from _tiny_training import ROOT, Started, damaged, fork, half_written, launch, launch_script, row, saved, wait_for
+from _tiny_training import (
+    PARTIAL,
+    ROOT,
+    Started,
+    damaged,
+    fork,
+    half_written,
+    launch,
+    launch_script,
+    row,
+    saved,
+    wait_for,
+)
 
 LONG = 100_000  # steps: no training here ends by itself, and no checkpoint is due
 OPTIONS = ["--steps", LONG, "--checkpoint-every", LONG, "--pause", 0.02]
@@ -204,7 +216,7 @@ def diffusion_stops(place: Path) -> Iterator[tuple[Ending, set]]:
 
 # ---- Every command, at any instant ----
 
-BEGUN = "begun"
+BEGUN, STOPPED = "begun", "stopped; the same command continues\n"
 PIPELINE = ("--pipeline", "../given/pipeline")
 MEASURE = (*PIPELINE, "--data", "../unseen", "--training-data", "../UKBB", "--samples", 2, "--steps", 2)
 STUDENT = (*PIPELINE, "--data", "../UKBB", "--pairs", 40, "--optimiser-steps", 4, "--hearts-per-batch", 2)
@@ -238,21 +250,21 @@ class Hits:
 
 
 def hit_again_and_again(folder: Path, script: str, words: tuple, hits: int, chance: random.Random) -> Hits:
-    """Start a command, hit it at a random instant, and so on until it has been stopped `hits` times; then let it end."""
+    """Start a command, hit it at a random instant, until it has been stopped `hits` times; then let it end."""
     found, seconds = Hits(), [2.0]
 
-    def start() -> tuple[Started, Callable[[], list[str]]]:
+    def start() -> Started:
         log = folder.with_name(f"{folder.name}.log")
-        log.unlink(missing_ok=True)
+        log.write_text("")
         folder.mkdir(exist_ok=True)
         started = fork(folder, log=log, job=run_script, script=script, words=words)
         wait_for(lambda: BEGUN in started.said() or started.code(0) is not None)
-        return started, lambda: [line for line in started.said().splitlines() if line.startswith("stopped")]
+        return started
 
     for _ in range(5 * hits):
         if found.stopped == hits:
             break
-        started, stop_lines = start()
+        started = start()
         begun = time.monotonic()
         ended = started.code(chance.uniform(0.0, seconds[-1]))
         if ended is None:
@@ -264,27 +276,21 @@ def hit_again_and_again(folder: Path, script: str, words: tuple, hits: int, chan
         if ended == 0:  # it was quicker
             seconds.append(time.monotonic() - begun)
             shutil.rmtree(folder)
-        elif ended != 130 or len(stop_lines()) != 1 or "Traceback" in started.said():
+        elif ended != 130 or started.said().count(STOPPED) != 1 or "Traceback" in started.said():
             found.faults += (f"{script}: code {ended}, {started.said()[-800:]}",)
             return found
-    started, _ = start()
-    halves = [path for path in folder.rglob(".partial-*")] if started.code(600) == 0 else ["code is not 0"]
-    if halves or started.code() != 0:
-        found.faults += (f"{script} afterwards: {halves} {started.said()[-800:]}",)
+    started = start()
+    code, halves = started.code(600), [path.name for path in folder.rglob(f"{PARTIAL}*")]
+    if halves or code != 0:
+        found.faults += (f"{script} afterwards: code {code}, {halves} {started.said()[-800:]}",)
     return found
 
 
 def stops_of_every_command(place: Path, quick: bool, seed: int) -> bool:
     """Row B12; returns whether its target is met."""
-    for script in COMMANDS:
-        importlib.import_module(script)  # the forks need not
-    for heavy in (
-        "training.pipeline_folder",
-        "evaluation.study_report",
-        "evaluation.heart_sampler",
-        "training.student",
-    ):
-        importlib.import_module(heavy)
+    heavy = ("training.pipeline_folder", "training.student", "evaluation.study_report", "evaluation.heart_sampler")
+    for module in (*COMMANDS, *heavy):
+        importlib.import_module(module)  # the forks need not
     tiny.tiny_cohort(place / "UKBB")
     tiny.tiny_cohort(place / "unseen", 5, seed=4)
     chance, met = random.Random(seed), True
