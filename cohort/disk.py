@@ -23,8 +23,8 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
     """Write a file so that it is whole or absent.
 
     Yields an empty file beside `path` to write to. It replaces `path` at the end, or goes when an error is raised. A
-    file that holds the same bytes already is left as it is, with its time. The name of the file to write to ends as
-    `path` does, is new each time, and was taken exclusively: no link can lead the writer elsewhere.
+    file that holds the same bytes already is left as it is, with its time. The empty file's name ends as `path` does,
+    and is new each time. It was taken exclusively: no link can lead the writer elsewhere.
 
     Args:
         path: of the file; its folder must exist.

@@ -1,7 +1,7 @@
 """Row B11: every command once more after it has finished. No file changes, by sha256 and by time.
 
-python tests/torture/finished.py            # each as a process of its own, as a user starts it
-python tests/torture/finished.py --quick    # in forks of this warm process; nothing else differs
+python tests/torture/finished.py            # each as a process of its own
+python tests/torture/finished.py --quick    # in forks of this warm process
 
 First a whole study is made: pipeline, better ceiling, student, hearts, calibration, report. Then come the same commands
 again, in another order. At the end a longer training must set the pipeline aside with all that was added to it.
