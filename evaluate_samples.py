@@ -82,6 +82,7 @@ def main() -> None:
     from evaluation.study import Study
     from evaluation.study_report import build_report
     from evaluation.timing import timed
+    from sampling.additions import adding_to
     from sampling.threads import started_state
 
     state = started_state()
@@ -112,7 +113,9 @@ def main() -> None:
         if config.group_readable:
             let_the_group_read(cohort.folder)
         if config.calibrate:
-            return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
+            samples = study.measurements(work / "generated").phenotypes
+            with adding_to(folder, record["weights_sha256"]):
+                return calibrate(folder, samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
             training = opening.open_training_people(

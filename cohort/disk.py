@@ -6,7 +6,9 @@ what was there before stays. A memory-mapped file without them would kill its pr
 
 import contextlib
 import errno
+import filecmp
 import hashlib
+import itertools
 import json
 import math
 import os
@@ -34,8 +36,9 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
 
     With a size, the file yielded holds so many noughts: open it to write ("wb"), or write over all of them ("r+b").
 
-    Yields a file beside `path` to write to. It replaces `path` at the end, or goes when an error is raised.
-    Its name ends as `path` does, is new each time, and was taken exclusively: no link can lead the writer elsewhere.
+    Yields a file beside `path` to write to. It replaces `path` at the end, or goes when an error is raised. A file that
+    holds the same bytes already is left as it is, with its time. The name of the file yielded ends as `path` does, and
+    is new each time. It was taken exclusively: no link can lead the writer elsewhere.
 
     Args:
         path: of the file; its folder must exist.
@@ -51,26 +54,61 @@ def whole_file(path: Path, size: int = 0) -> Iterator[Path]:
             with unfinished.open("r+b") as file:
                 reserve(file.fileno(), 0, size)
             yield unfinished
-            unfinished.replace(path)
+            if not _same_file(unfinished, path):
+                unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def whole_folder(folder: Path, size: int = 0) -> Iterator[Path]:
+def whole_folder(folder: Path, size: int = 0, keep: bool = False) -> Iterator[Path]:
     """Write a folder so that it is whole or absent; arguments and errors as of `whole_file`.
 
-    Yields an empty folder beside `folder`. An existing `folder` is deleted just before the new one takes its name.
+    Yields an empty folder beside `folder`. An existing `folder` gives way when the new one takes its name. One that
+    holds the same files already is left as it is.
+
+    Args:
+        keep: set an existing folder aside as <name>-earlier-1, -2, ... and say so, else it is deleted.
     """
-    unfinished = _unfinished(folder)
+    unfinished, former = _unfinished(folder), _free_name(folder) if keep else _unfinished(folder)
     with writing(folder.parent, size):
         try:
             unfinished.mkdir(parents=True)
             yield unfinished
-            shutil.rmtree(folder, ignore_errors=True)
+            if _same_files(unfinished, folder):
+                return
+            if folder.is_dir() and not folder.is_symlink():
+                folder.rename(former)
             unfinished.rename(folder)
+            if keep and former.exists():
+                print(f"{folder} is new; the one before, with all that was added to it, is {former}")
         finally:
+            if former.exists() and not folder.exists():  # stopped in between
+                former.rename(folder)
             shutil.rmtree(unfinished, ignore_errors=True)
+            if not keep:
+                shutil.rmtree(former, ignore_errors=True)
+
+
+def _free_name(folder: Path) -> Path:
+    numbered = (folder.with_name(f"{folder.name}-earlier-{number}") for number in itertools.count(1))
+    return next(path for path in numbered if not path.exists())
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Whether both are plain files of the same bytes."""
+    plain = other.is_file() and not other.is_symlink()
+    return plain and filecmp.cmp(one, other, shallow=False)
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same plain files, and nothing else."""
+    if other.is_symlink() or not other.is_dir():
+        return False
+    names = [sorted(path.relative_to(root) for path in root.rglob("*")) for root in (one, other)]
+    return names[0] == names[1] and all(
+        _same_file(one / name, other / name) if (one / name).is_file() else (other / name).is_dir() for name in names[0]
+    )
 
 
 def _unfinished(path: Path) -> Path:

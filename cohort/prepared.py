@@ -32,6 +32,7 @@ from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
+from .stop_signals import without_ctrl_c
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
@@ -321,8 +322,13 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
         yield from map(job, items)
         return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    with ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent) as pool:
-        yield from pool.map(job, items, chunksize=chunksize)
+    pool = ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent)
+    try:
+        with without_ctrl_c():  # all processes start here
+            results = pool.map(job, items, chunksize=chunksize)
+        yield from results
+    finally:  # a command that is stopped waits for what is being read only
+        pool.shutdown(cancel_futures=True)
 
 
 def _end_with_the_parent() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cohort.disk import known_only, write_json, writing
 from cohort.lock import locked
+from sampling.additions import adding_to
 from sampling.model_card import add_figures, people_of_figures
 
 from .page import write_page
@@ -18,6 +19,8 @@ STUDY = ("cohort", "split", "n_subjects", "pipeline", "measurements")  # in a re
 def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str, bytes]) -> None:
     """Write a report, and show its table and verdicts on screen. The report of another study is kept beside it.
 
+    The same report is left as it is.
+
     Args:
         output: folder for report.json and report.html.
         pipeline: a pipeline's folder; its model card keeps the numbers of the largest study.
@@ -25,10 +28,13 @@ def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str,
     """
     with locked(output / "report"):  # two evaluations at once would mix numbers and page
         keep_other(output, report)
-        write_json(output / "report.json", known_only(report))
-        write_page(output / "report.html", report, pictures)
+        if is_written(output, report):
+            print(f"finished: {output} holds this report, and was not changed")
+        else:
+            write_json(output / "report.json", known_only(report))
+            write_page(output / "report.html", report, pictures)
     if says_less(pipeline, report):
-        with locked(pipeline / "figures"):
+        with adding_to(pipeline, report["weights_sha256"]):
             if says_less(pipeline, report):  # another evaluation may have been first
                 add_figures(pipeline, report)
     if report["n_subjects"] >= FEW_PEOPLE:
@@ -57,6 +63,17 @@ def keep_other(output: Path, report: dict) -> None:
             if (output / f"report{ending}").exists():
                 (output / f"report{ending}").replace(output / f"{name}{ending}")
     print(f"note: {path} was of another study; it is {name}.json now")
+
+
+def is_written(output: Path, report: dict) -> bool:
+    """Whether a folder holds this very report. How many seconds it took does not count."""
+    try:
+        stored = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    new = json.loads(json.dumps(known_only(report)))
+    same = isinstance(stored, dict) and stored | {"seconds": None} == new | {"seconds": None}
+    return same and (output / "report.html").is_file()
 
 
 def study_of(path: Path) -> tuple:

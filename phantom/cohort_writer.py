@@ -14,7 +14,6 @@ import contextlib
 import json
 import multiprocessing
 import re
-import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +32,7 @@ from cohort.person import PERSON_COLUMNS
 from cohort.phases import PHASES
 from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.provenance import made_by
+from cohort.stop_signals import without_ctrl_c
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from cohort.table import write_table
@@ -129,15 +129,13 @@ def _run(job: partial, indices: list[int], processes: int) -> Iterator[None]:
         yield from map(job, indices)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent)
+    pool = ProcessPoolExecutor(processes, context)
     try:
-        yield from pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
+        with without_ctrl_c():  # all processes start here
+            results = pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
+        yield from results
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 # ---- Whose folder it is ----

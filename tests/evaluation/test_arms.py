@@ -460,8 +460,12 @@ def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path):
     rng, people, samples = np.random.default_rng(2), 400, 8
     expected = rng.normal(100, 20, (people, len(PHENOTYPES)))
     truth = expected + rng.normal(size=expected.shape)
-    calibrate(tmp_path, expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES))), truth)
+    hearts = expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES)))
+    calibrate(tmp_path, hearts, truth)
     np.testing.assert_allclose(read_calibration(tmp_path), 2, rtol=0.2)
+    before = (tmp_path / "calibration.json").stat().st_mtime_ns
+    calibrate(tmp_path, hearts, truth)  # the same again
+    assert (tmp_path / "calibration.json").stat().st_mtime_ns == before
 
 
 def test_measurements_are_not_taken_for_those_of_other_options(tiny_pipeline, people, tmp_path):

@@ -56,6 +56,18 @@ def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_p
     assert capsys.readouterr().out.count("was of another study") == 2
 
 
+def test_the_same_report_is_left_with_its_time_whatever_it_took(tmp_path, capsys):
+    def write(**changed):
+        write_report(tmp_path, tmp_path, report(6) | {"cohort": "one"} | changed, {})
+        return [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
+
+    before = write(seconds={"all": 1.0})
+    assert write(seconds={"all": 2.0}) == before and "finished: " in capsys.readouterr().out
+    assert write(n_samples=5) != before
+    (tmp_path / "report.html").unlink()
+    assert len(write(n_samples=5)) == 2
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_what_is_no_report_is_kept_too(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
