@@ -220,3 +220,13 @@ def test_intervals_of_a_patient_stay_where_figures_can_be(folder, phantom_data, 
     ends = {name: np.array([v for k, v in about.items() if k.startswith("interval")]) for name, about in found.items()}
     assert impossible == [] and all((values >= 0).all() for values in ends.values())
     assert (ends["LVESV"] == 0).any() and (ends["LVEF"] == 100).any() and (ends["LVEF"] <= 100).all()
+
+
+def test_a_figure_no_heart_has_is_told_on_screen_and_in_the_record(folder, phantom_data, tmp_path, monkeypatch):
+    sampler = replace(opened(folder, tmp_path / "out"), segmenter=object())
+    whole = np.ones(sampler.pipeline.grid.shape, np.uint8)  # LV cavity all over
+    monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (whole, None))
+    drawn = sampler.sample(ecg_path(phantom_data, 0))
+    assert any(words.startswith("LVEDV of") for words in drawn.warnings)
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    assert any(words.startswith("LVEDV of") for words in record["warnings"])
