@@ -241,3 +241,13 @@ def test_a_table_by_eid_serves_a_file_named_by_the_eid_alone(folder, phantom_dat
     sampler = opened(folder, tmp_path / "out", persons=table)
     for name, age in ((f"{eid}.xml", 20), (f"{eid}_3.xml", 24)):
         assert sampler.read(Path(shutil.copy(ecg_path(phantom_data, 0), tmp_path / name))).person[1] == age
+
+
+def test_a_figure_no_heart_has_is_told_on_screen_and_in_the_record(folder, phantom_data, tmp_path, monkeypatch):
+    sampler = replace(opened(folder, tmp_path / "out"), segmenter=object())
+    whole = np.ones(sampler.pipeline.grid.shape, np.uint8)  # LV cavity all over
+    monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (whole, None))
+    drawn = sampler.sample(ecg_path(phantom_data, 0))
+    assert any(words.startswith("LVEDV of") for words in drawn.warnings)
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    assert any(words.startswith("LVEDV of") for words in record["warnings"])
