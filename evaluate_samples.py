@@ -82,7 +82,6 @@ def main() -> None:
     from evaluation.study import Study
     from evaluation.study_report import build_report
     from evaluation.timing import timed
-    from sampling.additions import adding_to
     from sampling.threads import started_state
 
     state = started_state()
@@ -90,7 +89,7 @@ def main() -> None:
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
-        split = config.split or opening.UNSEEN
+        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
         with state.main_process_first():
             whom = (split, config.subjects, config.exclude)
             cohort, rows = opening.people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
@@ -114,13 +113,10 @@ def main() -> None:
             let_the_group_read(cohort.folder)
         if config.calibrate:
             samples = study.measurements(work / "generated").phenotypes
-            with adding_to(folder, record["weights_sha256"]):
-                return calibrate(folder, samples, study.truth)
+            return calibrate(folder, samples, study.truth, record["weights_sha256"])
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = opening.open_training_people(
-                study, config.training_data, config.prepared, segmenter_folder, config.exclude
-            )
+            training = opening.open_training_people(study, config.training_data, config.prepared, *told)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
