@@ -93,7 +93,7 @@ def _contents(path: Path) -> Iterator[bytes]:
             raise InputError(path, "cannot be read (it is no file)", "give a DICOM zip or folder", code="unreadable")
         with path.open("rb") as file:
             start = file.read(4)
-            if start == ZIP_START or start == ZIP_END:
+            if start in (ZIP_START, ZIP_END):
                 yield from _contents_of_zip(path, file)
                 return
             size = os.fstat(file.fileno()).st_size

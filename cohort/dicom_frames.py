@@ -295,7 +295,7 @@ def _as_text(value: object) -> bytes:
 
 
 def _text(dataset: Dataset, tag: int) -> bytes:
-    """A value as it is stored, unpadded; b"" where there is none. Nothing is converted, which takes most of the time."""
+    """A value as it is stored, unpadded; b"" where there is none. To convert every value would take most of the time."""
     element = dataset.get_item(tag)
     return b"" if element is None else _as_text(element.value)
 

@@ -1,8 +1,8 @@
 """DICOM files -> the short-axis cine as one stack, and the long-axis cines. Geometry decides, never a name or a number.
 
-slice position  images of one plane: a series each (UK Biobank), or all of them in one series
-stack           at least FEWEST_SLICES positions along one normal, each a cine of FEWEST_FRAMES or more
-short axis      the stack whose normal is nearest to how the heart's long axis lies in people
+Images of one plane are a slice position, whether each has a series of its own (UK Biobank) or all share one. At least
+FEWEST_SLICES positions along one normal, each with a cine, are a stack. The short axis is the stack whose normal is
+nearest to how the heart's long axis lies in people.
 """
 
 import logging
