@@ -40,6 +40,7 @@ READ = [
     *(SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, SPACING, ALLOCATED, STORED, HIGH, SIGNED, INTERCEPT, SLOPE),
     *(SHARED, PER_FRAME, PIXELS),
 ]
+MR_IMAGES = (b"1.2.840.10008.5.1.4.1.1.4", b"1.2.840.10008.5.1.4.1.1.4.1")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 PLAIN = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
 META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"  # the first element after the preamble: how long the header is
@@ -144,7 +145,9 @@ def _inflated(source: object, content: bytes) -> bytes:
 
 
 def _frames(source: object, dataset: Dataset) -> list[DicomFrame] | str:
-    if PIXELS not in dataset or not _text(dataset, ROWS):
+    if PIXELS not in dataset or ROWS not in dataset:
+        if _text(dataset, CLASS) in (*MR_IMAGES, b""):  # pydicom says nothing of a file that ends within its header
+            raise InputError(source, "holds an image without pixels", COPY_AGAIN, code="truncated")
         return "files without an image"
     modality = _text(dataset, MODALITY)
     if modality not in (b"MR", b""):
@@ -295,7 +298,7 @@ def _as_text(value: object) -> bytes:
 
 
 def _text(dataset: Dataset, tag: int) -> bytes:
-    """A value as it is stored, unpadded; b"" where there is none. To convert every value would take most of the time."""
+    """A value as it is stored, unpadded; b"" where there is none. Converting each would take most of the time."""
     element = dataset.get_item(tag)
     return b"" if element is None else _as_text(element.value)
 

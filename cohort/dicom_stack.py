@@ -30,6 +30,7 @@ EVEN_GAPS, TOLD_GAPS = 0.02, 0.1  # the largest difference of a gap from the mea
 LEAST_FRAMES = 0.5  # of a slice, against the number of the other slices
 SAME_STEP = 0.1  # between the frame intervals of two slices, relative: one sampling, so frames are absent
 CYCLE_S = (0.25, 3.0)  # a heart's, which number of frames times interval must give
+LOUD = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg")  # loggers
 LAST_TOLD = 5  # kinds of series that an error names
 MS = 1e-3
 RAS = np.array([-1.0, -1.0, 1.0])  # from DICOM's LPS
@@ -94,16 +95,18 @@ def read_short_axis(path: Path) -> CineStack:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without pydicom's warnings: they quote what files hold, and our errors say what matters."""
-    log = logging.getLogger("pydicom")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    """Without the warnings of pydicom and its codecs: they quote what files hold, and our errors say what matters."""
+    logs = [logging.getLogger(name) for name in LOUD]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
 
 
 def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
