@@ -45,6 +45,8 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 PLAIN = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
 META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"  # the first element after the preamble: how long the header is
 LARGEST_OBJECT = 1 << 30  # bytes, inflated
+LARGEST_UNASKED_BYTES = 64 << 20  # beyond it, a deflated object must not inflate further than images do
+LARGEST_RATIO = 100  # as in cohort.dicom_files
 UNIT_TOLERANCE = 1e-2  # of the length and of the right angle of direction cosines
 LARGEST_MM = 1e4  # a position beyond it, or a pixel of a hundredth of it, is no patient's
 LARGEST_SCALE = 1e9
@@ -136,11 +138,11 @@ def _inflated(source: object, content: bytes) -> bytes:
     end = 144 + int.from_bytes(content[140:144], "little")
     stream = isal_zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = stream.decompress(content[end:], LARGEST_OBJECT)
+        data = stream.decompress(content[end:], max(LARGEST_UNASKED_BYTES, LARGEST_RATIO * len(content)))
     except isal_zlib.error as error:
         raise InputError(source, "holds a damaged deflated file", COPY_AGAIN, code="damaged") from error
     if not stream.eof:
-        raise InputError(source, "holds a truncated deflated file", COPY_AGAIN, code="truncated")
+        raise InputError(source, "holds a deflated file that is truncated or a bomb", COPY_AGAIN, code="truncated")
     return content[:at] + PLAIN + content[at + len(DEFLATED) : end] + data
 
 

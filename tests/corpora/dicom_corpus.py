@@ -239,14 +239,15 @@ def _enhanced_each() -> list[bytes]:
     return files
 
 
-def _large() -> np.ndarray:
+def _large(values: np.ndarray | None = None) -> np.ndarray:
     """Of as many pixels as JPEG 2000 wants."""
-    return np.repeat(np.repeat(true_values(), 4, axis=2), 4, axis=3)
+    return np.repeat(np.repeat(true_values() if values is None else values, 4, axis=2), 4, axis=3)
 
 
-def _encoded(syntax: str) -> list[bytes]:
+def encoded_objects(syntax: str, values: np.ndarray | None = None) -> list[bytes]:
+    """The objects of a stack, compressed; its pixels four times as many along each side."""
     files = []
-    for image in images(_large()):
+    for image in images(_large(values)):
         files.append(written(_compressed(image, syntax), syntax))
     return files
 
@@ -287,8 +288,8 @@ def _syntaxes() -> list[Case]:
         _made("implicit VR", [image.but(syntax=IMPLICIT) for image in whole]),
         _made("big end first", [image.but(syntax=BIG) for image in whole]),
         _zip("deflated objects", lambda: [_deflated(content) for content in contents(whole)]),
-        _zip("RLE", lambda: _encoded(RLELossless), right=right_study(_large())),
-        _zip("JPEG 2000, lossless", lambda: _encoded(JPEG2000Lossless), right=right_study(_large())),
+        _zip("RLE", lambda: encoded_objects(RLELossless), right=right_study(_large())),
+        _zip("JPEG 2000, lossless", lambda: encoded_objects(JPEG2000Lossless), right=right_study(_large())),
         _zip("no header, explicit VR", headless),
         _zip("no header, implicit VR", implicit_headless),
         _zip("a damaged JPEG 2000", lambda: spoiled(rubbish), "damaged|another size"),
