@@ -2,9 +2,9 @@
 
     python -m cohort.convert --data UKBB --output converted
 
-Writes <eid>_<instance>/sa.nii.gz, and la_2ch.nii.gz, la_3ch.nii.gz, la_4ch.nii.gz where the DICOM holds them. The files
-name nobody. People whose sa.nii.gz is there are passed over, so the same command continues an interrupted one. Who could
-not be converted stands in refused.csv; the exit code is then 2.
+Writes <eid>_<instance>/sa.nii.gz, and la_2ch.nii.gz, la_3ch.nii.gz, la_4ch.nii.gz where the DICOM holds them. The
+files name nobody. People whose sa.nii.gz is there are passed over, so the same command continues an interrupted one.
+Who could not be converted stands in refused.csv; the exit code is then 2.
 """
 
 import sys
