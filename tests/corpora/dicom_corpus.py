@@ -36,6 +36,7 @@ from tests.corpora.dicom_files import (
     written,
     zipped,
 )
+from tests.corpora.jpeg_lossless import jpeg_lossless
 
 MB = 1 << 20
 ACROSS = np.cross(TOWARDS_APEX, [0.0, 0.6, 0.8])
@@ -259,6 +260,17 @@ def _compressed(image: Image, syntax: str) -> Dataset:
     return made
 
 
+def _jpeg_lossless(syntax: str) -> list[bytes]:
+    files = []
+    for image in images():
+        made = dataset(image)
+        made.PixelData = encapsulate([jpeg_lossless(image.values)])
+        made["PixelData"].VR = "OB"
+        made["PixelData"].is_undefined_length = True
+        files.append(written(made, syntax))
+    return files
+
+
 def _syntaxes() -> list[Case]:
     whole, large = images(), images(_large())
 
@@ -290,6 +302,8 @@ def _syntaxes() -> list[Case]:
         _zip("deflated objects", lambda: [_deflated(content) for content in contents(whole)]),
         _zip("RLE", lambda: encoded_objects(RLELossless), right=right_study(_large())),
         _zip("JPEG 2000, lossless", lambda: encoded_objects(JPEG2000Lossless), right=right_study(_large())),
+        _zip("JPEG, lossless", lambda: _jpeg_lossless("1.2.840.10008.1.2.4.57")),
+        _zip("JPEG, lossless, first order", lambda: _jpeg_lossless("1.2.840.10008.1.2.4.70")),
         _zip("no header, explicit VR", headless),
         _zip("no header, implicit VR", implicit_headless),
         _zip("a damaged JPEG 2000", lambda: spoiled(rubbish), "damaged|another size"),
