@@ -56,6 +56,7 @@ NO_MAGNITUDE = {
 }
 VIEW_WORD = re.compile(rb"(?<![0-9A-Za-z])([234])[ _-]?ch", re.IGNORECASE)
 WORDS = (  # of a series' description -> what the series is, in our words; nothing else of a description is kept
+    (re.compile(rb"inline.?vf", re.IGNORECASE), "images with drawn contours"),
     (re.compile(rb"tag|spamm|csnap|grid", re.IGNORECASE), "tagged images"),
     (re.compile(rb"flow|phase.?contrast|(?<![a-z])pc(?![a-z])|venc|veloc", re.IGNORECASE), "flow images"),
     (re.compile(rb"molli|t1.?map|t2.?map|t2.?star|t2\*|mapping", re.IGNORECASE), "T1 or T2 maps"),
@@ -73,6 +74,7 @@ class DicomFrame:
         series: (series, acquisition) for grouping. taken: when, as text that sorts in time; "" where unknown.
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
+        derived: whether it was computed from other images, as a scanner's own analysis is.
         view: "2ch", "3ch" or "4ch" where its series says so, else "".
         orientation: (6,) direction cosines of a row and of a column, LPS. position: (3,) LPS mm of its first pixel.
         pixel_mm: from row to row and from column to column.
@@ -88,6 +90,7 @@ class DicomFrame:
     taken: str
     series_number: int | None
     kind: str
+    derived: bool
     view: str
     orientation: tuple[float, ...]
     position: tuple[float, ...]
@@ -193,6 +196,7 @@ def _series_of(source: object, dataset: Dataset) -> dict:
         "taken": next(taken, b"").decode("latin-1"),
         "series_number": _index(source, dataset, SERIES_NUMBER),
         "kind": _kind(_text(dataset, TYPE), _text(dataset, COMPONENT), description),
+        "derived": _text(dataset, TYPE).upper().startswith(b"DERIVED"),
         "view": f"{view[1].decode()}ch" if view else "",
     }
 

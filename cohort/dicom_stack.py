@@ -123,7 +123,7 @@ def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
     return list(frames.values()), others
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Cine:
     """Frames of one place in order of time, and their trigger times; None where they have none.
 
@@ -135,7 +135,7 @@ class Cine:
     ordered: bool = True
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Slice(Cine):
     """One slice position and its cine. `repeats`: how many other cines were taken there."""
 
@@ -163,10 +163,30 @@ def _stacks_and_planes(frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[
     for group in parallel.values():
         slices = _slices(group)
         if len(slices) >= FEWEST_SLICES:
-            stacks.append(slices)
+            stacks.append(slices if _is_even(slices) else _last_stack(group) or slices)
         else:
             planes += slices
     return stacks, planes
+
+
+def _is_even(stack: Stack) -> bool:
+    gaps = np.diff([one.depth for one in stack])
+    return bool(np.abs(gaps / gaps.mean() - 1).max() <= TOLD_GAPS)
+
+
+def _last_stack(frames: list[DicomFrame]) -> Stack | None:
+    """The last whole stack among parallel images, where a series each holds one: the patient moved in between."""
+    series: dict[bytes, list[DicomFrame]] = defaultdict(list)
+    for frame in frames:
+        series[frame.series].append(frame)
+    stacks = [stack for stack in map(_slices, series.values()) if len(stack) >= FEWEST_SLICES and _is_even(stack)]
+    if not stacks:
+        return None
+    whole = [Cine([frame for one in stack for frame in one.frames]) for stack in stacks]
+    last = stacks[whole.index(_last(whole))]
+    for one in last:
+        one.repeats += len(stacks) - 1
+    return last
 
 
 def _turn(orientation: tuple[float, ...], turns: list[np.ndarray]) -> int:
@@ -197,8 +217,9 @@ def _slices(frames: list[DicomFrame]) -> Stack:
     slices = []
     for depth, here in zip((float(depths[place].mean()) for place in np.split(order, ends)), cines, strict=True):
         if here:
-            whole = [cine for cine in here if len(cine.frames) >= LEAST_FRAMES * usual]
-            last = _last(whole or here)
+            whole = [cine for cine in here if len(cine.frames) >= LEAST_FRAMES * usual] or here
+            whole = [cine for cine in whole if not cine.frames[0].derived] or whole
+            last = _last(whole)
             slices.append(Slice(last.frames, last.times_ms, last.ordered, depth, len(whole) - 1))
     return slices
 

@@ -456,6 +456,7 @@ def _repeats() -> list[Case]:
         _made("a slice taken again, later", [*again(**late), *whole], right=repeated),
         _made("a slice taken again, earlier but numbered later", [*whole, *again(**early)], right=first),
         _made("a slice taken again, by its number", [*again(**untimed, SeriesNumber=50), *numbered], right=repeated),
+        _made("a whole stack taken again, 3 mm further", _twice(), right=right_study(note="6 of 6 slices")),
         _made("a slice whose second series was broken off", [*whole, *again(3, **late)]),
         _made("a frame absent", [i for i in whole if (i.slice, i.frame) != (1, 3)], right=right_study(gone, note=lost)),
         _made(
@@ -479,6 +480,20 @@ def _repeats() -> list[Case]:
         ),
         _made("more frames in one slice", _faster(), right=_noted("1 of 6 slices have another number of frames")),
     ]
+
+
+def _twice() -> list[Image]:
+    """Two series of all slices; before the second the patient moved."""
+    first = [
+        i.but(
+            SeriesInstanceUID="1.5",
+            SOPInstanceUID=f"1.5.{i.slice}.{i.frame}",
+            ImagePositionPatient=numbers(place_of(i.slice + 1 / 3)),
+            AcquisitionTime="090000",
+        )
+        for i in images(true_values(seed=8))
+    ]
+    return [*[i.but(SeriesInstanceUID="1.6") for i in images()], *first]
 
 
 def _faster() -> list[Image]:
@@ -593,6 +608,8 @@ def _company() -> list[Case]:
         _made("a larger stack along the long axis beside", [*rows, *whole], right=right_study(note=chosen)),
         _made("late enhancement in the same planes", [*whole, *late]),
         _made("velocities in the same planes", [*whole, *velocity]),
+        _made("the scanner's contours in the same planes", [*whole, *_again(SeriesDescription="CINE_SAX_InlineVF")]),
+        _made("derived cines in the same planes", [*whole, *_again(ImageType=["DERIVED", "SECONDARY", "M"])]),
         _made("tagged cines in the same planes", [*whole, *_again(SeriesDescription="SAX_tag")]),
         _made("perfusion in the same planes", [*whole, *_again(SeriesDescription="perfusion_rest")]),
         _made("T1 maps in the same planes", [*whole, *_again(ImageType=["DERIVED", "PRIMARY", "M", "T1 MAP"])]),
