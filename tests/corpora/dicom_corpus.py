@@ -193,7 +193,7 @@ def _places() -> list[Case]:
         _zip("every file twice", lambda: contents([*whole, *whole])),
         folder("a folder", lambda: contents(whole)),
         folder("folders two deep", lambda: contents(whole), "a/b"),
-        folder("a folder with a table", lambda: contents(whole), more={"manifest.csv": b"x", ".hidden": b"DICM"}),
+        folder("a folder with a table", lambda: contents(whole), more={"manifest.csv": b"x", ".hidden": bytes(128) + b"DICM"}),
         Case("a folder of links", linked, right=right_study()),
         Case("a folder with a loop and a pipe", looped, right=right_study()),
         Case("a folder three deep", lambda place: write_folder(place, contents(whole), "a/b/c"), "no DICOM file"),
