@@ -121,14 +121,20 @@ def read_frames(source: object, content: bytes) -> list[DicomFrame] | str:
     content = _inflated(source, content)
     try:
         dataset = dcmread(io.BytesIO(content), force=True, specific_tags=READ)
-    except Exception as error:  # pydicom lets through whatever its parts raise on damaged bytes
-        raise InputError(source, "holds a damaged DICOM file", COPY_AGAIN, code="damaged") from error
+    except Exception:  # pydicom lets through whatever its parts raise on damaged bytes, with values in their words
+        raise InputError(source, "holds a damaged DICOM file", COPY_AGAIN, code="damaged") from None
     try:
         return _frames(source, dataset)
     except InputError:
         raise
-    except Exception as error:  # as above: values are converted when they are asked for
-        raise InputError(source, "holds a DICOM file of damaged values", COPY_AGAIN, code="damaged") from error
+    except Exception:  # as above: values are converted when they are asked for
+        raise InputError(source, "holds a DICOM file of damaged values", COPY_AGAIN, code="damaged") from None
+
+
+def forget() -> None:
+    """Empty the memory of texts read so far: a series' description may hold a name."""
+    for remembering in (_kind, _position, _pixel_mm, _orientation):
+        remembering.cache_clear()
 
 
 def _inflated(source: object, content: bytes) -> bytes:

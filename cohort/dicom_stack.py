@@ -17,7 +17,7 @@ import numpy as np
 
 from cohort.cine import TOWARDS_APEX, CineStack
 from cohort.dicom_files import dicom_objects
-from cohort.dicom_frames import DicomFrame, read_frames
+from cohort.dicom_frames import DicomFrame, forget, read_frames
 from cohort.errors import InputError
 
 FEWEST_SLICES = 5
@@ -95,7 +95,7 @@ def read_short_axis(path: Path) -> CineStack:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without the warnings of pydicom and its codecs: they quote what files hold, and our errors say what matters."""
+    """Without the warnings of pydicom and its codecs, which quote what files hold; our errors say what matters."""
     logs = [logging.getLogger(name) for name in LOUD]
     levels = [log.level for log in logs]
     for log in logs:
@@ -107,6 +107,7 @@ def _silent() -> Iterator[None]:
     finally:
         for log, level in zip(logs, levels, strict=True):
             log.setLevel(level)
+        forget()
 
 
 def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
@@ -193,7 +193,11 @@ def _places() -> list[Case]:
         _zip("every file twice", lambda: contents([*whole, *whole])),
         folder("a folder", lambda: contents(whole)),
         folder("folders two deep", lambda: contents(whole), "a/b"),
-        folder("a folder with a table", lambda: contents(whole), more={"manifest.csv": b"x", ".hidden": bytes(128) + b"DICM"}),
+        folder(
+            "a folder with a table",
+            lambda: contents(whole),
+            more={"manifest.csv": b"x", ".hidden": bytes(128) + b"DICM"},
+        ),
         Case("a folder of links", linked, right=right_study()),
         Case("a folder with a loop and a pipe", looped, right=right_study()),
         Case("a folder three deep", lambda place: write_folder(place, contents(whole), "a/b/c"), "no DICOM file"),
@@ -260,6 +264,22 @@ def _compressed(image: Image, syntax: str) -> Dataset:
     return made
 
 
+def _enhanced_jpeg(change: Callable[[Dataset], None] | None = None) -> bytes:
+    """All frames compressed in one object; `change` is made to the last image."""
+    made = []
+    for image in images(_large()):
+        one = _compressed(image, JPEG2000Lossless)
+        if change and (image.slice, image.frame) == (SLICES - 1, FRAMES - 1):
+            change(one)
+        made.append(get_frame(one.PixelData, 0, number_of_frames=1))
+
+    def pack(whole: Dataset) -> None:
+        whole.PixelData = encapsulate(made)
+        whole["PixelData"].VR, whole["PixelData"].is_undefined_length = "OB", True
+
+    return enhanced(_large(), pack, JPEG2000Lossless)
+
+
 def _jpeg_lossless(syntax: str) -> list[bytes]:
     files = []
     for image in images():
@@ -309,6 +329,8 @@ def _syntaxes() -> list[Case]:
         _zip("a damaged JPEG 2000", lambda: spoiled(rubbish), "damaged|another size"),
         _zip("a cut JPEG 2000", lambda: spoiled(cut), "damaged|another size"),
         _zip("a JPEG 2000 that claims 3.6 gigapixels", lambda: spoiled(larger), "another size"),
+        _zip("an enhanced JPEG 2000", lambda: [_enhanced_jpeg()], right=right_study(_large())),
+        _zip("an enhanced JPEG 2000 of which one image is larger", lambda: [_enhanced_jpeg(larger)], "another size"),
         _zip("a cut RLE", lambda: spoiled(cut, RLELossless), "damaged"),
         _zip(
             "an unknown transfer syntax",
