@@ -2,8 +2,8 @@
 
     python benchmarks/dicom_speed.py
 
-A zip as of UK Biobank's field 20209 is made: 10 slices of 50 frames, 208 x 256 uint16, with the noise of an image and
-private elements as scanners write them. The floor is what nobody can do without: zipfile inflates every file and
+A zip as of UK Biobank's field 20209 is made: 10 slices of 50 frames, 208 x 256 uint16. It has the noise of an image,
+and private elements as scanners write them. The floor is what nobody can do without: zipfile inflates every file and
 pydicom parses it. Beside it stand our stack (`read_dicom`) and the whole way to the heart grid. Writes
 results/dicom_speed.md and .json.
 """

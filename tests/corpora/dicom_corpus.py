@@ -634,7 +634,7 @@ def _company() -> list[Case]:
         _made("derived cines in the same planes", [*whole, *_again(ImageType=["DERIVED", "SECONDARY", "M"])]),
         _made("tagged cines in the same planes", [*whole, *_again(SeriesDescription="SAX_tag")]),
         _made("perfusion in the same planes", [*whole, *_again(SeriesDescription="perfusion_rest")]),
-        _made("T1 maps in the same planes", [*whole, *_again(ImageType=["DERIVED", "PRIMARY", "M", "T1 MAP"])]),
+        _made("T1 maps in the same planes", [*whole, *_again(ImageType=["ORIGINAL", "PRIMARY", "M", "T1 MAP"])]),
         _zip("a report beside", lambda: [written(report), *contents(whole)]),
         _zip("a screenshot beside", lambda: [written(colour), *contents(whole)]),
         _made("only long-axis cines", long, right=_no_short_axis),
