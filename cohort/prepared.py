@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .content import files_of_ecg, fingerprint
+from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
 from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
@@ -418,4 +418,6 @@ def source_files(subject: Subject) -> Iterator[tuple[str, str | Path]]:
     if subject.ecg:
         reader = os.path.splitext(subject.ecg)[1].lower()  # noqa: PTH122 (as in cohort.content)
         yield from ((f"{whose}_{reader}", path) for path in files_of_ecg(subject.ecg))
-    yield from ((f"{whose}_{use}", path) for use, path in enumerate(subject.images.files) if path)
+    for use, image in enumerate(subject.images.files):
+        if image:
+            yield from ((f"{whose}_{use}", path) for path in files_of_image(image))
