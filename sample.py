@@ -64,7 +64,8 @@ def main() -> None:
             # A file alone is looked at before anything is written.
             first = list(sampler.read_all(mine, tally)) if alone else []
             hidden = alone or not state.is_main_process
-            with kept_apart(config.output, state), tqdm(mine, desc="ECGs", disable=hidden) as bar:
+            apart, whole = kept_apart(config.output, state), tally.withdrawn_when_interrupted()
+            with apart, whole, tqdm(mine, desc="ECGs", disable=hidden) as bar:
                 patients = first if alone else sampler.read_all(bar, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     if drawn.phenotypes:

@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .content import fingerprint
-from .disk import whole_file
+from .disk import array_bytes, new_array, write_array, writing
 from .ecg import LEADS, read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
@@ -115,7 +115,8 @@ def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bo
     """The arrays of whoever can be read. They lie in a draft until they are whole."""
     draft, (sampling_rate, duration_s) = draft_of(final), settings.values()
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
-    strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
+    with writing(draft, array_bytes(shape, np.float16)):
+        strips = new_array(draft / "ecg.npy", shape, np.float16)
     people, excluded = [], []
     read = in_processes(partial(_person, sampling_rate, duration_s), jobs, CHUNK)
     for row in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
@@ -130,11 +131,10 @@ def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bo
     if excluded:
         summary = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
         print(f"{summary}; {final / EXCLUDED} says why")
-        with whole_file(draft / "ecg.npy") as unfinished:
-            np.save(unfinished, strips[: len(people)])
+        write_array(draft / "ecg.npy", strips[: len(people)])
     strips.flush()
     for name in people[0]:
-        np.save(draft / f"{name}.npy", np.stack([person[name] for person in people]))
+        write_array(draft / f"{name}.npy", np.stack([person[name] for person in people]))
     write_about(draft, ("ecg", *people[0]), {"people": len(people), "settings": settings, **made_by(settings)})
     draft.rename(final)
 

@@ -127,6 +127,9 @@ def made_by_other_code(about: dict) -> bool:
 def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray | None:
     """(N,) bool: people of a cohort whose ECG or image taught a pipeline, under whatever eid, in whatever folder.
 
+    All visits of such a person count, by the eid within this cohort. A further visit alone is not recognised. For that
+    a hash of the eid would have to be in training.json, and seven digits can be tried out within seconds.
+
     Args:
         about: the pipeline's training.json. parts: of those who taught; all of PARTS if none is named.
 
@@ -141,7 +144,9 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     recorded = _recorded(cohort)
     of_kind = (_keyed(hashes[kind], salt) for kind in ("ecg", "heart"))
     is_known = (np.array([digits in known for digits in keyed], bool) for keyed in of_kind)
-    return np.logical_or(*(found & there for found, there in zip(is_known, recorded, strict=True)))
+    found = np.logical_or(*(known & there for known, there in zip(is_known, recorded, strict=True)))
+    eid = np.asarray(cohort.eid)
+    return np.isin(eid, eid[found])
 
 
 def withdrawn_who_taught(about: dict, data: Path, preparation: Preparation, exclude: Path | None = None) -> int:
@@ -235,7 +240,7 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
     hashes = np.empty(len(cohort.eid), ROW_HASHES)
     hashes["ecg"] = row_hashes(cohort.ecg, cohort.lead_mask)
     hashes["heart"] = row_hashes(cohort.hearts, cohort.mask)
-    with private(), whole_file(path) as unfinished, unfinished.open("wb") as file:
+    with private(), whole_file(path, hashes.nbytes) as unfinished, unfinished.open("wb") as file:
         np.save(file, hashes)
         np.save(file, _check_of(hashes))
     return hashes

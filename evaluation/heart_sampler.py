@@ -19,19 +19,19 @@ from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
 from sampling.inputs import stated_person
+from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import NOT_FINITE, read_record, refuse_links, write_patient
 from sampling.patients import Patient, generate, read_patient
 from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
+from sampling.segmentation import segment
 from sampling.true_heart import NO_TRUE_HEART, find_true_heart
 
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
-from .measuring import measured_phenotypes
 from .plausibility import bounded, implausible, wall_masses
-from .segmentation import segment
 from .tally import Tally, tell
 
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
@@ -233,7 +233,11 @@ class HeartSampler:
         phenotypes, impossible = self.measure(hearts)
         true_heart = self.true_heart(patient) if patient.has_true_heart else None
         warnings, about = (*patient.warnings, *impossible), self._about(patient)
-        record = about | {"phenotypes": phenotypes, "warnings": [self.naming.shown(text) for text in warnings]}
+        record = about | {
+            "phenotypes": phenotypes,
+            "measured_by": None if self.segmenter is None else said_of(self.segmenter),
+            "warnings": [self.naming.shown(text) for text in warnings],
+        }
         write_patient(
             self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart, self.beat_s(patient)
         )

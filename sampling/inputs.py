@@ -145,7 +145,7 @@ def out_of_range(signal: np.ndarray, lead_mask: np.ndarray, limits: list[list[fl
     """A sentence for every lead (12, samples) with an amplitude that the training cohort never showed."""
     warnings = []
     for lead, height, known, (low, high) in zip(LEADS, np.ptp(signal, axis=1), lead_mask, limits, strict=True):
-        if known and not low <= height <= high:
+        if known and not low <= float(height) <= high:
             warnings.append(
                 f"lead {lead} is {height:.2f} mV peak to peak; the training cohort had {low:.2f} to {high:.2f}"
             )

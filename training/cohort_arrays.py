@@ -7,6 +7,7 @@ from accelerate import Accelerator
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.leakage import require_separate_splits
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
+from sampling.model_folder import REAL, SIMULATED
 
 from .options import CohortOptions
 
@@ -45,3 +46,8 @@ def open_arrays(
         extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration, exclude=exclude) if extra_ecgs else None
         require_separate_splits(cohort, extra)
     return cohort, extra
+
+
+def taught_by(*folders: Path | None) -> str:
+    """SIMULATED where every cohort to learn from is a phantom's, which holds a cohort.json; else REAL."""
+    return SIMULATED if all((folder / "cohort.json").exists() for folder in folders if folder) else REAL

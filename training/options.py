@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from cohort.errors import require_within
 from cohort.heart_grid import GridGeometry
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
@@ -48,6 +49,7 @@ class StageSteps:
     """Which heart codes they leave possible."""
 
 
+LEARNING_RATES = (0.0, 1.0)
 LENGTHS = {  #  steps, patients per process and step, learning rate
     "nano": (4_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
@@ -89,6 +91,13 @@ class DiffusionOptions(CohortOptions):
     checkpoint_every: int = 500
     evaluate_every: int = 250
     """Steps between validation losses and sample grids."""
+
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is learned."""
+        rate = 0.0 if self.learning_rate is None else self.learning_rate
+        require_within("--learning-rate", rate, *LEARNING_RATES)
+        require_within("--condition-dropout", self.condition_dropout, 0, 1)
+        require_within("--shared-noise", self.shared_noise, 0, 1)
 
 
 @dataclass(frozen=True)
