@@ -27,6 +27,7 @@ FIRST_IMAGING_VISIT = 2  # the instance of a folder that names none
 FIRST_SIMULATED_EID = 9_000_001  # of the phantoms; UK Biobank's participants have smaller numbers
 BULK_NAME = re.compile(r"([1-9]\d{6})_(\d{5})_(\d)_(\d+)")
 FOLDER_NAME = re.compile(r"([1-9]\d{6})(?:_(\d))?")
+NOBODY = "absent"  # code of a folder in which no name follows the rules
 Visit = tuple[int, int]  # eid, instance
 
 
@@ -156,6 +157,7 @@ def scan(data: Path) -> Scan:
             "holds no ECG and no MRI" if data.is_dir() else "is not a folder",
             f"put ECGs in {data / 'ecg'} as <eid>_20205_2_0.xml and cines in {data / 'NIFTI'} as "
             "<eid>_20209_2_0.nii.gz or <eid>/sa.nii.gz, or make some: python make_phantom.py --output UKBB",
+            code=NOBODY,
         )
     return Scan(_with_other_visits([subjects[visit] for visit in sorted(subjects)]), strays)
 
