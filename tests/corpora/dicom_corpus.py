@@ -264,6 +264,13 @@ def _compressed(image: Image, syntax: str) -> Dataset:
     return made
 
 
+def misnamed() -> list[bytes]:
+    """The headers of explicit objects before implicit ones, as some archives write them."""
+    explicit, implicit = contents(images()), contents([image.but(syntax=IMPLICIT) for image in images()])
+    ends = [[144 + struct.unpack("<L", c[140:144])[0] for c in files] for files in (explicit, implicit)]
+    return [a[:end] + b[other:] for a, b, end, other in zip(explicit, implicit, *ends, strict=True)]
+
+
 def _enhanced_jpeg(change: Callable[[Dataset], None] | None = None) -> bytes:
     """All frames compressed in one object; `change` is made to the last image."""
     made = []
@@ -326,6 +333,7 @@ def _syntaxes() -> list[Case]:
         _zip("JPEG, lossless, first order", lambda: _jpeg_lossless("1.2.840.10008.1.2.4.70")),
         _zip("no header, explicit VR", headless),
         _zip("no header, implicit VR", implicit_headless),
+        _zip("explicit VR by its header, implicit in truth", misnamed),
         _zip("a damaged JPEG 2000", lambda: spoiled(rubbish), "damaged|another size"),
         _zip("a cut JPEG 2000", lambda: spoiled(cut), "damaged|another size"),
         _zip("a JPEG 2000 that claims 3.6 gigapixels", lambda: spoiled(larger), "another size"),
@@ -498,10 +506,32 @@ def _repeats() -> list[Case]:
         ),
         _made("most frames of a slice absent", [i for i in whole if i.slice != 4 or i.frame < 3], "a slice|gaps"),
         _made(
+            "a slice of 5 frames where others have 12", _short_slice(), "a slice of 5 frames, where the others have 12"
+        ),
+        _made("a second series of 5 frames where others have 12", _broken_off(), right=right_study(_twelve())),
+        _made(
             "half of a slice", [i for i in whole if i.slice != 0 or i.frame < 5], right=_noted("absent|another number")
         ),
         _made("more frames in one slice", _faster(), right=_noted("1 of 6 slices have another number of frames")),
     ]
+
+
+def _twelve(seed: int = 3) -> np.ndarray:
+    return true_values(SLICES, 12, seed)
+
+
+def _short_slice() -> list[Image]:
+    return [i for i in images(_twelve(), NominalInterval=1320) if i.slice != 4 or i.frame < 5]
+
+
+def _broken_off() -> list[Image]:
+    """The second series of slice 4 is later, and ends after 5 frames."""
+    again = [
+        i.but(SeriesInstanceUID="1.5", SOPInstanceUID=f"1.5.{i.frame}", AcquisitionTime="120000")
+        for i in images(_twelve(seed=8), NominalInterval=1320)
+        if i.slice == 4 and i.frame < 5
+    ]
+    return [*images(_twelve(), NominalInterval=1320), *again]
 
 
 def _twice() -> list[Image]:
