@@ -1,12 +1,14 @@
 """The table of the stages: one signature, and what each of them fills in."""
 
 import inspect
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from accelerate import Accelerator
 
+from cohort.stored_arrays import ABOUT
 from models.presets import PRESETS
 from training.options import DiffusionOptions, StageSteps
 from training.stages import STAGES, Training, taught_by, with_lengths
@@ -41,6 +43,7 @@ def one_step(prepared, tiny_preset, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     folders = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter", "cohort")}
     folders["cohort"].mkdir()
+    shutil.copy(prepared.folder / ABOUT, folders["cohort"])  # what the hearts hold
     cohort = replace(prepared, folder=folders.pop("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
     options = DiffusionOptions(**folders, preset="nano", steps=1, stage_steps=StageSteps(1, 1, 1, 1, 1))
     return Training(with_lengths(options, "cpu"), Accelerator(cpu=True), cohort, watch=lambda step: None)
