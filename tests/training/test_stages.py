@@ -14,6 +14,7 @@ from diffusers import UNet2DConditionModel
 from torch import nn
 
 from cohort.prepared import PreparedCohort
+from cohort.stored_arrays import write_about
 from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
 from sampling.patients import patient_batch, prepared_patients
@@ -39,6 +40,14 @@ def settings(folder, steps=2, **options):
     sizes = {"steps": steps, "hearts_per_batch": 32, "learning_rate": 1e-3, "preset": "nano"}
     given = {"output": folder, "stage_steps": StageSteps(*[steps] * 5), "shared_noise": SHARED_NOISE}
     return DiffusionOptions(**given | sizes | options)
+
+
+def stored(folder, cohort, **changed):
+    """The cohort with other arrays, in a folder that says what its hearts hold."""
+    cohort = replace(cohort, folder=folder, **changed)
+    np.save(folder / "hearts.npy", cohort.hearts)
+    write_about(folder, ["hearts"], {"people": len(cohort.eid)})
+    return cohort
 
 
 def train(folder, cohort, autoencoder, preset):
@@ -99,7 +108,7 @@ class Listening:
 @pytest.fixture(scope="module")
 def trained(prepared, tiny_preset, tmp_path_factory):
     """Its latents are so small that all the denoiser sees is noise."""
-    cohort = replace(prepared, folder=tmp_path_factory.mktemp("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
+    cohort = stored(tmp_path_factory.mktemp("cohort"), prepared, ecg=np.asarray(prepared.ecg[:, :, :250]))
     torch.manual_seed(0)
     autoencoder = SliceAutoencoder(width=8, latent_channels=4).eval()
     autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 1e4))
@@ -172,13 +181,18 @@ def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_pr
         changed[name] = np.array(getattr(cohort, name))
         changed[name][others] = changed[name][train_rows[: len(others)]] * rng.uniform(0.2, 0.9)
     (tmp_path / "cohort").mkdir()
-    train(tmp_path / "run", replace(cohort, folder=tmp_path / "cohort", **changed), trained.autoencoder, tiny_preset)
+    train(tmp_path / "run", stored(tmp_path / "cohort", cohort, **changed), trained.autoencoder, tiny_preset)
     one, same = trained.pipeline, ECGToMRIPipeline.load(tmp_path / "run" / "pipeline")
     for part in ("ecg_encoder", "conditioner", "prior", "denoiser", "autoencoder"):
         assert same_bits(getattr(one, part).state_dict(), getattr(same, part).state_dict()), part
     assert one.config.ecg_limits == same.config.ecg_limits and one.config.ecg_limits
     statistics = ("phenotype_mean", "phenotype_std", "person_mean", "person_std")
     assert all(one.conditioner.config[name] == same.conditioner.config[name] for name in statistics)
+
+
+def test_a_pipeline_says_that_real_people_taught_it(trained):
+    """No cohort.json of a phantom lies in the data folder of its options."""
+    assert trained.pipeline.config.trained_on == "real" and not trained.pipeline.knows_phantoms_only
 
 
 # ---- Stages by themselves ----
