@@ -3,7 +3,8 @@
     python sample.py --ecg path.xml
     accelerate launch sample.py --ecg UKBB/ecg --mri UKBB/NIFTI
 
-Formats: UK Biobank / GE CardioSoft XML, GE MUSE XML, WFDB (.hea), .npy or .csv with --sampling-rate.
+Formats: XML (UK Biobank / GE CardioSoft, GE MUSE, Philips, Mortara, HL7 aECG), DICOM, SCP-ECG, EDF, ISHNE, WFDB.
+.npy and .csv need --sampling-rate.
 """
 
 import sys
@@ -28,11 +29,12 @@ def main() -> None:
     config.require_sound()
     from cohort.pseudonym import Naming, read_key
     from sampling.imports import lean_imports
-    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files
+    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files, stated_person, without_withdrawn_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     with naming.hiding():
-        files = ecg_files(config.ecg, naming)
+        stated_person(config)  # refuses before anything is loaded
+        files = without_withdrawn_files(ecg_files(config.ecg, naming), config.exclude)
         alone = len(files) == 1
         with lean_imports():
             from accelerate.utils import gather_object

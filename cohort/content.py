@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.disk import whole_file
+from cohort.dicom_files import dicom_paths
+from cohort.disk import write_array
 from cohort.ecg_formats import HEADER_SUFFIXES
 from cohort.errors import InputError
 from cohort.private import private
@@ -107,6 +108,14 @@ def files_of_ecg(path: str | Path) -> list[str | Path]:
     return [path, *signals, *segments, *of_segments]
 
 
+def files_of_image(path: str | Path) -> list[str | Path]:
+    """The file of an image; of a folder of DICOM files, all that are read from it. None where it cannot be listed."""
+    try:
+        return [*dicom_paths(path)] if os.path.isdir(path) else [path]  # noqa: PTH112 (as above)
+    except OSError:
+        return []
+
+
 def _named_in(header: Path) -> list[Path]:
     """What stands first in the lines of a WFDB header, as files beside it."""
     try:
@@ -175,7 +184,7 @@ def _remember(memory: Path, stamps: np.ndarray, contents: np.ndarray) -> None:
     kept = kept[(stamps != 0) & (contents != np.void(NOTHING))]
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        with private(), whole_file(memory) as unfinished, unfinished.open("wb") as file:
-            np.save(file, np.sort(kept, order="stamp"))
+        with private():
+            write_array(memory, np.sort(kept, order="stamp"))
     except (OSError, InputError):
         return

@@ -43,7 +43,7 @@ class Tally:
         new = not self.refused  # what a killed run left is written over
         self.refused += 1
         row = (self.naming.of_file(path, subject_name(path)), fault.code, self.naming.shown(fault.fault))
-        with writing(self.path.parent):
+        with writing(self.path.parent, len("".join(row))):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if new else "a", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerow(row)

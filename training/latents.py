@@ -9,7 +9,7 @@ from einops import rearrange
 from tqdm import tqdm
 
 from cohort.content import fingerprint
-from cohort.disk import whole_file
+from cohort.disk import array_bytes, new_array, whole_file
 from cohort.intensity import as_unit
 from cohort.lock import locked
 from cohort.prepared import PreparedCohort, draft_of
@@ -57,8 +57,8 @@ def _encode(autoencoder: SliceAutoencoder, cohort: PreparedCohort, device: torch
     f, channels = autoencoder.downsampling, autoencoder.config.latent_channels
     shape = (people, slices, phases, channels, height // f, width // f)
     draft = draft_of(folder)
-    with whole_file(draft / f"{ARRAY}.npy") as unfinished:
-        out = np.lib.format.open_memmap(unfinished, mode="w+", dtype=np.float16, shape=shape)
+    with whole_file(draft / f"{ARRAY}.npy", array_bytes(shape, np.float16)) as unfinished:
+        out = new_array(unfinished, shape, np.float16)
         for row in tqdm(range(people), desc="hearts to latents"):
             heart = torch.from_numpy(as_unit(cohort.hearts[row])).to(device)  # (S, P, H, W)
             latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from cohort.errors import require_within
 from cohort.heart_grid import GridGeometry
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
@@ -21,6 +22,8 @@ class CohortOptions:
     """Where the cohort is laid down as arrays, once."""
     max_bad_fraction: float = 0.2
     """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     sampling_rate: int = 250
     """Hz of the ECGs in the prepared arrays, which all trainings of a cohort share."""
     geometry: GridGeometry = field(default_factory=GridGeometry)
@@ -46,6 +49,7 @@ class StageSteps:
     """Which heart codes they leave possible."""
 
 
+LEARNING_RATES = (0.0, 1.0)
 LENGTHS = {  #  steps, patients per process and step, learning rate
     "nano": (4_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
@@ -58,7 +62,7 @@ class DiffusionOptions(CohortOptions):
     """How the whole pipeline is trained."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "output", "prepared", "max_bad_fraction", "log_with"),
+        *("data", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
         *("autoencoder", "segmenter"),
     )
 
@@ -88,17 +92,26 @@ class DiffusionOptions(CohortOptions):
     evaluate_every: int = 250
     """Steps between validation losses and sample grids."""
 
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is learned."""
+        rate = 0.0 if self.learning_rate is None else self.learning_rate
+        require_within("--learning-rate", rate, *LEARNING_RATES)
+        require_within("--condition-dropout", self.condition_dropout, 0, 1)
+        require_within("--shared-noise", self.shared_noise, 0, 1)
+
 
 @dataclass(frozen=True)
 class DistillationOptions:
     """How a pipeline is distilled."""
 
-    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "log_with")  # when a run goes on
+    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "exclude", "log_with")  # when a run goes on
 
     pipeline: Path = Path("runs/diffusion/pipeline")
     """The teacher's folder."""
     data: Path = Path("UKBB")
     """The folder the teacher was trained on."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     output: Path = Path("runs/distilled")
     """The run's folder; the student's pipeline is its pipeline/."""
     prepared: Path = Path("runs/prepared")
@@ -131,6 +144,8 @@ class CeilingOptions:
 
     data: Path = Path("UKBB")
     """Folder with ecg/ and NIFTI/: the cohort the pipeline was trained on."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A trained pipeline; the newest one under runs/ if not given."""
     more_ecgs: Path | None = None

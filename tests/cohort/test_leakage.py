@@ -72,7 +72,7 @@ def test_every_training_looks_before_it_learns(people, script, tiny_pipeline, tm
     """distil.py too: tests/training/test_distillation.py."""
     one, other = row_of(people, "train"), row_of(people, "test")
     people.hearts[one], people.mask[one] = people.hearts[other], people.mask[other]
-    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: people)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_, **__: people)
     monkeypatch.chdir(tmp_path)
     tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
     (tmp_path / "runs" / "tiny" / "pipeline" / "ceiling").mkdir()

@@ -1,6 +1,8 @@
 """Latents of a cohort are computed once per autoencoder, and never read half."""
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -94,3 +96,17 @@ def test_latents_of_other_code_are_made_anew(own, measured, monkeypatch):
 def test_latents_are_for_their_owner_alone(own, measured):
     latents = Path(cohort_latents(measured, own, torch.device("cpu"), main=True).filename)
     assert [path.stat().st_mode & 0o077 for path in (latents, latents.parent)] == [0, 0]
+
+
+def test_latents_without_room_are_refused_and_nothing_is_left(own, measured, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before = sorted(own.folder.iterdir())
+    measured.set_latent_statistics(torch.zeros(4), torch.full((4,), 5.0))
+    monkeypatch.setattr(os, "posix_fallocate", refuse)
+    with pytest.raises(InputError, match="bytes are needed and"):
+        cohort_latents(measured, own, torch.device("cpu"), main=True)
+    left = [path.name for path in own.folder.iterdir() if path not in before and not path.name.startswith(".lock")]
+    drafts = [path for path in own.folder.glob(".partial-*") if list(path.iterdir())]
+    assert [name for name in left if not name.startswith(".partial-")] == drafts == []
