@@ -188,6 +188,11 @@ def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_pr
     assert all(one.conditioner.config[name] == same.conditioner.config[name] for name in statistics)
 
 
+def test_a_pipeline_says_that_real_people_taught_it(trained):
+    """No cohort.json of a phantom lies in the data folder of its options."""
+    assert trained.pipeline.config.trained_on == "real" and not trained.pipeline.knows_phantoms_only
+
+
 # ---- Once more, and longer ----
 
 
