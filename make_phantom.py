@@ -27,6 +27,10 @@ class Options:
     """2: end-diastole and end-systole only. More: a whole cine of so many frames (UK Biobank has 50)."""
     ecg_only: bool = False
     """No images: the same people's ECGs and tables, some ten times faster."""
+    dicom: bool = False
+    """MRIs as UK Biobank hands them out: one DICOM zip a person (field 20209), and no label maps."""
+    platform: bool = False
+    """Lay files where UK Biobank's research platform has them: Bulk/Heart MRI/Short axis/90/ and so on."""
     processes: int | None = None
     """Default: one per core."""
 
@@ -37,7 +41,7 @@ def main() -> None:
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     from phantom.cohort_writer import CohortPlan, write_cohort
 
-    plan = CohortPlan(options.seed, options.subjects, options.frames, options.ecg_only)
+    plan = CohortPlan(options.seed, options.subjects, options.frames, options.ecg_only, options.dicom, options.platform)
     write_cohort(options.output, plan, options.processes)
 
 
