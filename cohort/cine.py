@@ -31,6 +31,7 @@ S_PER_UNIT = {0: 1.0, 8: 1.0, 16: 1e-3, 24: 1e-6}  # xyzt_units & 56: unknown (s
 PARALLEL = 1e-3  # direction cosines closer than this to 0, 1 or -1 are those of parallel axes
 NEARLY_WHOLE = 1e-3  # labels that a scale left closer than this to a whole number mean that number
 SAME_MM = 1e-3  # two affines closer than this are one
+TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior, as the long axis of most hearts lies
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: one large piece would take the memory twice
 COPY_AGAIN = "copy or download it again"
 EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"

@@ -16,14 +16,14 @@ from pathlib import Path
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
-from cohort.cine import CineStack, Label, read_nifti, same_affine
+from cohort.cine import TOWARDS_APEX, CineStack, Label, read_nifti, same_affine
+from cohort.dicom_stack import read_short_axis
 from cohort.errors import InputError
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
 from cohort.phases import end_diastole, end_systole
 from cohort.subjects import Subject
 
-TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior
 LEFT, POSTERIOR = np.array([-1.0, 0, 0]), np.array([0, -1.0, 0])
 ILL_DEFINED = 0.2  # sine of an angle; a direction closer than this to the plane, or to its normal, is not trusted
 SNAP_TOLERANCE = 0.02  # of the slice step
@@ -131,6 +131,8 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
     if images.ed and images.es and phases <= 2:
         stills = tuple(read_nifti(path) for path in (images.ed, images.es))
         return stills, _read_maps(images.labels_ed, images.labels_es)
+    if images.dicom is not None and images.cine is None:
+        return (read_short_axis(Path(images.dicom)),), _read_maps(images.labels_cine)
     if images.cine is None:
         source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
         raise InputError(

@@ -2,6 +2,7 @@
 
     UKBB/ecg/<eid>_20205_<instance>_<array>.xml          or .hea (WFDB)
     UKBB/NIFTI/<eid>_20209_<instance>_<array>.nii.gz     a whole cine, flat
+    UKBB/NIFTI/<eid>_20209_<instance>_<array>.zip        the same as DICOM
     UKBB/NIFTI/<folder>/sa.nii.gz, sa_ED.nii.gz, ...     ukbb_cardiac's layout; <folder> is <eid> (instance 2),
                                                          <eid>_<instance> or <eid>_20209_<instance>_<array>
 
@@ -33,6 +34,8 @@ Visit = tuple[int, int]  # eid, instance
 class ShortAxis:
     """Paths of one short-axis MRI: the 4D cine, the ED and ES volumes, and the label map of each; any may be None.
 
+    `dicom` is a zip or a folder of DICOM files with the cine; a NIfTI beside it goes first.
+
     A scan of a folder gives paths as text, which for 100,000 people needs a third of the memory of `Path`s.
     """
 
@@ -42,12 +45,14 @@ class ShortAxis:
     labels_cine: str | Path | None = None
     labels_ed: str | Path | None = None
     labels_es: str | Path | None = None
+    dicom: str | Path | None = None
 
     @property
     def files(self) -> tuple[str | Path | None, ...]:
-        return (self.cine, self.ed, self.es, self.labels_cine, self.labels_ed, self.labels_es)
+        return (self.cine, self.ed, self.es, self.labels_cine, self.labels_ed, self.labels_es, self.dicom)
 
 
+ZIP = ".zip"  # of DICOM files, as UK Biobank hands them out
 IMAGE, LABELS = "sa", "seg_sa"  # names of ukbb_cardiac's files, less their endings
 IMAGE_STEMS = {  # name -> field of ShortAxis
     IMAGE: "cine",
@@ -77,7 +82,7 @@ class Subject:
 
     @property
     def has_mri(self) -> bool:
-        return bool(self.images.cine or (self.images.ed and self.images.es))
+        return bool(self.images.cine or self.images.dicom or (self.images.ed and self.images.es))
 
     @property
     def missing(self) -> tuple[Finding, ...]:
@@ -209,7 +214,7 @@ def _scan_images(folder: Path, subjects: dict[Visit, Subject]) -> int:
     strays = 0
     for entry in _entries(folder):
         is_folder = entry.is_dir(follow_symlinks=False)
-        stem = entry.name if is_folder else _nifti_stem(entry)
+        stem = entry.name if is_folder else _image_stem(entry)
         name = BULK_NAME.fullmatch(stem) or (FOLDER_NAME.fullmatch(stem) if is_folder else None)
         if name is None:
             strays += 1
@@ -218,7 +223,7 @@ def _scan_images(folder: Path, subjects: dict[Visit, Subject]) -> int:
             continue  # long axis, scout, flow: not needed, not wrong
         instance = name[3] if name.re is BULK_NAME else name[2]
         visit = (int(name[1]), int(instance or FIRST_IMAGING_VISIT))
-        images = _images_in(entry.path) if is_folder else ShortAxis(cine=entry.path)
+        images = _images_in(entry.path) if is_folder else _image_file(entry.path)
         known = subjects.get(visit)
         if known and any(known.images.files):
             images = min(known.images, images, key=_images_rank)
@@ -237,6 +242,16 @@ def _nifti_stem(entry: os.DirEntry) -> str:
     """The name without .nii or .nii.gz; empty where it is no such file."""
     stem = entry.name.removesuffix(".gz").removesuffix(".nii")
     return stem if ".nii" in entry.name and entry.is_file(follow_symlinks=False) else ""
+
+
+def _image_stem(entry: os.DirEntry) -> str:
+    """The name of a NIfTI or of a zip, less its ending; empty where it is neither."""
+    stem, suffix = _parts(entry.name)
+    return stem if suffix == ZIP and entry.is_file(follow_symlinks=False) else _nifti_stem(entry)
+
+
+def _image_file(path: str) -> ShortAxis:
+    return ShortAxis(dicom=path) if _parts(path)[1] == ZIP else ShortAxis(cine=path)
 
 
 def _images_in(folder: str) -> ShortAxis:

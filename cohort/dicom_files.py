@@ -1,0 +1,189 @@
+"""The DICOM objects of a zip, a folder or a file, as bytes in memory: nothing is ever unpacked to the disk.
+
+Content decides what is DICOM, never a name. Sizes are checked before anything is inflated.
+"""
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from isal import isal_zlib  # Intel's inflate: the same bytes in a third of the time
+
+from cohort.errors import InputError
+from cohort.input_file import unreadable
+
+MOST_FILES = 20_000  # a whole heart study has some thousands
+LARGEST_BYTES = 2 << 30  # of all files together, inflated; 500 frames of UK Biobank have 53 MB
+LARGEST_UNASKED_BYTES = 160 << 20  # beyond it, a zip must not inflate further than images do
+LARGEST_RATIO = 100  # images are inflated 2 to 5 times, bombs a thousand times
+DEFLATE_LIMIT = 1040  # no deflate stream inflates further than 1032 times
+LARGEST_LIST_BYTES = 8 << 20  # of the list of files in a zip
+DEEPEST = 2  # folders below the one given
+LOCAL_HEADER = struct.Struct("<4s22xHH")
+END_OF_ZIP = struct.Struct("<4s8xL")
+LONGEST_END = 22 + 0xFFFF  # of a zip: its last record and the comment
+ZIP_START, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+PREAMBLE = 128
+EARLY_TAGS = (b"\x08\x00", b"\x02\x00")  # how objects without a preamble begin: groups 0008 and 0002, low byte first
+COPY_AGAIN = "copy or download it again"
+
+
+def dicom_objects(path: Path) -> Iterator[bytes]:
+    """The content of every DICOM object, in an order that depends on the input alone; all else is passed over.
+
+    Args:
+        path: a zip, a folder (looked into DEEPEST folders deep), or one DICOM file.
+
+    Raises:
+        InputError: absent, damaged, encrypted, too large, a zip in a zip, or without any DICOM object.
+    """
+    path = Path(path)
+    found = False
+    for content in _contents(path):
+        if content.startswith(ZIP_START):
+            raise InputError(path, "holds a zip in it", "unpack that one, and give it alone", code="format")
+        if is_dicom(content):
+            found = True
+            yield content
+    if not found:
+        raise InputError(path, "holds no DICOM file", "give a DICOM zip, or a folder of DICOM files", code="format")
+
+
+def is_dicom(content: bytes) -> bool:
+    """Whether bytes begin as a DICOM object does, with the preamble or, as old archives have it, without."""
+    return content[PREAMBLE : PREAMBLE + 4] == b"DICM" or (
+        content[:2] in EARLY_TAGS and content[3:4] == b"\0" and len(content) > PREAMBLE
+    )
+
+
+def dicom_paths(folder: str | Path) -> list[str]:
+    """Regular files of a folder and of DEEPEST folders below it, in order of their names, hidden ones left out.
+
+    Links to files are followed, links to folders are not.
+    """
+    found: list[str] = []
+    _list_files(str(folder), DEEPEST, found)
+    return sorted(found)
+
+
+def _list_files(folder: str, deeper: int, found: list[str]) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name[0] == ".":
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if deeper:
+                    _list_files(entry.path, deeper - 1, found)
+            elif entry.is_file():
+                found.append(entry.path)
+
+
+def _contents(path: Path) -> Iterator[bytes]:
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            yield from _contents_of_folder(path)
+            return
+        if not stat.S_ISREG(mode):  # opening a named pipe would wait for ever
+            raise InputError(path, "cannot be read (it is no file)", "give a DICOM zip or folder", code="unreadable")
+        with path.open("rb") as file:
+            start = file.read(4)
+            if start in (ZIP_START, ZIP_END):
+                yield from _contents_of_zip(path, file)
+                return
+            size = os.fstat(file.fileno()).st_size
+            _check_size(path, 1, size)
+            file.seek(0)
+            yield file.read()
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        if isinstance(error, OSError):
+            raise unreadable(path, error) from error
+        raise InputError(path, "cannot be read (no such name)", "check the path", code="unreadable") from error
+
+
+def _check_size(path: Path, files: int, size: int) -> None:
+    if files > MOST_FILES:
+        fault = f"holds more than {MOST_FILES:_} files"
+        raise InputError(path, fault, "give the short-axis series alone", code="too_large")
+    if size > LARGEST_BYTES:
+        fault = f"holds more than {LARGEST_BYTES / 1e9:.1f} GB"
+        raise InputError(path, fault, "give the short-axis series alone", code="too_large")
+
+
+def _contents_of_folder(folder: Path) -> Iterator[bytes]:
+    paths = dicom_paths(folder)
+    _check_size(folder, len(paths), sum(os.stat(path).st_size for path in paths))  # noqa: PTH116 (thousands of them)
+    for path in paths:
+        with open(path, "rb") as file:  # noqa: PTH123 (as above)
+            content = file.read(PREAMBLE + 4)
+            if not is_dicom(content.ljust(PREAMBLE + 5)):
+                continue  # a table, a note, or another zip: left unread
+            yield content + file.read()
+
+
+def _contents_of_zip(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    size = os.fstat(file.fileno()).st_size
+    _check_list(path, file, size)
+    try:
+        members = [member for member in zipfile.ZipFile(file).infolist() if not member.is_dir()]
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, IndexError) as error:
+        raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated") from error
+    _check_claims(path, members, size)
+    for member in members:
+        yield _inflated(path, file, member)
+
+
+def _check_list(path: Path, file: BinaryIO, size: int) -> None:
+    """Refuse a list of files that would take long to read; it is looked at before the zipfile module reads it."""
+    file.seek(max(0, size - LONGEST_END))
+    tail = file.read(LONGEST_END)
+    at = tail.rfind(ZIP_END)
+    if at < 0 or at + END_OF_ZIP.size > len(tail):
+        raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated")
+    _, length = END_OF_ZIP.unpack_from(tail, at)
+    if length > LARGEST_LIST_BYTES:
+        _check_size(path, MOST_FILES + 1, 0)
+
+
+def _check_claims(path: Path, members: list[zipfile.ZipInfo], on_disk: int) -> None:
+    """Refuse what claims more than it can hold, or more than images do. Nothing is inflated yet."""
+    claimed, packed = sum(m.file_size for m in members), sum(m.compress_size for m in members)
+    _check_size(path, len(members), claimed)
+    if any(member.flag_bits & 0x1 for member in members):
+        raise InputError(path, "is encrypted", "give it without a password", code="unreadable")
+    if packed > on_disk or any(m.file_size > DEFLATE_LIMIT * (m.compress_size + 1) for m in members):
+        raise InputError(path, "claims more than it can hold, as a damaged zip does", COPY_AGAIN, code="damaged")
+    if claimed > max(LARGEST_UNASKED_BYTES, on_disk * LARGEST_RATIO):
+        fault = f"would inflate from {on_disk / 1e6:.1f} to {claimed / 1e6:.0f} MB, as no images do"
+        raise InputError(path, fault, "zip the DICOM files again", code="too_large")
+
+
+def _inflated(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> bytes:
+    """The content of a member, of the size and CRC that the list says."""
+    file.seek(member.header_offset)
+    header = file.read(30)
+    if len(header) < 30 or not header.startswith(ZIP_START):
+        raise InputError(path, "is a damaged zip", COPY_AGAIN, code="damaged")
+    _, name, extra = LOCAL_HEADER.unpack(header)
+    file.seek(name + extra, os.SEEK_CUR)
+    packed = file.read(member.compress_size)
+    if member.compress_type == zipfile.ZIP_STORED:
+        content = packed
+    elif member.compress_type == zipfile.ZIP_DEFLATED:
+        stream = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            content = stream.decompress(packed, member.file_size + 1)
+        except isal_zlib.error as error:
+            raise InputError(path, "is a damaged zip", COPY_AGAIN, code="damaged") from error
+    else:
+        raise InputError(path, "is packed by another method than deflate", "zip the files again", code="format")
+    if len(content) != member.file_size:
+        raise InputError(path, "holds a file that is shorter or longer than it says", COPY_AGAIN, code="truncated")
+    if isal_zlib.crc32(content) != member.CRC:
+        raise InputError(path, "holds a file whose checksum is wrong", COPY_AGAIN, code="crc")
+    return content

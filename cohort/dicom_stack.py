@@ -1,0 +1,414 @@
+"""DICOM files -> the short-axis cine as one stack, and the long-axis cines. Geometry decides, never a name or a number.
+
+Images of one plane are a slice position, whether each has a series of its own (UK Biobank) or all share one. At least
+FEWEST_SLICES positions along one normal, each with a cine, are a stack. The short axis is the stack whose normal is
+nearest to how the heart's long axis lies in people.
+"""
+
+import logging
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cohort.cine import TOWARDS_APEX, CineStack
+from cohort.dicom_files import dicom_objects
+from cohort.dicom_frames import DicomFrame, read_frames
+from cohort.errors import InputError
+
+FEWEST_SLICES = 5
+FEWEST_FRAMES = 4  # of a cine; late enhancement has one or two
+SAME_TURN = 0.01  # the largest difference of the direction cosines of parallel planes
+SAME_PLACE_MM = 0.5  # along the normal: one slice position
+USUAL_TILT = np.cos(np.radians(45))  # of the short axis from TOWARDS_APEX; long-axis planes are nearly perpendicular
+BODY_AXIS = np.cos(np.radians(12))  # planes turned less than this out of an axial, coronal or sagittal one
+EVEN_GAPS, TOLD_GAPS = 0.02, 0.1  # the largest difference of a gap from the mean one: silent, with a note
+LEAST_FRAMES = 0.5  # of a slice, against the number of the other slices
+SAME_STEP = 0.1  # between the frame intervals of two slices, relative: one sampling, so frames are absent
+CYCLE_S = (0.25, 3.0)  # a heart's, which number of frames times interval must give
+LAST_TOLD = 5  # kinds of series that an error names
+MS = 1e-3
+RAS = np.array([-1.0, -1.0, 1.0])  # from DICOM's LPS
+
+
+@dataclass(frozen=True, eq=False)
+class DicomStudy:
+    """The cines of one person's heart MRI.
+
+    Attributes:
+        short_axis: voxels (column, row, slice from base to apex, frame); None where there is none.
+        long_axis: view ("2ch", "3ch", "4ch"; "la_1", ... where nothing says which) -> one slice over time.
+        notes: what reading it had to mend, in words, those of `short_axis` too.
+    """
+
+    short_axis: CineStack | None
+    long_axis: dict[str, CineStack]
+    notes: tuple[str, ...] = ()
+
+
+def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
+    """Read the cines of a zip, of a folder of DICOM files, or of one multi-frame file, in memory.
+
+    Args:
+        path: as of `dicom_objects`.
+        long_axis: False leaves the long-axis cines out.
+
+    Returns:
+        At least one cine. Nothing about the patient is kept.
+
+    Raises:
+        InputError: as `dicom_objects` and `read_frames`; no cine; or a stack that has gaps or cannot be ordered.
+    """
+    path = Path(path)
+    with _silent():
+        frames, others = _read_all(path)
+        stacks, planes = _stacks_and_planes(path, frames)
+        chosen, notes = _short_axis(path, stacks)
+        if chosen is None and not planes:
+            raise _nothing(path, frames, stacks, others)
+        short = None if chosen is None else _cine(path, chosen)
+        views = _long_axis(path, planes, chosen) if long_axis else {}
+    if short is not None:
+        short = CineStack(short.voxels, short.affine, short.frame_interval_s, (*notes, *short.notes))
+    told = () if short is None else short.notes
+    told += tuple(f"{view}: {note}" for view, cine in views.items() for note in cine.notes)
+    return DicomStudy(short, views, told)
+
+
+def read_short_axis(path: Path) -> CineStack:
+    """The short-axis cine of `read_dicom`.
+
+    Raises:
+        InputError: as `read_dicom`, or there is none.
+    """
+    short = read_dicom(path, long_axis=False).short_axis
+    if short is None:
+        fault = f"holds cines, but no stack of {FEWEST_SLICES} or more parallel ones"
+        raise InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
+    return short
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Without pydicom's warnings: they quote what files hold, and our errors say what matters."""
+    log = logging.getLogger("pydicom")
+    level = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
+
+
+def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
+    """Frames, each image once, and the number of objects of every other kind."""
+    frames: dict[bytes, DicomFrame] = {}
+    others: Counter = Counter()
+    for number, content in enumerate(dicom_objects(path)):
+        found = read_frames(path, content)
+        if isinstance(found, str):
+            others[found] += 1
+            continue
+        for frame in found:
+            frames.setdefault(frame.uid or b"%d" % number, frame)
+    return list(frames.values()), others
+
+
+@dataclass(slots=True)
+class Slice:
+    """One slice position: its cine, in order of time."""
+
+    depth: float
+    frames: list[DicomFrame]
+    times_ms: list[float] | None
+    repeats: int = 0  # how many other cines were taken there
+
+
+Stack = list[Slice]
+
+
+def _stacks_and_planes(path: Path, frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[Slice]]:
+    """Stacks of at least FEWEST_SLICES cines, and the cines that belong to none."""
+    parallel: dict[tuple, list[DicomFrame]] = defaultdict(list)
+    turns: list[np.ndarray] = []
+    known: dict[tuple[float, ...], int] = {}
+    for frame in frames:
+        if frame.kind:
+            continue
+        turn = known.get(frame.orientation)
+        if turn is None:
+            turn = known[frame.orientation] = _turn(frame.orientation, turns)
+        pixels = frame.pixels
+        parallel[(turn, pixels.rows, pixels.columns, *np.round(frame.pixel_mm, 3))].append(frame)
+    stacks, planes = [], []
+    for group in parallel.values():
+        slices = _slices(path, group)
+        if len(slices) >= FEWEST_SLICES:
+            stacks.append(slices)
+        else:
+            planes += slices
+    return stacks, planes
+
+
+def _turn(orientation: tuple[float, ...], turns: list[np.ndarray]) -> int:
+    """The number of a direction among those seen, new or near enough to one of them."""
+    here = np.array(orientation)
+    for number, turn in enumerate(turns):
+        if np.abs(turn - here).max() < SAME_TURN:
+            return number
+    turns.append(here)
+    return len(turns) - 1
+
+
+def _normal(frame: DicomFrame) -> np.ndarray:
+    return np.cross(frame.orientation[:3], frame.orientation[3:])
+
+
+def _slices(path: Path, frames: list[DicomFrame]) -> Stack:
+    """The cines of parallel images, in order along the normal; one a position, the last that was taken there."""
+    depths = np.array([frame.position for frame in frames]) @ _normal(frames[0])
+    order = np.argsort(depths, kind="stable")
+    ends = np.flatnonzero(np.diff(depths[order]) > SAME_PLACE_MM) + 1
+    places = [[frames[i] for i in place] for place in np.split(order, ends)]
+    cines = [
+        (float(depths[place].mean()), _cines(path, at)) for place, at in zip(np.split(order, ends), places, strict=True)
+    ]
+    counts = Counter(len(cine[0]) for _, here in cines for cine in here)
+    if not counts:
+        return []
+    usual = max(counts, key=lambda count: (counts[count], count))
+    slices = []
+    for depth, here in cines:
+        whole = [cine for cine in here if len(cine[0]) >= LEAST_FRAMES * usual]
+        if whole or here:
+            frames_here, times = _last(whole or here)
+            slices.append(Slice(depth, frames_here, times, len(here) - 1))
+    return slices
+
+
+Timed = tuple[list[DicomFrame], list[float] | None]
+
+
+def _cines(path: Path, frames: list[DicomFrame]) -> list[Timed]:
+    """The cines of one position, each in order of time. A series is one; or an acquisition, where it repeats times."""
+    series: dict[bytes, list[DicomFrame]] = defaultdict(list)
+    for frame in frames:
+        series[frame.series].append(frame)
+    cines = []
+    for one in series.values():
+        ordered = _in_time(one)
+        if ordered is not None:
+            cines.append(ordered)
+            continue
+        parts: dict[int | None, list[DicomFrame]] = defaultdict(list)
+        for frame in one:
+            parts[frame.acquisition].append(frame)
+        timed = [_in_time(part) for part in parts.values()]
+        if None in timed:
+            fault = "holds images of one place whose order in time nothing says"
+            raise InputError(path, fault, "export it again with trigger times or instance numbers", code="frames")
+        cines += timed
+    return [cine for cine in cines if len(cine[0]) >= FEWEST_FRAMES]
+
+
+def _in_time(frames: list[DicomFrame]) -> Timed | None:
+    """Frames by trigger time, else by temporal position, else by instance number; None where none tells them apart."""
+    ways: tuple[Callable[[DicomFrame], float | None], ...] = (
+        lambda frame: frame.trigger_ms,
+        lambda frame: frame.temporal,
+        lambda frame: frame.instance,
+    )
+    for number, way in enumerate(ways):
+        times = [way(frame) for frame in frames]
+        if None not in times and len(set(times)) == len(times):
+            order = np.argsort(times)
+            return [frames[i] for i in order], sorted(times) if number == 0 else None
+    return None
+
+
+def _last(cines: Sequence[Timed]) -> Timed:
+    """The one that was taken last: by its times, else by the number of its series, else the last in the input."""
+    taken = [max(frame.taken for frame in cine[0]) for cine in cines]
+    if all(taken) and len(set(taken)) == len(taken):
+        return cines[int(np.argmax([sorted(taken).index(one) for one in taken]))]
+    numbers = [cine[0][0].series_number for cine in cines]
+    if None not in numbers:
+        return max(zip(numbers, range(len(cines)), cines, strict=True), key=lambda one: one[:2])[2]
+    return cines[-1]
+
+
+def _short_axis(path: Path, stacks: list[Stack]) -> tuple[Stack | None, tuple[str, ...]]:
+    """The short-axis stack among stacks of cines, and what must be said of the choice."""
+
+    def rank(stack: Stack) -> tuple[bool, int]:
+        return _usual(stack), sum(len(one.frames) for one in stack)
+
+    oblique = [stack for stack in stacks if np.abs(_normal(stack[0].frames[0])).max() < BODY_AXIS]
+    if not oblique:
+        return None, ()
+    chosen = max(oblique, key=rank)
+    rivals = [stack for stack in stacks if stack is not chosen]
+    notes = (
+        (f"one of {len(stacks)} stacks of cines was taken: the one that lies as a short axis does",) if rivals else ()
+    )
+    return chosen, notes
+
+
+def _usual(stack: Stack) -> bool:
+    """Whether its normal lies as the long axis of most hearts does."""
+    along = _normal(stack[0].frames[0]) * RAS @ TOWARDS_APEX / np.linalg.norm(TOWARDS_APEX)
+    return bool(abs(along) > USUAL_TILT)
+
+
+def _nothing(path: Path, frames: list[DicomFrame], stacks: list[Stack], others: Counter) -> InputError:
+    """The refusal of what holds no cine, which says what it holds."""
+    found = Counter(others)
+    for frame in frames:
+        found[frame.kind or "images that are no cine"] += 1
+    if stacks:
+        found = Counter({"cines in an axial, coronal or sagittal stack": sum(map(len, stacks))})
+    kinds = ", ".join(f"{count} {kind}" for kind, count in found.most_common(LAST_TOLD))
+    fault = f"holds no short-axis cine (but {kinds})" if kinds else "holds no short-axis cine"
+    return InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
+
+
+def _cine(path: Path, stack: Stack) -> CineStack:
+    """A stack as voxels from base to apex, with its affine."""
+    first = stack[0].frames[0]
+    if _normal(first) * RAS @ TOWARDS_APEX < 0:
+        stack = stack[::-1]
+    affine, notes = _affine(path, stack)
+    repeated = sum(one.repeats > 0 for one in stack)
+    if repeated:
+        notes += (f"{repeated} of {len(stack)} slices were taken more than once: the last is used",)
+    chosen, time_notes = _frames_of_each(path, stack)
+    interval = _interval_s(stack, len(chosen[0]))
+    return CineStack(_voxels(path, chosen), affine, interval, notes + time_notes)
+
+
+def _affine(path: Path, stack: Stack) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(4, 4) (column, row, slice) -> RAS mm, and a note where the gaps between the slices differ."""
+    first = stack[0].frames[0]
+    places = np.array([one.frames[0].position for one in stack])
+    notes: tuple[str, ...] = ()
+    if len(stack) > 1:
+        step = (places[-1] - places[0]) / (len(stack) - 1)
+        gaps = np.abs(np.diff([one.depth for one in stack]))
+        off = np.abs(gaps / gaps.mean() - 1).max()
+        if off > TOLD_GAPS:
+            fault = f"has gaps of {gaps.min():.1f} to {gaps.max():.1f} mm between its slices"
+            raise InputError(path, fault, "a slice is absent or out of place: export all of them", code="geometry")
+        if off > EVEN_GAPS:
+            notes = (f"gaps of {gaps.min():.1f} to {gaps.max():.1f} mm between the slices are taken as even",)
+        aside = np.linalg.norm(places - places[0] - np.arange(len(stack))[:, None] * step, axis=1).max()
+        if aside > max(first.pixel_mm) + TOLD_GAPS * gaps.mean():
+            fault = f"has slices that lie up to {aside:.1f} mm beside one another"
+            raise InputError(path, fault, "export a stack of one field of view", code="geometry")
+    else:
+        step = _normal(first) * max(first.pixel_mm) * 5
+    affine = np.eye(4)
+    affine[:3, 0] = np.array(first.orientation[:3]) * first.pixel_mm[1]
+    affine[:3, 1] = np.array(first.orientation[3:]) * first.pixel_mm[0]
+    affine[:3, 2] = step
+    affine[:3, 3] = places[0]
+    affine[:2] *= -1
+    return affine, notes
+
+
+def _frames_of_each(path: Path, stack: Stack) -> tuple[list[list[DicomFrame]], tuple[str, ...]]:
+    """As many frames of every slice as most have. Those of other slices are the nearest in the cycle."""
+    counts = Counter(len(one.frames) for one in stack)
+    usual = max(counts, key=lambda count: (counts[count], count))
+    if len(counts) == 1:
+        return [one.frames for one in stack], ()
+    fewest = min(counts)
+    if fewest < LEAST_FRAMES * usual:
+        fault = f"has a slice of {fewest} frames, where the others have {usual}"
+        raise InputError(path, fault, "frames are absent: export all of them", code="frames")
+    whole = [one for one in stack if len(one.frames) == usual and one.times_ms]
+    step = np.median([np.median(np.diff(one.times_ms)) for one in whole]) if whole else None
+    chosen, absent, resampled = [], 0, 0
+    for one in stack:
+        if len(one.frames) == usual:
+            chosen.append(one.frames)
+            continue
+        phase, lacks = _phases(one, usual, step)
+        absent, resampled = absent + lacks, resampled + (not lacks)
+        away = np.abs(np.arange(usual)[:, None] / usual - phase)
+        nearest = np.minimum(away, 1 - away).argmin(axis=1)
+        chosen.append([one.frames[i] for i in nearest])
+    notes = ()
+    if absent:
+        notes += (f"frames of {absent} of {len(stack)} slices are absent: the nearest ones are repeated",)
+    if resampled:
+        notes += (
+            f"{resampled} of {len(stack)} slices have another number of frames: the nearest of {usual} are taken",
+        )
+    return chosen, notes
+
+
+def _phases(one: Slice, usual: int, step: float | None) -> tuple[np.ndarray, bool]:
+    """(frames,) share of the cycle in [0, 1), and whether frames are absent (else the slice was sampled otherwise)."""
+    count = len(one.frames)
+    if one.times_ms and step:
+        times = np.array(one.times_ms) - min(one.times_ms)
+        own = float(np.median(np.diff(one.times_ms)))
+        cycle = one.frames[0].cycle_ms
+        if cycle and times[-1] < cycle < times[-1] + 1.5 * own:
+            step = cycle / count  # the whole cycle was sampled, by another number of frames
+        elif count < usual and abs(own / step - 1) < SAME_STEP or count < usual and cycle and cycle > times[-1]:
+            return np.array(one.times_ms) / (cycle or usual * step), True
+        return times / (times[-1] + own), bool(count < usual and np.diff(times).max() > 1.5 * own)
+    places = [frame.temporal for frame in one.frames]
+    if None not in places and len(set(places)) == count and max(places) <= usual:
+        return (np.array(places) - 1) / usual, True
+    return np.arange(count) / count, False
+
+
+def _interval_s(stack: Stack, frames: int) -> float | None:
+    """Seconds from frame to frame, the mean of the slices: by trigger times, else by the cycle, else by repetition."""
+    of_slices = [
+        (one.times_ms[-1] - one.times_ms[0]) / (frames - 1)
+        for one in stack
+        if one.times_ms and len(one.frames) == frames
+    ]
+    cycles = [one.frames[0].cycle_ms / frames for one in stack if one.frames[0].cycle_ms]
+    repeats = [one.frames[0].repetition_ms for one in stack if one.frames[0].repetition_ms]
+    for ways in (of_slices, cycles, repeats):
+        if ways and CYCLE_S[0] < np.mean(ways) * MS * frames < CYCLE_S[1]:
+            return float(np.mean(ways) * MS)
+    return None
+
+
+def _voxels(path: Path, chosen: list[list[DicomFrame]]) -> np.ndarray:
+    """(column, row, slice, frame), whole numbers as stored, or float32 where they are rescaled."""
+    every = [frame for frames in chosen for frame in frames]
+    first = every[0].pixels
+    scaled = any((frame.slope, frame.intercept) != (1, 0) or frame.pixels.inverted for frame in every)
+    kinds = {frame.pixels.dtype for frame in every}
+    dtype = np.dtype(np.float32) if scaled else np.result_type(*kinds)
+    voxels = np.empty((len(chosen[0]), len(chosen), first.rows, first.columns), dtype)
+    for place, frames in enumerate(chosen):
+        for moment, frame in enumerate(frames):
+            values = frame.pixels.frame(path, frame.index)
+            if scaled:
+                sign = -1 if frame.pixels.inverted else 1
+                values = sign * (values * frame.slope + frame.intercept)
+            voxels[moment, place] = values
+    if voxels.min() == voxels.max():
+        raise InputError(path, "has one and the same value in every voxel", "export it again", code="flat")
+    return voxels.transpose(3, 2, 1, 0)
+
+
+def _long_axis(path: Path, planes: list[Slice], short: Stack | None) -> dict[str, CineStack]:
+    views: dict[str, CineStack] = {}
+    for plane in planes:
+        name = plane.frames[0].view or f"la_{len(views) + 1}"
+        views[name] = _cine(path, [plane])
+    return views
