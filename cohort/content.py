@@ -56,6 +56,13 @@ def content_hashes(paths: Sequence[str | Path], memory: Path | None = None) -> n
     return contents
 
 
+def join_memories(memory: Path, others: Iterable[Path]) -> None:
+    """Let a memory know what others know, so that no file is read again."""
+    known = np.concatenate([_remembered(one) for one in (memory, *others)])
+    _, first = np.unique(known["stamp"], return_index=True)
+    _remember(memory, known["stamp"][first], known["content"][first])
+
+
 def fingerprint(decides: dict, files: Iterable[tuple[str, str | Path | None]], memory: Path | None = None) -> str:
     """Twelve hexadecimal digits of all that decides an output: settings, code, and what the files hold.
 

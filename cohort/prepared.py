@@ -7,7 +7,7 @@ import os
 import re
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -37,7 +37,8 @@ from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
 from .table import write_table
 
 NO_LABELS = 255
-REMARKS = "remarks.jsonl"
+STATE, REMARKS = "state.npy", "remarks.jsonl"
+TO_DO, GOOD, BAD = range(3)  # the state of a row
 FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
 
@@ -132,16 +133,8 @@ def prepare_cohort(
         InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
             Or the arrays hold something else than was prepared.
     """
-    subjects = pairs(find_subjects(data))
-    if not subjects:
-        raise InputError(
-            data,
-            "no person has both an ECG and a short-axis MRI at the same visit",
-            f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
-            "writes a simulated cohort instead",
-        )
-    name = data.resolve().name
-    final = folder / f"{name}-{cohort_fingerprint(data, subjects, preparation, memory_of(folder, name))}"
+    subjects = complete_subjects(data)
+    final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
         with locked(final), private():
             if not final.exists():
@@ -157,6 +150,29 @@ def prepare_cohort(
     if cohort.too_few_to_split:
         print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
     return cohort
+
+
+def complete_subjects(data: Path) -> list[Subject]:
+    """Everybody in a folder with both modalities at one visit.
+
+    Raises:
+        InputError: there is nobody.
+    """
+    subjects = pairs(find_subjects(data))
+    if not subjects:
+        raise InputError(
+            data,
+            "no person has both an ECG and a short-axis MRI at the same visit",
+            f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
+            "writes a simulated cohort instead",
+        )
+    return subjects
+
+
+def folder_of(data: Path, subjects: list[Subject], folder: Path, preparation: Preparation) -> Path:
+    """Where the arrays of these subjects lie, or will."""
+    name = data.resolve().name
+    return folder / f"{name}-{cohort_fingerprint(data, subjects, preparation, memory_of(folder, name))}"
 
 
 def load_prepared(folder: Path) -> PreparedCohort:
@@ -177,33 +193,53 @@ def load_prepared(folder: Path) -> PreparedCohort:
 
 def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
     draft = draft_of(final)
-    shapes = array_shapes(len(subjects), preparation)
-    arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
-    state = _open(draft / "state.npy", (len(subjects),), np.uint8)  # 0 to do, 1 good, 2 bad
-    todo = [row for row in range(len(subjects)) if state[row] == 0]
+    read_rows(data, subjects, draft, preparation, quiet)
+    finish(data, subjects, draft, preparation)
+    draft.rename(final)
+
+
+def read_rows(data: Path, subjects: list[Subject], draft: Path, preparation: Preparation, quiet: bool) -> None:
+    """Read the subjects that a draft still lacks into its arrays, state.npy and REMARKS."""
+    arrays, state = open_draft(draft, len(subjects), preparation)
+    todo = [row for row in range(len(subjects)) if state[row] == TO_DO]
     bar = tqdm(total=len(subjects), initial=len(subjects) - len(todo), desc="reading the cohort", disable=quiet)
     for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo):
         for name, value in example.arrays.items():
             arrays[name][row] = value
         if example.remarks:
-            with (draft / REMARKS).open("a") as file:
-                file.write("\n" + json.dumps([row, example.code, example.remarks]))
-        state[row] = 1 if example.arrays else 2
+            add_remarks(draft, [(row, example.code, example.remarks)])
+        state[row] = GOOD if example.arrays else BAD
         bar.update()
     bar.close()
-    good = np.flatnonzero(np.asarray(state) == 1)
+    for array in (*arrays.values(), state):
+        array.flush()
+
+
+def open_draft(draft: Path, people: int, preparation: Preparation) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The arrays of a draft by name, and the state of every row: TO_DO, GOOD or BAD."""
+    shapes = array_shapes(people, preparation)
+    arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
+    return arrays, _open(draft / STATE, (people,), np.uint8)
+
+
+def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Preparation) -> None:
+    """Leave the good rows of a draft, all of which were read, and write what the arrays are.
+
+    Raises:
+        InputError: no subject can be read.
+    """
+    arrays, state = open_draft(draft, len(subjects), preparation)
+    good = np.flatnonzero(np.asarray(state) == GOOD)
     _write_remarks(draft, subjects, set(good.tolist()))
     if not len(good):
         raise InputError(data, f"none of {len(subjects)} subjects can be read", f"{draft / EXCLUDED} says why")
     for name, array in arrays.items():
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
-            array.flush()
             continue
         with whole_file(draft / f"{name}.npy") as unfinished:
             np.save(unfinished, array[good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
-    draft.rename(final)
 
 
 def draft_of(final: Path) -> Path:
@@ -219,7 +255,7 @@ def draft_of(final: Path) -> Path:
 
 def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None:
     """Write excluded.csv (why a subject is left out) and notes.csv (what had to be estimated). Print a summary."""
-    by_row = _remarks(draft)
+    by_row = read_remarks(draft)
     bad = [(subjects[row], code, remark) for row, (code, (remark, *_)) in by_row.items() if row not in good]
     write_excluded(draft, [Exclusion(subject.eid, subject.instance, *why) for subject, *why in bad])
     notes = [(subjects[row], remark) for row, (_, remarks) in by_row.items() for remark in remarks if row in good]
@@ -230,7 +266,13 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
         print(f"note: {count} of {len(subjects)}: {kind}")
 
 
-def _remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
+def add_remarks(draft: Path, remarks: Iterable[tuple[int, str, Sequence[str]]]) -> None:
+    """Append (row, code, remarks) to a draft's REMARKS."""
+    with (draft / REMARKS).open("a") as file:
+        file.writelines("\n" + json.dumps(remark) for remark in remarks)
+
+
+def read_remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
     """Row -> code and remarks, in order of the rows. A row read twice, after a kill, has the last ones."""
     by_row = {}
     path = draft / REMARKS
