@@ -19,15 +19,14 @@ from typing import Literal
 import tyro
 
 from cohort.errors import InputError, exit_code_of
+from cohort.places import CohortPlaces
 from evaluation.arms import CONTROLS, Control
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CohortPlaces):
     """Measure a pipeline on people it never saw."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None
@@ -90,7 +89,7 @@ def main() -> None:
         segmenter = open_segmenter(segmenter_folder, state.device)
         with state.main_process_first():
             whom = (split, config.subjects)
-            cohort, rows = people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
+            cohort, rows = people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)

@@ -34,7 +34,7 @@ def main() -> None:
     preparation = ECGToMRIPipeline.load(folder).preparation
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
-    cohort, extra = open_arrays(config.data, config.prepared, preparation, accelerator, config.more_ecgs)
+    cohort, extra = open_arrays(config.places, config.prepared, preparation, accelerator, config.more_ecgs)
     points = [curve_point(config, cohort, extra, people, accelerator) for people in config.sizes]
     if accelerator.is_main_process:
         print(f"ceiling and learning curve: {save_curve(folder, points)}")

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .content import fingerprint
+from .discovery import find_subjects
 from .disk import whole_file
 from .ecg import LEADS, read_ecg
 from .errors import InputError
@@ -18,6 +19,7 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
+from .places import CohortPlaces, as_places
 from .prepared import draft_of, in_processes, memory_of, source_files
 from .preprocessing import ecg_input
 from .private import private
@@ -25,7 +27,7 @@ from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
 from .study_tables import TABLES, StudyTables, read_tables
-from .subjects import Subject, find_subjects
+from .subjects import Subject
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
 
@@ -48,7 +50,9 @@ class ECGCohort:
     eid: np.ndarray
 
 
-def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False) -> ECGCohort:
+def prepare_ecgs(
+    data: Path | CohortPlaces, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False
+) -> ECGCohort:
     """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
     It is the ECG of the first such visit. The arrays go to a folder inside `folder`, which appears when whole and
@@ -61,9 +65,10 @@ def prepare_ecgs(data: Path, folder: Path, sampling_rate: int, duration_s: float
     Raises:
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
-    data, phenotypes_csv = Path(data), Path(data) / "phenotypes.csv"
+    places = as_places(data)
+    data, phenotypes_csv = places.data, places.data / "phenotypes.csv"
     tables = read_tables(data)
-    subjects = _first_measured(find_subjects(data), tables)
+    subjects = _first_measured(find_subjects(places), tables)
     if not subjects:
         raise InputError(
             phenotypes_csv,

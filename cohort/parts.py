@@ -13,6 +13,7 @@ import numpy as np
 from cohort.content import join_memories
 from cohort.errors import InputError
 from cohort.lock import locked
+from cohort.places import CohortPlaces, as_places
 from cohort.prepared import (
     ARRAYS,
     BAD,
@@ -67,7 +68,9 @@ class Part:
         return range((self.number - 1) * people // self.of, self.number * people // self.of)
 
 
-def prepare_part(data: Path, folder: Path, preparation: Preparation, part: Part, quiet: bool = False) -> Path:
+def prepare_part(
+    data: Path | CohortPlaces, folder: Path, preparation: Preparation, part: Part, quiet: bool = False
+) -> Path:
     """Read one share of a cohort; where it is finished, nothing is touched. An interrupted job continues.
 
     Only the share's own files are hashed. The result holds the rows of bad subjects too, which a join leaves out.
@@ -78,7 +81,8 @@ def prepare_part(data: Path, folder: Path, preparation: Preparation, part: Part,
     Raises:
         InputError: no subject is complete, or there are fewer subjects than jobs.
     """
-    subjects = _share(data, complete_subjects(data), part)
+    places = as_places(data)
+    data, subjects = places.data, _share(places.data, complete_subjects(places), part)
     final = _folder_of_part(data, subjects, folder, preparation, part)
     if not final.exists():
         with locked(final), private():
@@ -90,7 +94,7 @@ def prepare_part(data: Path, folder: Path, preparation: Preparation, part: Part,
     return final
 
 
-def join_parts(data: Path, folder: Path, preparation: Preparation, parts: int) -> Path:
+def join_parts(data: Path | CohortPlaces, folder: Path, preparation: Preparation, parts: int) -> Path:
     """Join the shares of all jobs to the folder that `prepare_cohort` would have written, byte for byte.
 
     The shares stay; delete them when the cohort is there.
@@ -101,7 +105,8 @@ def join_parts(data: Path, folder: Path, preparation: Preparation, parts: int) -
     Raises:
         InputError: a share is absent, of other files or settings, or damaged; or no subject can be read.
     """
-    subjects = complete_subjects(data)
+    places = as_places(data)
+    data, subjects = places.data, complete_subjects(places)
     found = {
         part: _folder_of_part(data, _share(data, subjects, part), folder, preparation, part) for part in _all(parts)
     }

@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, fingerprint
 from .cores import available_cores
+from .dicom_files import dicom_paths
+from .discovery import IMAGE_ENDINGS, find_subjects
 from .disk import PARTIAL, remove_unfinished, whole_file
 from .ecg import read_ecg
 from .errors import InputError
@@ -26,14 +28,16 @@ from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person
+from .person_number import write_names
 from .phenotypes import PHENOTYPES, phenotypes_of
+from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, read_tables
-from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
+from .subjects import Subject, pairs, split_of, too_few_to_split
 from .table import write_table
 
 NO_LABELS = 255
@@ -120,20 +124,26 @@ class Example:
 
 
 def prepare_cohort(
-    data: Path, folder: Path, preparation: Preparation, max_bad_fraction: float = 0.2, quiet: bool = False
+    data: Path | CohortPlaces,
+    folder: Path,
+    preparation: Preparation,
+    max_bad_fraction: float = 0.2,
+    quiet: bool = False,
 ) -> PreparedCohort:
     """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
     The arrays go to a folder inside `folder`, which appears when whole and which only its owner may open. Its name is
     a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
     is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
-    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark.
+    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Where people are called by names,
+    `names.csv` says who has which number.
 
     Raises:
         InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
             Or the arrays hold something else than was prepared.
     """
-    subjects = complete_subjects(data)
+    places = as_places(data)
+    subjects, data = complete_subjects(places), places.data
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
         with locked(final), private():
@@ -152,8 +162,8 @@ def prepare_cohort(
     return cohort
 
 
-def complete_subjects(data: Path) -> list[Subject]:
-    """Everybody in a folder with both modalities at one visit.
+def complete_subjects(data: CohortPlaces) -> list[Subject]:
+    """Everybody in a cohort with both modalities at one visit.
 
     Raises:
         InputError: there is nobody.
@@ -163,7 +173,7 @@ def complete_subjects(data: Path) -> list[Subject]:
         raise InputError(
             data,
             "no person has both an ECG and a short-axis MRI at the same visit",
-            f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
+            f"`python -m cohort.report --data {data.data}` says who lacks what; `python make_phantom.py --output UKBB` "
             "writes a simulated cohort instead",
         )
     return subjects
@@ -231,6 +241,7 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
     arrays, state = open_draft(draft, len(subjects), preparation)
     good = np.flatnonzero(np.asarray(state) == GOOD)
     _write_remarks(draft, subjects, set(good.tolist()))
+    write_names(draft, {subject.eid: subject.name for subject in subjects if subject.name})
     if not len(good):
         raise InputError(data, f"none of {len(subjects)} subjects can be read", f"{draft / EXCLUDED} says why")
     for name, array in arrays.items():
@@ -389,4 +400,11 @@ def source_files(subject: Subject) -> Iterator[tuple[str, str | Path]]:
     if subject.ecg:
         reader = os.path.splitext(subject.ecg)[1].lower()  # noqa: PTH122 (as in cohort.content)
         yield from ((f"{whose}_{reader}", path) for path in files_of_ecg(subject.ecg))
-    yield from ((f"{whose}_{use}", path) for use, path in enumerate(subject.images.files) if path)
+    for use, path in enumerate(subject.images.files):
+        if path:
+            yield from ((f"{whose}_{use}", file) for file in _files_of_image(path))
+
+
+def _files_of_image(path: str | Path) -> Sequence[str | Path]:
+    """The file itself, or all files of a folder of DICOM files."""
+    return [path] if str(path).lower().endswith(IMAGE_ENDINGS) or not Path(path).is_dir() else dicom_paths(path)

@@ -111,18 +111,19 @@ class InputTable:
         return int(number[1])
 
 
-def read_table(path: Path, units: Mapping[str, str], required: tuple[str, ...]) -> InputTable:
-    """Read a table whose rows are keyed by eid and, perhaps, instance.
+def read_table(path: Path, units: Mapping[str, str], required: tuple[str, ...], key: str = "eid") -> InputTable:
+    """Read a table whose rows are keyed by eid, or another column, and perhaps by instance.
 
     Args:
         units: the columns that may be there, each with its unit (`cohort.column_names.known_spellings`).
         required: those that must be there.
+        key: the column that says whose a row is.
 
     Raises:
         InputError: no such file, or no CSV. A required column is absent, or one occurs twice. A row has more or fewer
             cells than the header. It never quotes a cell.
     """
-    units = KEY | dict(units)
+    units = {key: "", "instance": ""} | dict(units)
     spellings = known_spellings(units)
     lines = list(io.StringIO(_decoded(path, read_limited(path)), newline=""))
     begin, delimiters = _before_header(lines)
@@ -130,7 +131,7 @@ def read_table(path: Path, units: Mapping[str, str], required: tuple[str, ...]) 
     (_, header), *records = _records(path, lines[begin:], begin, delimiter)
     header = header[: _filled(header)]
     names = [spellings.get(plain(cell)) for cell in header]
-    _check_header(path, names, ("eid", *required), tuple(units))
+    _check_header(path, names, (key, *required), tuple(units))
     rows = [(number, _row(path, number, cells, names)) for number, cells in records if any(cells)]
     if rows and _says_units(rows[0][1], units):
         del rows[0]

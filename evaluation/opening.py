@@ -7,6 +7,7 @@ import torch
 
 from cohort.errors import InputError
 from cohort.leakage import made_by_other_code
+from cohort.places import CohortPlaces
 from cohort.prepared import PreparedCohort, prepare_cohort
 from models.segmenter import Segmenter
 from sampling.pipeline import ECGToMRIPipeline, load_part
@@ -39,7 +40,7 @@ def open_segmenter(folder: Path, device: torch.device) -> Segmenter:
 
 
 def people_to_measure(
-    data: Path, prepared: Path, pipeline: ECGToMRIPipeline, folder: Path, split: str, most: int
+    data: Path | CohortPlaces, prepared: Path, pipeline: ECGToMRIPipeline, folder: Path, split: str, most: int
 ) -> tuple[PreparedCohort, np.ndarray]:
     """The prepared cohort, and the rows of at most so many people of it whom the pipeline never saw.
 

@@ -6,6 +6,7 @@ from accelerate import Accelerator
 
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.leakage import require_separate_splits
+from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
 
 from .options import CohortOptions
@@ -16,11 +17,11 @@ def open_cohort(
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """The cohort of the options, read once by one process; `extra_ecgs` as in `open_arrays`."""
     preparation = Preparation(options.geometry, options.sampling_rate)
-    return open_arrays(options.data, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction)
+    return open_arrays(options.places, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction)
 
 
 def open_arrays(
-    data: Path,
+    data: Path | CohortPlaces,
     prepared: Path,
     preparation: Preparation,
     accelerator: Accelerator,

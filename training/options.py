@@ -5,16 +5,15 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from cohort.heart_grid import GridGeometry
+from cohort.places import CohortPlaces
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True)
-class CohortOptions:
+class CohortOptions(CohortPlaces):
     """Which cohort to learn from, and how it is laid down as arrays."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/."""
     output: Path = Path("runs")
     """The run's folder."""
     prepared: Path = Path("runs/prepared")
@@ -58,7 +57,7 @@ class DiffusionOptions(CohortOptions):
     """How the whole pipeline is trained."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "output", "prepared", "max_bad_fraction", "log_with"),
+        *("data", "ecg_dir", "mri_dir", "output", "prepared", "max_bad_fraction", "log_with"),
         *("autoencoder", "segmenter"),
     )
 
@@ -90,15 +89,15 @@ class DiffusionOptions(CohortOptions):
 
 
 @dataclass(frozen=True)
-class DistillationOptions:
-    """How a pipeline is distilled."""
+class DistillationOptions(CohortPlaces):
+    """How a pipeline is distilled, on the cohort that taught the teacher."""
 
-    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "log_with")  # when a run goes on
+    MAY_CHANGE: ClassVar = (  # when a run goes on
+        *("data", "ecg_dir", "mri_dir", "output", "pipeline", "prepared", "log_with"),
+    )
 
     pipeline: Path = Path("runs/diffusion/pipeline")
     """The teacher's folder."""
-    data: Path = Path("UKBB")
-    """The folder the teacher was trained on."""
     output: Path = Path("runs/distilled")
     """The run's folder; the student's pipeline is its pipeline/."""
     prepared: Path = Path("runs/prepared")
@@ -126,11 +125,9 @@ class DistillationOptions:
 
 
 @dataclass(frozen=True)
-class CeilingOptions:
-    """How the ceiling's learning curve is measured."""
+class CeilingOptions(CohortPlaces):
+    """How the ceiling's learning curve is measured, on the cohort that taught the pipeline."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/: the cohort the pipeline was trained on."""
     pipeline: Path | None = None
     """A trained pipeline; the newest one under runs/ if not given."""
     more_ecgs: Path | None = None

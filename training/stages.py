@@ -9,6 +9,7 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from cohort.ecg_cohort import ECGCohort
+from cohort.pairs_table import PAIRS
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -226,9 +227,14 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
 
 
 def taught_by(options: DiffusionOptions) -> str:
-    """SIMULATED where every cohort it learns from is a phantom's, which holds a cohort.json; else REAL."""
+    """SIMULATED where every cohort it learns from is a phantom's, which holds a cohort.json; else REAL.
+
+    Folders of ECGs or of MRIs that lie elsewhere, and files that pairs.csv names, may be anybody's: REAL.
+    """
     folders = [folder for folder in (options.data, options.more_ecgs) if folder]
-    return SIMULATED if all((folder / "cohort.json").exists() for folder in folders) else REAL
+    elsewhere = options.ecg_dir or options.mri_dir or any((folder / PAIRS).exists() for folder in folders)
+    all_phantoms = all((folder / "cohort.json").exists() for folder in folders)
+    return SIMULATED if all_phantoms and not elsewhere else REAL
 
 
 def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cohort.discovery import find_subjects, scan
 from cohort.errors import InputError
 from cohort.finding import Finding
-from cohort.subjects import complete, find_subjects, pairs, scan, split_of
+from cohort.subjects import complete, pairs, split_of
 
 FIRST = 9_000_001
 

@@ -5,7 +5,6 @@ The patient in them has the name and the number of `tests.corpora.case`, which n
 
 import io
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRLittleEndian
 
 from tests.corpora.case import CANARY, CANARY_PID
 
@@ -68,9 +67,7 @@ def true_affine(normal: np.ndarray = TOWARDS_APEX, gap_mm: float = GAP_MM) -> np
 def images(values: np.ndarray | None = None, **changes: object) -> list[Image]:
     """Every frame of every slice, in order; `changes` in each."""
     values = true_values() if values is None else values
-    return [
-        Image(values[s, t], s, t).but(**changes) for s in range(values.shape[0]) for t in range(values.shape[1])
-    ]
+    return [Image(values[s, t], s, t).but(**changes) for s in range(values.shape[0]) for t in range(values.shape[1])]
 
 
 def numbers(values: Iterable[float]) -> list[str]:
