@@ -26,7 +26,8 @@ def folder_entries(folder: str, above: tuple[str, ...], passed: PassedOver, root
     """Entries in no order, without hidden ones. Links that lead nowhere or back, and specials, are passed over.
 
     Args:
-        above: the folders on the way here, this one included. A link to one of them would lead in a circle.
+        above: the folders on the way here, this one included. A link to one of them, or to what holds
+            them, would lead in a circle.
         passed: what is passed over is counted there, by its path below `root`.
 
     Raises:
@@ -60,4 +61,6 @@ def _followed(entry: os.DirEntry, above: tuple[str, ...]) -> tuple[bool, str]:
         return False, ""
     if not stat.S_ISDIR(about.st_mode):
         return False, SPECIAL
-    return True, CIRCLE if any(Path(entry.path).samefile(folder) for folder in above) else ""
+    target = Path(entry.path)
+    holds_us = Path(above[-1]).resolve().is_relative_to(target.resolve())
+    return True, CIRCLE if holds_us or any(target.samefile(folder) for folder in above) else ""

@@ -26,6 +26,7 @@ from tqdm import tqdm
 from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
+from cohort.dicom_stack import FEWEST_FRAMES
 from cohort.disk import remove_unfinished, write_json
 from cohort.errors import InputError
 from cohort.person import PERSON_COLUMNS
@@ -44,6 +45,7 @@ from phantom.scanner import scan
 VERSION = 1  # of the phantom: a change of what is drawn or rendered makes another cohort
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
+UK_BIOBANK_FRAMES = 50  # of a cine
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ def _check_options(plan: CohortPlan, processes: int | None) -> None:
     ranges = (
         ("--subjects", plan.subjects, 1, MOST_SUBJECTS),
         ("--seed", plan.seed, 0, 2**63 - 1),
-        ("--frames", plan.frames, 2, MOST_FRAMES),
+        ("--frames", plan.frames, FEWEST_FRAMES if plan.dicom else 2, MOST_FRAMES),
         ("--processes", processes or 1, 1, 1024),
     )
     for option, value, low, high in ranges:

@@ -19,7 +19,7 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
     """The real heart on the grid, (slices, phases, height, width) in [0, 1].
 
     Args:
-        mri: a short-axis cine (NIfTI, or a DICOM zip), or a folder in UKBB's layout: the data folder, its NIFTI, or a person's folder in that.
+        mri: a short-axis cine (NIfTI, or a DICOM zip), or a folder: of the data, its NIFTI, or a person's in that.
         name: of the patient. The MRI of the same eid and instance is taken; a cine whose name says none, for anybody.
 
     Returns:

@@ -89,19 +89,6 @@ def test_of_two_mris_the_fuller_one_is_taken_and_of_equals_the_first_name(tmp_pa
     assert chosen == {FIRST: Path(f"{FIRST}_20209_2_0/sa.nii.gz"), FIRST + 2: Path(f"{FIRST + 2}_2/sa.nii.gz")}
 
 
-def test_strays_are_counted_links_are_not_followed_and_other_fields_are_ignored(tmp_path):
-    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml", "ecg/notes.txt", "ecg/..xml", "ecg/-rf", f"ecg/{FIRST}_20205_2.xml")
-    touch(tmp_path, f"ecg/0{FIRST}_20205_2_0.xml", f"ecg/{FIRST}_6025_2_0.xml".replace("6025", "06025"))
-    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml\n", "ecg/" + "9" * 200 + ".xml", "ecg/.DS_Store")
-    touch(tmp_path, f"NIFTI/{FIRST}_20208_2_0.nii.gz", f"NIFTI/{FIRST}_20204_2_0/la.nii.gz", "NIFTI/results.csv")
-    touch(tmp_path / "elsewhere", "sa.nii.gz")
-    (tmp_path / "NIFTI" / str(FIRST)).symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "ecg" / f"{FIRST + 1}_20205_2_0.xml").symlink_to(tmp_path / "ecg" / f"{FIRST}_20205_2_0.xml")
-    found = scan(tmp_path)
-    assert [subject.missing for subject in found.subjects] == [(Finding("visit_no_mri", "no short-axis MRI"),)]
-    assert found.strays == 9
-
-
 @pytest.mark.parametrize("content", [None, (), ("ecg/readme.txt",)])
 def test_an_empty_or_missing_folder_says_what_to_put_where(tmp_path, content):
     root = tmp_path / "UKBB"

@@ -11,14 +11,17 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian
 
+from cohort.cine import CineStack
+from cohort.discovery import find_subjects
 from cohort.errors import InputError
+from cohort.heart_grid import cine_grid, read_heart, read_stacks
 from phantom.cohort_folders import zip_path
 from phantom.cohort_writer import CohortPlan, write_cohort
 from phantom.dicom_zip import write_dicom_zip
 from phantom.heart import draw_heart
 from phantom.scanner import scan
 
-PLAN = CohortPlan(seed=6, subjects=2, frames=3, dicom=True)
+PLAN = CohortPlan(seed=6, subjects=2, frames=4, dicom=True)
 
 
 def contents(folder):
@@ -42,14 +45,14 @@ def frames(written):
 
 @pytest.fixture(scope="module")
 def drawn():
-    return scan(draw_heart(6, 0), [0.0, 1 / 3, 2 / 3])
+    return scan(draw_heart(6, 0), [0.0, 0.25, 0.5, 0.75])
 
 
 def test_every_voxel_and_its_place_are_kept(frames, drawn):
     slices, times = drawn.voxels.shape[2], sorted({time for _, time in frames})
-    assert len(frames) == slices * 3
+    assert len(frames) == slices * 4
     cycle_ms = 60_000 / draw_heart(6, 0).heart_rate_bpm
-    np.testing.assert_allclose(times, [0, cycle_ms / 3, 2 * cycle_ms / 3], rtol=1e-9)
+    np.testing.assert_allclose(times, [0, cycle_ms / 4, cycle_ms / 2, 3 * cycle_ms / 4], rtol=1e-9)
     for z in range(slices):
         for t, time in enumerate(times):
             file = frames[f"CINE_segmented_SAX_b{z + 1}", time]
@@ -70,7 +73,7 @@ def test_a_file_is_plain_and_names_nobody(frames):
         assert not (file.PatientName or file.PatientID or file.PatientBirthDate or file.PatientSex or file.StudyDate)
     assert len({file.SOPInstanceUID for file in frames.values()}) == len(frames)
     by_series = {file.SeriesInstanceUID: file.SeriesDescription for file in frames.values()}
-    assert len(by_series) == len(set(by_series.values())) == len(frames) // 3
+    assert len(by_series) == len(set(by_series.values())) == len(frames) // 4
 
 
 def test_the_manifest_lists_every_file_and_its_dates_hold_a_comma(written):
@@ -93,13 +96,13 @@ def test_there_is_one_zip_a_person_and_no_label_map(written):
 
 
 def test_the_bytes_depend_on_nothing_but_the_subject(written, tmp_path):
-    write_cohort(tmp_path, CohortPlan(seed=6, subjects=3, frames=3, dicom=True), processes=2)
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=3, frames=4, dicom=True), processes=2)
     few, many = contents(written), contents(tmp_path)
     assert all(many[name] == few[name] for name in few if name.startswith(("ecg", "NIFTI")))
 
 
 def test_the_platform_shards_by_the_first_two_digits(written, tmp_path):
-    plan = CohortPlan(seed=6, subjects=1, frames=3, dicom=True, platform=True)
+    plan = CohortPlan(seed=6, subjects=1, frames=4, dicom=True, platform=True)
     write_cohort(tmp_path, plan, processes=1)
     there = contents(tmp_path)
     assert {name for name in there if name.startswith("Bulk")} == {
@@ -118,12 +121,30 @@ def test_what_cannot_be_is_refused(tmp_path, written):
     with pytest.raises(InputError, match="add --dicom"):
         write_cohort(tmp_path / "a", CohortPlan(seed=6, subjects=1, platform=True))
     with pytest.raises(InputError, match="has dicom True, not False"):
-        write_cohort(written, CohortPlan(seed=6, subjects=2, frames=3))
+        write_cohort(written, CohortPlan(seed=6, subjects=2, frames=4))
+    with pytest.raises(InputError, match="2 is out of range; give 4 to 100"):  # fewer are no cine to any reader
+        write_cohort(tmp_path / "b", CohortPlan(seed=6, subjects=1, dicom=True))
     for value in (-1, 65_536):
         voxels = np.full((2, 2, 1, 1), value, np.int32)
         with pytest.raises(ValueError, match="0 to 65_535"):
             write_dicom_zip(tmp_path / "x.zip", 9_000_001, voxels, np.eye(4), [0.0], 1000.0)
     assert not (tmp_path / "x.zip").exists()
+
+
+def test_from_phantom_to_zip_to_grid_is_from_phantom_to_grid(written, drawn):
+    """As a training would: found by its name, read from the zip, put onto the grid."""
+    subject, _ = find_subjects(written)
+    assert subject.images.dicom and not subject.missing
+    (cine,), (labels,) = read_stacks(subject)
+    assert labels is None
+    np.testing.assert_array_equal(cine.voxels, drawn.voxels)
+    np.testing.assert_allclose(cine.affine, drawn.affine, atol=1e-6)
+    interval_s = 60 / draw_heart(6, 0).heart_rate_bpm / 4
+    assert cine.frame_interval_s == pytest.approx(interval_s, rel=1e-6)
+    grid, expected = read_heart(subject), cine_grid(CineStack(drawn.voxels, drawn.affine, interval_s))
+    np.testing.assert_allclose(grid.affine, expected.affine, atol=1e-6)
+    np.testing.assert_allclose(grid.voxels, expected.voxels, atol=1e-5)
+    assert grid.notes == expected.notes
 
 
 def test_a_cohort_older_than_the_options_goes_on(tmp_path):
