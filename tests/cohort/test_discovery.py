@@ -1,4 +1,4 @@
-"""Files are found wherever they lie, by their names; what is passed over is counted by kind, also where nothing is found."""
+"""Files are found wherever they lie, by their names; what is passed over is counted by kind."""
 
 import os
 from pathlib import Path
