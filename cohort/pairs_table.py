@@ -35,8 +35,8 @@ def read_pairs(data: Path) -> list[Pair]:
     Its columns are ecg and mri (paths below `data`), person, and perhaps instance.
 
     Raises:
-        InputError: as `read_table`; a row without a person or without both files; a file that is not there; a visit
-            that occurs twice; or a file of two people. It names row and column.
+        InputError: as `read_table`; or a row without a person or without both files. Also where a file is not there or
+            is of two people, or a visit occurs twice. It names row and column.
     """
     path = Path(data) / PAIRS
     if not path.exists():

@@ -113,10 +113,9 @@ def test_where_nothing_is_found_what_is_there_is_told(tmp_path):
     touch(tmp_path, *(f"ecg/scan{i}.scp2" for i in range(12)), "NIFTI/brain.nii.gz")
     with pytest.raises(InputError) as refusal:
         find_subjects(tmp_path)
-    assert (
-        "holds no ECG and no MRI; passed over: 12 .scp2 files such as scan0.scp2, scan1.scp2, scan10.scp2; "
-        "1 .nii.gz files of other names such as brain.nii.gz; put ECGs in"
-    ) in str(refusal.value)
+    text = str(refusal.value)
+    assert "holds no ECG and no MRI; passed over: 12 .scp2 files such as scan0.scp2, scan1.scp2, scan10.scp2;" in text
+    assert "; 1 .nii.gz files of other names such as brain.nii.gz; put ECGs in" in text
 
 
 def test_what_lies_in_a_persons_folder_without_an_mri_is_told_and_beside_one_it_is_not(tmp_path):

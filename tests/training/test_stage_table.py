@@ -68,3 +68,7 @@ def test_a_pipeline_is_taught_by_simulated_people_where_all_its_cohorts_are_phan
         (real, phantom, "real"),
     ):
         assert taught_by(DiffusionOptions(data=data, more_ecgs=more)) == expected
+    for elsewhere in ({"ecg_dir": tmp_path}, {"mri_dir": tmp_path}):  # whose files lie there, nobody knows
+        assert taught_by(DiffusionOptions(data=phantom, **elsewhere)) == "real"
+    (phantom / "pairs.csv").touch()
+    assert taught_by(DiffusionOptions(data=phantom)) == "real"
