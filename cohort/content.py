@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cohort.dicom_files import dicom_paths
 from cohort.disk import whole_file
 from cohort.ecg_formats import HEADER_SUFFIXES
 from cohort.errors import InputError
@@ -104,6 +105,14 @@ def files_of_ecg(path: str | Path) -> list[str | Path]:
     segments = [header for header in segments if header.is_file()]
     of_segments = [file for header in segments for file in _named_in(header) if file.is_file()]
     return [path, *signals, *segments, *of_segments]
+
+
+def files_of_image(path: str | Path) -> list[str | Path]:
+    """The file of an image; of a folder of DICOM files, all that are read from it. None where it cannot be listed."""
+    try:
+        return [*dicom_paths(path)] if os.path.isdir(path) else [path]  # noqa: PTH112 (as above)
+    except OSError:
+        return []
 
 
 def _named_in(header: Path) -> list[Path]:

@@ -61,6 +61,27 @@ def is_dicom(content: bytes) -> bool:
     )
 
 
+def holds_dicom(path: Path) -> bool:
+    """Whether a file begins as a zip or a DICOM object does, or a folder holds a DICOM object.
+
+    Raises:
+        InputError: there is no such path, or it is closed to us.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return any(is_dicom(_beginning(file)) for file in dicom_paths(path))
+        start = _beginning(path) if path.is_file() else b""
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return start.startswith((ZIP_START, ZIP_END)) or is_dicom(start)
+
+
+def _beginning(path: str | Path) -> bytes:
+    with open(path, "rb") as file:  # noqa: PTH123 (thousands of them)
+        return file.read(PREAMBLE + 5)
+
+
 def dicom_paths(folder: str | Path) -> list[str]:
     """Regular files of a folder and of DEEPEST folders below it, in order of their names, hidden ones left out.
 
@@ -120,8 +141,8 @@ def _contents_of_folder(folder: Path) -> Iterator[bytes]:
     _check_size(folder, len(paths), sum(os.stat(path).st_size for path in paths))  # noqa: PTH116 (thousands of them)
     for path in paths:
         with open(path, "rb") as file:  # noqa: PTH123 (as above)
-            content = file.read(PREAMBLE + 4)
-            if not is_dicom(content.ljust(PREAMBLE + 5)):
+            content = file.read(PREAMBLE + 5)
+            if not is_dicom(content):
                 continue  # a table, a note, or another zip: left unread
             yield content + file.read()
 

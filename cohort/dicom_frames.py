@@ -40,10 +40,13 @@ READ = [
     *(SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, SPACING, ALLOCATED, STORED, HIGH, SIGNED, INTERCEPT, SLOPE),
     *(SHARED, PER_FRAME, PIXELS),
 ]
+MR_IMAGES = (b"1.2.840.10008.5.1.4.1.1.4", b"1.2.840.10008.5.1.4.1.1.4.1")
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 PLAIN = b"1.2.840.10008.1.2.1".ljust(len(DEFLATED), b"\0")
 META_LENGTH = b"\x02\x00\x00\x00UL\x04\x00"  # the first element after the preamble: how long the header is
 LARGEST_OBJECT = 1 << 30  # bytes, inflated
+LARGEST_UNASKED_BYTES = 64 << 20  # beyond it, a deflated object must not inflate further than images do
+LARGEST_RATIO = 100  # as in cohort.dicom_files
 UNIT_TOLERANCE = 1e-2  # of the length and of the right angle of direction cosines
 LARGEST_MM = 1e4  # a position beyond it, or a pixel of a hundredth of it, is no patient's
 LARGEST_SCALE = 1e9
@@ -53,6 +56,7 @@ NO_MAGNITUDE = {
 }
 VIEW_WORD = re.compile(rb"(?<![0-9A-Za-z])([234])[ _-]?ch", re.IGNORECASE)
 WORDS = (  # of a series' description -> what the series is, in our words; nothing else of a description is kept
+    (re.compile(rb"inline.?vf", re.IGNORECASE), "images with drawn contours"),
     (re.compile(rb"tag|spamm|csnap|grid", re.IGNORECASE), "tagged images"),
     (re.compile(rb"flow|phase.?contrast|(?<![a-z])pc(?![a-z])|venc|veloc", re.IGNORECASE), "flow images"),
     (re.compile(rb"molli|t1.?map|t2.?map|t2.?star|t2\*|mapping", re.IGNORECASE), "T1 or T2 maps"),
@@ -70,6 +74,7 @@ class DicomFrame:
         series: (series, acquisition) for grouping. taken: when, as text that sorts in time; "" where unknown.
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
+        derived: whether it was computed from other images, as a scanner's own analysis is.
         view: "2ch", "3ch" or "4ch" where its series says so, else "".
         orientation: (6,) direction cosines of a row and of a column, LPS. position: (3,) LPS mm of its first pixel.
         pixel_mm: from row to row and from column to column.
@@ -85,6 +90,7 @@ class DicomFrame:
     taken: str
     series_number: int | None
     kind: str
+    derived: bool
     view: str
     orientation: tuple[float, ...]
     position: tuple[float, ...]
@@ -115,14 +121,20 @@ def read_frames(source: object, content: bytes) -> list[DicomFrame] | str:
     content = _inflated(source, content)
     try:
         dataset = dcmread(io.BytesIO(content), force=True, specific_tags=READ)
-    except Exception as error:  # pydicom lets through whatever its parts raise on damaged bytes
-        raise InputError(source, "holds a damaged DICOM file", COPY_AGAIN, code="damaged") from error
+    except Exception:  # pydicom lets through whatever its parts raise on damaged bytes, with values in their words
+        raise InputError(source, "holds a damaged DICOM file", COPY_AGAIN, code="damaged") from None
     try:
         return _frames(source, dataset)
     except InputError:
         raise
-    except Exception as error:  # as above: values are converted when they are asked for
-        raise InputError(source, "holds a DICOM file of damaged values", COPY_AGAIN, code="damaged") from error
+    except Exception:  # as above: values are converted when they are asked for
+        raise InputError(source, "holds a DICOM file of damaged values", COPY_AGAIN, code="damaged") from None
+
+
+def forget() -> None:
+    """Empty the memory of texts read so far: a series' description may hold a name."""
+    for remembering in (_kind, _position, _pixel_mm, _orientation):
+        remembering.cache_clear()
 
 
 def _inflated(source: object, content: bytes) -> bytes:
@@ -135,16 +147,18 @@ def _inflated(source: object, content: bytes) -> bytes:
     end = 144 + int.from_bytes(content[140:144], "little")
     stream = isal_zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        data = stream.decompress(content[end:], LARGEST_OBJECT)
+        data = stream.decompress(content[end:], max(LARGEST_UNASKED_BYTES, LARGEST_RATIO * len(content)))
     except isal_zlib.error as error:
         raise InputError(source, "holds a damaged deflated file", COPY_AGAIN, code="damaged") from error
     if not stream.eof:
-        raise InputError(source, "holds a truncated deflated file", COPY_AGAIN, code="truncated")
+        raise InputError(source, "holds a deflated file that is truncated or a bomb", COPY_AGAIN, code="truncated")
     return content[:at] + PLAIN + content[at + len(DEFLATED) : end] + data
 
 
 def _frames(source: object, dataset: Dataset) -> list[DicomFrame] | str:
-    if PIXELS not in dataset or not _text(dataset, ROWS):
+    if PIXELS not in dataset or ROWS not in dataset:
+        if _text(dataset, CLASS) in (*MR_IMAGES, b""):  # pydicom says nothing of a file that ends within its header
+            raise InputError(source, "holds an image without pixels", COPY_AGAIN, code="truncated")
         return "files without an image"
     modality = _text(dataset, MODALITY)
     if modality not in (b"MR", b""):
@@ -188,6 +202,7 @@ def _series_of(source: object, dataset: Dataset) -> dict:
         "taken": next(taken, b"").decode("latin-1"),
         "series_number": _index(source, dataset, SERIES_NUMBER),
         "kind": _kind(_text(dataset, TYPE), _text(dataset, COMPONENT), description),
+        "derived": _text(dataset, TYPE).upper().startswith(b"DERIVED"),
         "view": f"{view[1].decode()}ch" if view else "",
     }
 
@@ -295,7 +310,7 @@ def _as_text(value: object) -> bytes:
 
 
 def _text(dataset: Dataset, tag: int) -> bytes:
-    """A value as it is stored, unpadded; b"" where there is none. To convert every value would take most of the time."""
+    """A value as it is stored, unpadded; b"" where there is none. Converting each would take most of the time."""
     element = dataset.get_item(tag)
     return b"" if element is None else _as_text(element.value)
 

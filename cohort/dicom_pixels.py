@@ -4,6 +4,7 @@ import struct
 from dataclasses import dataclass
 
 import numpy as np
+from pydicom.encaps import get_frame
 from pydicom.pixels import get_decoder
 from pydicom.uid import UID
 
@@ -18,7 +19,7 @@ NATIVE = {  # transfer syntax -> byte order of the pixels
 CODECS = "pylibjpeg, pylibjpeg-libjpeg and pylibjpeg-openjpeg"
 LARGEST_SIDE = 4096  # pixels; no heart MRI has a quarter of it
 GREY = ("MONOCHROME2", "MONOCHROME1")
-RLE = "1.2.840.10008.1.2.5"
+JPEG, RLE = "1.2.840.10008.1.2.4.", "1.2.840.10008.1.2.5"
 COPY_AGAIN = "copy or download it again"
 SOI, SOC, SIZ = b"\xff\xd8", b"\xff\x4f", b"\xff\x51"  # how a JPEG and a JPEG 2000 begin; the size in the latter
 START_OF_FRAME = {*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC}  # JPEG's markers with the size; F7 is JPEG-LS
@@ -82,15 +83,18 @@ class PixelData:
     def _decoded(self, source: object, index: int) -> np.ndarray:
         syntax = UID(self.syntax)
         try:
-            decoder = get_decoder(syntax)
-        except NotImplementedError as error:
+            decoder = get_decoder(syntax) if self.syntax == RLE or self.syntax.startswith(JPEG) else None
+        except NotImplementedError:
+            decoder = None
+        if decoder is None:
             fault = "holds images of an unknown transfer syntax"
-            raise InputError(source, fault, "export it as uncompressed DICOM", code="format") from error
+            raise InputError(source, fault, "export it as uncompressed DICOM", code="format")
         if not decoder.is_available:
             fault = f"is compressed as {syntax.name}, which nothing installed can read"
             raise InputError(source, fault, f"pip install {CODECS}", code="format")
-        self._check_compressed(source)
         try:
+            coded = get_frame(self.content, index, number_of_frames=self.frames)
+            self._check_compressed(source, coded)
             values, _ = decoder.as_array(
                 self.content,
                 index=index,
@@ -105,17 +109,19 @@ class PixelData:
                 pixel_representation=int(self.signed),
                 pixel_keyword="PixelData",
             )
-        except Exception as error:  # the codecs raise whatever they like, with the content in their words
-            raise InputError(source, "holds a damaged compressed image", COPY_AGAIN, code="damaged") from error
+        except InputError:
+            raise
+        except Exception:  # the codecs raise whatever they like
+            raise InputError(source, "holds a damaged compressed image", COPY_AGAIN, code="damaged") from None
         if values.shape != (self.rows, self.columns) or values.dtype.itemsize * 8 != self.allocated:
             raise InputError(source, "holds a compressed image of another size", COPY_AGAIN, code="damaged")
         return np.ascontiguousarray(values)
 
-    def _check_compressed(self, source: object) -> None:
+    def _check_compressed(self, source: object, coded: bytes) -> None:
         """Refuse an image whose own header says another size than the object: a decoder would allocate that."""
         if self.syntax == RLE:
             return
-        sizes = {size for size in _coded_sizes(self.content) if size != (self.rows, self.columns)}
+        sizes = {size for size in _coded_sizes(coded) if size != (self.rows, self.columns)}
         if sizes:
             raise InputError(source, "holds a compressed image of another size", COPY_AGAIN, code="damaged")
 
@@ -134,7 +140,7 @@ class PixelData:
 
 
 def _coded_sizes(content: bytes) -> list[tuple[int, int]]:
-    """(rows, columns) that the first compressed image in encapsulated pixels says."""
+    """(rows, columns) that a compressed image says; empty where it says none."""
     starts = [at for at in (content.find(SOI, 0, SEARCHED), content.find(SOC + SIZ, 0, SEARCHED)) if at >= 0]
     if not starts:
         return []

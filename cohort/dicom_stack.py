@@ -17,7 +17,7 @@ import numpy as np
 
 from cohort.cine import TOWARDS_APEX, CineStack
 from cohort.dicom_files import dicom_objects
-from cohort.dicom_frames import DicomFrame, read_frames
+from cohort.dicom_frames import DicomFrame, forget, read_frames
 from cohort.errors import InputError
 
 FEWEST_SLICES = 5
@@ -30,6 +30,7 @@ EVEN_GAPS, TOLD_GAPS = 0.02, 0.1  # the largest difference of a gap from the mea
 LEAST_FRAMES = 0.5  # of a slice, against the number of the other slices
 SAME_STEP = 0.1  # between the frame intervals of two slices, relative: one sampling, so frames are absent
 CYCLE_S = (0.25, 3.0)  # a heart's, which number of frames times interval must give
+LOUD = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg")  # loggers
 LAST_TOLD = 5  # kinds of series that an error names
 MS = 1e-3
 RAS = np.array([-1.0, -1.0, 1.0])  # from DICOM's LPS
@@ -66,7 +67,7 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
     path = Path(path)
     with _silent():
         frames, others = _read_all(path)
-        stacks, planes = _stacks_and_planes(path, frames)
+        stacks, planes = _stacks_and_planes(frames)
         chosen, notes = _short_axis(path, stacks)
         if chosen is None and not planes:
             raise _nothing(path, frames, stacks, others)
@@ -94,16 +95,19 @@ def read_short_axis(path: Path) -> CineStack:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without pydicom's warnings: they quote what files hold, and our errors say what matters."""
-    log = logging.getLogger("pydicom")
-    level = log.level
-    log.setLevel(logging.CRITICAL + 1)
+    """Without the warnings of pydicom and its codecs, which quote what files hold; our errors say what matters."""
+    logs = [logging.getLogger(name) for name in LOUD]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)
+        forget()
 
 
 def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
@@ -120,20 +124,30 @@ def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
     return list(frames.values()), others
 
 
-@dataclass(slots=True)
-class Slice:
-    """One slice position: its cine, in order of time."""
+@dataclass(slots=True, eq=False)
+class Cine:
+    """Frames of one place in order of time, and their trigger times; None where they have none.
 
-    depth: float
+    `ordered` is False where nothing says the order.
+    """
+
     frames: list[DicomFrame]
-    times_ms: list[float] | None
-    repeats: int = 0  # how many other cines were taken there
+    times_ms: list[float] | None = None
+    ordered: bool = True
+
+
+@dataclass(slots=True, eq=False)
+class Slice(Cine):
+    """One slice position and its cine. `repeats`: how many other cines were taken there."""
+
+    depth: float = 0.0
+    repeats: int = 0
 
 
 Stack = list[Slice]
 
 
-def _stacks_and_planes(path: Path, frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[Slice]]:
+def _stacks_and_planes(frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[Slice]]:
     """Stacks of at least FEWEST_SLICES cines, and the cines that belong to none."""
     parallel: dict[tuple, list[DicomFrame]] = defaultdict(list)
     turns: list[np.ndarray] = []
@@ -148,12 +162,32 @@ def _stacks_and_planes(path: Path, frames: Iterable[DicomFrame]) -> tuple[list[S
         parallel[(turn, pixels.rows, pixels.columns, *np.round(frame.pixel_mm, 3))].append(frame)
     stacks, planes = [], []
     for group in parallel.values():
-        slices = _slices(path, group)
+        slices = _slices(group)
         if len(slices) >= FEWEST_SLICES:
-            stacks.append(slices)
+            stacks.append(slices if _is_even(slices) else _last_stack(group) or slices)
         else:
             planes += slices
     return stacks, planes
+
+
+def _is_even(stack: Stack) -> bool:
+    gaps = np.diff([one.depth for one in stack])
+    return bool(np.abs(gaps / gaps.mean() - 1).max() <= TOLD_GAPS)
+
+
+def _last_stack(frames: list[DicomFrame]) -> Stack | None:
+    """The last whole stack among parallel images, where a series each holds one: the patient moved in between."""
+    series: dict[bytes, list[DicomFrame]] = defaultdict(list)
+    for frame in frames:
+        series[frame.series].append(frame)
+    stacks = [stack for stack in map(_slices, series.values()) if len(stack) >= FEWEST_SLICES and _is_even(stack)]
+    if not stacks:
+        return None
+    whole = [Cine([frame for one in stack for frame in one.frames]) for stack in stacks]
+    last = stacks[whole.index(_last(whole))]
+    for one in last:
+        one.repeats += len(stacks) - 1
+    return last
 
 
 def _turn(orientation: tuple[float, ...], turns: list[np.ndarray]) -> int:
@@ -170,55 +204,47 @@ def _normal(frame: DicomFrame) -> np.ndarray:
     return np.cross(frame.orientation[:3], frame.orientation[3:])
 
 
-def _slices(path: Path, frames: list[DicomFrame]) -> Stack:
+def _slices(frames: list[DicomFrame]) -> Stack:
     """The cines of parallel images, in order along the normal; one a position, the last that was taken there."""
     depths = np.array([frame.position for frame in frames]) @ _normal(frames[0])
     order = np.argsort(depths, kind="stable")
     ends = np.flatnonzero(np.diff(depths[order]) > SAME_PLACE_MM) + 1
     places = [[frames[i] for i in place] for place in np.split(order, ends)]
-    cines = [
-        (float(depths[place].mean()), _cines(path, at)) for place, at in zip(np.split(order, ends), places, strict=True)
-    ]
-    counts = Counter(len(cine[0]) for _, here in cines for cine in here)
+    cines = [_cines(at) for at in places]
+    counts = Counter(len(cine.frames) for here in cines for cine in here)
     if not counts:
         return []
     usual = max(counts, key=lambda count: (counts[count], count))
     slices = []
-    for depth, here in cines:
-        whole = [cine for cine in here if len(cine[0]) >= LEAST_FRAMES * usual]
-        if whole or here:
-            frames_here, times = _last(whole or here)
-            slices.append(Slice(depth, frames_here, times, len(here) - 1))
+    for depth, here in zip((float(depths[place].mean()) for place in np.split(order, ends)), cines, strict=True):
+        if here:
+            whole = [cine for cine in here if len(cine.frames) >= LEAST_FRAMES * usual] or here
+            whole = [cine for cine in whole if not cine.frames[0].derived] or whole
+            last = _last(whole)
+            slices.append(Slice(last.frames, last.times_ms, last.ordered, depth, len(whole) - 1))
     return slices
 
 
-Timed = tuple[list[DicomFrame], list[float] | None]
-
-
-def _cines(path: Path, frames: list[DicomFrame]) -> list[Timed]:
-    """The cines of one position, each in order of time. A series is one; or an acquisition, where it repeats times."""
+def _cines(frames: list[DicomFrame]) -> list[Cine]:
+    """The cines of one position. A series is one; or an acquisition, where the series repeats times."""
     series: dict[bytes, list[DicomFrame]] = defaultdict(list)
     for frame in frames:
         series[frame.series].append(frame)
     cines = []
     for one in series.values():
-        ordered = _in_time(one)
-        if ordered is not None:
-            cines.append(ordered)
+        whole = _in_time(one)
+        if whole.ordered:
+            cines.append(whole)
             continue
         parts: dict[int | None, list[DicomFrame]] = defaultdict(list)
         for frame in one:
             parts[frame.acquisition].append(frame)
-        timed = [_in_time(part) for part in parts.values()]
-        if None in timed:
-            fault = "holds images of one place whose order in time nothing says"
-            raise InputError(path, fault, "export it again with trigger times or instance numbers", code="frames")
-        cines += timed
-    return [cine for cine in cines if len(cine[0]) >= FEWEST_FRAMES]
+        cines += [_in_time(part) for part in parts.values()]
+    return [cine for cine in cines if len(cine.frames) >= FEWEST_FRAMES]
 
 
-def _in_time(frames: list[DicomFrame]) -> Timed | None:
-    """Frames by trigger time, else by temporal position, else by instance number; None where none tells them apart."""
+def _in_time(frames: list[DicomFrame]) -> Cine:
+    """Frames by trigger time, else by temporal position, else by instance number, whichever tells all of them apart."""
     ways: tuple[Callable[[DicomFrame], float | None], ...] = (
         lambda frame: frame.trigger_ms,
         lambda frame: frame.temporal,
@@ -227,17 +253,16 @@ def _in_time(frames: list[DicomFrame]) -> Timed | None:
     for number, way in enumerate(ways):
         times = [way(frame) for frame in frames]
         if None not in times and len(set(times)) == len(times):
-            order = np.argsort(times)
-            return [frames[i] for i in order], sorted(times) if number == 0 else None
-    return None
+            return Cine([frames[i] for i in np.argsort(times)], sorted(times) if number == 0 else None)
+    return Cine(frames, ordered=False)
 
 
-def _last(cines: Sequence[Timed]) -> Timed:
+def _last(cines: Sequence[Cine]) -> Cine:
     """The one that was taken last: by its times, else by the number of its series, else the last in the input."""
-    taken = [max(frame.taken for frame in cine[0]) for cine in cines]
+    taken = [max(frame.taken for frame in cine.frames) for cine in cines]
     if all(taken) and len(set(taken)) == len(taken):
-        return cines[int(np.argmax([sorted(taken).index(one) for one in taken]))]
-    numbers = [cine[0][0].series_number for cine in cines]
+        return cines[taken.index(max(taken))]
+    numbers = [cine.frames[0].series_number for cine in cines]
     if None not in numbers:
         return max(zip(numbers, range(len(cines)), cines, strict=True), key=lambda one: one[:2])[2]
     return cines[-1]
@@ -280,6 +305,9 @@ def _nothing(path: Path, frames: list[DicomFrame], stacks: list[Stack], others: 
 
 def _cine(path: Path, stack: Stack) -> CineStack:
     """A stack as voxels from base to apex, with its affine."""
+    if not all(one.ordered for one in stack):
+        fault = "holds images of one place whose order in time nothing says"
+        raise InputError(path, fault, "export it again with trigger times or instance numbers", code="frames")
     first = stack[0].frames[0]
     if _normal(first) * RAS @ TOWARDS_APEX < 0:
         stack = stack[::-1]

@@ -16,10 +16,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .content import files_of_ecg, fingerprint
+from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
-from .dicom_files import dicom_paths
-from .discovery import IMAGE_ENDINGS, find_subjects
+from .discovery import find_subjects
 from .disk import PARTIAL, remove_unfinished, whole_file
 from .ecg import read_ecg
 from .errors import InputError
@@ -400,11 +399,6 @@ def source_files(subject: Subject) -> Iterator[tuple[str, str | Path]]:
     if subject.ecg:
         reader = os.path.splitext(subject.ecg)[1].lower()  # noqa: PTH122 (as in cohort.content)
         yield from ((f"{whose}_{reader}", path) for path in files_of_ecg(subject.ecg))
-    for use, path in enumerate(subject.images.files):
-        if path:
-            yield from ((f"{whose}_{use}", file) for file in _files_of_image(path))
-
-
-def _files_of_image(path: str | Path) -> Sequence[str | Path]:
-    """The file itself, or all files of a folder of DICOM files."""
-    return [path] if str(path).lower().endswith(IMAGE_ENDINGS) or not Path(path).is_dir() else dicom_paths(path)
+    for use, image in enumerate(subject.images.files):
+        if image:
+            yield from ((f"{whose}_{use}", path) for path in files_of_image(image))

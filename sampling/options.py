@@ -24,7 +24,7 @@ class SampleOptions:
     samples: int = 4
     """Hearts per ECG."""
     mri: Path | None = None
-    """The real heart (a short-axis NIfTI, or a folder in a UKBB layout), drawn above the generated ones."""
+    """The real heart (a short-axis NIfTI, DICOM zip or folder, or a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
     """A persons.csv (eid, sex, age, height_cm, weight_kg). Its row of this visit comes before the ECG file."""
     guidance_scale: float | None = None

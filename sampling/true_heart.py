@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from cohort.cine import read_nifti
+from cohort.dicom_files import holds_dicom
 from cohort.dicom_stack import read_short_axis
-from cohort.discovery import ZIP, find_subjects
+from cohort.discovery import find_subjects
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, cine_grid, read_heart
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Subject
@@ -19,7 +20,8 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
     """The real heart on the grid, (slices, phases, height, width) in [0, 1].
 
     Args:
-        mri: a short-axis cine (NIfTI, or a DICOM zip), or a folder: of the data, its NIFTI, or a person's in that.
+        mri: a short-axis cine as NIfTI, or as a zip or folder of DICOM files. Or a folder in UKBB's layout: the data
+            folder, its NIFTI, or a person's folder in that.
         name: of the patient. The MRI of the same eid and instance is taken; a cine whose name says none, for anybody.
 
     Returns:
@@ -30,16 +32,16 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
     """
     bulk = BULK_NAME.fullmatch(name)
     visit = (int(bulk[1]), int(bulk[3])) if bulk else None
-    if mri.is_file():
-        own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii").removesuffix(ZIP))
+    if not mri.exists():
+        raise InputError(mri, "does not exist", "give a short-axis NIfTI, a DICOM zip or a data folder with --mri")
+    subjects = _subjects_with_mri(mri.resolve()) if mri.is_dir() else {}
+    if not subjects and (mri.is_file() or holds_dicom(mri)):
+        own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip"))
         if own and visit and own != visit:
             return None
-        cine = read_short_axis(mri) if mri.suffix.lower() == ZIP else read_nifti(mri)
+        cine = read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)
         return cine_grid(cine, geometry=geometry, source=str(mri)).voxels
-    if not mri.is_dir():
-        raise InputError(mri, "does not exist", "give a short-axis NIfTI or a data folder with --mri")
-    subject = _subjects_with_mri(mri.resolve()).get(visit)
-    return read_heart(subject, geometry).voxels if subject else None
+    return read_heart(subjects[visit], geometry).voxels if visit in subjects else None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""A small beating stack as DICOM: one object a frame, as UK Biobank hands them out, and every part of it can be changed.
+"""A small beating stack as DICOM: one object a frame, as UK Biobank has it, and every part of it can be changed.
 
 The patient in them has the name and the number of `tests.corpora.case`, which nothing may repeat.
 """
@@ -137,7 +137,9 @@ def zipped(files: Iterable[bytes], method: int = zipfile.ZIP_DEFLATED, **more: b
     return file.getvalue()
 
 
-def enhanced(values: np.ndarray, change: Callable[[Dataset], None] = lambda made: None) -> bytes:
+def enhanced(
+    values: np.ndarray, change: Callable[[Dataset], None] = lambda made: None, syntax: str = ExplicitVRLittleEndian
+) -> bytes:
     """All slices and frames as one enhanced object."""
     made = dataset(images(values)[0])
     made.SOPClassUID, made.NumberOfFrames = ENHANCED_MR, values.shape[0] * values.shape[1]
@@ -158,7 +160,7 @@ def enhanced(values: np.ndarray, change: Callable[[Dataset], None] = lambda made
             groups.append(group)
     made.PerFrameFunctionalGroupsSequence = Sequence(groups)
     change(made)
-    return written(made)
+    return written(made, syntax)
 
 
 def _item(**values: object) -> Dataset:
