@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import tyro
 
 import training.launcher  # noqa: F401  remembers who started us
-from cohort.errors import InputError, exit_code_of
-from training.options import DistillationOptions
+from cohort.errors import InputError, exit_code_of, require_within
+from training.options import LEARNING_RATES, DistillationOptions
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ def main() -> None:
     for option in ("steps", "pairs", "optimiser_steps", "hearts_per_batch"):
         if getattr(config, option) < 1:
             raise InputError(f"--{option.replace('_', '-')}", "is below 1", "give at least 1")
+    require_within("--learning-rate", config.learning_rate, *LEARNING_RATES)
+    require_within("--condition-dropout", config.condition_dropout, 0, 1)
     from sampling.pipeline import ECGToMRIPipeline
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_arrays
@@ -34,7 +36,7 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     teacher = ECGToMRIPipeline.load(config.pipeline).to(accelerator.device)
-    cohort, _ = open_arrays(config.places, config.prepared, teacher.preparation, accelerator)
+    cohort, _ = open_arrays(config.places, config.prepared, teacher.preparation, accelerator, exclude=config.exclude)
     distil(checked(config, teacher, cohort), teacher, cohort, accelerator)
     accelerator.end_training()
 

@@ -27,6 +27,8 @@ from evaluation.arms import CONTROLS, Control
 class Config(CohortPlaces):
     """Measure a pipeline on people it never saw."""
 
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None
@@ -34,7 +36,7 @@ class Config(CohortPlaces):
     training_data: Path | None = None
     """The folder the pipeline was trained on, for mean heart, nearest ECG and memorisation; `--data` if not given."""
     segmenter: Path | None = None
-    """A trained segmenter, if not the one in the pipeline's folder."""
+    """A trained segmenter, if not the one in the pipeline's folder, or else the released one."""
     prepared: Path = Path("runs/prepared")
     """Where cohorts are laid down as arrays, once. Measurements of single people are kept beside the arrays."""
     group_readable: bool = False
@@ -70,10 +72,10 @@ def main() -> None:
     if config.calibrate and config.split != "validation":
         raise InputError("--calibrate", "is for validation people only", "add --split validation")
     from cohort.private import let_the_group_read
+    from evaluation import opening
     from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
-    from evaluation.opening import UNSEEN, open_pipeline, open_segmenter, open_training_people, people_to_measure
     from evaluation.record import record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
@@ -84,12 +86,13 @@ def main() -> None:
     state = started_state()
     seconds = {}
     with timed(seconds, "all"):
-        pipeline, folder = open_pipeline(config.pipeline, config.scheduler, state.device)
-        segmenter_folder, split = config.segmenter or folder / "segmenter", config.split or UNSEEN
-        segmenter = open_segmenter(segmenter_folder, state.device)
+        pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
+        segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
+        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
         with state.main_process_first():
-            whom = (split, config.subjects)
-            cohort, rows = people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
+            whom = (split, config.subjects, config.exclude)
+            cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
+            cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
@@ -108,10 +111,11 @@ def main() -> None:
         if config.group_readable:
             let_the_group_read(cohort.folder)
         if config.calibrate:
-            return calibrate(folder, study.measurements(work / "generated").phenotypes, study.truth)
+            samples = study.measurements(work / "generated").phenotypes
+            return calibrate(folder, samples, study.truth, record["weights_sha256"])
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = open_training_people(study, config.training_data, config.prepared)
+            training = opening.open_training_people(study, config.training_data, config.prepared, *told)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

@@ -3,7 +3,8 @@
     python sample.py --ecg path.xml
     accelerate launch sample.py --ecg UKBB/ecg --mri UKBB/NIFTI
 
-Formats: UK Biobank / GE CardioSoft XML, GE MUSE XML, WFDB (.hea), .npy or .csv with --sampling-rate.
+Formats: XML (UK Biobank / GE CardioSoft, GE MUSE, Philips, Mortara, HL7 aECG), DICOM, SCP-ECG, EDF, ISHNE, WFDB.
+.npy and .csv need --sampling-rate.
 """
 
 import sys
@@ -28,11 +29,12 @@ def main() -> None:
     config.require_sound()
     from cohort.pseudonym import Naming, read_key
     from sampling.imports import lean_imports
-    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files
+    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files, stated_person, without_withdrawn_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     with naming.hiding():
-        files = ecg_files(config.ecg, naming)
+        stated_person(config)  # refuses before anything is loaded
+        files = without_withdrawn_files(ecg_files(config.ecg, naming), config.exclude)
         alone = len(files) == 1
         with lean_imports():
             from accelerate.utils import gather_object
@@ -62,7 +64,8 @@ def main() -> None:
             # A file alone is looked at before anything is written.
             first = list(sampler.read_all(mine, tally)) if alone else []
             hidden = alone or not state.is_main_process
-            with kept_apart(config.output, state), tqdm(mine, desc="ECGs", disable=hidden) as bar:
+            apart, whole = kept_apart(config.output, state), tally.withdrawn_when_interrupted()
+            with apart, whole, tqdm(mine, desc="ECGs", disable=hidden) as bar:
                 patients = first if alone else sampler.read_all(bar, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     if drawn.phenotypes:

@@ -5,7 +5,8 @@
 Trains what is missing first: the autoencoder (runs/autoencoder) and, where there are label maps, the segmenter that
 measures hearts (runs/segmenter). Then come the ceiling, which regresses phenotypes from ECG and person, and the
 regression of the heart code, which begins with the ceiling's weights. The prior over heart codes and the denoiser are
-last. Result: runs/diffusion/pipeline.
+last. Result: runs/diffusion/pipeline. A finished training is left as it is. With more steps it goes on: the learning
+rate is then that of the longer run, from the next step on. The pipeline before is kept beside the new one.
 """
 
 import sys
@@ -29,18 +30,15 @@ class Config(DiffusionOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_cohort
-    from training.pipeline_folder import save_pipeline
-    from training.stages import STAGES, Training, with_lengths
+    from training.pipeline_folder import learn_pipeline
+    from training.stages import Training, with_lengths
 
     accelerator = start_accelerator(config.log_with)
     config = with_lengths(config, accelerator.device.type)
-    job = Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs))
-    for learn in STAGES.values():
-        learn(job)
-    if accelerator.is_main_process:
-        print(f"pipeline: {save_pipeline(job)}\nsamples during training: {config.output / 'samples'}")
+    learn_pipeline(Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs)))
     accelerator.end_training()
 
 

@@ -30,13 +30,14 @@ class Config(CohortOptions):
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     from training.accelerator import start_accelerator
-    from training.cohort_arrays import open_cohort
+    from training.cohort_arrays import open_cohort, taught_by
     from training.segmenter import learn_segmenter, segmenter_recipe
 
     accelerator = start_accelerator(config.log_with)
     cohort, _ = open_cohort(config, accelerator)
     recipe = segmenter_recipe(config.steps, config.learning_rate)
-    learn_segmenter(cohort, config.output, recipe, accelerator, config.seed, config.batch_size)
+    whose = taught_by(config.data)
+    learn_segmenter(cohort, config.output, recipe, accelerator, config.seed, config.batch_size, whose)
     accelerator.end_training()
 
 

@@ -23,7 +23,7 @@ def opened(folder: Path) -> tuple[PreparedCohort, np.ndarray]:
     Raises:
         InputError: there are no latents.
     """
-    latents = sorted(folder.glob("latents-*.npy"), key=lambda path: path.stat().st_mtime)
+    latents = sorted(folder.glob("latents-*/latents.npy"), key=lambda path: path.stat().st_mtime)
     if not latents:
         raise InputError(folder, "holds no latents", "train a pipeline on it first")
     return load_prepared(folder), np.load(latents[-1], mmap_mode="r")

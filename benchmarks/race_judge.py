@@ -15,11 +15,11 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from evaluation.agreement import information_kept_of_many
 from evaluation.ceiling import predict_phenotypes
-from evaluation.measuring import measured_phenotypes
-from evaluation.segmentation import SliceSegmenter, segment
 from models.segmenter import Segmenter
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import Patient, prepared_patients
 from sampling.pipeline import load_part
+from sampling.segmentation import SliceSegmenter, segment
 
 RACED = ("LVEDV", "LVM")
 KEPT_GOAL = 0.5

@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from cohort.disk import whole_file
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
-from evaluation.measuring import measured_phenotypes
-from evaluation.segmentation import segment
 from models.segmenter import Segmenter
 from sampling.inputs import ecg_files
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import patient_batch, read_patient
 from sampling.pipeline import ECGToMRIPipeline, load_part, sample_generator, weights_sha256
 from sampling.schedulers import make_scheduler
+from sampling.segmentation import segment
 from sampling.true_heart import find_true_heart
 
 SCHEDULERS = {

@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from cohort.device_xml import positive_number_at, text_at
-from cohort.disk import whole_file
+from cohort.disk import write_bytes
 from cohort.errors import InputError
 from cohort.finding import Finding
 from cohort.leads import ECG, LEADS, Recording, check_length, name_channels
@@ -226,8 +226,7 @@ def write_cardiosoft(
         lines += _vector_loop_lines(median_counts, measurements)
     strip = _block_lines(_device_counts(ecg.signal), ecg.sampling_rate, "\t\t")
     lines += ["\t<StripData>", *strip, "\t</StripData>", "</CardiologyXML>", ""]
-    with whole_file(Path(path)) as unfinished:
-        unfinished.write_bytes("\r\n".join(lines).encode("iso-8859-1"))
+    write_bytes(Path(path), "\r\n".join(lines).encode("iso-8859-1"))
 
 
 def _device_counts(millivolts: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Whether prepared arrays still hold what was written, read whole.
+"""Whether prepared arrays, and the latents beside them, still hold what was written, read whole.
 
     python -m cohort.check_prepared runs/prepared
 
@@ -20,7 +20,7 @@ def main(folder: tyro.conf.Positional[Path] = Path("runs/prepared")) -> None:
     Args:
         folder: of one cohort, or of several.
     """
-    cohorts = sorted(path.parent for path in (*folder.glob(ABOUT), *folder.glob(f"*/{ABOUT}")))
+    cohorts = sorted(path.parent for path in folder.rglob(ABOUT))
     if not cohorts:
         raise InputError(folder, "holds no prepared cohort", "name the folder given with --prepared")
     for cohort in cohorts:

@@ -1,6 +1,7 @@
 """Short-axis cine MRI and its label maps: one NIfTI reader, one writer."""
 
 import gzip
+import io
 import math
 import os
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import nibabel as nib
 import numpy as np
 from isal import igzip, isal_zlib  # Intel's inflate: the same bytes and CRC check in a third of the time
 
-from cohort.disk import whole_file
+from cohort.disk import write_bytes
 from cohort.errors import InputError
 from cohort.input_file import unreadable
 
@@ -171,13 +172,15 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     image.header.set_xyzt_units("mm", "sec")
     if not still:
         _put_frame_interval(image.header, stack.frame_interval_s)
-    zipped = path.name.endswith(".gz")
-    with (
-        whole_file(path) as unfinished,
-        unfinished.open("wb") as raw,
-        gzip.GzipFile("", "wb", 1, raw, mtime=0) if zipped else raw as stream,
-    ):
-        stream.write(image.to_bytes())
+    write_bytes(path, _zipped(image.to_bytes()) if path.name.endswith(".gz") else image.to_bytes())
+
+
+def _zipped(content: bytes) -> bytes:
+    """As gzip, without a name and a time: the same voxels are the same bytes."""
+    zipped = io.BytesIO()
+    with gzip.GzipFile("", "wb", 1, zipped, mtime=0) as stream:
+        stream.write(content)
+    return zipped.getvalue()
 
 
 def _put_frame_interval(header: nib.Nifti1Header, seconds: float | None) -> None:
@@ -284,7 +287,9 @@ def _scaled(path: Path, voxels: np.ndarray, header: nib.Nifti1Header) -> np.ndar
 
 def _as_image(path: Path, voxels: np.ndarray) -> np.ndarray:
     lowest, highest = voxels.min(), voxels.max()
-    if not (np.isfinite(lowest) and np.isfinite(highest)):
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(np.float32(lowest)) and np.isfinite(np.float32(highest))  # all is computed in 32 bits
+    if not finite:
         raise InputError(path, "has voxels that are not finite numbers", EXPORT_AGAIN, code="samples")
     if lowest == highest:
         raise InputError(path, "has one and the same value in every voxel", EXPORT_AGAIN, code="flat")

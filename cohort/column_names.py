@@ -8,6 +8,10 @@ from collections.abc import Iterable, Mapping
 ALIASES = {  # another study's name -> ours
     "gender": "sex",
     "visit": "instance",
+    "participanteid": "eid",  # UK Biobank's research platform
+    "feid": "eid",  # UK Biobank for R
+    "neid": "eid",  # and for Stata
+    "stem": "file",
 }
 UNIT_WORDS = {
     "years": ("years", "year", "y"),

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from cohort.dicom_files import dicom_paths
-from cohort.disk import whole_file
+from cohort.disk import write_array
 from cohort.ecg_formats import HEADER_SUFFIXES
 from cohort.errors import InputError
 from cohort.private import private
@@ -70,13 +70,14 @@ def fingerprint(decides: dict, files: Iterable[tuple[str, str | Path | None]], m
     Args:
         decides: as JSON can hold it.
         files: (what the file is for, path). Its place and its name do not count. None and absent files count as none.
+            A file that is there and cannot be read, as a broken link, counts as such.
         memory: as of `content_hashes`.
     """
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode())
     used = [(use, path) for use, path in files if path]
     contents = content_hashes([path for _, path in used], memory)
-    for (use, _), content in zip(used, contents, strict=True):
-        if content.item() != NOTHING:
+    for (use, path), content in zip(used, contents, strict=True):
+        if content.item() != NOTHING or os.path.lexists(path):
             digest.update(use.encode() + b"\0" + content.item())
     return digest.hexdigest()[:12]
 
@@ -183,7 +184,7 @@ def _remember(memory: Path, stamps: np.ndarray, contents: np.ndarray) -> None:
     kept = kept[(stamps != 0) & (contents != np.void(NOTHING))]
     try:
         memory.parent.mkdir(parents=True, exist_ok=True)
-        with private(), whole_file(memory) as unfinished, unfinished.open("wb") as file:
-            np.save(file, np.sort(kept, order="stamp"))
+        with private():
+            write_array(memory, np.sort(kept, order="stamp"))
     except (OSError, InputError):
         return

@@ -35,6 +35,7 @@ from cohort.subjects import (
     FOLDER_NAME,
     LONG_AXIS_FIELD,
     MRI_FIELD,
+    NOBODY,
     ShortAxis,
     Subject,
     Visit,
@@ -83,7 +84,7 @@ def scan(data: Path | CohortPlaces) -> Scan:
     """
     places = as_places(data)
     if not places.data.is_dir() and not (places.ecg_dir and places.mri_dir):
-        raise InputError(places.data, "is not a folder", _what_to_put(places.data))
+        raise InputError(places.data, "is not a folder", _what_to_put(places.data), code=NOBODY)
     pairs = read_pairs(places.data)
     found = _Found({file for pair in pairs for file in (pair.ecg, pair.mri) if file})
     roots = places.roots
@@ -95,7 +96,7 @@ def scan(data: Path | CohortPlaces) -> Scan:
     subjects = found.subjects(places.data)
     if not subjects:
         told = "; passed over: " + "; ".join(found.passed.lines) if found.passed.count else ""
-        raise InputError(places, f"holds no ECG and no MRI{told}", _what_to_put(places.data))
+        raise InputError(places, f"holds no ECG and no MRI{told}", _what_to_put(places.data), code=NOBODY)
     return Scan(subjects, found.passed)
 
 
@@ -242,7 +243,7 @@ class _Found:
     def _pass_over(self, place: _Place, entry: FolderEntry) -> None:
         """Count a file whose name says nothing, unless it may be an ECG of a person with a name, or is a cohort's."""
         stem, ending = _parts(entry.name)
-        if place.root.ecgs and ending in (*COHORT_SUFFIXES, *COHORT_SIDECARS):
+        if place.root.ecgs and (place.root.own or not place.name) and ending in (*COHORT_SUFFIXES, *COHORT_SIDECARS):
             self.loose_ecgs.append((stem, entry.path, place.shown(entry.path)))
         elif place.name or place.root.own or ending not in NOTES:
             self.passed.add(kind_of_file(entry.name, KNOWN_ENDINGS), place.shown(entry.path))

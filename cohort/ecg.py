@@ -8,7 +8,8 @@ from cohort.cardiosoft import read_cardiosoft, write_cardiosoft
 from cohort.device_xml import parse_xml
 from cohort.ecg_formats import SIDECARS, reader_of
 from cohort.errors import InputError
-from cohort.foreign_formats import refuse_foreign, refuse_text, refused_root
+from cohort.exchanged_ecg import EXCHANGED, read_exchanged
+from cohort.foreign_formats import ROOTS, refuse_text, refused, refused_root, signature_of
 from cohort.leads import ECG, LEADS, Recording, twelve_leads
 from cohort.muse import read_muse
 from cohort.plain_array import read_array
@@ -22,7 +23,8 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
 
     Args:
         path: a file of one of these formats (`cohort.ecg_formats`):
-            XML: CardioSoft (UK Biobank field 20205) or GE MUSE. The root element tells which.
+            XML: CardioSoft (UK Biobank field 20205), GE MUSE, HL7 aECG, Philips or Mortara. The root element tells.
+            DICOM waveform, SCP-ECG, EDF, ISHNE: the first bytes tell (`cohort.exchanged_ecg`).
             WFDB: the header of a record, or a signal file beside it.
             .npy, .csv: numbers in mV, (12, T) or (T, 12), in LEADS order. A .csv may have a header of lead names, in
             any order, and with their units.
@@ -35,15 +37,7 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
         InputError: whatever is wrong with the file. It never quotes a patient.
     """
     path = Path(path)
-    if path.suffix.lower() not in SIDECARS:  # the signals of a record may begin with any bytes
-        refuse_foreign(path)
-    match reader_of(path.suffix):
-        case "xml":
-            recording = _read_xml(path)
-        case "wfdb":
-            recording = read_wfdb(path, sampling_rate)
-        case "array":
-            recording = read_array(path, sampling_rate)
+    recording = _read(path, sampling_rate)
     if sampling_rate is not None and not np.isclose(sampling_rate, recording.sampling_rate, equal_nan=True):
         raise InputError(
             path,
@@ -58,6 +52,21 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
     return ecg
 
 
+def _read(path: Path, sampling_rate: float | None) -> Recording:
+    if path.suffix.lower() not in SIDECARS:  # the signals of a record may begin with any bytes
+        signature = signature_of(path)
+        if signature and signature.name in EXCHANGED:
+            return read_exchanged(path, signature.name)
+        if signature:
+            raise refused(path, signature)
+    match reader_of(path.suffix):
+        case "wfdb":
+            return read_wfdb(path, sampling_rate)
+        case "array":
+            return read_array(path, sampling_rate)
+    return _read_xml(path)
+
+
 def _read_xml(path: Path) -> Recording:
     refuse_text(path)
     root = parse_xml(path)
@@ -66,4 +75,6 @@ def _read_xml(path: Path) -> Recording:
             return read_cardiosoft(path, root)
         case "RestingECG":
             return read_muse(path, root)
+    if (name := ROOTS.get(root.tag.lower())) in EXCHANGED:
+        return read_exchanged(path, name, root)
     raise refused_root(path, root.tag)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from .content import fingerprint
 from .discovery import find_subjects
-from .disk import whole_file
+from .disk import array_bytes, new_array, write_array, writing
 from .ecg import LEADS, read_ecg
 from .errors import InputError
 from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
@@ -26,8 +26,9 @@ from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
-from .study_tables import TABLES, StudyTables, read_tables
+from .study_tables import TABLES, StudyTables, phenotype_values, read_tables
 from .subjects import Subject
+from .withdrawal import withdrawn_eids, without_withdrawn
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
 
@@ -51,7 +52,12 @@ class ECGCohort:
 
 
 def prepare_ecgs(
-    data: Path | CohortPlaces, folder: Path, sampling_rate: int, duration_s: float, quiet: bool = False
+    data: Path | CohortPlaces,
+    folder: Path,
+    sampling_rate: int,
+    duration_s: float,
+    quiet: bool = False,
+    exclude: Path | None = None,
 ) -> ECGCohort:
     """Read one ECG of every person who has a row of the same visit in data/phenotypes.csv, once.
 
@@ -61,6 +67,7 @@ def prepare_ecgs(
 
     Args:
         sampling_rate: Hz; duration_s: of the strip, as `ecg_input` takes them.
+        exclude: a list of people who withdrew (`cohort.withdrawal`).
 
     Raises:
         InputError: nobody has both an ECG and a row, or no ECG can be read.
@@ -68,7 +75,8 @@ def prepare_ecgs(
     places = as_places(data)
     data, phenotypes_csv = places.data, places.data / "phenotypes.csv"
     tables = read_tables(data)
-    subjects = _first_measured(find_subjects(places), tables)
+    people = without_withdrawn(find_subjects(places), withdrawn_eids(data, exclude))
+    subjects = _first_measured(people, tables)
     if not subjects:
         raise InputError(
             phenotypes_csv,
@@ -83,7 +91,7 @@ def prepare_ecgs(
     final = Path(folder) / f"{name}-{fingerprint(decides, files, memory_of(Path(folder), name))}"
     if not final.exists():
         visits = [(subject.eid, subject.instance) for subject in subjects]
-        known = [(tables.persons.at(*visit), tables.phenotypes.rows[visit]) for visit in visits]
+        known = [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
         jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
         with locked(final), private():
             if not final.exists():
@@ -97,7 +105,7 @@ def prepare_ecgs(
 
 def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subject]:
     """Everybody's first visit with an ECG and a row of phenotypes, in order of eid."""
-    rows = tables.phenotypes.rows
+    rows = tables.phenotypes.rows.keys() | tables.phenotypes.spare.keys()
     with_ecg = [subject for subject in subjects if subject.ecg]
     first = {s.eid: s for s in reversed(with_ecg) if (s.eid, s.instance) in rows}
     lost = len({s.eid for s in with_ecg} & {eid for eid, _ in rows}) - len(first)
@@ -110,7 +118,8 @@ def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bo
     """The arrays of whoever can be read. They lie in a draft until they are whole."""
     draft, (sampling_rate, duration_s) = draft_of(final), settings.values()
     shape = (len(jobs), len(LEADS), round(sampling_rate * duration_s))
-    strips = np.lib.format.open_memmap(draft / "ecg.npy", mode="w+", dtype=np.float16, shape=shape)
+    with writing(draft, array_bytes(shape, np.float16)):
+        strips = new_array(draft / "ecg.npy", shape, np.float16)
     people, excluded = [], []
     read = in_processes(partial(_person, sampling_rate, duration_s), jobs, CHUNK)
     for row in tqdm(read, total=len(jobs), desc="reading the ECGs", unit="ECG", disable=quiet):
@@ -125,11 +134,10 @@ def _write(data: Path, final: Path, jobs: list[tuple], settings: dict, quiet: bo
     if excluded:
         summary = f"{len(excluded)} of {len(jobs)} ECGs cannot be read and are left out ({counts(excluded)})"
         print(f"{summary}; {final / EXCLUDED} says why")
-        with whole_file(draft / "ecg.npy") as unfinished:
-            np.save(unfinished, strips[: len(people)])
+        write_array(draft / "ecg.npy", strips[: len(people)])
     strips.flush()
     for name in people[0]:
-        np.save(draft / f"{name}.npy", np.stack([person[name] for person in people]))
+        write_array(draft / f"{name}.npy", np.stack([person[name] for person in people]))
     write_about(draft, ("ecg", *people[0]), {"people": len(people), "settings": settings, **made_by(settings)})
     draft.rename(final)
 
@@ -146,6 +154,6 @@ def _person(sampling_rate: int, duration_s: float, job: tuple[Subject, Person, d
         "ecg": signal.astype(np.float16),
         "lead_mask": lead_mask,
         "person": person.filled_from(ecg.person).vector,
-        "phenotypes": np.array([known.get(name, np.nan) for name in PHENOTYPES], np.float32),
+        "phenotypes": np.array(phenotype_values(known, {}), np.float32),
         "eid": np.int64(subject.eid),
     }

@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Reader = Literal["xml", "wfdb", "array"]
+Reader = Literal["xml", "wfdb", "exchanged", "array"]
 
 
 class ECGFormat(NamedTuple):
@@ -10,7 +10,7 @@ class ECGFormat(NamedTuple):
 
     Attributes:
         suffix: the ending, in lower case.
-        reader: which reader of `cohort.ecg` takes it.
+        reader: which reader of `cohort.ecg` takes it. Whatever the ending, the content of "exchanged" files tells more.
         says_rate: whether the file holds its sampling rate. A cohort takes no other.
         sidecars: endings of files that belong to it. Any of them names the same recording.
     """
@@ -24,6 +24,10 @@ class ECGFormat(NamedTuple):
 ECG_FORMATS = (  # of one recording in several formats, a cohort takes the first
     ECGFormat(".xml", "xml"),
     ECGFormat(".hea", "wfdb", sidecars=(".dat", ".mat")),
+    ECGFormat(".dcm", "exchanged"),
+    ECGFormat(".scp", "exchanged"),
+    ECGFormat(".edf", "exchanged"),
+    ECGFormat(".ecg", "exchanged"),  # ISHNE
     ECGFormat(".npy", "array", says_rate=False),
     ECGFormat(".csv", "array", says_rate=False),
 )

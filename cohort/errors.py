@@ -1,7 +1,12 @@
 """The one error a user can act on."""
 
+import errno
 import sys
 from collections.abc import Callable
+
+from .stop_signals import StopSignals
+
+FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # no room on the disk, or for this user
 
 
 class InputError(Exception):
@@ -25,6 +30,12 @@ class InputError(Exception):
         return type(self), (self.source, self.fault, self.remedy, self.code)
 
 
+def require_within(option: str, value: float, low: float, high: float) -> None:
+    """Refuse (InputError) an option's number outside its limits, which both are allowed, or one that is none."""
+    if not low <= value <= high:  # NaN fails
+        raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+
+
 def printable(text: object) -> str:
     """Any value as one line that a terminal can show.
 
@@ -34,13 +45,31 @@ def printable(text: object) -> str:
 
 
 def exit_code_of(main: Callable[[], None]) -> int:
-    """Run a script's main: 0 when it ends well, 2 and one line on stderr for an InputError, 130 for Ctrl-C."""
-    try:
-        main()
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command continues", file=sys.stderr)
-        return 130
+    """Run a script's main.
+
+    Returns:
+        0 when it ends well, 2 and one line on stderr for an InputError or a full disk. 130 and one line when SIGTERM,
+        SIGHUP or Ctrl-C stopped it: whatever was half-written is cleared away first. Any other error is a fault of
+        ours, and is raised.
+    """
+    with StopSignals() as stop:
+        try:
+            main()
+        except KeyboardInterrupt:
+            return _stopped()
+        except Exception as error:
+            if stop.asked:  # the interruption came out as another error
+                return _stopped()
+            if isinstance(error, InputError):
+                print(f"error: {error}", file=sys.stderr)
+            elif isinstance(error, OSError) and error.errno in FULL:  # in a library, or on screen
+                print(f"error: {printable(error)}; make room, and give the same command again", file=sys.stderr)
+            else:
+                raise
+            return 2
     return 0
+
+
+def _stopped() -> int:
+    print("stopped; the same command continues", file=sys.stderr)
+    return 130

@@ -24,6 +24,7 @@ from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_finding
 from cohort.study_tables import StudyTables, read_tables
 from cohort.subjects import Subject, complete, split_of, too_few_to_split
 from cohort.table import write_table
+from cohort.withdrawal import withdrawn_eids, without_withdrawn
 
 SHOWN = 3  # subjects named per finding on screen
 FACTS = (
@@ -145,22 +146,26 @@ def _words(examined: Examined, code: str) -> str:
     return next(finding.words for finding in examined.findings if finding.code == code)
 
 
-def examine_cohort(data: Path | CohortPlaces, names_only: bool = False, quiet: bool = True) -> CohortReport:
+def examine_cohort(
+    data: Path | CohortPlaces, names_only: bool = False, quiet: bool = True, exclude: Path | None = None
+) -> CohortReport:
     """Examine a folder, with one process a core.
 
     Args:
         names_only: look at the names alone, and read no file.
+        exclude: a list of people who withdrew (`cohort.withdrawal`).
 
     Raises:
         InputError: no such folder, or nothing in it.
     """
     places = as_places(data)
     names, data = scan(places), places.data
+    people = without_withdrawn(names.subjects, withdrawn_eids(data, exclude))
     if names_only:
-        subjects = tuple(examine_names(subject) for subject in names.subjects)
+        subjects = tuple(examine_names(subject) for subject in people)
     else:
-        read = in_processes(examine, names.subjects)
-        subjects = tuple(tqdm(read, total=len(names.subjects), desc="examining", unit="subject", disable=quiet))
+        read = in_processes(examine, people)
+        subjects = tuple(tqdm(read, total=len(people), desc="examining", unit="subject", disable=quiet))
         subjects = tuple(_with_copies(subjects))
     tables, faults = StudyTables(), ()
     try:

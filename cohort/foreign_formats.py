@@ -1,4 +1,7 @@
-"""Formats that are not read, known by their first bytes or their root element. This is the only table of them."""
+"""Formats known by their first bytes or their root element: which they are, and why some are not read.
+
+This is the only table of them. Those named in `cohort.exchanged_ecg` are read.
+"""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,8 +9,8 @@ from typing import NamedTuple
 from cohort.errors import InputError
 from cohort.input_file import read_beginning
 
-EXPORT = "export the ECG as CardioSoft or MUSE XML, or convert it to WFDB"
-ELSEWHERE = "give the ECG that the device exported (CardioSoft or MUSE XML, WFDB, .npy, .csv)"
+EXPORT = "export the ECG as CardioSoft, MUSE or HL7 XML or as DICOM, or convert it to WFDB"
+ELSEWHERE = "give the ECG that the device exported (CardioSoft, MUSE, HL7 or Philips XML, DICOM, SCP-ECG, EDF, WFDB)"
 UNPACK = "unpack it, and give the ECG inside"
 LOOKED_AT = 512  # bytes
 
@@ -94,16 +97,19 @@ ROOTS = {
 _MARKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 
 
-def refuse_foreign(path: Path) -> None:
-    """Refuse (InputError) a file whose first bytes are those of a format that is not read."""
+def signature_of(path: Path) -> Signature | None:
+    """The format whose first bytes a file has; None where it is none of these."""
     content = read_beginning(path, LOOKED_AT)
     letters = content.lstrip(_MARKS).replace(b"\0", b"").lower()
     for one in SIGNATURES:
         if content.startswith(one.content, one.at) and path.suffix.lower() != one.suffix:
-            raise _not_read(path, one.name, one.remedy)
-    for one in TEXTS:
-        if letters.startswith(one.content):
-            raise _not_read(path, one.name, one.remedy)
+            return one
+    return next((one for one in TEXTS if letters.startswith(one.content)), None)
+
+
+def refused(path: Path, signature: Signature) -> InputError:
+    """Why a file with these first bytes is not read."""
+    return _not_read(path, signature.name, signature.remedy)
 
 
 def refuse_text(path: Path) -> None:

@@ -18,7 +18,7 @@ import scipy  # its parts load when first used: --help need not wait for them
 
 from cohort.cine import TOWARDS_APEX, CineStack, Label, read_nifti, same_affine
 from cohort.dicom_stack import read_short_axis
-from cohort.errors import InputError
+from cohort.errors import InputError, require_within
 from cohort.joined_slices import join_slices
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
@@ -49,6 +49,16 @@ LONGEST_STACK_MM = 300.0
 ORIENT = "convert the DICOM again (dcm2niix keeps the orientation), or write what you know of it into the sform"
 
 
+GEOMETRY = {  # what a grid may be: whole numbers, and millimetres
+    "slices": (1, 100),
+    "phases": (1, 100),
+    "height": (4, 1024),
+    "width": (4, 1024),
+    "slice_step_mm": (0.5, 100),
+    "pixel_mm": (0.1, 20),
+}
+
+
 @dataclass(frozen=True)
 class GridGeometry:
     """Size and spacing of the grid. Phase 0 is ED. With two phases, phase 1 is ES; more are spread over the cycle."""
@@ -59,6 +69,11 @@ class GridGeometry:
     width: int = 96
     slice_step_mm: float = 10.0
     pixel_mm: float = 1.8
+
+    def require_sound(self) -> None:
+        """Refuse (InputError) a size or a spacing outside GEOMETRY."""
+        for name, limits in GEOMETRY.items():
+            require_within(f"--geometry.{name.replace('_', '-')}", getattr(self, name), *limits)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -84,7 +99,7 @@ class HeartGrid:
         mask: (slices, phases) bool, False where the acquisition has no slice, or a wholly dark one.
         labels: (slices, phases, height, width) uint8 of `Label`, or None.
         affine: (4, 4), (column, row, slice, 1) -> RAS mm. Its slice step is the acquisition's own where that is within
-            SNAP_TOLERANCE of the geometry's. So compute volumes with this step.
+            SNAP_TOLERANCE of the geometry's. So compute volumes with `slice_step_mm`.
         geometry: what was asked for.
         notes: what had to be estimated, in words.
         frame_interval_s: from phase to phase, where phases are spread over a cycle of known length; else None.
@@ -97,6 +112,11 @@ class HeartGrid:
     geometry: GridGeometry
     notes: tuple[str, ...] = ()
     frame_interval_s: float | None = None
+
+    @property
+    def slice_step_mm(self) -> float:
+        """The affine's: what lies between two slices of this heart."""
+        return float(np.linalg.norm(self.affine[:3, 2]))
 
 
 def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartGrid:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cohort.errors import InputError
 
+SINGLE = "give the file of a single ECG"
 LARGEST_FILE = 64 * 2**20  # bytes; a resting ECG has half a megabyte, a long full disclosure a few
 
 
@@ -13,13 +14,13 @@ def unreadable(path: Path, error: OSError) -> InputError:
     return InputError(path, f"cannot be read ({error.strerror})", "check the path and its permissions", code=code)
 
 
-def check_file(path: Path, largest: int = LARGEST_FILE) -> None:
+def check_file(path: Path, largest: int = LARGEST_FILE, remedy: str = SINGLE) -> None:
     """Refuse (InputError) what is absent, not a regular file, or larger than `largest` bytes."""
     try:
         if not path.is_file():
             raise InputError(path, "there is no such file", "check the path", code="absent")
         if path.stat().st_size > largest:
-            raise InputError(path, f"larger than {largest >> 20} MB", "give the file of a single ECG", code="too_large")
+            raise InputError(path, f"larger than {largest >> 20} MB", remedy, code="too_large")
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -33,9 +34,9 @@ def read_limited(path: Path, largest: int = LARGEST_FILE) -> bytes:
         raise unreadable(path, error) from None
 
 
-def read_beginning(path: Path, length: int) -> bytes:
-    """The first `length` bytes of a regular file, or all of a shorter one."""
-    check_file(path)
+def read_beginning(path: Path, length: int, largest: int = LARGEST_FILE) -> bytes:
+    """The first `length` bytes of a regular file of at most `largest` bytes, or all of a shorter one."""
+    check_file(path, largest)
     try:
         with path.open("rb") as file:
             return file.read(length)

@@ -4,6 +4,7 @@ People are split by eid, so nobody is in two splits under one eid. But one recor
 or issued anew. A network trained on one of them would then be tested on what it has seen.
 """
 
+import contextlib
 import hashlib
 import itertools
 import secrets
@@ -13,14 +14,18 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from cohort.discovery import find_subjects
 from cohort.disk import whole_file
+from cohort.ecg import read_ecg
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
-from cohort.prepared import PreparedCohort
+from cohort.prepared import Preparation, PreparedCohort
+from cohort.preprocessing import ecg_input
 from cohort.private import private
 from cohort.step_code import code_sha256
 from cohort.subjects import split_of
 from cohort.table import write_table
+from cohort.withdrawal import withdrawn_eids
 
 HASHES, LEAKS = "hashes.npy", "leakage.csv"
 DIGEST_BYTES = 16  # of a row's SHA-256; by chance, two rows of 100,000 agree in one cohort of 1e28
@@ -123,6 +128,9 @@ def made_by_other_code(about: dict) -> bool:
 def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray | None:
     """(N,) bool: people of a cohort whose ECG or image taught a pipeline, under whatever eid, in whatever folder.
 
+    All visits of such a person count, by the eid within this cohort. A further visit alone is not recognised. For that
+    a hash of the eid would have to be in training.json, and seven digits can be tried out within seconds.
+
     Args:
         about: the pipeline's training.json. parts: of those who taught; all of PARTS if none is named.
 
@@ -137,7 +145,31 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     recorded = _recorded(cohort)
     of_kind = (_keyed(hashes[kind], salt) for kind in ("ecg", "heart"))
     is_known = (np.array([digits in known for digits in keyed], bool) for keyed in of_kind)
-    return np.logical_or(*(found & there for found, there in zip(is_known, recorded, strict=True)))
+    found = np.logical_or(*(known & there for known, there in zip(is_known, recorded, strict=True)))
+    eid = np.asarray(cohort.eid)
+    return np.isin(eid, eid[found])
+
+
+def withdrawn_who_taught(about: dict, data: Path, preparation: Preparation, exclude: Path | None = None) -> int:
+    """How many people who withdrew taught a pipeline, by their ECGs. Those whose ECG is gone are not counted.
+
+    Args:
+        about: the pipeline's training.json; where it says nothing of single people, nobody is found.
+        data: the folder in which ECGs and lists of people who withdrew lie. exclude: a further list.
+        preparation: the pipeline's.
+    """
+    withdrawn, taught = withdrawn_eids(data, exclude), about.get("taught")
+    if not withdrawn or taught is None:
+        return 0
+    found, salt = set(), bytes.fromhex(taught["salt"])
+    known = {digits for part in PARTS for digits in taught.get(part, ())}
+    for subject in find_subjects(data):
+        if subject.eid in withdrawn and subject.ecg:
+            with contextlib.suppress(InputError):  # what cannot be read did not teach
+                signal, mask = ecg_input(read_ecg(subject.ecg), preparation.sampling_rate, preparation.duration_s)
+                (digits,) = _keyed(row_hashes(signal.astype(np.float16)[None], mask[None]), salt)
+                found |= {subject.eid} if digits in known else set()
+    return len(found)
 
 
 def _recorded(cohort: PreparedCohort) -> tuple[np.ndarray, np.ndarray]:
@@ -209,7 +241,7 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
     hashes = np.empty(len(cohort.eid), ROW_HASHES)
     hashes["ecg"] = row_hashes(cohort.ecg, cohort.lead_mask)
     hashes["heart"] = row_hashes(cohort.hearts, cohort.mask)
-    with private(), whole_file(path) as unfinished, unfinished.open("wb") as file:
+    with private(), whole_file(path, hashes.nbytes) as unfinished, unfinished.open("wb") as file:
         np.save(file, hashes)
         np.save(file, _check_of(hashes))
     return hashes

@@ -4,11 +4,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cohort.column_names import known_spellings, plain
+from cohort.errors import InputError
 from cohort.subjects import FIRST_IMAGING_VISIT
-from cohort.table_reader import read_table
+from cohort.table_reader import opened_records
 
 PAIRS = "pairs.csv"
-COLUMNS = {"ecg": "", "mri": "", "instance": ""}
+COLUMNS = ("ecg", "mri", "person", "instance")
+REQUIRED = COLUMNS[:3]
 
 
 @dataclass(frozen=True)
@@ -35,36 +38,54 @@ def read_pairs(data: Path) -> list[Pair]:
     Its columns are ecg and mri (paths below `data`), person, and perhaps instance.
 
     Raises:
-        InputError: as `read_table`; or a row without a person or without both files. Also where a file is not there or
-            is of two people, or a visit occurs twice. It names row and column.
+        InputError: as `opened_records`; a column is absent; or a row without a person or without both files. Also
+            where a file is not there or is of two people, or a visit occurs twice. It names row and column.
     """
     path = Path(data) / PAIRS
     if not path.exists():
         return []
-    table = read_table(path, COLUMNS, ("ecg", "mri"), key="person")
     visits: dict[tuple[str, int], int] = {}
     owners: dict[str, tuple[int, str]] = {}
     pairs = []
-    for row, cells in table.rows:
+    for row, cells in _rows(path):
         person, said = cells["person"], cells.get("instance", "")
         if not person:
-            raise table.fault(row, "person", "empty", "name the person")
+            raise _fault(path, row, "person", "empty", "name the person")
         if said and not (said.isascii() and said.isdigit() and len(said) == 1):
-            raise table.fault(row, "instance", "not 0 to 9", "correct the cell")
+            raise _fault(path, row, "instance", "not 0 to 9", "correct the cell")
         instance = int(said) if said else FIRST_IMAGING_VISIT
         files = {column: _there(data, cells[column]) for column in ("ecg", "mri")}
         for column, file in files.items():
             if cells[column] and file is None:
-                raise table.fault(row, column, "a path at which there is nothing", "give it as it is below the folder")
+                raise _fault(path, row, column, "a path at which there is nothing", "give it as it is below the folder")
             if file is not None and (owner := owners.setdefault(file, (row, person)))[1] != person:
-                raise table.fault(row, column, f"another person's too, in row {owner[0]}", "give everybody their own")
+                raise _fault(path, row, column, f"another person's too, in row {owner[0]}", "give everybody their own")
         if not any(files.values()):
-            raise table.fault(row, "ecg", "empty, and so is mri", "give at least one of them")
+            raise _fault(path, row, "ecg", "empty, and so is mri", "give at least one of them")
         first = visits.setdefault((person, instance), row)
         if first != row:
-            raise table.fault(row, "person", f"a repetition of row {first}: the same visit", "keep one of them")
+            raise _fault(path, row, "person", f"a repetition of row {first}: the same visit", "keep one of them")
         pairs.append(Pair(row, person, instance, files["ecg"], files["mri"]))
     return pairs
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    """(number, cells of COLUMNS) of every row that holds something."""
+    spellings = known_spellings(dict.fromkeys(COLUMNS, ""))
+    with opened_records(path, spellings) as (header, records, _):
+        names = [spellings.get(plain(cell), "") for cell in header]
+        if missing := [column for column in REQUIRED if column not in names]:
+            remedy = f"its first row must name the columns {', '.join(REQUIRED)}"
+            raise InputError(path, f"it lacks the column {', '.join(missing)}", remedy)
+        rows = [(number, cells) for number, cells in records if any(cells)]
+    for number, cells in rows:
+        if len(cells) != len(names):
+            raise InputError(path, f"row {number} has {len(cells)} cells, the header {len(names)}", "correct the row")
+    return [(number, dict(zip(names, cells, strict=True))) for number, cells in rows]
+
+
+def _fault(path: Path, row: int, column: str, what: str, remedy: str) -> InputError:
+    return InputError(path, f"row {row}, column {column} is {what}", remedy)
 
 
 def _there(data: Path, cell: str) -> str | None:

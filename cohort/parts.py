@@ -69,11 +69,19 @@ class Part:
 
 
 def prepare_part(
-    data: Path | CohortPlaces, folder: Path, preparation: Preparation, part: Part, quiet: bool = False
+    data: Path | CohortPlaces,
+    folder: Path,
+    preparation: Preparation,
+    part: Part,
+    quiet: bool = False,
+    exclude: Path | None = None,
 ) -> Path:
     """Read one share of a cohort; where it is finished, nothing is touched. An interrupted job continues.
 
     Only the share's own files are hashed. The result holds the rows of bad subjects too, which a join leaves out.
+
+    Args:
+        exclude: a list of people who withdrew, the same for all jobs and for the join.
 
     Returns:
         The share's folder.
@@ -82,7 +90,7 @@ def prepare_part(
         InputError: no subject is complete, or there are fewer subjects than jobs.
     """
     places = as_places(data)
-    data, subjects = places.data, _share(places.data, complete_subjects(places), part)
+    data, subjects = places.data, _share(places.data, complete_subjects(places, exclude), part)
     final = _folder_of_part(data, subjects, folder, preparation, part)
     if not final.exists():
         with locked(final), private():
@@ -94,7 +102,9 @@ def prepare_part(
     return final
 
 
-def join_parts(data: Path | CohortPlaces, folder: Path, preparation: Preparation, parts: int) -> Path:
+def join_parts(
+    data: Path | CohortPlaces, folder: Path, preparation: Preparation, parts: int, exclude: Path | None = None
+) -> Path:
     """Join the shares of all jobs to the folder that `prepare_cohort` would have written, byte for byte.
 
     The shares stay; delete them when the cohort is there.
@@ -106,7 +116,7 @@ def join_parts(data: Path | CohortPlaces, folder: Path, preparation: Preparation
         InputError: a share is absent, of other files or settings, or damaged; or no subject can be read.
     """
     places = as_places(data)
-    data, subjects = places.data, complete_subjects(places)
+    data, subjects = places.data, complete_subjects(places, exclude)
     found = {
         part: _folder_of_part(data, _share(data, subjects, part), folder, preparation, part) for part in _all(parts)
     }

@@ -75,15 +75,21 @@ class Person:
         """This person with its absent fields taken from `other`."""
         return Person(*(mine if mine is not None else theirs for mine, theirs in zip(self.row, other.row, strict=True)))
 
-    def contradictions(self, stated: "Person") -> list[tuple[str, str]]:
-        """(field, sentence) wherever this person, of a table, and the ECG file (`stated`) cannot both be right."""
-        mine = self.filled_from(Person())
+    def contradictions(
+        self, stated: "Person", mine: str = "persons.csv", theirs: str = "the ECG file"
+    ) -> list[tuple[str, str]]:
+        """(field, sentence) wherever this person, of a table, and another statement cannot both be right.
+
+        Args:
+            stated: what the ECG file, or another table, says. mine, theirs: what to call the two.
+        """
+        known = self.filled_from(Person())
         found = []
-        if mine.sex and stated.sex and mine.sex != stated.sex:
-            found.append(("sex", f"persons.csv says {mine.sex}, the ECG file says {stated.sex}"))
-        for (field, most), ours, theirs in zip(TOLERANCES.items(), mine.row[1:], stated.row[1:], strict=True):
-            if ours is not None and theirs is not None and abs(ours - theirs) > most:
-                found.append((field, f"persons.csv says {field} {ours:g}, the ECG file says {theirs:g}"))
+        if known.sex and stated.sex and known.sex != stated.sex:
+            found.append(("sex", f"{mine} says {known.sex}, {theirs} says {stated.sex}"))
+        for (field, most), ours, others in zip(TOLERANCES.items(), known.row[1:], stated.row[1:], strict=True):
+            if ours is not None and others is not None and abs(ours - others) > most:
+                found.append((field, f"{mine} says {field} {ours:g}, {theirs} says {others:g}"))
         return found
 
     @property

@@ -37,6 +37,7 @@ PHENOTYPES = tuple(TABLE)
 UNITS = {name: about.unit for name, about in TABLE.items()}
 WALLS = {"wall_septal": 180.0, "wall_lateral": 0.0, "wall_anterior": 90.0, "wall_inferior": 270.0}  # direction, degrees
 VOLUMES = ("LVEDV", "LVESV", "LVM", "RVEDV", "RVESV")  # counted on label maps, or drawn for a phantom
+CLASSES = (Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY)
 WALL_SECTOR = np.pi / 2  # radians of the wall whose thickness is averaged: four quarters
 MYOCARDIAL_DENSITY_G_ML = 1.05
 
@@ -54,18 +55,23 @@ def volume_ml(labels: np.ndarray, label: int, voxel_mm3: float) -> np.ndarray:
     return (labels == label).sum(axis=(0, 2, 3)) * voxel_mm3 / 1000
 
 
-def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float) -> dict[str, float]:
+def phenotypes_of(labels: np.ndarray, pixel_mm: float, step_mm: float, absent_ml: float = 0.0) -> dict[str, float]:
     """PHENOTYPES of a label map (slices, phases, height, width); phase 0 is ED, ES the smallest LV cavity.
 
     LV mass is wall volume at ED x 1.05 g/mL. NaN marks what cannot be known: a fraction of an empty cavity, and a
     wall that no slice shows. With one phase only it marks everything at ES.
+
+    Args:
+        absent_ml: volume of a class that a phase has no pixel of. It is 0 for a segmenter that looks for all classes.
+            It is NaN for a label map from elsewhere, in which nobody may have drawn that class.
     """
     voxel_mm3 = pixel_mm**2 * step_mm
-    lv, rv = volume_ml(labels, Label.LV_CAVITY, voxel_mm3), volume_ml(labels, Label.RV_CAVITY, voxel_mm3)
+    counted = (volume_ml(labels, label, voxel_mm3) for label in CLASSES)
+    lv, wall, rv = (np.where(volume > 0, volume, absent_ml) for volume in counted)
     if len(lv) == 1:
         lv, rv = (np.array([volume[0], np.nan]) for volume in (lv, rv))
     es = int(lv.argmin())  # numpy takes NaN for the smallest
-    mass = MYOCARDIAL_DENSITY_G_ML * float(volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)[0])
+    mass = MYOCARDIAL_DENSITY_G_ML * float(wall[0])
     volumes = with_derived({"LVEDV": lv[0], "LVESV": lv[es], "LVM": mass, "RVEDV": rv[0], "RVESV": rv[es]})
     walls = sector_thickness_mm(labels[:, 0], pixel_mm, tuple(WALLS.values()))
     known = volumes | dict(zip(WALLS, walls, strict=True))

@@ -32,6 +32,7 @@ def main(
     sampling_rate: int = 250,
     geometry: GridGeometry = HEART_GRID,
     quiet: bool = False,
+    exclude: Path | None = None,
 ) -> None:
     """Read a cohort once and keep it as arrays.
 
@@ -46,6 +47,7 @@ def main(
         sampling_rate: Hz of the ECGs in the arrays.
         geometry: the heart grid.
         quiet: no progress bar.
+        exclude: people who withdrew, one eid a line, beside those whom a list in the data folder names.
     """
     if part is not None and join is not None:
         raise InputError("--part and --join", "are two steps", "prepare all parts, then join them")
@@ -53,11 +55,11 @@ def main(
         raise InputError("--join", "is not a number of parts", "give the number after the stroke of --part")
     preparation, places = Preparation(geometry, sampling_rate), CohortPlaces(data, ecg_dir, mri_dir)
     if part is not None:
-        place = prepare_part(places, prepared, preparation, Part.from_text(part), quiet)
+        place = prepare_part(places, prepared, preparation, Part.from_text(part), quiet, exclude)
     else:
         if join is not None:
-            join_parts(places, prepared, preparation, join)
-        place = prepare_cohort(places, prepared, preparation, max_bad_fraction, quiet).folder
+            join_parts(places, prepared, preparation, join, exclude)
+        place = prepare_cohort(places, prepared, preparation, max_bad_fraction, quiet, exclude).folder
     print(f"prepared: {place}")
 
 

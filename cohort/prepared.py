@@ -19,10 +19,11 @@ from tqdm import tqdm
 from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
 from .discovery import find_subjects
-from .disk import PARTIAL, remove_unfinished, whole_file
+from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
-from .errors import InputError
+from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
+from .further import write_further
 from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
@@ -34,10 +35,12 @@ from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
 from .step_code import code_sha256
+from .stop_signals import without_ctrl_c
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
-from .study_tables import TABLES, read_tables
+from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, pairs, split_of, too_few_to_split
 from .table import write_table
+from .withdrawal import withdrawn_eids, without_withdrawn
 
 NO_LABELS = 255
 STATE, REMARKS = "state.npy", "remarks.jsonl"
@@ -70,6 +73,7 @@ class PreparedCohort:
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
         phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid, instance: (N,) int64.
+        measured: (N,) bool, people whose unknown phenotypes a segmenter measured; None where it measured nobody.
     """
 
     folder: Path
@@ -84,6 +88,7 @@ class PreparedCohort:
     phenotypes: np.ndarray
     eid: np.ndarray
     instance: np.ndarray
+    measured: np.ndarray | None = None
 
     @cached_property
     def split(self) -> np.ndarray:
@@ -128,21 +133,27 @@ def prepare_cohort(
     preparation: Preparation,
     max_bad_fraction: float = 0.2,
     quiet: bool = False,
+    exclude: Path | None = None,
 ) -> PreparedCohort:
     """Read every complete subject of `data` once. An interrupted preparation continues where it was.
 
     The arrays go to a folder inside `folder`, which appears when whole and which only its owner may open. Its name is
     a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
     is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
-    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Where people are called by names,
-    `names.csv` says who has which number.
+    listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
+    its further.csv (`cohort.further`). Where people are called by names, names.csv says who has which number.
+
+    Args:
+        exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
 
     Raises:
-        InputError: no subject is complete, none can be read, or more than `max_bad_fraction` of them cannot be read.
-            Or the arrays hold something else than was prepared.
+        InputError: an option is out of range. No subject is complete, none can be read, or more than
+            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared.
     """
+    preparation.geometry.require_sound()
+    require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
     places = as_places(data)
-    subjects, data = complete_subjects(places), places.data
+    subjects, data = complete_subjects(places, exclude), places.data
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
         with locked(final), private():
@@ -161,13 +172,16 @@ def prepare_cohort(
     return cohort
 
 
-def complete_subjects(data: CohortPlaces) -> list[Subject]:
-    """Everybody in a cohort with both modalities at one visit.
+def complete_subjects(data: CohortPlaces, exclude: Path | None = None) -> list[Subject]:
+    """Everybody in a cohort with both modalities at one visit, but for people who withdrew.
+
+    Args:
+        exclude: a list of them, beside those that lie in the folder (`cohort.withdrawal`).
 
     Raises:
         InputError: there is nobody.
     """
-    subjects = pairs(find_subjects(data))
+    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data.data, exclude))
     if not subjects:
         raise InputError(
             data,
@@ -227,6 +241,8 @@ def read_rows(data: Path, subjects: list[Subject], draft: Path, preparation: Pre
 def open_draft(draft: Path, people: int, preparation: Preparation) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """The arrays of a draft by name, and the state of every row: TO_DO, GOOD or BAD."""
     shapes = array_shapes(people, preparation)
+    new = {name: array_bytes(*shape) for name, shape in shapes.items() if not (draft / f"{name}.npy").exists()}
+    require_room(draft, sum(new.values()))
     arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
     return arrays, _open(draft / STATE, (people,), np.uint8)
 
@@ -246,8 +262,8 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
     for name, array in arrays.items():
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             continue
-        with whole_file(draft / f"{name}.npy") as unfinished:
-            np.save(unfinished, array[good])
+        write_array(draft / f"{name}.npy", array[good])
+    write_further(draft, data, [(subjects[row].eid, subjects[row].instance) for row in good])
     settings = asdict(preparation)
     write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
 
@@ -258,8 +274,9 @@ def draft_of(final: Path) -> Path:
     Its name is fixed, unlike those of `whole_folder`, so that the next process continues in it.
     """
     draft = final.with_name(f"{PARTIAL}{final.name}")
-    draft.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(draft)
+    with writing(final.parent):
+        draft.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(draft)
     return draft
 
 
@@ -278,8 +295,9 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
 
 def add_remarks(draft: Path, remarks: Iterable[tuple[int, str, Sequence[str]]]) -> None:
     """Append (row, code, remarks) to a draft's REMARKS."""
-    with (draft / REMARKS).open("a") as file:
-        file.writelines("\n" + json.dumps(remark) for remark in remarks)
+    lines = "".join("\n" + json.dumps(remark) for remark in remarks)
+    with writing(draft, len(lines)), (draft / REMARKS).open("a") as file:
+        file.write(lines)
 
 
 def read_remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
@@ -297,8 +315,9 @@ def _examples(data: Path, subjects: list[Subject], preparation: Preparation, row
     tables = read_tables(data)
     for note in tables.notes_on((s.eid, s.instance) for s in subjects):
         print(f"note: {note}")
-    known = tables.phenotypes.rows
-    jobs = [(s, tables.persons.at(s.eid, s.instance), known.get((s.eid, s.instance), {})) for s in subjects]
+    visits = [(s.eid, s.instance) for s in subjects]
+    known = [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
+    jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
     yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
 
 
@@ -308,8 +327,13 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
         yield from map(job, items)
         return
     spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    with ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent) as pool:
-        yield from pool.map(job, items, chunksize=chunksize)
+    pool = ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent)
+    try:
+        with without_ctrl_c():  # all processes start here
+            results = pool.map(job, items, chunksize=chunksize)
+        yield from results
+    finally:  # a command that is stopped waits for what is being read only
+        pool.shutdown(cancel_futures=True)
 
 
 def _end_with_the_parent() -> None:
@@ -333,8 +357,8 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
     except InputError as refusal:
         return Example({}, (str(refusal),), reason_code(part, refusal))
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
-    grid = preparation.geometry
-    measured = {} if heart.labels is None else phenotypes_of(heart.labels, grid.pixel_mm, grid.slice_step_mm)
+    spacing = (preparation.geometry.pixel_mm, heart.slice_step_mm)
+    measured = {} if heart.labels is None else phenotypes_of(heart.labels, *spacing, absent_ml=np.nan)
     arrays = {
         "hearts": as_grey_levels(heart.voxels),
         "mask": heart.mask,
@@ -343,7 +367,7 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         "ecg": signal.astype(np.float16),
         "lead_mask": lead_mask,
         "person": person.filled_from(ecg.person).vector,
-        "phenotypes": [known.get(name, measured.get(name, np.nan)) for name in PHENOTYPES],
+        "phenotypes": phenotype_values(known, measured),
         "eid": subject.eid,
         "instance": subject.instance,
     }
@@ -372,7 +396,7 @@ def _open(path: Path, shape: tuple[int, ...], dtype: type) -> np.ndarray:
     if path.exists():
         return np.lib.format.open_memmap(path, mode="r+")
     with whole_file(path) as unfinished:
-        return np.lib.format.open_memmap(unfinished, mode="w+", dtype=dtype, shape=shape)
+        return new_array(unfinished, shape, dtype)
 
 
 def memory_of(folder: Path, name: str) -> Path:

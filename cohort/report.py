@@ -2,8 +2,8 @@
 
     python -m cohort.report --data UKBB
 
-It prints a table, and writes subjects.csv, with one row a subject, and a page with pictures. The exit code is 0 when
-there is nothing to object to, 1 when there is something, 2 when nothing can be examined.
+It prints a table, and writes subjects.csv, with one row a subject, and a page with pictures. The exit code is 0 where
+somebody can be used, whatever was found, and 2 where nobody can. With --strict it is 2 for any finding, too.
 """
 
 import sys
@@ -23,6 +23,8 @@ def main(
     names_only: bool = False,
     pictures: int = 200,
     quiet: bool = False,
+    exclude: Path | None = None,
+    strict: bool = False,
 ) -> None:
     """Say who in a folder has both an ECG and a short-axis MRI of one visit, what is broken, and what is poor.
 
@@ -34,21 +36,29 @@ def main(
         names_only: look at the files' names alone, which takes a second; write nothing.
         pictures: subjects on the page with an ECG strip and a slice of the heart, those with findings first.
         quiet: no progress bar.
+        exclude: people who withdrew, one eid a line, beside those whom a list in the data folder names.
+        strict: end with exit code 2 where there is a finding, for a script that goes on with sound cohorts only.
+
+    Raises:
+        InputError: an option is out of range, nobody can be used, or there is a finding and `strict`.
     """
     if pictures < 0:
         raise InputError("--pictures", "is negative", "give 0 or more")
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
+    from cohort.lock import locked
     from cohort.report_page import write_page
 
-    report = examine_cohort(CohortPlaces(data, ecg_dir, mri_dir), names_only, quiet)
+    report = examine_cohort(CohortPlaces(data, ecg_dir, mri_dir), names_only, quiet, exclude)
     print(report)
     if not names_only:
-        output.mkdir(parents=True, exist_ok=True)
-        write_subjects(output / "subjects.csv", report)
-        write_page(output / "cohort.html", report, pictures, quiet)
+        with locked(output / "cohort"):  # two cohorts in one folder would mix table and page
+            write_subjects(output / "subjects.csv", report)
+            write_page(output / "cohort.html", report, pictures, quiet)
         print(f"every subject: {output / 'subjects.csv'}; pictures, findings first: {output / 'cohort.html'}")
-    if not report.clean:
-        raise SystemExit(1)
+    if not report.usable:
+        raise InputError(data, "holds nobody who can be used", "the table above says why")
+    if strict and not report.clean:
+        raise InputError(data, "has findings", "repair them, or leave --strict out")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from cohort.code_version import ROOMS, ROOT
 DECIDES_NO_NUMBER = frozenset(  # they write, wait, refuse or tell; what is computed does not pass through them
     f"cohort.{name}"
     for name in ("code_version", "content", "cores", "disk", "errors", "exclusion", "finding", "lock", "private")
-    + ("provenance", "pseudonym", "step_code", "stored_arrays", "table")
+    + ("provenance", "pseudonym", "step_code", "stop_signals", "stored_arrays", "table")
 ) | {"evaluation.record", "sampling.model_card", "sampling.card_numbers", "sampling.public_text"}
 
 

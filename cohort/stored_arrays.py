@@ -45,6 +45,15 @@ def read_about(folder: Path) -> dict:
     return about
 
 
+def array_sha256(folder: Path, name: str) -> str:
+    """Hexadecimal digits of a hash of what a folder's array held when it was written.
+
+    An array from before there were hashes is read whole.
+    """
+    hashes = read_about(folder).get("arrays", {})
+    return hashes.get(name) or content_hashes([folder / f"{name}.npy"])[0].item().hex()
+
+
 def open_arrays(folder: Path, about: dict, in_memory: Iterable[str] = (), whole: bool = False) -> dict[str, np.ndarray]:
     """The arrays of a folder by name, mapped from the disk, if they hold what was written.
 

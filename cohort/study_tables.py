@@ -1,24 +1,29 @@
-"""What a study knows beside its recordings: persons.csv and phenotypes.csv of a folder, by person and visit.
+"""What a study knows beside its recordings: persons.csv, phenotypes.csv and UK Biobank's exports, by person and visit.
 
 A repeat visit has its own row. What another visit's row says of age, weight or the heart is not taken for it.
 """
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from math import nan
 from pathlib import Path
 from statistics import median
 
+from cohort.field_map import FIELD_MAP, Field, read_field_map
 from cohort.finding import Finding
 from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, Person, TabledPerson
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 from cohort.subjects import Visit
-from cohort.table_reader import InputTable, read_table
+from cohort.table_reader import FILE, SPARE, InputTable, file_stem, read_table
 
-TABLES = ("persons.csv", "phenotypes.csv")  # of a data folder; what is prepared is named by them, too
+PERSONS, PHENOTYPES_TABLE = "persons.csv", "phenotypes.csv"
+EXPORTS = ("participant.csv", "participant.tsv", "data_participant.csv", "data_participant.tsv")  # UK Biobank's
+TABLES = (PERSONS, PHENOTYPES_TABLE, *EXPORTS, FIELD_MAP)  # of a data folder; what is prepared is named by them, too
 PERSON_UNITS = {"sex": "", "age": "years", "height_cm": "cm", "weight_kg": "kg"}
+HEART_UNITS = UNITS | {f"{SPARE}{name}": unit for name, unit in UNITS.items()}
 OTHER_UNITS = {  # factor to our unit -> how a stranger's is called
     "mL": {1000: "litres", 0.001: "cubic millimetres"},
     "%": {100: "a share of 1"},
@@ -29,7 +34,12 @@ FEWEST_FOR_POUNDS = 5  # people whose median body-mass index tells the unit of a
 SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male", "": None}
 SEXES |= {"0": "female", "0.0": "female", "1": "male", "1.0": "male"}  # coding 9; as float where pandas met a gap
 LASTING_TOLERANCE_CM = 10
-SLIP_ML, SLIP_PERCENT = 15, 10  # by which phenotypes of one heart may disagree, which were rounded or measured twice
+SLIPS = {
+    "mL": 15,
+    "%": 10,
+    "g": 15,
+    "mm": 3,
+}  # by which phenotypes of one heart may disagree, which were rounded or measured twice
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,16 @@ class PersonTable:
     Attributes:
         rows: visit -> what its row says.
         notes: what whoever gave the table should know.
+        name: of the file, or of several.
+        findings: visit -> where several tables contradict each other.
+        files: stem of an ECG's file -> what its row says; of a table with a column `file` or `stem`.
     """
 
     rows: dict[Visit, Person] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    name: str = PERSONS
+    findings: dict[Visit, tuple[Finding, ...]] = field(default_factory=dict)
+    files: dict[str, Person] = field(default_factory=dict)
 
     @cached_property
     def _instances(self) -> dict[int, list[int]]:
@@ -60,9 +76,30 @@ class PersonTable:
             lasting = lasting.filled_from(Person(row.sex, height_cm=row.height_cm))
         return TabledPerson(*self.rows.get((eid, instance), Person()).row, lasting)
 
+    def of_file(self, path: Path, visit: Visit | None) -> Person:
+        """What the table says of the person of an ECG's file: by the file's name, else by the visit that it tells."""
+        stem = file_stem(path.name)
+        if stem in self.files:
+            return self.files[stem]
+        return self.at(*visit) if visit else Person()
+
     def other_visit_only(self, eid: int, instance: int) -> bool:
         """Whether this person has a row, and none of this visit."""
         return eid in self._instances and (eid, instance) not in self.rows
+
+    def filled_from(self, other: "PersonTable") -> "PersonTable":
+        """This table with what it leaves unsaid taken from another; what contradicts it is told."""
+        found = {}
+        for visit in self.rows.keys() & other.rows.keys():
+            differences = self.rows[visit].contradictions(other.rows[visit], self.name, other.name)
+            if differences:
+                found[visit] = tuple(Finding(f"table_{what}", words) for what, words in differences)
+        rows = {
+            visit: self.rows.get(visit, Person()).filled_from(other.rows.get(visit, Person()))
+            for visit in self.rows.keys() | other.rows.keys()
+        }
+        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        return PersonTable(rows, (*self.notes, *other.notes, *told), f"{self.name} and {other.name}", found)
 
 
 @dataclass(frozen=True)
@@ -71,18 +108,71 @@ class PhenotypeTable:
 
     Attributes:
         rows: visit -> phenotype -> value; without empty cells, and without values that no heart has.
-        findings: visit -> what is wrong in its row.
+        findings: visit -> what is wrong in its row, and where several tables contradict each other.
         notes: what whoever gave the table should know.
+        spare: as `rows`, of columns that are used only where nothing else is known: neither a table nor a label map.
+        name: of the file, or of several.
     """
 
     rows: dict[Visit, dict[str, float]] = field(default_factory=dict)
     findings: dict[Visit, tuple[Finding, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    spare: dict[Visit, dict[str, float]] = field(default_factory=dict)
+    name: str = PHENOTYPES_TABLE
+
+    def filled_from(self, other: "PhenotypeTable") -> "PhenotypeTable":
+        """This table with what it leaves unsaid taken from another; what contradicts it is told."""
+        found = {}
+        for visit in self.rows.keys() & other.rows.keys():
+            pairs = (
+                (name, self.rows[visit][name], value)
+                for name, value in other.rows[visit].items()
+                if name in self.rows[visit]
+            )
+            words = [
+                f"{self.name} says {name} {mine:g}, {other.name} says {theirs:g}"
+                for name, mine, theirs in pairs
+                if abs(mine - theirs) > SLIPS[UNITS[name]]
+            ]
+            if words:
+                found[visit] = tuple(Finding("table_contradiction", text) for text in words)
+        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        findings = _joined(_joined(self.findings, other.findings), found)
+        names = f"{self.name} and {other.name}"
+        rows, spare = _filled(self.rows, other.rows), _filled(self.spare, other.spare)
+        return PhenotypeTable(rows, findings, (*self.notes, *other.notes, *told), spare, names)
+
+    def known(self, visit: Visit) -> dict[str, float]:
+        """What is known of a visit; a spare value stands under SPARE and its name (`phenotype_values`)."""
+        spare = {name: value for name, value in self.spare.get(visit, {}).items() if name not in self._measured}
+        return self.rows.get(visit, {}) | {f"{SPARE}{name}": value for name, value in spare.items()}
+
+    @cached_property
+    def _measured(self) -> frozenset[str]:
+        """Phenotypes that somebody has by other means. Spare ones would mix two ways of measuring."""
+        return frozenset(name for row in self.rows.values() for name in row)
+
+
+def phenotype_values(known: Mapping[str, float], measured: Mapping[str, float]) -> list[float]:
+    """The value of each of PHENOTYPES: of a table, else measured on a label map, else a spare one; else NaN.
+
+    Args:
+        known: of `PhenotypeTable.known`. measured: of `cohort.phenotypes.phenotypes_of`; empty without a label map.
+    """
+    return [known.get(name, measured.get(name, known.get(f"{SPARE}{name}", nan))) for name in PHENOTYPES]
+
+
+def _filled(mine: dict[Visit, dict], theirs: dict[Visit, dict]) -> dict[Visit, dict]:
+    return {visit: theirs.get(visit, {}) | mine.get(visit, {}) for visit in mine.keys() | theirs.keys()}
+
+
+def _joined(mine: dict[Visit, tuple], theirs: dict[Visit, tuple]) -> dict[Visit, tuple]:
+    return {visit: (*mine.get(visit, ()), *theirs.get(visit, ())) for visit in mine.keys() | theirs.keys()}
 
 
 @dataclass(frozen=True)
 class StudyTables:
-    """Both tables of a folder. One that is not there has no rows."""
+    """The tables of a folder. One that is not there has no rows."""
 
     persons: PersonTable = PersonTable()
     phenotypes: PhenotypeTable = PhenotypeTable()
@@ -90,7 +180,7 @@ class StudyTables:
     @property
     def notes(self) -> tuple[str, ...]:
         """What whoever gave the tables should know."""
-        return self.persons.notes + self.phenotypes.notes
+        return tuple(dict.fromkeys(self.persons.notes + self.phenotypes.notes))
 
     def notes_on(self, visits: Iterable[Visit]) -> tuple[str, ...]:
         """`notes`, with how many of these visits have faulty rows, or rows of another visit only."""
@@ -98,8 +188,8 @@ class StudyTables:
         elsewhere = sum(self.persons.other_visit_only(*visit) for visit in visits)
         faulty = sum(visit in self.phenotypes.findings for visit in visits)
         told = {
-            f"persons.csv: rows of another visit, whose age and weight are not taken: {elsewhere}": elsewhere,
-            f"phenotypes.csv: faulty rows, which `python -m cohort.report` names: {faulty}": faulty,
+            f"{self.persons.name}: rows of another visit, whose age and weight are not taken: {elsewhere}": elsewhere,
+            f"{self.phenotypes.name}: faulty rows, which `python -m cohort.report` names: {faulty}": faulty,
         }
         return (*self.notes, *(words for words, count in told.items() if count))
 
@@ -110,54 +200,80 @@ class StudyTables:
             stated: what the ECG file says of the person; None where it was not read.
         """
         yield from self.phenotypes.findings.get(visit, ())
+        yield from self.persons.findings.get(visit, ())
         person = self.persons.at(*visit)
         if stated is not None:
-            yield from (Finding(f"table_{name}", words) for name, words in person.contradictions(stated))
+            yield from (
+                Finding(f"table_{name}", words) for name, words in person.contradictions(stated, self.persons.name)
+            )
         yield from (Finding("table_weight", words) for words in person.filled_from(stated or Person()).doubts)
 
 
 def read_tables(data: Path) -> StudyTables:
-    """Read persons.csv and phenotypes.csv of a folder, each if it is there.
+    """Read persons.csv, phenotypes.csv and UK Biobank's EXPORTS of a folder, each if it is there.
+
+    persons.csv and phenotypes.csv come before an export, and where they contradict it, that is told.
 
     Raises:
         InputError: as `read_persons` and `read_phenotypes`.
     """
-    persons, phenotypes = (Path(data) / name for name in TABLES)
+    data = Path(data)
+    there = {name: data / name for name in TABLES if os.path.lexists(data / name)}  # a broken link is refused
+    persons = [read_persons(there[PERSONS])] if PERSONS in there else []
+    phenotypes = [read_phenotypes(there[PHENOTYPES_TABLE])] if PHENOTYPES_TABLE in there else []
+    for name in (name for name in EXPORTS if name in there):
+        table = read_table(there[name], PERSON_UNITS | HEART_UNITS, (), _fields(there[name]))
+        persons += [_persons_of(table)] if set(table.columns) & PERSON_UNITS.keys() else []
+        phenotypes += [_phenotypes_of(table)] if set(table.columns) & HEART_UNITS.keys() else []
     return StudyTables(
-        read_persons(persons) if os.path.lexists(persons) else PersonTable(),  # a broken link is refused
-        read_phenotypes(phenotypes) if os.path.lexists(phenotypes) else PhenotypeTable(),
+        reduce(PersonTable.filled_from, persons) if persons else PersonTable(),
+        reduce(PhenotypeTable.filled_from, phenotypes) if phenotypes else PhenotypeTable(),
     )
+
+
+def _fields(table: Path) -> dict[int, Field]:
+    """UK Biobank's fields, by the map beside a table or else by ours."""
+    return read_field_map(table.parent, PERSON_UNITS | UNITS)
 
 
 # ---- Persons ----
 
 
 def read_persons(path: str | Path) -> PersonTable:
-    """Read a table of people at their visits.
+    """Read a table of people at their visits, or of people by the names of their ECG files.
 
     Args:
         path: CSV (`cohort.table_reader`) with the columns eid, sex, age (years), height_cm, weight_kg in any order.
             `instance` tells the visit; without it, all rows are of instance 2. Sex is female or male, F or M, or UK
-            Biobank's coding 9 (0 female, 1 male). An empty cell is None.
+            Biobank's coding 9 (0 female, 1 male). An empty cell is None. UK Biobank's own columns are known, too
+            (`cohort.field_map`); such a table need not have all. A column `file` or `stem` may stand for eid: the name
+            of an ECG's file, with its ending or without.
 
     Raises:
         InputError: a column is missing, a cell cannot be understood, a number is impossible or evidently in another
             unit, or a visit occurs twice. The message names row and column (the header is row 1), never the eid.
     """
-    table = read_table(Path(path), PERSON_UNITS, PERSON_COLUMNS[1:])
-    persons, first_row = {}, 0
-    for row, visit, cells in table.by_visit():
-        persons[visit] = _person(table, row, cells)
+    path = Path(path)
+    return _persons_of(read_table(path, PERSON_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)))
+
+
+def _persons_of(table: InputTable) -> PersonTable:
+    persons, files, first_row = {}, {}, 0
+    keyed = FILE in table.columns
+    for row, key, cells in table.by_file(FILE) if keyed else table.by_visit():
+        person = _person(table, row, cells)
         first_row = first_row or row
-    _refuse_pounds(table, first_row, persons.values())
-    return PersonTable(persons, table.notes + _disagreements(table.path, persons))
+        if not table.spelled or person != Person():  # an export has a row of everybody, and of visits nobody made
+            (files if keyed else persons)[key] = person
+    _refuse_pounds(table, first_row, (*persons.values(), *files.values()))
+    return PersonTable(persons, table.notes + _disagreements(table.path, persons), table.path.name, files=files)
 
 
 def _person(table: InputTable, row: int, cells: dict[str, str]) -> Person:
-    sex = cells["sex"].lower().replace(",", ".")
+    sex = cells.get("sex", "").lower().replace(",", ".")
     if sex not in SEXES:
         raise table.fault(row, "sex", "neither female nor male", "write female, male, F, M, 0 or 1")
-    person = Person(SEXES[sex], *(_quantity(table, row, column, cells[column]) for column in QUANTITIES))
+    person = Person(SEXES[sex], *(_quantity(table, row, column, cells.get(column, "")) for column in QUANTITIES))
     if person.misfit:
         column, what = person.misfit
         raise table.fault(row, column, what, f"give {QUANTITIES[column].give}")
@@ -213,18 +329,36 @@ def read_phenotypes(path: str | Path) -> PhenotypeTable:
     Raises:
         InputError: as `read_persons`; or most of a column is evidently in another unit.
     """
-    table = read_table(Path(path), UNITS, ())
-    values = {}
-    row_of = {}
+    path = Path(path)
+    return _phenotypes_of(read_table(path, HEART_UNITS, (), _fields(path)))
+
+
+def _phenotypes_of(table: InputTable) -> PhenotypeTable:
+    values, spare, row_of = {}, {}, {}
     for row, visit, cells in table.by_visit():
-        numbers = {name: table.number(row, name, cells[name]) for name in PHENOTYPES if name in cells}
-        values[visit] = {name: number for name, number in numbers.items() if number is not None}
+        values[visit], spare[visit] = (_numbers(table, row, cells, before) for before in ("", SPARE))
         row_of[visit] = row
     for name in PHENOTYPES:
         _refuse_other_unit(table, name, [(row_of[v], row[name]) for v, row in values.items() if name in row])
-    findings = {visit: tuple(_row_findings(row_of[visit], row)) for visit, row in values.items()}
-    rows = {visit: {name: v for name, v in row.items() if _is_plausible(name, v)} for visit, row in values.items()}
-    return PhenotypeTable(rows, {visit: found for visit, found in findings.items() if found}, table.notes)
+    findings = {visit: tuple(_row_findings(table, row_of[visit], row)) for visit, row in values.items()}
+    findings = {visit: found for visit, found in findings.items() if found}
+    name = table.path.name
+    return PhenotypeTable(
+        _plausible(values, empty=not table.spelled), findings, table.notes, _plausible(spare, empty=False), name
+    )
+
+
+def _numbers(table: InputTable, row: int, cells: Mapping[str, str], before: str) -> dict[str, float]:
+    """Phenotype -> value, of columns that are called `before` and its name."""
+    there = {name: f"{before}{name}" for name in PHENOTYPES if f"{before}{name}" in cells}
+    numbers = {name: table.number(row, column, cells[column]) for name, column in there.items()}
+    return {name: number for name, number in numbers.items() if number is not None}
+
+
+def _plausible(rows: dict[Visit, dict[str, float]], empty: bool = True) -> dict[Visit, dict[str, float]]:
+    """The rows without values that no heart has, and perhaps without rows that have none left."""
+    kept = {visit: {name: v for name, v in row.items() if _is_plausible(name, v)} for visit, row in rows.items()}
+    return kept if empty else {visit: row for visit, row in kept.items() if row}
 
 
 def _is_plausible(name: str, value: float) -> bool:
@@ -248,9 +382,9 @@ def _refuse_other_unit(table: InputTable, name: str, values: list[tuple[int, flo
         raise table.fault(row, name, what, f"give {UNITS[name]}")
 
 
-def _row_findings(number: int, row: dict[str, float]) -> Iterator[Finding]:
+def _row_findings(table: InputTable, number: int, row: dict[str, float]) -> Iterator[Finding]:
     """Values that no heart has, and values of which one must be wrong."""
-    at = f"phenotypes.csv, row {number}"
+    at = f"{table.path.name}, row {number}"
     for name, value in row.items():
         if not _is_plausible(name, value):
             low, high = TABLE[name].plausible
@@ -271,7 +405,7 @@ def _contradictions(row: dict[str, float]) -> Iterator[str]:
             yield f"{side}ESV {at_es:g} is not below {side}EDV {at_ed:g}"
             continue
         stroke, share = row.get(f"{side}SV"), row.get(f"{side}EF")
-        if stroke is not None and abs(stroke - (at_ed - at_es)) > SLIP_ML:
+        if stroke is not None and abs(stroke - (at_ed - at_es)) > SLIPS["mL"]:
             yield f"{side}SV {stroke:g} is not {side}EDV {at_ed:g} less {side}ESV {at_es:g}"
-        if share is not None and abs(share - 100 * (at_ed - at_es) / at_ed) > SLIP_PERCENT:
+        if share is not None and abs(share - 100 * (at_ed - at_es) / at_ed) > SLIPS["%"]:
             yield f"{side}EF {share:g} % does not follow from {side}EDV {at_ed:g} and {side}ESV {at_es:g}"

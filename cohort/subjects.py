@@ -18,6 +18,7 @@ FIRST_IMAGING_VISIT = 2  # the instance of a folder that names none
 FIRST_SIMULATED_EID = 9_000_001  # of the phantoms; UK Biobank's participants have smaller numbers
 BULK_NAME = re.compile(r"([1-9]\d{6})_(\d{5})_(\d)_(\d+)")
 FOLDER_NAME = re.compile(r"([1-9]\d{6})(?:_(\d))?")
+NOBODY = "absent"  # code of a folder in which no name follows the rules
 Visit = tuple[int, int]  # eid, instance
 
 

@@ -1,10 +1,11 @@
 """CSV tables that are whole or absent."""
 
 import csv
+import io
 from collections.abc import Iterable
 from pathlib import Path
 
-from cohort.disk import whole_file
+from cohort.disk import write_text
 
 
 def write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable], line_end: str = "\r\n") -> None:
@@ -13,5 +14,6 @@ def write_table(path: Path, columns: Iterable[str], rows: Iterable[Iterable], li
     Raises:
         InputError: the disk is full, or nobody may write there.
     """
-    with whole_file(path) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator=line_end).writerows([columns, *rows])
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=line_end).writerows([columns, *rows])
+    write_text(path, text.getvalue())

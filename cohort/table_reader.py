@@ -6,16 +6,20 @@ certain. Text is UTF-8, or begins with a byte-order mark.
 
 import codecs
 import csv
-import io
+import itertools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
+from typing import NamedTuple
 
 from cohort.column_names import is_unit, known_spellings, plain, shown
+from cohort.ecg_formats import ECG_SUFFIXES, SIDECARS
 from cohort.errors import InputError
-from cohort.input_file import read_limited
+from cohort.field_map import Field, answer, field_column
+from cohort.input_file import check_file, read_beginning, unreadable
 from cohort.person import finite_number
 from cohort.subjects import FIRST_IMAGING_VISIT, Visit
 
@@ -29,12 +33,19 @@ MARKS = (  # UTF-32's begins with UTF-16's
 )
 SPREADSHEETS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx, .ods; .xls
 KEY = {"eid": "", "instance": ""}
+FILE = "file"  # in place of eid: the name of an ECG's file
+STATA_EID = re.compile(r"n_eid_\d+")  # UK Biobank for Stata, with the number of the application
+SPARE = "spare "  # before the name of a column that is used where nothing else is there
+LARGEST_TABLE = 2**30  # bytes; half a million people with 30 columns have a tenth
 WHOLE = re.compile(r"([0-9]{1,18})(?:[.,]0+)?")  # pandas writes 9.0 where a column has a gap
 NO_THOUSANDS = re.compile(r"[+-]?[0-9]*,(?:[0-9]{1,2}|[0-9]{4,})")  # 1,234 may be a thousand; these are not
 DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 SEPARATOR_LINE = re.compile(r"sep=(.)")  # Excel's own hint, before the header
 
-Row = tuple[int, dict[str, str]]  # its number in the file, which begins with 1, and the cells of known columns
+Cell = tuple[str, int | None]  # our column, and the visit that its name tells
+Row = tuple[
+    int, dict[Cell, str]
+]  # its number in the file, which begins with 1, and its known cells that hold something
 
 
 @dataclass(frozen=True)
@@ -43,9 +54,11 @@ class InputTable:
 
     Attributes:
         columns: our names of its columns.
-        unknown: the others, as they are spelled.
+        unknown: the others, as they are spelled, but for UK Biobank's fields.
         rows: in their order, without empty ones and without blanks around cells.
         delimiter: what stands between cells.
+        spelled: our name -> how UK Biobank's columns of it are spelled.
+        lasting: names of UK Biobank's columns that tell no visit, and are of every one.
     """
 
     path: Path
@@ -53,11 +66,13 @@ class InputTable:
     unknown: tuple[str, ...]
     rows: list[Row]
     delimiter: str
+    spelled: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lasting: frozenset[str] = frozenset()
 
     @cached_property
     def decimal_comma(self) -> bool:
         """Whether numbers have one: certain between semicolons, or where a comma cannot stand for thousands."""
-        cells = [cell for _, row in self.rows for name, cell in row.items() if name not in KEY and "," in cell]
+        cells = [cell for _, row in self.rows for (name, _), cell in row.items() if name not in KEY and "," in cell]
         if self.delimiter == ";":
             return any(map(DECIMAL_COMMA.fullmatch, cells))
         return any(map(NO_THOUSANDS.fullmatch, cells))
@@ -69,7 +84,8 @@ class InputTable:
 
     def fault(self, row: int, column: str, what: str, remedy: str = "correct the cell or leave it empty") -> InputError:
         """The refusal of one cell."""
-        return InputError(self.path, f"row {row}, column {column} is {what}", remedy)
+        spelled = f" ({shown(self.spelled[column])})" if column in self.spelled else ""
+        return InputError(self.path, f"row {row}, column {column}{spelled} is {what}", remedy)
 
     def number(self, row: int, column: str, cell: str) -> float | None:
         """The number of a cell; None of an empty one.
@@ -88,21 +104,52 @@ class InputTable:
         return number
 
     def by_visit(self) -> Iterator[tuple[int, Visit, dict[str, str]]]:
-        """(row, visit, cells). Without a column `instance`, every row is of the first imaging visit.
+        """(row, visit, cells). What tells no visit is of the row's `instance`, or else of the first imaging visit.
+
+        A row of UK Biobank's holds several visits. Its columns that tell no visit are of all of them.
 
         Raises:
             InputError: an eid or an instance is no whole number, or a visit occurs twice.
         """
         seen: dict[Visit, int] = {}
+        keyed = "instance" in self.columns
         for row, cells in self.rows:
-            eid = self._whole(row, "eid", cells["eid"])
-            instance = self._whole(row, "instance", cells["instance"]) if "instance" in cells else FIRST_IMAGING_VISIT
-            first = seen.setdefault((eid, instance), row)
-            if first != row:
-                repeated = f"a repetition of row {first}: the same person at the same visit"
-                how = "keep one row a visit" if "instance" in cells else "keep one, or add a column `instance`"
-                raise self.fault(row, "eid", repeated, how)
-            yield row, (eid, instance), cells
+            eid = self._whole(row, "eid", cells.get(("eid", None), ""))
+            own = self._whole(row, "instance", cells.get(("instance", None), "")) if keyed else None
+            for instance, held in self._visits(cells, own).items():
+                first = seen.setdefault((eid, instance), row)
+                if first != row:
+                    repeated = f"a repetition of row {first}: the same person at the same visit"
+                    how = "keep one row a visit" if keyed else "keep one, or add a column `instance`"
+                    raise self.fault(row, "eid", repeated, how)
+                yield row, (eid, instance), dict.fromkeys(self.columns, "") | held
+
+    def by_file(self, column: str) -> Iterator[tuple[int, str, dict[str, str]]]:
+        """(row, stem of a file's name, cells) of a table whose key is such a name, with its ending or without.
+
+        Raises:
+            InputError: a name is empty, or occurs twice.
+        """
+        seen: dict[str, int] = {}
+        for row, cells in self.rows:
+            stem = file_stem(cells.get((column, None), ""))
+            first = seen.setdefault(stem, row)
+            if not stem or first != row:
+                what = f"a repetition of row {first}: the same file" if stem else "empty"
+                raise self.fault(row, column, what, "keep one row a file")
+            yield row, stem, dict.fromkeys(self.columns, "") | {name: cell for (name, _), cell in cells.items()}
+
+    def _visits(self, cells: dict[Cell, str], own: int | None) -> dict[int, dict[str, str]]:
+        """Instance -> its cells, of one row. `own` is what the row's column `instance` says."""
+        visits: dict[int, dict[str, str]] = {}
+        for (name, instance), cell in cells.items():
+            if instance is not None:
+                visits.setdefault(instance, {})[name] = cell
+        plain = {name: cell for (name, instance), cell in cells.items() if instance is None}
+        lasting = {name: plain.pop(name) for name in self.lasting if name in plain}
+        if own is not None or not visits or plain.keys() - KEY.keys():
+            visits.setdefault(FIRST_IMAGING_VISIT if own is None else own, {}).update(plain)
+        return {instance: lasting | held for instance, held in visits.items()}
 
     def _whole(self, row: int, column: str, cell: str) -> int:
         number = WHOLE.fullmatch(cell)
@@ -111,52 +158,151 @@ class InputTable:
         return int(number[1])
 
 
-def read_table(path: Path, units: Mapping[str, str], required: tuple[str, ...], key: str = "eid") -> InputTable:
-    """Read a table whose rows are keyed by eid, or another column, and perhaps by instance.
+def read_table(
+    path: Path, units: Mapping[str, str], required: tuple[str, ...], fields: Mapping[int, Field] | None = None
+) -> InputTable:
+    """Read a table whose rows are keyed by eid and, perhaps, instance.
 
     Args:
         units: the columns that may be there, each with its unit (`cohort.column_names.known_spellings`).
-        required: those that must be there.
-        key: the column that says whose a row is.
+        required: those that must be there; in a table with UK Biobank's columns, eid alone must be.
+        fields: UK Biobank's fields (`cohort.field_map`). Of one name, those of the lowest rank are taken. Further ones
+            are taken as SPARE and that name, where `units` has it.
 
     Raises:
         InputError: no such file, or no CSV. A required column is absent, or one occurs twice. A row has more or fewer
             cells than the header. It never quotes a cell.
     """
-    units = {key: "", "instance": ""} | dict(units)
+    units = KEY | dict(units)
     spellings = known_spellings(units)
-    lines = list(io.StringIO(_decoded(path, read_limited(path)), newline=""))
-    begin, delimiters = _before_header(lines)
-    delimiter = _delimiter(lines[begin] if begin < len(lines) else "", delimiters, spellings)
-    (_, header), *records = _records(path, lines[begin:], begin, delimiter)
-    header = header[: _filled(header)]
-    names = [spellings.get(plain(cell)) for cell in header]
-    _check_header(path, names, (key, *required), tuple(units))
-    rows = [(number, _row(path, number, cells, names)) for number, cells in records if any(cells)]
-    if rows and _says_units(rows[0][1], units):
-        del rows[0]
-    unknown = tuple(cell for cell, name in zip(header, names, strict=True) if name is None)
-    return InputTable(path, tuple(filter(None, names)), unknown, rows, delimiter)
+    with opened_records(path, spellings) as (header, records, delimiter):
+        places = _places(header, spellings, units, fields or {})
+        _check_header(path, header, places, required, tuple(units))
+        full = ((number, _row(path, number, cells, places)) for number, cells in records if any(cells))
+        first = next(full, None)
+        kept = [] if first is None or _says_units(first[1], units) else [first]
+        rows = [(number, {place: cell for place, cell in cells.items() if cell}) for number, cells in (*kept, *full)]
+    names = tuple(dict.fromkeys(place.name for place in places if place.name))
+    spelled: dict[str, tuple[str, ...]] = {}
+    for cell, place in zip(header, places, strict=True):
+        if place.name and place.field:
+            spelled[place.name] = (*spelled.get(place.name, ()), cell)
+    unknown = tuple(cell for cell, place in zip(header, places, strict=True) if not (place.name or place.biobank))
+    lasting = frozenset(place.name for place in places if place.field and place.name and place.instance is None)
+    return InputTable(path, names, unknown, rows, delimiter, spelled, lasting)
 
 
-def _before_header(lines: list[str]) -> tuple[int, tuple[str, ...]]:
-    """How many lines are empty, comments or Excel's "sep=;", and the delimiters that may follow."""
-    delimiters = DELIMITERS
-    for begin, line in enumerate(lines):
+def file_stem(name: str) -> str:
+    """The stem of an ECG's file; of a name without such an ending, the name."""
+    path = PurePath(name.replace("\\", "/"))
+    return path.stem if path.suffix.lower() in (*ECG_SUFFIXES, *SIDECARS) else path.name
+
+
+class _Place(NamedTuple):
+    """What a column of the header is: our name ("" where it is none), its visit, and its field, if it is UK Biobank's.
+
+    `biobank` says that its name is UK Biobank's, whether the field is known or not.
+    """
+
+    name: str = ""
+    instance: int | None = None
+    field: Field | None = None
+    biobank: bool = False
+
+
+def _places(
+    header: list[str], spellings: Mapping[str, str], units: Mapping[str, str], fields: Mapping[int, Field]
+) -> list[_Place]:
+    found = [field_column(cell) if fields else None for cell in header]
+    mapped = [fields.get(column.field) if column and column.array == 0 else None for column in found]
+    names = [spellings.get(plain(cell), "eid" if STATA_EID.fullmatch(cell) else "") for cell in header]
+    lowest = dict.fromkeys(names, 0)
+    for one in filter(None, mapped):
+        lowest[one.name] = min(lowest.get(one.name, one.rank), one.rank)
+    places = []
+    for name, column, one in zip(names, found, mapped, strict=True):
+        if column and one:
+            ours = one.name if one.rank == lowest[one.name] == 1 else f"{SPARE}{one.name}"
+            places.append(_Place(ours if ours in units else "", column.instance, one, True))
+        else:
+            places.append(_Place(name, biobank=column is not None))
+    return places
+
+
+@contextmanager
+def opened_records(
+    path: Path, spellings: Mapping[str, str]
+) -> Iterator[tuple[list[str], Iterator[tuple[int, list[str]]], str]]:
+    """The header, (number, cells) of the records after it, one by one, and what stands between cells.
+
+    Args:
+        spellings: of columns that are looked for, to tell the delimiter (`cohort.column_names.known_spellings`).
+
+    Raises:
+        InputError: as `opened_lines`; or the quotation marks do not match.
+    """
+    with opened_lines(path) as lines:
+        head, begin, delimiters = _before_header(lines)
+        delimiter = _delimiter(head, delimiters, spellings)
+        records = _records(path, itertools.chain([head], lines), begin, delimiter)
+        _, header = next(records, (begin + 1, []))
+        yield header[: _filled(header)], records, delimiter
+
+
+@contextmanager
+def opened_lines(path: Path) -> Iterator[Iterator[str]]:
+    """The lines of a text file of at most LARGEST_TABLE bytes, one by one, with their ends.
+
+    Raises:
+        InputError: no such file, a spreadsheet, or not in UTF-8 or a marked encoding; also while lines are read.
+    """
+    check_file(path, LARGEST_TABLE, "keep the columns that are needed")
+    begin = read_beginning(path, 4, LARGEST_TABLE)
+    if begin.startswith(SPREADSHEETS):
+        raise InputError(path, "a spreadsheet, not a CSV table", "save it as CSV (UTF-8)")
+    encoding = next((name for mark, name in MARKS if begin.startswith(mark)), "utf-8")
+    try:
+        with path.open(encoding=encoding, newline="") as file:
+            yield _checked(path, file)
+    except UnicodeError:
+        raise InputError(path, "not a CSV table in UTF-8", "save it as CSV (UTF-8)") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def _checked(path: Path, lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if "\0" in line:
+            raise InputError(path, "not a CSV table: it holds NUL characters", "save it as CSV (UTF-8)")
+        yield line
+
+
+def _before_header(lines: Iterator[str]) -> tuple[str, int, tuple[str, ...]]:
+    """The header's first line, the number of lines before it, and the delimiters that may follow.
+
+    Those are empty, comments, or Excel's "sep=;".
+    """
+    delimiters, number = DELIMITERS, 0
+    for number, line in enumerate(lines):
         hint = SEPARATOR_LINE.fullmatch(line.strip("\r\n"))
         if not hint and line.strip() and not line.startswith("#"):
-            return begin, delimiters
+            return line, number, delimiters
         delimiters = (hint[1],) if hint and hint[1] in DELIMITERS else delimiters
-    return len(lines), delimiters
+    return "", number, delimiters
 
 
-def _records(path: Path, lines: list[str], skipped: int, delimiter: str) -> list[tuple[int, list[str]]]:
+def _records(path: Path, lines: Iterable[str], skipped: int, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """(number, cells without blanks around them) of the header, which may be empty, and of every record after it."""
-    try:
-        records = [[cell.strip() for cell in record] for record in csv.reader(lines, delimiter=delimiter, strict=True)]
-    except csv.Error:
-        raise InputError(path, "not a CSV table: its quotation marks do not match", "save it as CSV (UTF-8)") from None
-    return list(enumerate(records, start=skipped + 1)) or [(1, [])]
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    for number in itertools.count(skipped + 1):
+        try:
+            record = next(reader, None)
+        except csv.Error:
+            fault = "not a CSV table: its quotation marks do not match"
+            raise InputError(path, fault, "save it as CSV (UTF-8)") from None
+        if record is None:
+            return
+        yield number, [cell.strip() for cell in record]
 
 
 def _delimiter(header: str, delimiters: tuple[str, ...], spellings: Mapping[str, str]) -> str:
@@ -174,40 +320,35 @@ def _filled(cells: list[str]) -> int:
     return max((place for place, cell in enumerate(cells, start=1) if cell), default=0)
 
 
-def _decoded(path: Path, content: bytes) -> str:
-    if content.startswith(SPREADSHEETS):
-        raise InputError(path, "a spreadsheet, not a CSV table", "save it as CSV (UTF-8)")
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError:
-        raise InputError(path, "not a CSV table in UTF-8", "save it as CSV (UTF-8)") from None
-    if "\0" in text:
-        raise InputError(path, "not a CSV table: it holds NUL characters", "save it as CSV (UTF-8)")
-    return text
-
-
-def _check_header(path: Path, names: list[str | None], required: tuple[str, ...], known: tuple[str, ...]) -> None:
+def _check_header(
+    path: Path, header: list[str], places: list[_Place], required: tuple[str, ...], known: tuple[str, ...]
+) -> None:
     """Refuse a header that lacks a column, knows only the key, or has a column of ours twice."""
-    there = [name for name in names if name]
-    missing = [column for column in required if column not in there]
+    there = [(place.name, place.instance) for place in places if place.name]
+    names, biobank = {name for name, _ in there}, any(place.biobank for place in places)
+    key = () if FILE in names else ("eid",)
+    missing = [column for column in (*key, *(() if biobank else required)) if column not in names]
     if missing:
-        remedy = f"its first row must name the columns {', '.join(required)}"
+        remedy = f"its first row must name the columns {', '.join(('eid', *required))}"
         raise InputError(path, f"it lacks the column {', '.join(missing)}", remedy)
-    if set(there) <= KEY.keys():
-        ours = ", ".join(name for name in known if name not in KEY)
+    if names <= KEY.keys() and not biobank:
+        ours = ", ".join(name for name in known if name not in KEY and not name.startswith(SPARE))
         raise InputError(path, "none of its columns is known", f"name them as one of {ours}")
-    twice = next((name for name in there if there.count(name) > 1), None)
+    twice = next((place for place in there if there.count(place) > 1), None)
     if twice:
-        raise InputError(path, f"the column {twice} occurs twice", "keep one of them")
+        raise InputError(path, f"the column {twice[0]} occurs twice", "keep one of them")
 
 
-def _row(path: Path, number: int, cells: list[str], names: list[str | None]) -> dict[str, str]:
+def _row(path: Path, number: int, cells: list[str], places: list[_Place]) -> dict[Cell, str]:
     """The cells of known columns. Empty cells beyond the header do not count."""
-    if _filled(cells) > len(names) or len(cells) < len(names):
-        raise InputError(path, f"row {number} has {len(cells)} cells, the header {len(names)}", "correct the row")
-    return {name: cell for name, cell in zip(names, cells, strict=False) if name}
+    if _filled(cells) > len(places) or len(cells) < len(places):
+        raise InputError(path, f"row {number} has {len(cells)} cells, the header {len(places)}", "correct the row")
+    return {
+        (place.name, place.instance): answer(cell, place.field) if place.field else cell
+        for place, cell in zip(places, cells, strict=False)
+        if place.name
+    }
 
 
-def _says_units(cells: dict[str, str], units: Mapping[str, str]) -> bool:
-    return any(cells.values()) and all(is_unit(cell, units[name]) for name, cell in cells.items())
+def _says_units(cells: dict[Cell, str], units: Mapping[str, str]) -> bool:
+    return any(cells.values()) and all(is_unit(cell, units[name]) for (name, _), cell in cells.items())

@@ -7,11 +7,12 @@ lengths and rates, and is asked for no more than fits.
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 import numpy as np
 import wfdb
 
+from cohort.disk import writing
 from cohort.errors import InputError
 from cohort.finding import Finding
 from cohort.input_file import check_file
@@ -134,7 +135,8 @@ def _decoded(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Of every signal, the stored integers (T,), and the same in its physical unit; NaN where nothing was recorded."""
     names = {file: f"f{number}.dat" for number, file in enumerate(files)}
-    with TemporaryDirectory() as folder:
+    size = sum(path.with_name(file).stat().st_size for file in files)
+    with writing(Path(gettempdir()), size), TemporaryDirectory() as folder:
         for file, name in names.items():
             shutil.copyfile(path.with_name(file), Path(folder) / name)
         (Path(folder) / "record.hea").write_text(plain_header("record", frames, signals, names), encoding="ascii")

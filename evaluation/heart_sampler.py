@@ -1,7 +1,7 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -16,21 +16,22 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from cohort.study_tables import PersonTable, read_persons
-from cohort.subjects import BULK_NAME
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
+from sampling.inputs import stated_person
+from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import NOT_FINITE, read_record, refuse_links, write_patient
 from sampling.patients import Patient, generate, read_patient
 from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
+from sampling.segmentation import segment
 from sampling.true_heart import NO_TRUE_HEART, find_true_heart
 
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
-from .measuring import measured_phenotypes
 from .plausibility import bounded, implausible, wall_masses
-from .segmentation import segment
 from .tally import Tally, tell
 
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
@@ -65,6 +66,7 @@ class HeartSampler:
         record: what every heart.json says of how the hearts were made.
         persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
+        stated: what the options say of the person, before all else.
     """
 
     options: SampleOptions
@@ -75,6 +77,7 @@ class HeartSampler:
     persons: PersonTable
     naming: Naming
     simulated_only: bool
+    stated: Person = Person()
 
     @classmethod
     def open(cls, options: SampleOptions, folder: Path, naming: Naming, device: torch.device) -> "HeartSampler":
@@ -98,6 +101,7 @@ class HeartSampler:
             persons,
             naming,
             pipeline.knows_phantoms_only,
+            stated_person(options),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -114,14 +118,16 @@ class HeartSampler:
         Raises:
             InputError: either file is refused.
         """
-        name = BULK_NAME.fullmatch(path.stem)
-        visit = (int(name[1]), int(name[3])) if name else None
-        known = self.persons.at(*visit) if visit else Person()
+        visit = _visit_of(path)
+        known, source = self.persons.of_file(path, visit), self.persons.name
+        if self.stated != Person():
+            told = {field: value for field, value in asdict(self.stated).items() if value is not None}
+            known, source = replace(known, **told), "the option"
         reading = {
             "allow_missing_leads": self.options.allow_missing_leads,
             "sampling_rate": self.options.sampling_rate,
         }
-        patient = read_patient(path, self.pipeline, known, self.simulated_only, **reading)
+        patient = read_patient(path, self.pipeline, known, self.simulated_only, source, **reading)
         if visit and self.persons.other_visit_only(*visit):
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
         if self.options.mri is None:
@@ -227,7 +233,11 @@ class HeartSampler:
         phenotypes, impossible = self.measure(hearts)
         true_heart = self.true_heart(patient) if patient.has_true_heart else None
         warnings, about = (*patient.warnings, *impossible), self._about(patient)
-        record = about | {"phenotypes": phenotypes, "warnings": [self.naming.shown(text) for text in warnings]}
+        record = about | {
+            "phenotypes": phenotypes,
+            "measured_by": None if self.segmenter is None else said_of(self.segmenter),
+            "warnings": [self.naming.shown(text) for text in warnings],
+        }
         write_patient(
             self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart, self.beat_s(patient)
         )
@@ -236,6 +246,14 @@ class HeartSampler:
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
         return {**who, "beside_true_heart": patient.has_true_heart, **self.record}
+
+
+def _visit_of(path: Path) -> Visit | None:
+    """(eid, instance) that the name of an ECG's file tells; an eid alone is of the first imaging visit."""
+    if name := BULK_NAME.fullmatch(path.stem):
+        return int(name[1]), int(name[3])
+    name = FOLDER_NAME.fullmatch(path.stem)
+    return (int(name[1]), int(name[2] or FIRST_IMAGING_VISIT)) if name else None
 
 
 def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) -> dict:

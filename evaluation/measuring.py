@@ -1,5 +1,6 @@
 """From hearts to numbers by one segmenter, the same for true and generated hearts."""
 
+import io
 import zlib
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -7,15 +8,16 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from cohort.disk import whole_file
+from cohort.disk import write_bytes
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_grey_levels
-from cohort.phenotypes import PHENOTYPES, phenotypes_of, sector_thickness_mm
+from cohort.phenotypes import PHENOTYPES, sector_thickness_mm
+from sampling.measured_phenotypes import measured_phenotypes
+from sampling.segmentation import SliceSegmenter, segment
 
 from .coherence import MEASURES, coherence_row
 from .labels import quality_faults
-from .segmentation import SliceSegmenter, segment
 
 TERRITORIES = {"anterior": 115.0, "inferior": 268.0, "lateral": 352.0}  # degrees, as sector_thickness_mm counts them
 KEPT_HEARTS = 2  # of each patient, for numbers that need pixels
@@ -76,12 +78,6 @@ def measured(
     return Measured(**{name: np.asarray(part)[None] for name, part in parts.items()})
 
 
-def measured_phenotypes(labels: np.ndarray, geometry: GridGeometry) -> np.ndarray:
-    """(K,) PHENOTYPES of a label map (slices, phases, height, width) on the grid."""
-    phenotypes = phenotypes_of(labels, geometry.pixel_mm, geometry.slice_step_mm)
-    return np.array([phenotypes[name] for name in PHENOTYPES])
-
-
 def save_measured(path: Path, measurements: Measured, given: str = "") -> None:
     """Write one patient's measurements, whole or not at all.
 
@@ -93,8 +89,9 @@ def save_measured(path: Path, measurements: Measured, given: str = "") -> None:
     """
     if fault := _fault_of(vars(measurements)):
         raise InputError(path, f"will not be written: {fault}", "look at the segmenter and at the hearts")
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.savez(file, **vars(measurements), given=np.array(given))
+    content = io.BytesIO()
+    np.savez(content, **vars(measurements), given=np.array(given))
+    write_bytes(path, content.getvalue())
 
 
 def is_measured(path: Path, given: str = "") -> bool:

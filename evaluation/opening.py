@@ -6,12 +6,13 @@ import numpy as np
 import torch
 
 from cohort.errors import InputError
-from cohort.leakage import made_by_other_code
+from cohort.leakage import made_by_other_code, withdrawn_who_taught
 from cohort.places import CohortPlaces
 from cohort.prepared import PreparedCohort, prepare_cohort
 from models.segmenter import Segmenter
+from sampling.measured_phenotypes import said_of, with_measured
 from sampling.pipeline import ECGToMRIPipeline, load_part
-from sampling.release import pipeline_to_use
+from sampling.release import RELEASED_SEGMENTER, pipeline_to_use
 
 from .study import Study
 from .training_people import TrainingPeople, has_taught, read_training
@@ -28,19 +29,31 @@ def open_pipeline(folder: Path | None, scheduler: str | None, device: torch.devi
     return pipeline, folder
 
 
-def open_segmenter(folder: Path, device: torch.device) -> Segmenter:
-    """The segmenter that measures all hearts.
+def open_segmenter(named: Path | None, pipeline: Path, device: torch.device) -> tuple[Segmenter, Path]:
+    """The segmenter that measures all hearts, and its folder.
+
+    It is the one that was named, else the pipeline's own, else the released one.
 
     Raises:
         InputError: there is none, or it is damaged.
     """
+    own = pipeline / "segmenter"
+    folder = named or (own if own.exists() else RELEASED_SEGMENTER)
+    if folder == RELEASED_SEGMENTER:
+        print(f"note: {pipeline} holds no segmenter, so the released one measures")
     if not folder.exists():
         raise InputError(folder, "holds no segmenter", "train one (train_segmenter.py) and name it with --segmenter")
-    return load_part(Segmenter, folder).to(device)
+    return load_part(Segmenter, folder).to(device), folder
 
 
 def people_to_measure(
-    data: Path | CohortPlaces, prepared: Path, pipeline: ECGToMRIPipeline, folder: Path, split: str, most: int
+    data: Path | CohortPlaces,
+    prepared: Path,
+    pipeline: ECGToMRIPipeline,
+    folder: Path,
+    split: str,
+    most: int,
+    exclude: Path | None = None,
 ) -> tuple[PreparedCohort, np.ndarray]:
     """The prepared cohort, and the rows of at most so many people of it whom the pipeline never saw.
 
@@ -49,11 +62,15 @@ def people_to_measure(
 
     Args:
         split: "test", "validation", "all" for everybody, or UNSEEN for everybody but those who taught.
+        exclude: a list of people who withdrew (`cohort.withdrawal`). Whether one of them taught is told.
 
     Raises:
-        InputError: too few people, no truth, or somebody who taught the pipeline among "all".
+        InputError: too few people, or somebody who taught the pipeline among "all".
     """
-    cohort, about = prepare_cohort(data, prepared, pipeline.preparation), read_training(folder)
+    cohort = prepare_cohort(data, prepared, pipeline.preparation, exclude=exclude)
+    about = read_training(folder)
+    if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
+        print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")
     taught = has_taught(about, cohort, *(("train", "extra") if split == "validation" else ()))
     if split == "all" and taught.any():
         fault = f"{taught.sum()} of its {len(taught)} people are among those this pipeline was trained on"
@@ -71,9 +88,25 @@ def people_to_measure(
     if len(rows) < FEWEST_PEOPLE:
         whose = "people this pipeline was not trained on" if split == UNSEEN else f"people in the {split} split"
         raise InputError(data, f"has {len(rows)} {whose}", "give at least three")
-    if not np.isfinite(cohort.phenotypes[rows]).any():
-        raise InputError(data, "has no truth to compare with", "give label maps, or phenotypes.csv")
     return cohort, rows
+
+
+def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter, folder: Path) -> PreparedCohort:
+    """The cohort with the phenotypes to compare with; a segmenter measures the true hearts that have no label map.
+
+    Args:
+        rows: who is about to be measured. segmenter, folder: of `open_segmenter`.
+
+    Raises:
+        InputError: nothing is known of anybody.
+    """
+    cohort = with_measured(cohort, segmenter, folder)
+    if cohort.measured is not None and cohort.measured[rows].any():
+        count, by = f"{cohort.measured[rows].sum()} of {len(rows)} people", said_of(segmenter)
+        print(f"note: no label map or table tells the truth of {count}; {by} measures their true hearts")
+    if not np.isfinite(cohort.phenotypes[rows]).any():
+        raise InputError(cohort.folder, "has no truth to compare with", "give label maps, or phenotypes.csv")
+    return cohort
 
 
 def doubt(about: dict, folder: Path) -> str:
@@ -91,13 +124,17 @@ def doubt(about: dict, folder: Path) -> str:
     return ""
 
 
-def open_training_people(study: Study, data: Path | None, prepared: Path) -> TrainingPeople | None:
+def open_training_people(
+    study: Study, data: Path | None, prepared: Path, segmenter: Path, exclude: Path | None = None
+) -> TrainingPeople | None:
     """The people a study's pipeline was trained on; None, and a note on screen, if they are not at hand.
 
     Args:
+        segmenter: the folder of the study's, which measures those without a label map.
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
+        exclude: a list of people who withdrew.
     """
-    cohort = prepare_cohort(data, prepared, study.pipeline.preparation) if data else study.cohort
+    cohort = prepare_cohort(data, prepared, study.pipeline.preparation, exclude=exclude) if data else study.cohort
     about = read_training(study.folder)
     rows = np.flatnonzero(has_taught(about, cohort, "train"))
     if not len(rows):
@@ -109,4 +146,4 @@ def open_training_people(study: Study, data: Path | None, prepared: Path) -> Tra
     people = about.get("taught", {}).get("people", {}).get("train", len(rows))
     if len(rows) < people:
         print(f"note: {len(rows)} of {people} training people are at hand (--training-data names their folder)")
-    return TrainingPeople(cohort, rows)
+    return TrainingPeople(with_measured(cohort, study.segmenter, segmenter), rows)

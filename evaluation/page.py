@@ -12,6 +12,7 @@ from pathlib import Path
 
 from cohort.disk import write_text
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
+from sampling.card_numbers import instrument_of
 
 from .arms import CONTROL_WORDS
 from .certainty import NOMINAL
@@ -462,6 +463,7 @@ def _facts(report: dict) -> str:
     facts = [f"{as_count(known[key])} {words}" for key, words in counts.items() if key in known]
     facts += [f"{key} {report[key]}" for key in ("cohort", "split", "pipeline") if isinstance(report.get(key), str)]
     facts += [f"{words} {as_any(known[key])}" for key, words in settings.items() if key in known]
+    facts += [f"measured{by}" for by in [instrument_of(report)] if by]
     return f'<p class="soft">{escape(", ".join(facts))}</p>\n'
 
 

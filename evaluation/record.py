@@ -5,6 +5,7 @@ from pathlib import Path
 from cohort.code_version import code_version
 from cohort.content import content_of, fingerprint
 from cohort.step_code import code_sha256
+from sampling.measured_phenotypes import said_of
 from sampling.model_folder import configuration_sha256
 from sampling.pipeline import weights_sha256
 from sampling.release import pipeline_name
@@ -36,6 +37,8 @@ def record_of(study: Study, split: str, scheduler: str | None, segmenter: Path) 
         "labels": given and given.labels and given.labels.name,
         "segmenter_given": segmenter.resolve() != (study.folder / "segmenter").resolve(),
         "seed": study.seed,
+        "measured_by": said_of(study.segmenter),
+        "true_hearts_measured": study.true_hearts_measured,
     }
     weights = weights_sha256(study.folder)
     return {

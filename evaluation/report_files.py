@@ -4,7 +4,9 @@ import hashlib
 import json
 from pathlib import Path
 
-from cohort.disk import write_json
+from cohort.disk import known_only, write_json, writing
+from cohort.lock import locked
+from sampling.additions import adding_to
 from sampling.model_card import add_figures, people_of_figures
 
 from .page import write_page
@@ -17,22 +19,34 @@ STUDY = ("cohort", "split", "n_subjects", "pipeline", "measurements")  # in a re
 def write_report(output: Path, pipeline: Path, report: dict, pictures: dict[str, bytes]) -> None:
     """Write a report, and show its table and verdicts on screen. The report of another study is kept beside it.
 
+    The same report is left as it is.
+
     Args:
         output: folder for report.json and report.html.
         pipeline: a pipeline's folder; its model card keeps the numbers of the largest study.
         pictures: PNG by name (evaluation.study_report.pictures_of).
     """
-    output.mkdir(parents=True, exist_ok=True)
-    keep_other(output, report)
-    write_json(output / "report.json", without_nan(report))
-    write_page(output / "report.html", report, pictures)
-    if (pipeline / "README.md").exists() and report["n_subjects"] >= people_of_figures(pipeline):
-        add_figures(pipeline, report)
+    with locked(output / "report"):  # two evaluations at once would mix numbers and page
+        keep_other(output, report)
+        if is_written(output, report):
+            print(f"finished: {output} holds this report, and was not changed")
+        else:
+            write_json(output / "report.json", known_only(report))
+            write_page(output / "report.html", report, pictures)
+    if says_less(pipeline, report):
+        with adding_to(pipeline, report["weights_sha256"]):
+            if says_less(pipeline, report):  # another evaluation may have been first
+                add_figures(pipeline, report)
     if report["n_subjects"] >= FEW_PEOPLE:
         print(table_of(report))
     for sentence in verdicts(report):
         print(f"- {sentence}")
     print(f"report: {output / 'report.json'}, {output / 'report.html'}")
+
+
+def says_less(pipeline: Path, report: dict) -> bool:
+    """Whether a pipeline has a model card, and its figures are of no more people than this report's."""
+    return (pipeline / "README.md").exists() and report["n_subjects"] >= people_of_figures(pipeline)
 
 
 def keep_other(output: Path, report: dict) -> None:
@@ -44,10 +58,22 @@ def keep_other(output: Path, report: dict) -> None:
     if earlier == tuple(report.get(name) for name in STUDY):
         return
     name = f"report-{hashlib.sha256(repr(earlier).encode()).hexdigest()[:12]}"
-    for ending in (".json", ".html"):
-        if (output / f"report{ending}").exists():
-            (output / f"report{ending}").replace(output / f"{name}{ending}")
+    with writing(output):
+        for ending in (".json", ".html"):
+            if (output / f"report{ending}").exists():
+                (output / f"report{ending}").replace(output / f"{name}{ending}")
     print(f"note: {path} was of another study; it is {name}.json now")
+
+
+def is_written(output: Path, report: dict) -> bool:
+    """Whether a folder holds this very report. How many seconds it took does not count."""
+    try:
+        stored = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    new = json.loads(json.dumps(known_only(report)))
+    same = isinstance(stored, dict) and stored | {"seconds": None} == new | {"seconds": None}
+    return same and (output / "report.html").is_file()
 
 
 def study_of(path: Path) -> tuple:
@@ -57,12 +83,3 @@ def study_of(path: Path) -> tuple:
         return tuple(stored.get(name) for name in STUDY)
     except (OSError, ValueError, AttributeError):
         return (None,) * len(STUDY)
-
-
-def without_nan(content: object) -> object:
-    """The same with None in place of NaN, which JSON does not know."""
-    if isinstance(content, dict):
-        return {key: without_nan(value) for key, value in content.items()}
-    if isinstance(content, list):
-        return [without_nan(value) for value in content]
-    return None if isinstance(content, float) and content != content else content

@@ -1,6 +1,7 @@
 """The numbers of a report that matter most, as a table for the screen."""
 
 from cohort.phenotypes import PHENOTYPES
+from sampling.card_numbers import instrument_of
 
 from .report_numbers import value_at
 
@@ -14,7 +15,8 @@ def table_of(report: dict) -> str:
     columns |= {"ceiling": report["ceiling"]} if "ceiling" in report else {}
     columns["true heart"] = report["measured_on_true_hearts"]
     head = [f"{name:>{WIDTH}s}" for name in columns] + [f"{name:>6s}" for name in ("kept", "many", "90 %")]
-    lines = [f"R2, {report['n_subjects']} people, {report['n_samples']} hearts each"]
+    by = instrument_of(report)
+    lines = [f"R2, {report['n_subjects']} people, {report['n_samples']} hearts each{by and f', measured{by}'}"]
     lines.append(" ".join([" " * NAMES_WIDTH, *head]))
     for name in PHENOTYPES:
         cells = [f"{table[name]['r2']:{WIDTH}.2f}" for table in columns.values()]

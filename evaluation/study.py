@@ -10,18 +10,19 @@ import torch
 from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
+from cohort.disk import writing
 from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
 from cohort.private import private
 from sampling.patients import Patient, generate, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
+from sampling.segmentation import SliceSegmenter
 
 from .arms import ARMS, CONTROL_SAMPLES
 from .ceiling import predict_phenotypes
 from .controls import derangement
 from .given_hearts import GivenHearts
 from .measuring import Measured, is_measured, load_measured, measured, save_measured
-from .segmentation import SliceSegmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +60,11 @@ class Study:
     def truth(self) -> np.ndarray:
         """(n, K) true phenotypes; NaN where unknown."""
         return np.asarray(self.cohort.phenotypes[self.rows], dtype=float)
+
+    @property
+    def true_hearts_measured(self) -> int:
+        """Of how many people the truth is what the segmenter measures on the true heart."""
+        return 0 if self.cohort.measured is None else int(self.cohort.measured[self.rows].sum())
 
     @cached_property
     def mask(self) -> np.ndarray:
@@ -132,7 +138,7 @@ class Study:
         Processes share the patients. A whole file of the same patient, given the same ECG, is kept. So an interrupted
         study continues. Files and folder are for their owner alone: the true hearts are among them.
         """
-        with private():
+        with private(), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         given = self._given(arm)
         with state.split_between_processes(list(range(len(self.patients)))) as share:  # first: others write already

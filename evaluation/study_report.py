@@ -10,6 +10,8 @@ from einops import rearrange
 from cohort.intensity import as_unit
 from cohort.prepared import NO_LABELS
 from sampling.grid import draw_grid
+from sampling.measured_phenotypes import measured_phenotypes
+from sampling.segmentation import segment
 
 from . import plots
 from .arms import CONTROL_SAMPLES, CONTROLS
@@ -18,7 +20,7 @@ from .coherence import coherence
 from .groups import disease_groups
 from .heart_distances import pixel_distances
 from .likelihood import denoising_losses
-from .measuring import Measured, measured_phenotypes
+from .measuring import Measured
 from .memorisation import audit, membership_auc, planted_copies
 from .report import (
     agreement_numbers,
@@ -32,7 +34,6 @@ from .report import (
     retrieval_numbers,
     segmenter_numbers,
 )
-from .segmentation import segment
 from .study import Study
 from .training_people import TrainingPeople
 

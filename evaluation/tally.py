@@ -2,11 +2,13 @@
 
 import csv
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tqdm import tqdm
 
-from cohort.disk import writing
+from cohort.disk import PARTIAL, writing
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
 from cohort.table import write_table
@@ -41,10 +43,19 @@ class Tally:
         new = not self.refused  # what a killed run left is written over
         self.refused += 1
         row = (self.naming.of_file(path, subject_name(path)), fault.code, self.naming.shown(fault.fault))
-        with writing(self.path.parent):
+        with writing(self.path.parent, len("".join(row))):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if new else "a", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerow(row)
+
+    @contextmanager
+    def withdrawn_when_interrupted(self) -> Iterator[None]:
+        """Leave no rows behind where what is done within does not come to its end."""
+        try:
+            yield
+        except BaseException:
+            self.path.unlink(missing_ok=True)
+            raise
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -77,9 +88,9 @@ def join_tables(output: Path, refused: list[int]) -> None:
         write_table(output / TABLE, COLUMNS, rows)
     else:
         (output / TABLE).unlink(missing_ok=True)
-    for part in output.glob(f".*-{TABLE}"):
+    for part in output.glob(f"{PARTIAL}*-{TABLE}"):
         part.unlink()
 
 
 def _part(output: Path, rank: int) -> Path:
-    return output / f".{rank}-{TABLE}"
+    return output / f"{PARTIAL}{rank}-{TABLE}"  # what a kill leaves is cleared away by the next run

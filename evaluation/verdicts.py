@@ -56,6 +56,11 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "some copies": ("note", "{} of the hearts look like copies of training patients; chance makes 1 %."),
     "copies": ("bad", "{} of the hearts look like copies of training patients: don't release these weights."),
     "missed": ("note", "The search for copies misses some: {}."),
+    "own truth": (
+        "note",
+        "No label map or table tells the truth of {}. One segmenter measured true and generated hearts alike: "
+        "its errors stand in both.",
+    ),
     "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
 }
 
@@ -205,6 +210,9 @@ def _copies(report: dict) -> Iterator[Verdict]:
 
 
 def _instrument(report: dict) -> Iterator[Verdict]:
+    count = value_at(report, "true_hearts_measured")
+    if count > 0:
+        yield "own truth", f"{count:.0f} of {value_at(report, 'n_subjects'):.0f} people"
     for name, words in HEADLINE.items():
         r2 = value_at(report, "measured_on_true_hearts", name, "r2")
         if r2 < SHARP_R2:

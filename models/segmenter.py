@@ -9,10 +9,17 @@ CLASSES = 4  # of cohort.cine.Label
 
 
 class Segmenter(ModelMixin, ConfigMixin):
-    """A stock convolutional UNet on 2 x 2 unshuffled pixels: slices -> logits of background, LV, wall, RV."""
+    """A stock convolutional UNet on 2 x 2 unshuffled pixels: slices -> logits of background, LV, wall, RV.
+
+    Args:
+        widths: channels of each level. unshuffle: pixels of a side that are folded into one.
+        trained_on: whose label maps taught it, "simulated" or "real" people's; None if nobody knows.
+    """
 
     @register_to_config
-    def __init__(self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2) -> None:
+    def __init__(
+        self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2, trained_on: str | None = None
+    ) -> None:
         super().__init__()
         self.unet = UNet2DModel(
             in_channels=unshuffle**2,

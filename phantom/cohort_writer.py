@@ -12,9 +12,9 @@ On UK Biobank's research platform, ECGs and zips lie elsewhere (`phantom.cohort_
 Subject i depends on (seed, i) alone: the same bytes whatever the number of subjects, processes or order.
 """
 
+import contextlib
 import json
 import multiprocessing
-import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -27,12 +27,14 @@ from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
 from cohort.dicom_stack import FEWEST_FRAMES
-from cohort.disk import remove_unfinished, write_json
-from cohort.errors import InputError
+from cohort.disk import remove_unfinished, write_json, writing
+from cohort.errors import InputError, require_within
+from cohort.lock import lock_or_refuse
 from cohort.person import PERSON_COLUMNS
 from cohort.phases import PHASES
 from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.provenance import made_by
+from cohort.stop_signals import without_ctrl_c
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from cohort.table import write_table
@@ -78,11 +80,17 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
         processes: None for one per core.
 
     Raises:
-        InputError: an option out of range, or `output` holds another cohort or anybody's real files.
+        InputError: an option out of range; `output` holds another cohort, or anybody's real files; or another process
+            is writing there.
     """
     output = Path(output)
     _check_options(plan, processes)
-    plan = _claim(output, plan)
+    _agreed(output, plan)  # before anything is written there
+    with _held(output):
+        _write_cohort(output, _claim(output, plan), processes)
+
+
+def _write_cohort(output: Path, plan: CohortPlan, processes: int | None) -> None:
     waiting = [index for index in range(plan.subjects) if not ecg_path(output, index, plan.platform).exists()]
     workers = min(processes or available_cores(), max(len(waiting), 1))
     with tqdm(total=plan.subjects, initial=plan.subjects - len(waiting), desc="phantom", unit="subject") as bar:
@@ -99,7 +107,8 @@ def write_subject(output: Path, plan: CohortPlan, index: int) -> None:
     elif not plan.ecg_only:
         _write_images(image_folder(output) / str(FIRST_EID + index), heart, plan.frames)
     path = ecg_path(output, index, plan.platform)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     rendered = render_ecg(heart)
     measured = {name: value for name, value in rendered.measurements.items() if value is not None}
     write_cardiosoft(path, rendered.ecg, medians=rendered.medians, measurements=measured)
@@ -107,7 +116,8 @@ def write_subject(output: Path, plan: CohortPlan, index: int) -> None:
 
 def _write_dicom(path: Path, index: int, heart: Heart, frames: int) -> None:
     """The same voxels as `_write_images` writes; without label maps, which UK Biobank hands out to nobody."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     images = scan(heart, _moments(frames))
     cycle_ms = 60_000 / heart.heart_rate_bpm
     times_ms = [phase * cycle_ms for phase in images.phases]
@@ -120,8 +130,9 @@ def _moments(frames: int) -> list[float | str]:
 
 
 def _write_images(folder: Path, heart: Heart, frames: int) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    remove_unfinished(folder)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
     images = scan(heart, _moments(frames))
     if frames == 2:
         stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(PHASES)}
@@ -141,18 +152,27 @@ def _run(job: partial, indices: list[int], processes: int) -> Iterator[None]:
         yield from map(job, indices)
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context, _leave_ctrl_c_to_the_parent)
+    pool = ProcessPoolExecutor(processes, context)
     try:
-        yield from pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
+        with without_ctrl_c():  # all processes start here
+            results = pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
+        yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _leave_ctrl_c_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 # ---- Whose folder it is ----
+
+
+@contextlib.contextmanager
+def _held(output: Path) -> Iterator[None]:
+    """Hold the folder: two cohorts written at once would mix their people."""
+    who, remedy = "another make_phantom.py is writing here", "wait for it, or give another --output"
+    lock = lock_or_refuse(output / "phantom", who, remedy)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _check_options(plan: CohortPlan, processes: int | None) -> None:
@@ -162,15 +182,24 @@ def _check_options(plan: CohortPlan, processes: int | None) -> None:
         ("--frames", plan.frames, FEWEST_FRAMES if plan.dicom else 2, MOST_FRAMES),
         ("--processes", processes or 1, 1, 1024),
     )
-    for option, value, low, high in ranges:
-        if not low <= value <= high:
-            raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
+    for given in ranges:
+        require_within(*given)
     if plan.platform and not (plan.dicom or plan.ecg_only):
         raise InputError("--platform", "UK Biobank's platform holds heart MRIs as DICOM", "add --dicom, or --ecg-only")
 
 
 def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
-    """Write cohort.json, or agree with the one that is there; returns the plan with the larger number of subjects."""
+    """Write cohort.json, and the folders beside it; returns what `_agreed` returns."""
+    plan = _agreed(output, plan)
+    with writing(output):
+        for folder in (ecg_folder(output, plan.platform), image_folder(output, plan.platform)):
+            folder.mkdir(parents=True, exist_ok=True)
+    write_json(output / "cohort.json", asdict(plan) | made_by(asdict(plan)))
+    return plan
+
+
+def _agreed(output: Path, plan: CohortPlan) -> CohortPlan:
+    """The plan with the larger number of subjects, if a folder holds no others than its people."""
     note = output / "cohort.json"
     there = _read_plan(note)
     if there is None:
@@ -191,9 +220,6 @@ def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
         if not all(is_phantom(path) for path in contents(output)):
             raise InputError(output, "holds other people's files beside the phantom's", "give another --output")
         plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
-    for folder in (ecg_folder(output, plan.platform), image_folder(output, plan.platform)):
-        folder.mkdir(parents=True, exist_ok=True)
-    write_json(note, asdict(plan) | made_by(asdict(plan)))
     return plan
 
 

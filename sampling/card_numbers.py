@@ -5,6 +5,8 @@ from numbers import Real
 
 from cohort.phenotypes import PHENOTYPES, UNITS
 
+from .measured_phenotypes import SEEN
+
 COPIES_LIMIT = 0.05  # share of samples that are copies, above which weights are not released
 AGREEMENT = {  # columns: (where in the report, %s the phenotype), digits
     "r": ("agreement.%s.r", 2),
@@ -44,8 +46,17 @@ def measured(report: dict) -> str:
         )
     people, hearts = (_number(report, key, 0) for key in ("n_subjects", "n_samples"))
     who = f" on {people} people" + (f", {hearts} hearts each" if hearts else "") if people else ""
-    about = f"Measured{who}. In brackets the 95 % interval over people; – is not known."
+    about = f"Measured{who}{instrument_of(report)}. In brackets the 95 % interval over people; – is not known."
     return "\n\n".join(part for part in (about, table, realism) if part)
+
+
+def instrument_of(report: dict) -> str:
+    """Who measured, as the end of a sentence; empty where a report, as an earlier one, does not say."""
+    by, count = report.get("measured_by"), _number(report, "true_hearts_measured", 0)
+    if by not in SEEN.values():  # a card and a page are public: no other text passes
+        return ""
+    both = f", and so were the true hearts of {count} people, of whom no label map or table tells" if count else ""
+    return f" by {by}{both if count != '0' else ''}"
 
 
 def _agreement(report: dict) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from cohort.disk import whole_folder, write_json
+from cohort.disk import folder_bytes, whole_folder, write_text
 from cohort.errors import InputError, exit_code_of
 from models.denoiser import PHASE_FEATURES, POSITION_FEATURES, HeartDenoiser
 
@@ -33,7 +33,7 @@ def convert_layout(source: Path, target: Path) -> None:
             source, f"is no pipeline folder with its denoiser in {OLD}/", "name the folder to convert first"
         )
     require_plain(source)
-    with whole_folder(target) as unfinished:
+    with whole_folder(target, folder_bytes(source)) as unfinished:
         shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
         shutil.rmtree(unfinished / OLD)
         _write_denoiser(source / OLD, unfinished / NEW)
@@ -41,7 +41,7 @@ def convert_layout(source: Path, target: Path) -> None:
         del index[OLD]
         index[NEW] = [HeartDenoiser.__module__, HeartDenoiser.__name__]
         index.setdefault("trained_on", trained_on(source))
-        write_json(unfinished / "model_index.json", dict(sorted(index.items())))
+        write_text(unfinished / "model_index.json", json.dumps(dict(sorted(index.items())), indent=2) + "\n")
         renew_size(unfinished)
         ECGToMRIPipeline.load(unfinished)  # refuses what would not load
 

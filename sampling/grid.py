@@ -1,11 +1,12 @@
 """One picture a patient: slices from left to right; phases and samples from top to bottom, the true heart first."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from cohort.disk import whole_file
+from cohort.disk import write_bytes
 from cohort.intensity import as_grey_levels
 from cohort.phases import PHASES
 
@@ -21,9 +22,9 @@ def heart_rows(heart: np.ndarray) -> np.ndarray:
 
 def write_grid(path: Path, hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> None:
     """Write what `draw_grid` draws to a PNG file, whole or not at all."""
-    picture = draw_grid(hearts, phase_names)
-    with whole_file(path) as unfinished:
-        picture.save(unfinished, format="PNG")
+    content = io.BytesIO()
+    draw_grid(hearts, phase_names).save(content, format="PNG")
+    write_bytes(path, content.getvalue())
 
 
 def draw_grid(hearts: list[tuple[str, np.ndarray]], phase_names: tuple[str, ...] = PHASES) -> Image.Image:

@@ -10,8 +10,12 @@ from cohort.ecg_formats import ECG_SUFFIXES, HEADER_SUFFIXES
 from cohort.errors import InputError
 from cohort.input_file import unreadable
 from cohort.leads import LEADS
+from cohort.person import QUANTITIES, Person
 from cohort.pseudonym import OWN_NAMES, Naming
-from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID
+from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID, FOLDER_NAME
+from cohort.withdrawal import withdrawn_eids
+
+from .options import SampleOptions
 
 SIMULATED_ONLY = (
     "the weights know simulated patients only, and this ECG's file name is not a simulated patient's. "
@@ -49,6 +53,52 @@ def ecg_files(path: Path, naming: Naming = OWN_NAMES) -> list[Path]:
         raise InputError(path, "holds no ECG", f"put files ending in {', '.join(ECG_SUFFIXES)} there")
     _require_own_names(path, files, naming)
     return files
+
+
+def stated_person(options: SampleOptions) -> Person:
+    """What the options say of the person.
+
+    Raises:
+        InputError: a number is impossible or evidently in another unit; or there is a folder of ECGs.
+    """
+    numbers = {"age": options.age, "height_cm": options.height_cm, "weight_kg": options.weight_kg}
+    person = Person(options.sex, *numbers.values())
+    if person != Person() and options.ecg is not None and options.ecg.is_dir():
+        remedy = "name one ECG with --ecg, or give a table with --persons"
+        raise InputError("--sex, --age, --height-cm, --weight-kg", "are of one person, and --ecg is a folder", remedy)
+    for name, number in numbers.items():
+        if number is not None and not QUANTITIES[name].holds(number):
+            unit = QUANTITIES[name].other_unit(number)
+            fault = f"looks like {unit}" if unit else "is not possible"
+            raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+    if person.misfit:
+        name, fault = person.misfit
+        raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+    return person
+
+
+def without_withdrawn_files(files: list[Path], exclude: Path | None) -> list[Path]:
+    """The ECGs, without those of people who withdrew (`cohort.withdrawal`), whom their file's name tells.
+
+    Lists are looked for in the folder of the ECGs and in the one above.
+
+    Raises:
+        InputError: nobody is left, or a list cannot be read.
+    """
+    folder = files[0].absolute().parent
+    withdrawn = withdrawn_eids(folder, exclude) | withdrawn_eids(folder.parent)
+    kept = [path for path in files if _eid_of(path) not in withdrawn]
+    if not kept:
+        who = "this person" if len(files) == 1 else "everybody"
+        raise InputError("--ecg", f"{who} withdrew from the study", "give the ECG of somebody else")
+    if len(kept) < len(files):
+        print(f"note: ECGs of people who withdrew, which are left out: {len(files) - len(kept)}")
+    return kept
+
+
+def _eid_of(path: Path) -> int | None:
+    name = BULK_NAME.fullmatch(path.stem) or FOLDER_NAME.fullmatch(path.stem)
+    return int(name[1]) if name else None
 
 
 def _is_ecg_name(name: str) -> bool:
@@ -95,7 +145,7 @@ def out_of_range(signal: np.ndarray, lead_mask: np.ndarray, limits: list[list[fl
     """A sentence for every lead (12, samples) with an amplitude that the training cohort never showed."""
     warnings = []
     for lead, height, known, (low, high) in zip(LEADS, np.ptp(signal, axis=1), lead_mask, limits, strict=True):
-        if known and not low <= height <= high:
+        if known and not low <= float(height) <= high:
             warnings.append(
                 f"lead {lead} is {height:.2f} mV peak to peak; the training cohort had {low:.2f} to {high:.2f}"
             )

@@ -61,6 +61,7 @@ def write_model_card(folder: Path, facts: dict) -> None:
             data.cohort: name or path of the cohort; of a path the last part is shown.
             data.people: {"train", "validation", "test"}, numbers of people.
             data.phantom: whether they are simulated.
+            data.measured, data.measured_by: of how many people, and by whom, phenotypes were measured. Optional.
             recipe: steps, batch, learning_rate, seed, code_version, date.
           Optional keys of recipe: stage_steps (dict stage -> steps), preset, command, configuration_sha256, hours,
             machine, packages (dict name -> version). The line of a missing or None key is left out. Keys that are
@@ -76,7 +77,7 @@ def write_model_card(folder: Path, facts: dict) -> None:
         name=public(facts["name"]),
         cohort=public(last_name(data["cohort"])),
         people=", ".join(f"{shown(data['people'][split])} to {use}" for split, use in USES.items()),
-        kind=SIMULATED if data["phantom"] else REAL,
+        kind=(SIMULATED if data["phantom"] else REAL) + _measured(data),
         size=_size(folder),
         recipe=_recipe(facts["recipe"]),
         figures=measured({}),
@@ -178,6 +179,13 @@ def _replace_sections(folder: Path, bodies: dict[str, str]) -> None:
 
 
 # ---- What stands in them ----
+
+
+def _measured(data: dict) -> str:
+    """A sentence where a segmenter told the phenotypes that taught."""
+    if not data.get("measured"):
+        return ""
+    return f"\n{shown(data['measured'])} of them had no label map: {public(data['measured_by'])} measured their hearts."
 
 
 def _size(folder: Path) -> str:

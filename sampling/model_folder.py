@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cohort.errors import InputError
-from cohort.heart_grid import GridGeometry
+from cohort.heart_grid import GEOMETRY, GridGeometry
 from cohort.leads import LEADS
 
 from .ranges import all_within, is_number, sound_sampling
@@ -21,14 +21,6 @@ KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
 SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps", "trained_on")
 SIMULATED, REAL = "simulated", "real"  # people: what `trained_on` may say
-GEOMETRY = {  # whole numbers, and millimetres
-    "slices": (1, 100),
-    "phases": (1, 100),
-    "height": (4, 1024),
-    "width": (4, 1024),
-    "slice_step_mm": (0.5, 100),
-    "pixel_mm": (0.1, 20),
-}
 LARGEST_HEART = 10**8  # voxels; 10 slices of 50 phases of 256 x 256 are a third of it
 TRUST = "get the folder again from whoever trained it, or train one"
 

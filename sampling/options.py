@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cohort.errors import InputError
 
@@ -26,7 +27,15 @@ class SampleOptions:
     mri: Path | None = None
     """The real heart (a short-axis NIfTI, DICOM zip or folder, or a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
-    """A persons.csv (eid, sex, age, height_cm, weight_kg). Its row of this visit comes before the ECG file."""
+    """A persons.csv (eid or file, sex, age, height_cm, weight_kg), or UK Biobank's export. It precedes the ECG file."""
+    sex: Literal["female", "male"] | None = None
+    """Of the person of a single ECG, as age, height and weight: these precede --persons and the ECG file."""
+    age: float | None = None
+    """Years at the ECG."""
+    height_cm: float | None = None
+    weight_kg: float | None = None
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list near the ECGs names. They get no hearts."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
     steps: int | None = None

@@ -7,8 +7,7 @@ from pathlib import Path
 from accelerate.state import AcceleratorState
 
 from cohort.disk import remove_unfinished
-from cohort.errors import InputError
-from cohort.lock import try_locked
+from cohort.lock import lock_or_refuse
 
 
 @contextmanager
@@ -20,9 +19,8 @@ def kept_apart(output: Path, state: AcceleratorState) -> Iterator[None]:
     """
     lock = None
     if state.is_main_process:
-        lock = try_locked(output / "sample")
-        if lock is None:
-            raise InputError(output, "another sample.py is writing here", "wait for it, or choose another --output")
+        who, remedy = "another sample.py is writing here", "wait for it, or choose another --output"
+        lock = lock_or_refuse(output / "sample", who, remedy)
         remove_unfinished(output)
     state.wait_for_everyone()  # whoever shares the ECGs begins after that
     try:

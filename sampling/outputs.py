@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
-from cohort.disk import PARTIAL, sha256_of, whole_folder
+from cohort.disk import PARTIAL, sha256_of, whole_folder, write_json
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phases import phase_stems
@@ -126,7 +126,7 @@ def _require_finite(folder: Path, hearts: np.ndarray, record: dict) -> None:
 
 def _write_record(folder: Path, record: dict) -> None:
     about = {"note": NOT_FOR_DIAGNOSIS, **record, "files": _checksums(folder)}
-    (folder / RECORD).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    write_json(folder / RECORD, about)
 
 
 def _checksums(folder: Path) -> dict[str, str]:

@@ -50,13 +50,19 @@ class Patient:
 
 
 def read_patient(
-    path: Path, pipeline: ECGToMRIPipeline, known: Person, simulated_only: bool = False, **reading
+    path: Path,
+    pipeline: ECGToMRIPipeline,
+    known: Person,
+    simulated_only: bool = False,
+    source: str = "persons.csv",
+    **reading,
 ) -> Patient:
     """Read an ECG file as the pipeline's encoder wants it.
 
     Args:
         known: what other sources say of the person; the file's own statements give way to it.
         simulated_only: the pipeline knows phantoms only; anybody else's ECG is warned of.
+        source: what to call those other sources.
         reading: options of `cohort.ecg.read_ecg`.
 
     Raises:
@@ -73,7 +79,7 @@ def read_patient(
         raise InputError(path, "holds numbers that are not finite in 32 bits", "export it again", code="samples")
     warnings = [
         *quality_flags(ecg, expected.duration_s),
-        *(words for _, words in known.contradictions(ecg.person)),
+        *(words for _, words in known.contradictions(ecg.person, source)),
         *merged.doubts,
     ]
     if pipeline.config.ecg_limits:
@@ -83,7 +89,7 @@ def read_patient(
         field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
     ]
     if unknown:
-        warnings.append(f"unknown: {', '.join(unknown)} (--persons can give them)")
+        warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
     return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)

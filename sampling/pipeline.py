@@ -257,14 +257,18 @@ class ECGToMRIPipeline(DiffusionPipeline):
         folder: Path,
         companions: dict[str, ModelMixin] | None = None,
         describe: Callable[[Path], None] | None = None,
+        keep: bool = False,
     ) -> None:
         """Write the self-contained folder, whole or not at all.
 
         Args:
             companions: models that travel in the folder without being part of the pipeline, by subfolder.
             describe: called with the folder before it is complete, to add what describes it.
+            keep: set an existing folder aside instead of deleting it (cohort.disk.whole_folder).
         """
-        with whole_folder(folder) as unfinished:
+        models = [*(companions or {}).values(), *(getattr(self, name) for name in PARTS)]
+        size = sum(value.nbytes for model in models for value in model.state_dict().values())
+        with whole_folder(folder, size, keep=keep) as unfinished:
             self.save_pretrained(unfinished, safe_serialization=True)
             for name, model in (companions or {}).items():
                 model.save_pretrained(unfinished / name, safe_serialization=True)

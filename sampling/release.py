@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
-from cohort.disk import whole_folder
+from cohort.disk import folder_bytes, whole_folder
 from cohort.errors import InputError, exit_code_of
 
 from .model_card import renew_size
@@ -21,6 +21,7 @@ from .ranges import is_number
 # The autoencoder is not run in half precision, and stored latents are named by its weights.
 IN_FULL = ("autoencoder",)
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
+RELEASED_SEGMENTER = RELEASED / "segmenter"  # measures hearts where a cohort has no label maps
 
 
 def pipeline_to_use(runs: Path) -> Path:
@@ -87,8 +88,8 @@ def halve(source: Path, target: Path, full: tuple[str, ...] = ()) -> None:
     Raises:
         InputError: a weight is too large for half precision, or the disk cannot be written.
     """
-    with whole_folder(target) as unfinished:
-        shutil.copytree(source, unfinished, dirs_exist_ok=True)
+    with whole_folder(target, folder_bytes(source)) as unfinished:
+        shutil.copytree(source, unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".*"))
         for path in sorted(unfinished.rglob("*.safetensors")):
             part = path.parent.relative_to(unfinished).as_posix()
             if part not in full:

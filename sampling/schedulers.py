@@ -63,7 +63,7 @@ def to_flow(scheduler, sample: Tensor, timestep: Tensor) -> tuple[Tensor, Tensor
         return sample, timestep / TIMESTEPS
     if hasattr(scheduler, "scale_model_input"):  # from the variance-exploding to the variance-preserving path
         sample = scheduler.scale_model_input(sample, timestep)
-    table = scheduler.alphas_cumprod.double().cpu().numpy()
+    table = scheduler.alphas_cumprod.cpu().double().numpy()
     alpha_bar = float(np.interp(float(timestep), np.arange(len(table)), table))
     a, s = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
     return sample / (a + s), torch.tensor(s / (a + s), device=sample.device)

@@ -11,7 +11,7 @@ from cohort.dicom_stack import read_short_axis
 from cohort.discovery import find_subjects
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, cine_grid, read_heart
-from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Subject
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject
 
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 
@@ -46,12 +46,18 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
 
 @cache
 def _subjects_with_mri(mri: Path) -> dict[tuple[int, int], Subject]:
-    """People with an MRI in a folder; none where no name in it follows the rules."""
+    """People with an MRI in a folder; none where no name in it follows the rules.
+
+    Raises:
+        InputError: the folder cannot be listed.
+    """
     visit = _visit_of(mri.name) if mri.parent.name == "NIFTI" else None  # of one person's folder
     data = mri.parent.parent if visit else mri.parent if mri.name == "NIFTI" else mri
     try:
         subjects = find_subjects(data)
-    except InputError:
+    except InputError as fault:
+        if fault.code != NOBODY:
+            raise
         return {}
     return {(s.eid, s.instance): s for s in subjects if s.has_mri and visit in (None, (s.eid, s.instance))}
 

@@ -6,8 +6,10 @@ The long form, through every command and failure: tests/torture/privacy_canaries
 import importlib
 import json
 import shutil
+import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +23,7 @@ from cohort.study_tables import read_persons
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from tests.torture import canaries, damaged
 
+ROOT = Path(__file__).parents[1]
 EIDS = {str(FIRST_EID + k).encode(): str(FIRST_EID + k) for k in range(18)}
 
 
@@ -240,3 +243,17 @@ def test_leaks_between_splits_are_named_by_a_table_and_not_on_screen(prepared, t
         require_separate_splits(leaky)
     assert not canaries.hits(str(refusal.value).encode(), EIDS)
     assert str(prepared.eid[one]) in (tmp_path / LEAKS).read_text()
+
+
+@pytest.mark.parametrize("name", ["key", "key.txt", "ukb.key", "pseudonym-key", "ukb_key.hex", "somewhere/key"])
+def test_a_key_made_in_the_checkout_is_not_added_to_git(name):
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("git is not installed, or this copy has no git history")
+    assert subprocess.run(["git", "check-ignore", "--quiet", name], cwd=ROOT).returncode == 0
+
+
+def test_no_tracked_file_is_ignored():
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("git is not installed, or this copy has no git history")
+    listed = ["git", "ls-files", "--cached", "--ignored", "--exclude-standard"]
+    assert subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout == b""

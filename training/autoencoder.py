@@ -10,17 +10,17 @@ from einops import rearrange
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
-from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
+from sampling.pipeline import load_part
 
 from .batch import draw_slices
 from .fit import Task, fit
 from .objectives import heart_window
 from .order import keyed_generator
 from .recipe import Recipe
-from .run import Run, save_model
+from .run import Run, finish, is_finished, told_finished
 from .session import Session
 
 SLICES = 32  # per process and step
@@ -64,7 +64,8 @@ def learn_autoencoder(
 ) -> SliceAutoencoder:
     """Train in float32, measure the latents' mean and spread, compare with patch PCA, and put it all into `folder`.
 
-    Writes folder/model (the autoencoder) and folder/report.json; continues an interrupted run.
+    Writes folder/model (the autoencoder) and folder/report.json. Continues an interrupted run, and leaves a finished
+    one as it is.
 
     Args:
         width: of the autoencoder. Its fresh weights depend on the seed alone.
@@ -79,7 +80,11 @@ def learn_autoencoder(
     # diffusers' own entries, "_...", have another order in every process
     architecture = {name: value for name, value in autoencoder.config.items() if not name.startswith("_")}
     settings = {**asdict(recipe), "batch": batch, "seed": seed, "data": cohort.folder.name, **architecture}
-    session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
+    if is_finished(folder, settings):
+        accelerator.print(told_finished(folder))
+        return load_part(SliceAutoencoder, folder / "model")
+    run = Run(folder, settings, accelerator.is_main_process, lengths=("steps",))
+    session = Session(run, recipe, accelerator, seed)
     held_out = draw_slices(cohort, cohort.rows("validation"), 256, keyed_generator(seed, "validation slices"))[0]
     known = draw_slices(cohort, cohort.rows("train"), 2048, keyed_generator(seed, "latent statistics"))[0]
     autoencoder.start_from_patches(*patch_basis(known, autoencoder.downsampling, autoencoder.config.latent_channels))
@@ -88,8 +93,7 @@ def learn_autoencoder(
     measure_latents(autoencoder, known)
     if session.main:
         report = fidelity(autoencoder, known, held_out)
-        write_json(folder / "report.json", report)
-        save_model(autoencoder, folder / "model")
+        finish(run, autoencoder, report)
         print("autoencoder on held-out slices: {psnr_db:.1f} dB, patch PCA {patch_pca_psnr_db:.1f} dB".format(**report))
     accelerator.wait_for_everyone()
     return autoencoder
@@ -148,11 +152,11 @@ def patch_basis(slices: Tensor, side: int, components: int) -> tuple[Tensor, Ten
     Returns:
         mean (side * side,), orthonormal basis (side * side, components), spread of the code (components,).
     """
-    patches = to_patches(slices, side).double()
+    patches = to_patches(slices, side).cpu().double()  # on the CPU: Apple's GPUs know no float64
     mean = patches.mean(dim=0)
     values, vectors = torch.linalg.eigh((patches - mean).T @ (patches - mean) / len(patches))
     spread = values[-components:].clamp(min=1e-12).sqrt()
-    return mean.float(), vectors[:, -components:].float(), spread.float()
+    return tuple(part.float().to(slices.device) for part in (mean, vectors[:, -components:], spread))
 
 
 def patch_pca(train: Tensor, held_out: Tensor, side: int, components: int) -> Tensor:

@@ -6,8 +6,10 @@ from accelerate import Accelerator
 
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.leakage import require_separate_splits
+from cohort.pairs_table import PAIRS
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
+from sampling.model_folder import REAL, SIMULATED
 
 from .options import CohortOptions
 
@@ -17,7 +19,8 @@ def open_cohort(
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """The cohort of the options, read once by one process; `extra_ecgs` as in `open_arrays`."""
     preparation = Preparation(options.geometry, options.sampling_rate)
-    return open_arrays(options.places, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction)
+    where = (options.places, options.prepared, preparation, accelerator, extra_ecgs)
+    return open_arrays(*where, options.max_bad_fraction, options.exclude)
 
 
 def open_arrays(
@@ -27,18 +30,31 @@ def open_arrays(
     accelerator: Accelerator,
     extra_ecgs: Path | None = None,
     max_bad_fraction: float = 0.2,
+    exclude: Path | None = None,
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """A cohort as arrays, made as `preparation` says, and the ECGs of further people.
 
     Args:
         extra_ecgs: a folder with ECGs and phenotypes.csv of people without an MRI; None for none.
+        exclude: a list of people who withdrew (`cohort.withdrawal`).
 
     Raises:
         InputError: the cohort cannot be read, or somebody is in two splits.
     """
     with accelerator.main_process_first():
-        cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction)
+        cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction, exclude=exclude)
         rate_and_duration = (preparation.sampling_rate, preparation.duration_s)
-        extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration) if extra_ecgs else None
+        extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration, exclude=exclude) if extra_ecgs else None
         require_separate_splits(cohort, extra)
     return cohort, extra
+
+
+def taught_by(places: CohortPlaces, extra_ecgs: Path | None = None) -> str:
+    """SIMULATED where every cohort to learn from is a phantom's, which holds a cohort.json; else REAL.
+
+    Folders of ECGs or of MRIs that lie elsewhere, and files that pairs.csv names, may be anybody's: REAL.
+    """
+    folders = [folder for folder in (places.data, extra_ecgs) if folder]
+    elsewhere = places.ecg_dir or places.mri_dir or any((folder / PAIRS).exists() for folder in folders)
+    all_phantoms = all((folder / "cohort.json").exists() for folder in folders)
+    return SIMULATED if all_phantoms and not elsewhere else REAL

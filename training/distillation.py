@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from cohort.disk import whole_file
+from cohort.disk import whole_file, writing
 from models.denoiser import HeartDenoiser
 from models.places import Places
 from sampling.schedulers import to_flow
@@ -84,14 +84,15 @@ def teacher_pairs(
         folder: of one file for every PAIRS_PER_FILE pairs.
         make: numbers (B,) -> the fields of Pairs; must depend on the numbers alone.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     parts = torch.arange(count).split(PAIRS_PER_FILE)
     paths = [folder / f"from_{int(part[0]):06d}.safetensors" for part in parts]
     mine = list(zip(paths, parts, strict=True))[accelerator.process_index :: accelerator.num_processes]
     todo = [(path, part) for path, part in mine if not path.exists()]  # other processes may be writing theirs already
     for path, part in tqdm(todo, desc=f"teacher's hearts, {folder.name}", disable=not accelerator.is_main_process):
         tensors = {name: value.cpu().contiguous() for name, value in make(part).items()}
-        with whole_file(path) as unfinished:
+        with whole_file(path, sum(value.nbytes for value in tensors.values())) as unfinished:
             save_file(tensors, unfinished)
     accelerator.wait_for_everyone()
     files = [load_file(path) for path in paths]

@@ -60,6 +60,7 @@ def fit(task: Task, session: Session) -> nn.Module:
     if first < recipe.steps:  # a finished run can no longer change
         run.agree("launch.json", _launch(accelerator))
         run.require_space(checkpoint_bytes(module))
+        run.goes_on(first)
     ema.to(accelerator.device)
     wrapped, optimizer = accelerator.prepare(module, optimizer)
     if pending or first < recipe.steps:  # else there is nothing to tell them

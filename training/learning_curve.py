@@ -1,23 +1,32 @@
 """How much of the heart can be read off ECG and person, by the number of people learned from."""
 
+import json
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
-from cohort.disk import write_json
+from cohort.disk import known_only, sha256_of, whole_folder, write_json
 from cohort.ecg_cohort import ECGCohort
+from cohort.lock import locked
 from cohort.prepared import PreparedCohort
+from cohort.provenance import settings_sha256
 from models.code_regressor import CodeRegressor
 from models.presets import PRESETS
+from sampling.model_card import renew_size
 
 from .ceiling import ceiling, explained
+from .checkpoint import bytes_of
 from .code_regression import PEOPLE, regression_recipe
 from .fit import fit
 from .options import CeilingOptions
-from .run import Run, save_model
+from .run import Run
 from .session import Session
 
+PARTS = ("ecg_encoder", "conditioner")  # of a ceiling's folder
+RECORD = "finished.json"
 STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stopping limits that
 
 
@@ -40,10 +49,41 @@ def curve_point(
 
 
 def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path:
-    """Put the best regression and the whole curve into a pipeline's folder; returns where."""
+    """Put the best regression and the whole curve into a pipeline's folder, in place of its ceiling; returns where."""
     folder = pipeline / "ceiling"
     best, _ = max(points, key=lambda point: sum(point[1]["r2"].values()))
-    for name in ("ecg_encoder", "conditioner"):
-        save_model(getattr(best, name), folder / name)
-    write_json(folder / "learning_curve.json", [point for _, point in points])
+    parts = {name: getattr(best, name) for name in PARTS}
+    size = bytes_of({name: dict(part.state_dict()) for name, part in parts.items()})
+    with locked(pipeline):
+        with whole_folder(folder, size) as unfinished:
+            for name, part in parts.items():
+                part.save_pretrained(unfinished / name, safe_serialization=True)
+            write_json(unfinished / "learning_curve.json", known_only([point for _, point in points]))
+        renew_size(pipeline)
     return folder
+
+
+def curve_settings(options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> dict:
+    """All that decides a learning curve, as JSON can hold it."""
+    names = ("sizes", "preset", "learning_rate", "seed")
+    extra = extra_ecgs and sha256(np.ascontiguousarray(extra_ecgs.eid)).hexdigest()
+    return {name: getattr(options, name) for name in names} | {"cohort": cohort.folder.name, "more_ecgs": extra}
+
+
+def is_curve_of(pipeline: Path, output: Path, settings: dict) -> bool:
+    """Whether a pipeline's folder still holds the curve that these settings led to (`record_curve`)."""
+    try:
+        return json.loads((output / RECORD).read_text()) == _record(pipeline, settings)
+    except (OSError, ValueError):
+        return False
+
+
+def record_curve(pipeline: Path, output: Path, settings: dict) -> None:
+    """Note in the run's folder what was put into a pipeline's folder, so that it need not be made again."""
+    write_json(output / RECORD, _record(pipeline, settings))
+
+
+def _record(pipeline: Path, settings: dict) -> dict:
+    files = sorted(path for path in (pipeline / "ceiling").rglob("*") if path.is_file())
+    made = {path.relative_to(pipeline).as_posix(): sha256_of(path) for path in files}
+    return {"configuration_sha256": settings_sha256(settings), "made": made}

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from cohort.errors import require_within
 from cohort.heart_grid import GridGeometry
 from cohort.places import CohortPlaces
 
@@ -20,6 +21,8 @@ class CohortOptions(CohortPlaces):
     """Where the cohort is laid down as arrays, once."""
     max_bad_fraction: float = 0.2
     """Share of unreadable subjects above which nothing is learned; excluded.csv beside the arrays lists them."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     sampling_rate: int = 250
     """Hz of the ECGs in the prepared arrays, which all trainings of a cohort share."""
     geometry: GridGeometry = field(default_factory=GridGeometry)
@@ -45,6 +48,7 @@ class StageSteps:
     """Which heart codes they leave possible."""
 
 
+LEARNING_RATES = (0.0, 1.0)
 LENGTHS = {  #  steps, patients per process and step, learning rate
     "nano": (4_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
@@ -57,7 +61,7 @@ class DiffusionOptions(CohortOptions):
     """How the whole pipeline is trained."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "ecg_dir", "mri_dir", "output", "prepared", "max_bad_fraction", "log_with"),
+        *("data", "ecg_dir", "mri_dir", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
         *("autoencoder", "segmenter"),
     )
 
@@ -87,17 +91,26 @@ class DiffusionOptions(CohortOptions):
     evaluate_every: int = 250
     """Steps between validation losses and sample grids."""
 
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is learned."""
+        rate = 0.0 if self.learning_rate is None else self.learning_rate
+        require_within("--learning-rate", rate, *LEARNING_RATES)
+        require_within("--condition-dropout", self.condition_dropout, 0, 1)
+        require_within("--shared-noise", self.shared_noise, 0, 1)
+
 
 @dataclass(frozen=True)
 class DistillationOptions(CohortPlaces):
     """How a pipeline is distilled, on the cohort that taught the teacher."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "ecg_dir", "mri_dir", "output", "pipeline", "prepared", "log_with"),
+        *("data", "ecg_dir", "mri_dir", "output", "pipeline", "prepared", "exclude", "log_with"),
     )
 
     pipeline: Path = Path("runs/diffusion/pipeline")
     """The teacher's folder."""
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     output: Path = Path("runs/distilled")
     """The run's folder; the student's pipeline is its pipeline/."""
     prepared: Path = Path("runs/prepared")
@@ -128,6 +141,8 @@ class DistillationOptions(CohortPlaces):
 class CeilingOptions(CohortPlaces):
     """How the ceiling's learning curve is measured, on the cohort that taught the pipeline."""
 
+    exclude: Path | None = None
+    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
     """A trained pipeline; the newest one under runs/ if not given."""
     more_ecgs: Path | None = None

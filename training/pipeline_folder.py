@@ -6,33 +6,101 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+import torch
+
 from cohort.disk import write_json
+from cohort.errors import InputError
 from cohort.leakage import keyed_recordings, recordings_sha256
-from cohort.provenance import made_by
+from cohort.lock import locked
+from cohort.provenance import made_by, settings_sha256
+from models.autoencoder import SliceAutoencoder
+from models.segmenter import Segmenter
+from sampling.measured_phenotypes import said_of
 from sampling.model_card import write_model_card
+from sampling.pipeline import PARTS, load_part
 
 from .ceiling import explained
+from .checkpoint import Tensors
 from .ecg_set import validation_ecgs
-from .run import environment
-from .stages import Training
+from .run import environment, told_finished
+from .stages import STAGES, Training, measured_cohort, recorded_settings, stored_segmenter
 from .targets import standardised_phenotypes
 
 
+def learn_pipeline(training: Training) -> Path:
+    """All stages, then the pipeline's folder. A finished training is left as it is; returns the pipeline's folder."""
+    folder = training.options.output / "pipeline"
+    if is_made(folder, training):
+        training.accelerator.print(told_finished(folder))
+        return folder
+    for learn in STAGES.values():
+        learn(training)
+    if training.accelerator.is_main_process:
+        save_pipeline(training)
+        print(f"pipeline: {folder}\nsamples during training: {training.options.output / 'samples'}")
+    return folder
+
+
+def is_made(folder: Path, training: Training) -> bool:
+    """Whether a pipeline's folder came of this very training: same settings, autoencoder and segmenter."""
+    options = training.options
+    autoencoder, about = options.autoencoder / "model", folder / "training.json"
+    if not (autoencoder.is_dir() and about.is_file()):
+        return False
+    settings = recorded_settings(options, measured_cohort(training), load_part(SliceAutoencoder, autoencoder))
+    try:
+        recorded = json.loads(about.read_text()).get("configuration_sha256")
+    except (OSError, ValueError, AttributeError):
+        return False
+    return recorded == settings_sha256(settings) and holds_segmenter(folder, stored_segmenter(training))
+
+
 def save_pipeline(training: Training) -> Path:
-    """Write the pipeline with its model card, and with segmenter and ceiling if there are any; returns its folder."""
+    """Write the pipeline with its model card, and with segmenter and ceiling if there are any; returns its folder.
+
+    A folder that holds the same weights stays with all that was added to it, and one of other weights is set aside.
+    """
     folder = training.options.output / "pipeline"
     companions = {"segmenter": training.segmenter} if training.segmenter else {}
     if training.ceiling:
         parts = {"ecg_encoder": training.ceiling.ecg_encoder, "conditioner": training.ceiling.conditioner}
         companions |= {f"ceiling/{name}": part for name, part in parts.items()}
-    training.pipeline.save(folder, companions, lambda unfinished: describe(unfinished, training))
+    with locked(folder):
+        if holds(folder, training):
+            print(f"{folder} holds these weights already, and stays as it is")
+        else:
+            training.pipeline.save(folder, companions, lambda unfinished: describe(unfinished, training), keep=True)
     return folder
+
+
+def holds(folder: Path, training: Training) -> bool:
+    """Whether a pipeline's folder holds a training's weights. Its ceiling may be another: train_ceiling.py's."""
+    try:
+        stored = {name: load_part(part, folder / name).state_dict() for name, part in PARTS.items()}
+    except InputError:  # none, or damaged
+        return False
+    ours = {name: getattr(training.pipeline, name).state_dict() for name in PARTS}
+    return all(same_weights(ours[name], stored[name]) for name in PARTS) and holds_segmenter(folder, training.segmenter)
+
+
+def holds_segmenter(folder: Path, segmenter: Segmenter | None) -> bool:
+    """Whether a pipeline's folder holds this segmenter; with None, whether it holds none."""
+    stored = folder / "segmenter"
+    if segmenter is None or not stored.is_dir():
+        return segmenter is None and not stored.exists()
+    return same_weights(segmenter.state_dict(), load_part(Segmenter, stored).state_dict())
+
+
+def same_weights(one: Tensors, other: Tensors) -> bool:
+    """Whether two networks have the same bits."""
+    return one.keys() == other.keys() and all(torch.equal(one[name].cpu(), other[name].cpu()) for name in one)
 
 
 def describe(folder: Path, training: Training) -> None:
     """Write the model card, and who taught the pipeline: an evaluation must not measure these people."""
     options, cohort, made = training.options, training.cohort, made_by(training.settings)
     about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
+    about["learned_by"] = training.run.code_versions()
     told = {"taught": keyed_recordings(cohort, training.extra_ecgs), "validation": validation(training)}
     write_json(folder / "training.json", about | made | told)
     recipe = {
@@ -45,9 +113,12 @@ def describe(folder: Path, training: Training) -> None:
         "date": date.today().isoformat(),
         "packages": environment(),
         **made,
+        "code_version": about["learned_by"],
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
+    if cohort.measured is not None:
+        data |= {"measured": int(cohort.measured.sum()), "measured_by": said_of(training.segmenter)}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})
 
 

@@ -4,6 +4,10 @@ from dataclasses import dataclass
 
 import torch
 
+from cohort.errors import require_within
+
+from .options import LEARNING_RATES
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -17,6 +21,10 @@ class Recipe:
     ema_decay: float = 0.998
     checkpoint_every: int = 500
     evaluate_every: int = 250
+
+    def __post_init__(self) -> None:
+        """Refuse (InputError) a rate that no training can have: nothing would be learned, or only NaN."""
+        require_within("--learning-rate", self.learning_rate, *LEARNING_RATES)
 
     def rate_at(self, step: int) -> float:
         """Linear warm-up, then a cosine to zero. It depends on the step alone: a resumed run has no state."""

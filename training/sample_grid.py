@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from cohort.disk import writing
 from cohort.intensity import as_unit
 from cohort.prepared import PreparedCohort
 from sampling.grid import write_grid
@@ -24,7 +25,8 @@ def sample_grid(pipeline: ECGToMRIPipeline, cohort: PreparedCohort, folder: Path
         named = []
         for number, (row, heart) in enumerate(zip(rows, hearts, strict=True), start=1):
             named += [(f"patient {number} true", as_unit(cohort.hearts[row])), (f"patient {number} generated", heart)]
-        folder.mkdir(exist_ok=True)
+        with writing(folder.parent):
+            folder.mkdir(exist_ok=True)
         write_grid(folder / f"step_{step:06d}.png", named)
 
     return draw

@@ -11,7 +11,6 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from cohort.cine import Label
-from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import dice
 from cohort.prepared import NO_LABELS, PreparedCohort
@@ -21,7 +20,7 @@ from .batch import draw_slices
 from .fit import Task, fit
 from .order import keyed_generator
 from .recipe import Recipe
-from .run import Run, save_model
+from .run import Run, finish, is_finished, told_finished
 from .session import Session
 
 SLICES = 32  # per process and step
@@ -39,14 +38,22 @@ def segmenter_recipe(steps: int, learning_rate: float = 2e-3) -> Recipe:
 
 
 def learn_segmenter(
-    cohort: PreparedCohort, folder: Path, recipe: Recipe, accelerator: Accelerator, seed: int, batch: int = SLICES
+    cohort: PreparedCohort,
+    folder: Path,
+    recipe: Recipe,
+    accelerator: Accelerator,
+    seed: int,
+    batch: int = SLICES,
+    trained_on: str | None = None,
 ) -> None:
     """Train a segmenter into folder/model and write its Dice on held-out slices to folder/report.json.
 
-    Its fresh weights depend on the seed alone, whatever was trained before. Continues an interrupted run.
+    Its fresh weights depend on the seed alone, whatever was trained before. Continues an interrupted run,
+    and leaves a finished one as it is.
 
     Args:
         batch: slices per process and step.
+        trained_on: of `Segmenter`.
 
     Raises:
         InputError: no training person, or no validation person, has a label map.
@@ -55,15 +62,18 @@ def learn_segmenter(
     if not all(map(len, rows.values())):
         raise InputError(cohort.folder.name, "has too few label maps", "put seg_sa*.nii.gz beside the MRIs")
     settings = {**asdict(recipe), "batch": batch, "seed": seed, "cohort": cohort.folder.name}
-    session = Session(Run(folder, settings, accelerator.is_main_process), recipe, accelerator, seed)
+    if is_finished(folder, settings):
+        accelerator.print(told_finished(folder))
+        return
+    run = Run(folder, settings, accelerator.is_main_process, lengths=("steps",))
+    session = Session(run, recipe, accelerator, seed)
     held_out = draw_slices(cohort, rows["validation"], HELD_OUT_SLICES, keyed_generator(seed, "validation slices"))
     set_seed(seed)
-    task = segmentation(session, Segmenter(), cohort, rows["train"], held_out, batch)
+    task = segmentation(session, Segmenter(trained_on=trained_on), cohort, rows["train"], held_out, batch)
     segmenter = fit(task, session)
     if session.main:
         report = task.evaluate(segmenter, recipe.steps)
-        write_json(folder / "report.json", report)
-        save_model(segmenter, folder / "model")
+        finish(run, segmenter, report)
         print("segmenter on held-out slices: " + ", ".join(f"{k} {v:.3f}" for k, v in report.items()))
     accelerator.wait_for_everyone()
 

@@ -6,6 +6,8 @@ import torch
 from accelerate import Accelerator
 from torch import Generator, Tensor
 
+from cohort.disk import writing
+
 from .order import keyed_generator, rows_of_step
 from .recipe import Recipe
 from .run import Run
@@ -49,9 +51,11 @@ class Session:
         self.accelerator.trackers = []
         self.accelerator.project_configuration.logging_dir = str(self.run.folder / "tensorboard")
         names = {"wandb": {"name": title}, "mlflow": {"run_name": title}}
-        self.accelerator.init_trackers(PROJECT, asdict(self.recipe) | {"seed": self.seed}, names)
+        with writing(self.run.folder):
+            self.accelerator.init_trackers(PROJECT, asdict(self.recipe) | {"seed": self.seed}, names)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """One line of metrics.jsonl, and the same to the trackers."""
         self.run.log(step, **metrics)
-        self.accelerator.log(metrics, step=step)
+        with writing(self.run.folder):
+            self.accelerator.log(metrics, step=step)

@@ -1,7 +1,9 @@
 """The stages of a training, in one table: each learns one thing, with what the earlier ones have learned."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 from accelerate import Accelerator
@@ -9,7 +11,7 @@ from accelerate.utils import set_seed
 from torch import Tensor
 
 from cohort.ecg_cohort import ECGCohort
-from cohort.pairs_table import PAIRS
+from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -18,14 +20,16 @@ from models.heart_prior import HeartPrior
 from models.presets import PRESETS, Preset, preset_for
 from models.segmenter import Segmenter
 from sampling.inputs import ecg_limits
-from sampling.model_folder import REAL, SIMULATED
+from sampling.measured_phenotypes import said_of, with_measured
 from sampling.pipeline import ECGToMRIPipeline, load_part
+from sampling.release import RELEASED_SEGMENTER
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
 from .autoencoder import autoencoder_recipe, learn_autoencoder, require_cells
 from .ceiling import ceiling
 from .code_prior import code_prior, measured_spread, prior_recipe
 from .code_regression import code_regression, regression_recipe
+from .cohort_arrays import taught_by
 from .denoising import BatchPlan, TrainingData, denoising
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
@@ -33,7 +37,7 @@ from .latents import autoencoder_fingerprint, cohort_latents
 from .networks import copy_matching_weights, fresh_generator, fresh_regressor
 from .options import LENGTHS, DiffusionOptions
 from .recipe import Recipe
-from .run import Run
+from .run import Run, steps_done
 from .sample_grid import sample_grid
 from .segmenter import labelled_rows, learn_segmenter, segmenter_recipe
 from .session import Session
@@ -41,6 +45,7 @@ from .state import checkpoint_bytes
 from .targets import heart_codes
 
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
+LENGTH_KEYS = ("steps", "stage_steps")  # of the settings: a training may become longer
 LIMITS_PEOPLE = 2000  # whose ECGs say which amplitudes are usual
 
 
@@ -51,8 +56,7 @@ class Training:
     Attributes:
         options: with what the preset decides filled in (`with_lengths`).
         watch: called with the step whenever the denoiser is evaluated; None draws sample grids.
-        autoencoder, segmenter, ceiling: None until learned. Without label maps the segmenter stays None, and without
-            phenotypes the ceiling.
+        autoencoder, segmenter, ceiling: None until learned. Without phenotypes the ceiling stays None.
         regressor, prior, denoiser, latents, codes, run, settings: filled in by the stage "networks".
         pipeline: around the networks being trained; filled in by the stage "prior".
     """
@@ -80,7 +84,9 @@ class Training:
 
     def session(self, stage: str, recipe: Recipe) -> Session:
         """The session of a stage, whose run lies in a folder of its own below the training's."""
-        run = Run(self.options.output / stage, self.settings, self.accelerator.is_main_process)
+        settings = {key: value for key, value in self.settings.items() if key not in LENGTH_KEYS}
+        settings |= {"steps": recipe.steps}
+        run = Run(self.options.output / stage, settings, self.accelerator.is_main_process, LENGTH_KEYS)
         return Session(run, recipe, self.accelerator, self.options.seed)
 
     @property
@@ -119,17 +125,20 @@ def autoencoder_stage(training: Training) -> None:
 
 
 def segmenter_stage(training: Training) -> None:
-    """The segmenter of `--segmenter`, trained now if that folder holds none. Without label maps there is none."""
+    """The segmenter of `--segmenter`, trained now if that folder holds none; the released one without label maps.
+
+    It measures the hearts of those whom neither a label map nor a table describes.
+    """
     options, accelerator = training.options, training.accelerator
-    model = options.segmenter / "model"
-    if not model.exists():
-        if not all(map(len, labelled_rows(training.cohort).values())):
-            accelerator.print("no label maps: the pipeline will have no segmenter and cannot measure its hearts")
-            return
+    if not segmenter_folder(training).exists():
         accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
-        recipe = segmenter_recipe(options.stage_steps.segmenter)
-        learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed)
-    training.segmenter = load_part(Segmenter, model)
+        recipe, whose = segmenter_recipe(options.stage_steps.segmenter), taught_by(options.places)
+        learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed, trained_on=whose)
+    training.segmenter = stored_segmenter(training)
+    training.cohort = measured_cohort(training)
+    if training.cohort.measured is not None:
+        count, people = training.cohort.measured.sum(), len(training.cohort.eid)
+        accelerator.print(f"no label maps of {count} of {people} people: {said_of(training.segmenter)} measured them")
 
 
 def networks_stage(training: Training) -> None:
@@ -143,7 +152,8 @@ def networks_stage(training: Training) -> None:
     training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
     training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
-    training.run = Run(options.output, training.settings, main)
+    training.run = Run(options.output, training.settings, main, LENGTH_KEYS)
+    refuse_stale_stages(training)
     training.run.require_space(checkpoint_bytes(training.denoiser))
     training.codes = heart_codes(cohort, training.latents, conditioner)
 
@@ -209,6 +219,47 @@ STAGES: dict[str, Callable[[Training], None]] = {
 # ---- What they share ----
 
 
+def segmenter_folder(training: Training) -> Path:
+    """Where the segmenter lies, or will: `--segmenter`, or the released one for a cohort without label maps."""
+    own = training.options.segmenter / "model"
+    labelled = all(map(len, labelled_rows(training.cohort).values()))
+    return own if own.exists() or labelled else RELEASED_SEGMENTER
+
+
+def stored_segmenter(training: Training) -> Segmenter | None:
+    """The trained segmenter, None where there is none yet."""
+    folder = segmenter_folder(training)
+    return load_part(Segmenter, folder) if folder.exists() else None
+
+
+def measured_cohort(training: Training) -> PreparedCohort:
+    """The cohort with what the stored segmenter measures of those without a label map."""
+    accelerator, segmenter = training.accelerator, stored_segmenter(training)
+    if segmenter is None:
+        return training.cohort
+    with accelerator.main_process_first():
+        given = (training.cohort, segmenter.to(accelerator.device), segmenter_folder(training))
+        return with_measured(*given, accelerator.is_main_process)
+
+
+def refuse_stale_stages(training: Training) -> None:
+    """A longer "condition" changes what prior and denoiser are told, so these must learn on with it.
+
+    Raises:
+        InputError: one of them has learned all its steps from the shorter one.
+    """
+    options = training.options
+    planned = asdict(options.stage_steps) | {"denoiser": options.steps}
+    done = {stage: steps_done(options.output / stage) for stage in ("condition", "prior")}
+    done["denoiser"] = training.run.done
+    if not 0 < done["condition"] < planned["condition"]:
+        return
+    for stage, option in (("prior", "--stage-steps.prior"), ("denoiser", "--steps")):
+        if done[stage] and done[stage] >= planned[stage]:
+            fault = f"was raised, and {stage} has learned all its {planned[stage]} steps from the shorter stage"
+            raise InputError("--stage-steps.condition", fault, f"raise {option} too, or choose another --output")
+
+
 def pipeline_of(training: Training) -> ECGToMRIPipeline:
     """The pipeline around the networks being trained."""
     cohort, rows = training.cohort, training.cohort.rows("train")[:LIMITS_PEOPLE]
@@ -222,23 +273,16 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
-        trained_on=taught_by(training.options),
+        trained_on=taught_by(training.options.places, training.options.more_ecgs),
     )
-
-
-def taught_by(options: DiffusionOptions) -> str:
-    """SIMULATED where every cohort it learns from is a phantom's, which holds a cohort.json; else REAL.
-
-    Folders of ECGs or of MRIs that lie elsewhere, and files that pairs.csv names, may be anybody's: REAL.
-    """
-    folders = [folder for folder in (options.data, options.more_ecgs) if folder]
-    elsewhere = options.ecg_dir or options.mri_dir or any((folder / PAIRS).exists() for folder in folders)
-    all_phantoms = all((folder / "cohort.json").exists() for folder in folders)
-    return SIMULATED if all_phantoms and not elsewhere else REAL
 
 
 def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:
     """What must not change between the start of a training and its continuation; it names no path."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
+    if cohort.measured is not None:
+        settings["phenotypes"] = hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]
+    for stage in ("autoencoder", "segmenter"):  # their folders say how long they learned
+        del settings["stage_steps"][stage]
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

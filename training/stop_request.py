@@ -4,6 +4,8 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from cohort.stop_signals import heeded
+
 from . import launcher
 
 
@@ -21,8 +23,7 @@ class StopRequest:
 
     def __init__(self) -> None:
         self._signalled = self._cutting = False
-        heeded = [s for s in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) if signal.getsignal(s) != signal.SIG_IGN]
-        self._before = {s: signal.signal(s, self._ask) for s in heeded}
+        self._before = {number: signal.signal(number, self._ask) for number in heeded()}
 
     def _ask(self, *_: object) -> None:
         self._signalled = True

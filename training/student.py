@@ -14,8 +14,9 @@ from torch import Tensor
 from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.leakage import is_cohort_of
+from cohort.lock import locked
 from cohort.prepared import PreparedCohort
-from cohort.provenance import made_by
+from cohort.provenance import made_by, settings_sha256
 from models.denoiser import HeartDenoiser
 from sampling.model_card import add_figures, add_section, renew_size
 from sampling.pipeline import PARTS, ECGToMRIPipeline, weights_sha256
@@ -25,7 +26,7 @@ from .distillation import FlowSampler, distillation, end_error, teacher_pairs
 from .fit import fit
 from .options import DistillationOptions
 from .recipe import Recipe
-from .run import Run
+from .run import Run, told_finished
 from .session import Session
 from .teacher import heart_maker
 
@@ -57,12 +58,15 @@ def checked(options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: Pre
 def distil(
     options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort, accelerator: Accelerator
 ) -> None:
-    """Let the teacher make its hearts, teach the student, and save the student's pipeline."""
+    """Let the teacher make its hearts, teach the student, and save the student's pipeline; a finished one stays."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings |= {"cohort": cohort.folder.name, "teacher": weights_sha256(options.pipeline)}
     every = {"checkpoint_every": options.checkpoint_every, "evaluate_every": options.evaluate_every}
     recipe = Recipe(options.optimiser_steps, options.learning_rate, ema_decay=0.99, **every)
-    run = Run(options.output, settings, accelerator.is_main_process)
+    if is_taught(options.output / "pipeline", settings):
+        accelerator.print(told_finished(options.output / "pipeline"))
+        return
+    run = Run(options.output, settings, accelerator.is_main_process, lengths=("optimiser_steps",))
     session = Session(run, recipe, accelerator, options.seed)
     counts = {"train": options.pairs, "validation": min(options.pairs, HELD_OUT_PAIRS)}
     pairs, held_out = (
@@ -75,7 +79,16 @@ def distil(
     fit(distillation(session, student, sampler, pairs, held_out, teacher.places, options.hearts_per_batch), session)
     if session.main:
         errors = before, end_error(student, *judge)
-        save_student(options, teacher, student, settings, errors)
+        save_student(options, teacher, student, settings, errors, run.code_versions())
+
+
+def is_taught(folder: Path, settings: dict) -> bool:
+    """Whether a pipeline's folder holds the student of these settings."""
+    try:
+        about = json.loads((folder / "training.json").read_text())
+        return about["configuration_sha256"] == settings_sha256(settings)
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
 
 
 def hearts_of(
@@ -92,14 +105,17 @@ def save_student(
     student: HeartDenoiser,
     settings: dict,
     errors: tuple[float, float],
+    learned_by: str,
 ) -> None:
     """Save the student's pipeline: the teacher's with another denoiser, number of steps and model card.
 
+    A student of other weights, which was there before, is set aside.
+
     Args:
-        settings: of the run. errors: `end_error` before and after learning.
+        settings: of the run. errors: `end_error` before and after learning. learned_by: Run.code_versions.
     """
     before, after = errors
-    facts = distillation_facts(options, settings, errors)
+    facts = distillation_facts(options, settings, errors) | {"code version": learned_by}
 
     def describe(folder: Path) -> None:
         ours = {"model_index.json", "scheduler", *PARTS, *MEASURED_ON_THE_TEACHER}
@@ -110,12 +126,13 @@ def save_student(
         renew_size(folder)
         add_section(folder, "Distillation", facts)
         about = json.loads((folder / "training.json").read_text())
-        own = {"teacher_sha256": settings["teacher"], "seed": options.seed, **made_by(settings)}
-        write_json(folder / "training.json", about | own)
+        own = {"teacher_sha256": settings["teacher"], "seed": options.seed, "learned_by": learned_by}
+        write_json(folder / "training.json", about | own | made_by(settings))
 
     teacher.register_modules(denoiser=student.eval())
     teacher.register_to_config(steps=options.steps, guidance_scale=1.0)
-    teacher.save(options.output / "pipeline", describe=describe)
+    with locked(options.output / "pipeline"):
+        teacher.save(options.output / "pipeline", describe=describe, keep=True)
     print(f"RMS distance from the teacher's hearts: {after:.3f} of the latents' RMS ({before:.3f} before)")
     print(f"pipeline: {options.output / 'pipeline'}")
 
@@ -134,6 +151,5 @@ def distillation_facts(options: DistillationOptions, settings: dict, errors: tup
             f"{errors[1]:.3f}; {errors[0]:.3f} before the student learned"
         ),
         "configuration sha256": made["configuration_sha256"],
-        "code version": made["code_version"],
         "date": date.today().isoformat(),
     }

@@ -146,7 +146,7 @@ def test_folders_of_dicom_files_are_found_by_name_or_as_a_person_and_the_long_ax
         None,
         None,
     ]
-    assert found.passed.counts == {".18 files": 1, ".dcm files": 1}
+    assert found.passed.counts == {".18 files": 1, ".dcm files of other names": 1}
 
 
 def test_of_dicom_and_nifti_the_nifti_is_taken(tmp_path):

@@ -9,9 +9,11 @@ from cohort.ecg_formats import ECG_FORMATS
 from cohort.errors import InputError
 from cohort.subjects import FIRST_SIMULATED_EID
 from sampling.inputs import ecg_files
+from tests.corpora import exchanged_files
 from tests.corpora.device_files import cardiosoft, true_ecg, write_wfdb
 
 RATE = 500.0
+EXCHANGED = {".scp": exchanged_files.scp, ".edf": exchanged_files.edf, ".ecg": exchanged_files.ishne}
 
 
 @pytest.fixture
@@ -27,6 +29,10 @@ def written(tmp_path):
             case "wfdb":
                 write_wfdb(folder, header=lambda text: text.replace("case", stem)).rename(path)
                 (folder / "case.dat").rename(path.with_suffix(".dat"))
+            case "exchanged" if one.suffix == ".dcm":
+                exchanged_files.dicom()(path)
+            case "exchanged":
+                path.write_bytes(EXCHANGED[one.suffix]())
             case "array" if one.suffix == ".npy":
                 np.save(path, true_ecg())
             case "array":

@@ -18,6 +18,7 @@ READERS = (
     "cardiosoft",
     "device_xml",
     "ecg",
+    "exchanged_ecg",
     "input_file",
     "leads",
     "muse",

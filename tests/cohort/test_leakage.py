@@ -11,7 +11,17 @@ import pytest
 import cohort.leakage
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError, exit_code_of
-from cohort.leakage import COLUMNS, HASHES, LEAKS, is_cohort_of, recordings_sha256, require_separate_splits, row_hashes
+from cohort.leakage import (
+    COLUMNS,
+    HASHES,
+    LEAKS,
+    is_cohort_of,
+    keyed_recordings,
+    recordings_sha256,
+    require_separate_splits,
+    row_hashes,
+    who_taught,
+)
 from cohort.subjects import split_of
 
 
@@ -62,7 +72,7 @@ def test_every_training_looks_before_it_learns(people, script, tiny_pipeline, tm
     """distil.py too: tests/training/test_distillation.py."""
     one, other = row_of(people, "train"), row_of(people, "test")
     people.hearts[one], people.mask[one] = people.hearts[other], people.mask[other]
-    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: people)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_, **__: people)
     monkeypatch.chdir(tmp_path)
     tiny_pipeline.save(tmp_path / "runs" / "tiny" / "pipeline")
     (tmp_path / "runs" / "tiny" / "pipeline" / "ceiling").mkdir()
@@ -163,3 +173,17 @@ def test_a_copied_cohort_is_known_by_its_recordings(people, tmp_path):
     assert not is_cohort_of(about, copied("louder", ecg=people.ecg + 1))
     assert not is_cohort_of({"cohort": "another"}, people)
     assert is_cohort_of({"cohort": people.folder.name}, people)  # of a pipeline from before there was a hash
+
+
+def test_another_visit_of_somebody_who_taught_taught_as_well(people, tmp_path):
+    """The visit's ECG and image are new. In a cohort of other people the same eid says nothing."""
+    about = {"taught": keyed_recordings(people)}
+    taught = np.flatnonzero(who_taught(about, people))
+    new = {"ecg": people.ecg[::-1] + 1, "hearts": people.hearts[::-1] // 2}  # nobody's recordings
+    names = ("eid", "ecg", "lead_mask", "hearts", "mask")
+    visits = {name: np.concatenate([getattr(people, name), new.get(name, getattr(people, name))]) for name in names}
+    (tmp_path / "twice").mkdir(), (tmp_path / "strangers").mkdir()
+    both = who_taught(about, replace(people, folder=tmp_path / "twice", **visits))
+    assert set(taught) < set(range(len(people.eid)))
+    assert np.flatnonzero(both).tolist() == [*taught, *(taught + len(people.eid))]
+    assert not who_taught(about, replace(people, folder=tmp_path / "strangers", **new)).any()

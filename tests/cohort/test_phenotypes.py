@@ -140,3 +140,27 @@ def test_dice_of_identical_maps_is_1_and_of_disjoint_ones_0():
     b[1] = 1  # |a| = 8, |b| = 12, both 4
     assert dice(a, b, 1) == pytest.approx(2 * 4 / 20)
     assert np.isnan(dice(a, b, 2))
+
+
+def test_a_class_that_nobody_drew_is_unknown_and_not_empty():
+    labels = heart()
+    labels[labels == Label.RV_CAVITY] = Label.BACKGROUND
+    found = phenotypes_of(labels, PIXEL_MM, STEP_MM, absent_ml=np.nan)
+    assert all(np.isnan(found[name]) for name in ("RVEDV", "RVESV", "RVEF"))
+    whole = phenotypes_of(heart(), PIXEL_MM, STEP_MM)
+    assert all(found[name] == whole[name] for name in ("LVEDV", "LVESV", "LVEF", "LVM"))
+    assert phenotypes_of(labels, PIXEL_MM, STEP_MM)["RVEDV"] == 0
+
+
+def test_an_lv_that_was_drawn_at_ed_alone_has_no_ejection_fraction():
+    labels = heart()
+    labels[:, 1][labels[:, 1] == Label.LV_CAVITY] = Label.BACKGROUND
+    found = phenotypes_of(labels, PIXEL_MM, STEP_MM, absent_ml=np.nan)
+    assert found["LVEDV"] > 0 and np.isnan(found["LVESV"]) and np.isnan(found["LVEF"]) and np.isnan(found["LVSV"])
+    assert np.isfinite(phenotypes_of(heart(), PIXEL_MM, STEP_MM, absent_ml=np.nan)["LVEF"])
+
+
+def test_a_wall_that_nobody_drew_has_no_mass():
+    labels = heart()
+    labels[labels == Label.LV_MYOCARDIUM] = Label.BACKGROUND
+    assert np.isnan(phenotypes_of(labels, PIXEL_MM, STEP_MM, absent_ml=np.nan)["LVM"])

@@ -5,16 +5,18 @@ import signal
 import time
 from dataclasses import replace
 
+import nibabel
 import numpy as np
 import pytest
 
 from cohort.check_prepared import main as check_prepared
 from cohort.cine import Label
+from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
-from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort
+from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort, read_example
 from cohort.subjects import split_of
 from phantom.cohort_writer import FIRST_EID, drawn_phenotypes, ecg_path
 from phantom.heart import draw_heart
@@ -322,3 +324,36 @@ def test_arrays_with_ids_are_for_their_owner_alone(copied, tmp_path, geometry):
     assert folder.stat().st_mode & 0o077 == 0 and (tmp_path / "out").stat().st_mode & 0o777 == 0o755
     files = [path for path in (tmp_path / "out").rglob("*") if path.is_file() and not path.name.startswith(".lock")]
     assert len(files) > len(ARRAYS) and not [path for path in files if path.stat().st_mode & 0o077]
+
+
+def test_volumes_are_counted_with_the_slice_step_of_the_heart_itself(copied):
+    def counted(stretch: float) -> np.ndarray:
+        for path in (copied / "NIFTI" / str(FIRST_EID)).glob("*.nii.gz"):
+            image = nibabel.load(path)
+            affine = image.affine.copy()
+            affine[:3, 2] *= stretch
+            nibabel.Nifti1Image(np.asarray(image.dataobj), affine).to_filename(path)
+        example = read_example(Preparation(), (find_subjects(copied)[0], Person(), {}))
+        return np.array(example.arrays["phenotypes"])
+
+    once, longer = counted(1.0), counted(1.015)
+    volumes = [PHENOTYPES.index(name) for name in ("LVEDV", "LVESV", "LVSV")]
+    np.testing.assert_allclose(longer[volumes], 1.015 * once[volumes], rtol=1e-5)
+
+
+def test_a_class_that_a_label_map_lacks_leaves_its_phenotypes_unknown(copied, tmp_path, geometry):
+    for path in (copied / "NIFTI" / str(FIRST_EID)).glob("seg_sa_*.nii.gz"):
+        image = nibabel.load(path)
+        labels = np.asarray(image.dataobj)
+        kept = np.where(labels == Label.RV_CAVITY, 0, labels).astype(np.uint8)
+        nibabel.Nifti1Image(kept, image.affine).to_filename(path)
+    found = dict(zip(PHENOTYPES, prepare(copied, tmp_path / "out", geometry).phenotypes[0], strict=True))
+    assert np.isnan([found[name] for name in ("RVEDV", "RVESV", "RVEF")]).all()
+    assert np.isfinite([found[name] for name in ("LVEDV", "LVESV", "LVM")]).all()
+
+
+def test_a_table_that_became_a_broken_link_is_not_the_absence_of_a_table(copied, tmp_path, geometry):
+    prepare(copied, tmp_path / "out", geometry)
+    (copied / "phenotypes.csv").symlink_to(tmp_path / "gone.csv")
+    with pytest.raises(InputError, match=r"phenotypes\.csv"):
+        prepare(copied, tmp_path / "out", geometry)

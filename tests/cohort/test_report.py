@@ -248,19 +248,26 @@ def test_pictures_show_the_ecg_and_the_heart(good_found, tmp_path):
 def test_exit_codes_and_files(good, ill, tmp_path):
     clean = run(good, "--output", str(tmp_path / "clean"), "--quiet")
     assert (clean.returncode, clean.stderr) == (0, "") and "0 left out, 0 poor" in clean.stdout
-    assert {path.name for path in (tmp_path / "clean").iterdir()} == {"subjects.csv", "cohort.html"}
+    files = {path.name for path in (tmp_path / "clean").iterdir()} - {".lock-cohort"}
+    assert files == {"subjects.csv", "cohort.html"}
     found = run(ill, "--output", str(tmp_path / "found"), "--pictures", "1", "--quiet")
-    assert found.returncode == 1 and "ecg_truncated" in found.stdout and "4 left out, 1 poor" in found.stdout
+    assert found.returncode == 0 and "ecg_truncated" in found.stdout and "4 left out, 1 poor" in found.stdout
 
 
 def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
     found = run(touch(whole_cohort(tmp_path / "found", 2), "ecg/notes.txt"), "--names-only")
     assert (
-        found.returncode == 1
+        found.returncode == 0
         and "passed over: 1 .txt files such as notes.txt" in found.stdout
         and "2 subjects complete" in found.stdout
     )
     assert [path.name for path in tmp_path.iterdir()] == ["found"]
+    strict = run(tmp_path / "found", "--names-only", "--strict")
+    assert strict.returncode == 2 and strict.stderr.startswith("error: ") and strict.stderr.count("\n") == 1
+    sound = run(whole_cohort(tmp_path / "sound", 2), "--names-only", "--strict")
+    assert (sound.returncode, sound.stderr) == (0, "")
+    nobody = run(touch(tmp_path / "nobody", "ecg/9000001_20205_2_0.xml"), "--names-only")
+    assert nobody.returncode == 2 and "holds nobody who can be used" in nobody.stderr
     absent = run(tmp_path / "absent")
     assert absent.returncode == 2 and absent.stderr.startswith("error: ") and absent.stderr.count("\n") == 1
     assert run(tmp_path / "found", "--no-such-option").returncode == 2

@@ -183,3 +183,19 @@ def test_findings_are_of_the_visit_and_name_both_sides(tmp_path):
     assert [finding.code for finding in found] == ["table_sex", "table_age"]
     assert found[0].words == "persons.csv says male, the ECG file says female"
     assert not list(tables.findings(TWO, Person("female", 51.0))) and not list(tables.findings(ONE, None))
+
+
+# ---- By file ----
+
+
+def test_a_table_may_be_keyed_by_the_name_of_an_ecgs_file(tmp_path):
+    table = persons(tmp_path, "stem,sex,age,height_cm,weight_kg\na.xml,F,61,,\nfolder/b.c.DCM,M,,,\nd.e,,50,,\n")
+    assert table.files == {"a": Person("female", 61.0), "b.c": Person("male"), "d.e": Person(None, 50.0)}
+    assert table.rows == {} and table.of_file(tmp_path / "a.hea", None) == Person("female", 61.0)
+    assert table.of_file(tmp_path / "other.xml", None) == Person()
+
+
+@pytest.mark.parametrize(("name", "message"), [("a.hea", "a repetition of row 2: the same file"), ("", "empty")])
+def test_a_file_is_named_once(tmp_path, name, message):
+    with pytest.raises(InputError, match=f"row 3, column file is {message}"):
+        persons(tmp_path, f"file,sex,age,height_cm,weight_kg\na.xml,F,61,,\n{name},F,61,,\n")

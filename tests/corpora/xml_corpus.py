@@ -201,7 +201,11 @@ def _damaged() -> list[Case]:
         *(bytes_case(name, nothing, "empty|no element found") for name, nothing in blank.items()),
         *(bytes_case(name, other, "not an ECG") for name, other in others.items()),
         *(
-            bytes_case(name, other, rf"it is (a pointer of )?{re.escape(name)}.*: not read")
+            bytes_case(
+                name,
+                other,
+                rf"it is (a pointer of )?{re.escape(name)}.*(: not read| and (cannot be decoded|holds no ECG))",
+            )
             for name, other in foreign.items()
         ),
         bytes_case("the root in a namespace", content.replace(*namespace), right=right_ecg()),

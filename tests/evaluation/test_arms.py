@@ -7,7 +7,7 @@ import csv
 import inspect
 import json
 import pkgutil
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,11 +19,11 @@ import evaluation.plots
 from cohort.cine import Label
 from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES
-from cohort.prepared import Preparation, PreparedCohort
+from cohort.prepared import ARRAYS, Preparation, PreparedCohort
 from cohort.subjects import split_of
 from evaluation.calibration import calibrate, read_calibration
 from evaluation.curves import measure_curves
-from evaluation.measuring import load_measured, measured, measured_phenotypes
+from evaluation.measuring import load_measured, measured
 from evaluation.opening import open_training_people
 from evaluation.record import record_of
 from evaluation.report import control_numbers, segmenter_numbers
@@ -31,8 +31,9 @@ from evaluation.study import Study
 from evaluation.study_report import build_report, control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
 from phantom.cohort_writer import FIRST_EID
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import prepared_patients
-from sampling.pipeline import sample_generator
+from sampling.pipeline import sample_generator, weights_sha256
 
 PEOPLE = {"train": 30, "validation": 4, "test": 6}
 SHADES = np.array([0.0, 0.9, 0.4, 0.7])  # of Label
@@ -70,7 +71,7 @@ def curves_of(pipeline, segmenter, people, folder):
 
 
 def training_people(pipeline, folder, people):
-    return open_training_people(study_of(people, pipeline, folder=folder), None, None)
+    return open_training_people(study_of(people, pipeline, folder=folder), None, None, folder)
 
 
 def training_controls(pipeline, segmenter, people, training):
@@ -435,7 +436,7 @@ def write_truth(folder, people):
 
 def alone(people):
     """The same people, as a cohort of nobody else."""
-    arrays = {f.name: getattr(people.cohort, f.name)[people.rows] for f in fields(people.cohort)[2:]}
+    arrays = {name: getattr(people.cohort, name)[people.rows] for name in ARRAYS}
     return People(replace(people.cohort, **arrays), np.arange(len(people.rows)))
 
 
@@ -459,8 +460,12 @@ def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path):
     rng, people, samples = np.random.default_rng(2), 400, 8
     expected = rng.normal(100, 20, (people, len(PHENOTYPES)))
     truth = expected + rng.normal(size=expected.shape)
-    calibrate(tmp_path, expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES))), truth)
+    hearts = expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES)))
+    calibrate(tmp_path, hearts, truth, weights_sha256(tmp_path))
     np.testing.assert_allclose(read_calibration(tmp_path), 2, rtol=0.2)
+    before = (tmp_path / "calibration.json").stat().st_mtime_ns
+    calibrate(tmp_path, hearts, truth, weights_sha256(tmp_path))  # the same again
+    assert (tmp_path / "calibration.json").stat().st_mtime_ns == before
 
 
 def test_measurements_are_not_taken_for_those_of_other_options(tiny_pipeline, people, tmp_path):

@@ -12,6 +12,7 @@ import torch
 
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
@@ -208,3 +209,45 @@ def test_a_heart_that_is_not_finite_is_refused_and_the_others_are_drawn(folder, 
     assert not (tmp_path / "out" / patients[1].name).exists()
     with pytest.raises(InputError, match="not finite"):
         list(sampler.draw(patients))
+
+
+def test_intervals_of_a_patient_stay_where_figures_can_be(folder, phantom_data, tmp_path, prepared, monkeypatch):
+    """With a factor of 100, intervals of volumes would reach below 0, and those of ejection fractions over 100 %."""
+    maps = iter(prepared.labels)
+    monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (next(maps), None))
+    sampler = replace(opened(folder, tmp_path / "out"), segmenter=object(), calibration=np.full(len(PHENOTYPES), 100.0))
+    found, impossible = sampler.measure(np.zeros((8, *sampler.pipeline.grid.shape), np.float32))
+    ends = {name: np.array([v for k, v in about.items() if k.startswith("interval")]) for name, about in found.items()}
+    assert impossible == [] and all((values >= 0).all() for values in ends.values())
+    assert (ends["LVESV"] == 0).any() and (ends["LVEF"] == 100).any() and (ends["LVEF"] <= 100).all()
+
+
+def test_the_options_come_first_then_the_table_then_the_file(folder, phantom_data, tmp_path, capsys):
+    path = shutil.copy(ecg_path(phantom_data, 0), tmp_path / "other.xml")
+    table = tmp_path / "persons.csv"
+    table.write_text("file,sex,age,height_cm,weight_kg\nother.xml,F,20,178.5,\nelse,M,30,,\n")
+    stated = opened(folder, tmp_path / "out", persons=table, age=70.0).read(Path(path))
+    assert stated.person.tolist()[:3] == [0, 70, 178.5] and np.isfinite(stated.person[3])
+    assert any("the option says age 70, the ECG file says" in text for text in stated.warnings)
+    tabled = opened(folder, tmp_path / "out", persons=table).read(Path(path))
+    assert tabled.person.tolist()[:3] == [0, 20, 178.5]
+    other = Path(shutil.copy(path, tmp_path / "nobody.xml"))
+    assert opened(folder, tmp_path / "out", persons=table).read(other).person[1] != 20
+
+
+def test_a_table_by_eid_serves_a_file_named_by_the_eid_alone(folder, phantom_data, tmp_path):
+    eid, table = ecg_path(phantom_data, 0).stem.partition("_")[0], tmp_path / "persons.csv"
+    table.write_text(f"eid,instance,sex,age,height_cm,weight_kg\n{eid},2,F,20,,\n{eid},3,F,24,,\n")
+    sampler = opened(folder, tmp_path / "out", persons=table)
+    for name, age in ((f"{eid}.xml", 20), (f"{eid}_3.xml", 24)):
+        assert sampler.read(Path(shutil.copy(ecg_path(phantom_data, 0), tmp_path / name))).person[1] == age
+
+
+def test_a_figure_no_heart_has_is_told_on_screen_and_in_the_record(folder, phantom_data, tmp_path, monkeypatch):
+    sampler = replace(opened(folder, tmp_path / "out"), segmenter=object())
+    whole = np.ones(sampler.pipeline.grid.shape, np.uint8)  # LV cavity all over
+    monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (whole, None))
+    drawn = sampler.sample(ecg_path(phantom_data, 0))
+    assert any(words.startswith("LVEDV of") for words in drawn.warnings)
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    assert any(words.startswith("LVEDV of") for words in record["warnings"])

@@ -4,8 +4,9 @@ import torch
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import PHENOTYPES, phenotypes_of
-from evaluation.measuring import load_measured, measured, measured_phenotypes, save_measured
-from evaluation.segmentation import segment
+from evaluation.measuring import load_measured, measured, save_measured
+from sampling.measured_phenotypes import measured_phenotypes
+from sampling.segmentation import segment
 
 SHADES = {Label.LV_CAVITY: 0.9, Label.LV_MYOCARDIUM: 0.4, Label.RV_CAVITY: 0.7}
 

@@ -6,14 +6,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
+from cohort.intensity import as_unit
 from cohort.leakage import keyed_recordings, recordings_sha256
-from cohort.prepared import prepare_cohort
-from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure
+from cohort.phenotypes import phenotypes_of
+from cohort.prepared import NO_LABELS, prepare_cohort
+from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure, with_truth
 from evaluation.study import Study
+from models.segmenter import Segmenter
 from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
+from sampling.pipeline import load_part
+from sampling.release import RELEASED_SEGMENTER
+from sampling.segmentation import segment
 
 
 @pytest.fixture
@@ -38,24 +45,55 @@ def test_two_people_are_too_few(opened):
         opened("train", 2)
 
 
-def test_without_truth_nothing_can_be_compared(opened, prepared, monkeypatch):
+def test_where_label_maps_show_no_heart_nothing_can_be_compared(prepared, tmp_path):
     unknown = replace(prepared, phenotypes=np.full_like(prepared.phenotypes, np.nan))
-    monkeypatch.setattr("evaluation.opening.prepare_cohort", lambda *_: unknown)
     with pytest.raises(InputError, match="no truth"):
-        opened("all", 300)
+        with_truth(unknown, np.arange(5), Segmenter((8, 16)), tmp_path)
 
 
-def test_without_a_segmenter_nothing_is_measured(tmp_path):
+def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(prepared, tmp_path, capsys):
+    labels = np.array(prepared.labels)
+    labels[:2] = NO_LABELS
+    phenotypes = np.array(prepared.phenotypes)
+    phenotypes[:3] = np.nan
+    unlabelled = replace(prepared, folder=tmp_path, labels=labels, phenotypes=phenotypes)
+    segmenter = load_part(Segmenter, RELEASED_SEGMENTER)
+    rows = np.array([1, 4])
+    known = with_truth(unlabelled, rows, segmenter, RELEASED_SEGMENTER)
+    assert known.measured.tolist() == [True, True, *[False] * (len(labels) - 2)]
+    labels = segment(segmenter, as_unit(prepared.hearts[1]))[0]
+    step_mm = np.linalg.norm(prepared.affine[1][:3, 2])
+    expected = phenotypes_of(labels, prepared.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+    np.testing.assert_allclose(known.phenotypes[1], list(expected.values()), rtol=1e-5)
+    assert np.isnan(known.phenotypes[2]).all(), "a label map that shows no heart is believed"
+    np.testing.assert_array_equal(known.phenotypes[3:], prepared.phenotypes[3:])
+    assert "truth of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
+
+
+def test_the_pipelines_own_segmenter_comes_before_the_released_one(tmp_path, capsys):
+    cpu = torch.device("cpu")
+    assert open_segmenter(None, tmp_path, cpu)[1] == RELEASED_SEGMENTER
+    assert f"{tmp_path} holds no segmenter, so the released one measures" in capsys.readouterr().out
+    Segmenter((8, 16)).save_pretrained(tmp_path / "segmenter")
+    assert open_segmenter(None, tmp_path, cpu)[1] == tmp_path / "segmenter"
+    Segmenter((8, 16)).save_pretrained(tmp_path / "named")
+    assert open_segmenter(tmp_path / "named", tmp_path, cpu)[1] == tmp_path / "named"
+    assert "released" not in capsys.readouterr().out
+
+
+def test_a_segmenter_that_is_not_there_is_not_replaced(tmp_path):
     with pytest.raises(InputError, match="train_segmenter.py"):
-        open_segmenter(tmp_path / "segmenter", None)
+        open_segmenter(tmp_path / "absent", tmp_path, torch.device("cpu"))
 
 
 def test_training_people_are_those_the_pipeline_names(prepared, tiny_pipeline, tmp_path, capsys):
     study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
-    assert open_training_people(study, None, tmp_path) is None and "--training-data" in capsys.readouterr().out
+    assert (
+        open_training_people(study, None, tmp_path, tmp_path) is None and "--training-data" in capsys.readouterr().out
+    )
     for about in ({"cohort": prepared.folder.name}, {"taught": keyed_recordings(prepared)}):
         (tmp_path / "training.json").write_text(json.dumps(about))
-        training = open_training_people(study, None, tmp_path)
+        training = open_training_people(study, None, tmp_path, tmp_path)
         np.testing.assert_array_equal(training.rows, prepared.rows("train"))
 
 
@@ -65,7 +103,7 @@ def test_training_people_who_are_not_all_at_hand_are_counted(prepared, tiny_pipe
     arrays = {name: getattr(prepared, name)[rows] for name in ("eid", "ecg", "lead_mask", "hearts", "mask")}
     fewer = replace(prepared, folder=tmp_path, **arrays)
     study = Study(tiny_pipeline, tmp_path, None, fewer, np.arange(3))
-    assert len(open_training_people(study, None, tmp_path).rows) == len(rows)
+    assert len(open_training_people(study, None, tmp_path, tmp_path).rows) == len(rows)
     assert f"{len(rows)} of {len(rows) + 2} training people" in capsys.readouterr().out
 
 

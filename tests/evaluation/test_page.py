@@ -9,6 +9,7 @@ from cohort.phenotypes import PHENOTYPES
 from evaluation import page
 from evaluation.page import write_page
 from evaluation.verdicts import judged, verdicts
+from sampling.measured_phenotypes import SEEN
 
 PICTURES = ("hearts", "scatter", "bland_altman", "controls", "coverage", "ranks", "spectrum", "learning_curve")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -231,6 +232,20 @@ def test_other_doubts_are_told():
     assert "R2 of LVEDV is 0.72, generated 0.70" in said(report, "most similar ECG")
     assert "R2 of LV mass is 0.60" in said(report, "itself a limit")
     assert said(report, "not shown to be drawn")
+
+
+def test_a_truth_that_the_segmenter_measured_is_told_however_few_the_people(tmp_path):
+    for people in (200, 4):
+        report = good() | {"n_subjects": people, "measured_by": SEEN["simulated"], "true_hearts_measured": people - 1}
+        _, page = read(tmp_path, report)
+        text = " ".join("".join(page.text).split())
+        assert f"measured by {SEEN['simulated']}, and so were the true hearts of {people - 1} people" in text
+    assert f"tells the truth of {200 - 1} of 200 people" in said(
+        report | {"n_subjects": 200, "true_hearts_measured": 199}, "its errors"
+    )
+    report["true_hearts_measured"] = 0
+    assert "and so were" not in "".join(read(tmp_path, report)[1].text)
+    assert not any("errors stand in both" in sentence for sentence in verdicts(report | {"n_subjects": 200}))
 
 
 def removals(tree, path=()):

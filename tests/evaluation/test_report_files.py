@@ -2,15 +2,23 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+from cohort.lock import try_locked
 from cohort.phenotypes import PHENOTYPES
 from evaluation.report_files import write_report
 from evaluation.screen_table import table_of
+from sampling.measured_phenotypes import SEEN
 
 NAN = float("nan")
-MEASURES_A_SAMPLE = ("calibration", "certainty", "measuring", "segmentation")  # what sample.py imports
+MEASURES_A_SAMPLE = (
+    "evaluation.calibration",
+    "evaluation.certainty",
+    "evaluation.measuring",
+    "sampling.segmentation",
+)  # what sample.py imports
 HEAVY = {"matplotlib", "torchmetrics", "scipy.stats", "scipy.spatial", "diffusers", "accelerate"}
 
 
@@ -35,7 +43,7 @@ def test_what_json_cannot_say_is_null_and_few_people_get_no_table(people, tmp_pa
     assert stored["agreement"] == report(people)["agreement"]
     assert (tmp_path / "report.html").stat().st_size > 1000
     assert ("person_only" in capsys.readouterr().out) is (people == 60)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "report.json"]
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.json", ".lock-report"}
 
 
 def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_path, capsys):
@@ -48,6 +56,18 @@ def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_p
     assert capsys.readouterr().out.count("was of another study") == 2
 
 
+def test_the_same_report_is_left_with_its_time_whatever_it_took(tmp_path, capsys):
+    def write(**changed):
+        write_report(tmp_path, tmp_path, report(6) | {"cohort": "one"} | changed, {})
+        return [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
+
+    before = write(seconds={"all": 1.0})
+    assert write(seconds={"all": 2.0}) == before and "finished: " in capsys.readouterr().out
+    assert write(n_samples=5) != before
+    (tmp_path / "report.html").unlink()
+    assert len(write(n_samples=5)) == 2
+
+
 @pytest.mark.parametrize("text", ["", "[]", "{"])
 def test_what_is_no_report_is_kept_too(tmp_path, text):
     (tmp_path / "report.json").write_text(text)
@@ -58,6 +78,8 @@ def test_what_is_no_report_is_kept_too(tmp_path, text):
 def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
     head, columns, *rows = table_of(report(60)).splitlines()
     assert head == "R2, 60 people, 4 hearts each"
+    said = table_of(report(60) | {"measured_by": SEEN["simulated"], "true_hearts_measured": 0}).splitlines()[0]
+    assert said == f"{head}, measured by a segmenter that learned from simulated hearts only"
     assert columns.split() == ["generated", "one", "person_only", "true", "heart", "kept", "many", "90", "%"]
     assert [row.split()[0] for row in rows] == list(PHENOTYPES)
     assert {len(row) for row in rows} == {len(columns)}
@@ -66,7 +88,21 @@ def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
 
 def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
     """sample.py answers sooner without them."""
-    words = "import sys, " + ", ".join(f"evaluation.{name}" for name in MEASURES_A_SAMPLE) + "; print(*sys.modules)"
+    words = "import sys, " + ", ".join(MEASURES_A_SAMPLE) + "; print(*sys.modules)"
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", words], cwd=root, capture_output=True, text=True, check=True)
     assert not HEAVY & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("place", ["report", "figures"])
+def test_a_second_evaluation_waits_for_the_first_one_to_write(tmp_path, place, monkeypatch):
+    monkeypatch.setattr("evaluation.report_files.says_less", lambda *_: True)
+    monkeypatch.setattr("evaluation.report_files.add_figures", lambda *_: None)
+    held = try_locked(tmp_path / place)
+    second = Thread(target=write_report, args=(tmp_path, tmp_path, report(6), {}))
+    second.start()
+    second.join(timeout=0.5)
+    waits, written = second.is_alive(), (tmp_path / "report.json").exists()
+    held.release()
+    second.join(timeout=60)
+    assert waits and written is (place == "figures") and (tmp_path / "report.json").exists()

@@ -4,6 +4,7 @@ import csv
 
 import pytest
 
+from cohort.disk import remove_unfinished
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
 from evaluation.tally import TABLE, Tally, join_tables
@@ -51,7 +52,7 @@ def test_several_processes_make_one_table(tmp_path):
 
 def test_nothing_refused_leaves_no_table_not_even_an_earlier_one(tmp_path):
     (tmp_path / TABLE).write_text("file,code,fault")
-    (tmp_path / f".1-{TABLE}").write_text("of a killed run")
+    (tmp_path / f".partial-1-{TABLE}").write_text("of a killed run")
     join_tables(tmp_path, [0, 0])
     assert list(tmp_path.iterdir()) == []
 
@@ -72,3 +73,21 @@ def test_a_hostile_name_is_told_as_one_printable_line(tmp_path, capsys):
     said = capsys.readouterr().err
     assert said.count("\n") == 2 and all(line.isprintable() for line in said.splitlines())
     assert all(cell.isprintable() for row in rows(tmp_path / TABLE) for cell in row)
+
+
+def test_an_interrupted_run_leaves_no_rows_of_its_own_and_a_finished_one_does(tmp_path):
+    fault = InputError("a.xml", "is empty", "copy it")
+    tally = Tally(tmp_path, Naming(), rank=2)
+    with tally.withdrawn_when_interrupted():
+        tally.refuse(tmp_path / "a.xml", fault)
+    assert len(list(tmp_path.iterdir())) == 1
+    with pytest.raises(KeyboardInterrupt), tally.withdrawn_when_interrupted():
+        tally.refuse(tmp_path / "b.xml", fault)
+        raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_of_a_killed_run_are_cleared_away_by_the_next(tmp_path):
+    Tally(tmp_path, Naming()).refuse(tmp_path / "a.xml", InputError("a.xml", "is empty", "copy it"))
+    remove_unfinished(tmp_path)  # as sampling.output_lock does at the start
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 from cohort.cine import read_nifti
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.lock import try_locked
 from phantom.cohort_writer import CohortPlan, drawn_phenotypes, ecg_path, write_cohort
 from phantom.heart import draw_heart
 
@@ -122,3 +123,13 @@ def test_a_folder_of_real_files_is_refused_and_left_alone(tmp_path, name):
 def test_options_out_of_range_are_refused(tmp_path, option, plan):
     with pytest.raises(InputError, match=f"--{option}"):
         write_cohort(tmp_path, CohortPlan(*plan))
+
+
+def test_two_cohorts_are_not_written_into_one_folder_at_once(tmp_path):
+    held = try_locked(tmp_path / "phantom")
+    with pytest.raises(InputError, match="another make_phantom.py is writing here"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1), processes=1)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock-phantom"]
+    held.release()
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=1), processes=1)
+    assert ecg_path(tmp_path, 0).exists()

@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES, UNITS
 from sampling.card_numbers import AGREEMENT, MEMORISATION, REALISM
+from sampling.measured_phenotypes import SEEN
 from sampling.model_card import add_figures, add_section, people_of_figures, renew_size, write_model_card
 from sampling.release import RELEASED
 
@@ -188,6 +189,26 @@ def test_adding_twice_is_adding_once_and_touches_nothing_else(folder, card):
     assert once.split("## Intended use")[1] == first.split("## Intended use")[1]
     add_figures(folder, {})
     assert card.read_text() == first
+
+
+def test_the_card_says_who_measured_and_whose_truth_is_measured_too(folder, card):
+    by = SEEN["simulated"]
+    add_figures(folder, REPORT | {"measured_by": by, "true_hearts_measured": 200})
+    assert f"8 hearts each by {by}, and so were the true hearts of 200 people" in card.read_text()
+    add_figures(folder, REPORT | {"measured_by": by, "true_hearts_measured": 0})
+    assert f"8 hearts each by {by}. In brackets" in card.read_text()
+    add_figures(folder, REPORT | {"measured_by": "Anna", "true_hearts_measured": 0})
+    assert "Anna" not in card.read_text()
+
+
+def test_the_card_says_that_a_segmenter_measured_those_who_taught(folder):
+    facts = copy.deepcopy(FACTS)
+    write_model_card(folder, facts)
+    assert "had no label map" not in (folder / "README.md").read_text()
+    facts["data"] |= {"measured": 150, "measured_by": SEEN["simulated"]}
+    write_model_card(folder, facts)
+    text = (folder / "README.md").read_text()
+    assert f"150 of them had no label map: {SEEN['simulated']} measured their hearts." in text
 
 
 def test_a_generator_of_copies_is_not_to_be_released(folder, card):

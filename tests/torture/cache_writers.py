@@ -79,7 +79,7 @@ def look(cohort: PreparedCohort) -> str:
     digest = hashlib.sha256((cohort.folder / EXCLUDED).read_bytes())
     for name in ARRAYS:
         digest.update(np.ascontiguousarray(getattr(cohort, name)).tobytes())
-    for path in cohort.folder.glob("latents-*.npy"):
+    for path in cohort.folder.glob("latents-*/latents.npy"):
         digest.update(np.load(path, mmap_mode="r").tobytes())
     return digest.hexdigest()
 
@@ -104,7 +104,7 @@ def one_round(data: Path, folder: Path, truth: str, lasts_s: float, number: int,
             waiting.discard(pid)
             failed += pid not in killed and status != 0
         for cohort in seen(folder):
-            whole = bool(list(cohort.folder.glob("latents-*.npy")))
+            whole = bool(list(cohort.folder.glob("latents-*/latents.npy")))
             if whole:  # before that, the encoding processes look at everything but the latents
                 looks += 1
                 torn += look(cohort) != truth

@@ -11,43 +11,15 @@ import argparse
 import os
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from _small_disk import disk, refusal, unmount, with_own_mounts
 from _tiny_training import PARTIAL, damaged, fork, left_by, row, saved, step_of
 
 STEPS, FILLED_AT = 12, 6  # checkpoints are due at 4, 8 and 12
 DISK_BYTES = 64 * 2**20
-INSIDE = "TORTURE_NAMESPACE"
-
-
-def with_own_mounts() -> bool:
-    """Run this script again where it may mount; False if the system does not allow it, True once inside."""
-    if os.environ.get(INSIDE):
-        return True
-    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
-    try:
-        trial = [*unshare, "mount", "-t", "tmpfs", "tmpfs", tempfile.gettempdir()]  # seen by this one process alone
-        subprocess.run(trial, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        return False
-    os.execvpe(unshare[0], [*unshare, sys.executable, *sys.argv], os.environ | {INSIDE: "1"})
-
-
-def disk(place: Path, size: int, options: str = "rw") -> Path:
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={size},{options}", "tmpfs", str(place)]
-    subprocess.run(command, check=True)
-    return place
-
-
-def refusal(code: int | None, said: str, *words: str) -> bool:
-    """Whether the run ended with exit code 2 and one line for the user with these words."""
-    lines = [line for line in said.splitlines() if line.startswith("error: ")]
-    told = len(lines) == 1 and all(word in lines[0] for word in words)
-    return code == 2 and told and "Traceback" not in said
 
 
 def full_at(level: float, place: Path, mounts: bool, size: int, expected: dict) -> str | None:
@@ -140,7 +112,7 @@ def main() -> int:
         met &= told(what, "refused with code 2 and one line", {"read-only": read_only(place / "locked", mounts)})
         if mounts:
             for mounted in (*place.glob("full_*"), *place.glob("small_*"), place / "locked"):
-                subprocess.run(["umount", str(mounted)], check=False) if mounted.is_dir() else None
+                unmount(mounted) if mounted.is_dir() else None
     return 0 if met else 1
 
 

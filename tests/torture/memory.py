@@ -1,20 +1,31 @@
-"""Rows C3 and C4: the peak memory of sample.py on a CPU, and a long training whose memory must not grow.
+"""Rows C3, C4 and C5: the peak memory of sample.py on a CPU, and work whose length must not decide it.
 
-python tests/torture/memory.py            # 5,000 steps; 1 ECG and a folder of 4
-python tests/torture/memory.py --quick    # 400 steps, within 10 %; 1 ECG
+python tests/torture/memory.py            # 5,000 steps; 1 ECG and a folder of 4; a folder of 20,000
+python tests/torture/memory.py --quick    # 400 steps, within 10 %; 1 ECG; a folder of 1,000
+python tests/torture/memory.py --folders-only    # C5 alone
 """
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import asdict
 from pathlib import Path
 
 from _tiny_training import ROOT, fork, row
 
+from phantom.cohort_writer import FIRST_EID, CohortPlan, write_cohort
+from tests.torture.tiny import tiny_pipeline
+
+FEW_ECGS, MANY_ECGS, MOST_MORE_MEGABYTES = 100, {True: 1_000, False: 20_000}, 100
 MOST_MEGABYTES, MOST_PERCENT, QUICK_PERCENT = 2000, 3.0, 10.0
 LOOK_EVERY = 50  # steps
+PEAK_OF = """import resource, subprocess, sys  # a small process: what starts another lends it the peak of its own
+code = subprocess.call(sys.argv[1:], stdout=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)"""
 
 
 def untrained_pipeline(folder: Path) -> None:
@@ -53,22 +64,19 @@ def untrained_pipeline(folder: Path) -> None:
     pipeline.save(folder, {"segmenter": Segmenter()})
 
 
-def sampling_peak(place: Path, ecg: Path) -> float:
-    """Peak memory in MB of sample.py with its default options."""
+def sampling_peak(place: Path, ecg: Path, *options: object) -> float:
+    """Peak memory in MB of sample.py with the pipeline of `place`; its output goes to out_<name of the ECGs> there."""
     out = place / f"out_{ecg.name}"
-    command = [ROOT / "sample.py", "--ecg", ecg, "--pipeline", place / "pipeline", "--output", out]
+    command = [ROOT / "sample.py", "--ecg", ecg, "--pipeline", place / "pipeline", "--output", out, *options]
     environment = {**os.environ, "ACCELERATE_USE_CPU": "1", "HF_HUB_OFFLINE": "1"}
     with out.with_suffix(".log").open("w") as log:
-        says = [(os.POSIX_SPAWN_DUP2, log.fileno(), number) for number in (1, 2)]
-        pid = os.posix_spawn(sys.executable, [sys.executable, *map(str, command)], environment, file_actions=says)
-    _, status, usage = os.wait4(pid, 0)  # includes this script's own memory, a third of it
-    assert os.waitstatus_to_exitcode(status) == 0, out.with_suffix(".log").read_text()
-    return usage.ru_maxrss * 1024 / 1e6
+        started = [sys.executable, "-c", PEAK_OF, sys.executable, *map(str, command)]
+        done = subprocess.run(started, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
+    assert done.returncode == 0, out.with_suffix(".log").read_text()
+    return int(done.stdout) * 1024 / 1e6
 
 
 def sampled(place: Path, quick: bool) -> bool:
-    from phantom.cohort_writer import CohortPlan, write_cohort
-
     untrained_pipeline(place / "pipeline")
     write_cohort(place / "UKBB", CohortPlan(seed=3, subjects=4), processes=1)
     one = sorted((place / "UKBB" / "ecg").glob("*.xml"))[0]
@@ -78,6 +86,35 @@ def sampled(place: Path, quick: bool) -> bool:
         what = f"sample.py on a CPU, nano, {name}, 4 samples each"
         met &= row("C3", what, f"under {MOST_MEGABYTES} MB", f"{peak:.0f} MB at its peak", peak < MOST_MEGABYTES)
     return met
+
+
+def linked_ecgs(folder: Path, source: Path, count: int) -> Path:
+    """A folder of so many ECGs under eids of their own; all are links to the few files of `source`."""
+    folder.mkdir()
+    few = sorted(source.glob("*.xml"))
+    for index in range(count):
+        os.link(few[index % len(few)], folder / f"{FIRST_EID + index}_20205_2_0.xml")
+    return folder
+
+
+def many_ecgs(place: Path, count: int) -> bool:
+    """C5: sample.py keeps no more of many ECGs than of few."""
+    tiny_pipeline(place / "pipeline")
+    write_cohort(place / "few", CohortPlan(seed=3, subjects=4, ecg_only=True), processes=1)
+    options = ("--samples", 1, "--steps", 1)
+    peaks, seconds = [], 0.0
+    for ecgs in (FEW_ECGS, count):
+        begun = time.monotonic()
+        linked = linked_ecgs(place / str(ecgs), place / "few" / "ecg", ecgs)
+        peaks.append(sampling_peak(place, linked, *options))
+        seconds = time.monotonic() - begun
+        records = sum(1 for _ in (place / f"out_{ecgs}").glob("*/heart.json"))
+        assert records == ecgs, f"{records} of {ecgs} patients have a heart"
+    few, many = peaks
+    what = f"sample.py over {count:,} ECGs, one sample and one step each, tiny pipeline"
+    target = f"at most {MOST_MORE_MEGABYTES} MB above {FEW_ECGS} ECGs"
+    reached = f"{many:.0f} MB, {many - few:+.0f} MB above {few:.0f}, in {seconds:.0f} s"
+    return row("C5", what, target, reached, many - few <= MOST_MORE_MEGABYTES)
 
 
 def growth_percent(folder: Path, steps: int, warm: int) -> tuple[float, float]:
@@ -100,7 +137,11 @@ def growth_percent(folder: Path, steps: int, warm: int) -> tuple[float, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--folders-only", action="store_true", help="C5 alone")
     options = parser.parse_args()
+    if options.folders_only:
+        with tempfile.TemporaryDirectory() as name:
+            return 0 if many_ecgs(Path(name), MANY_ECGS[options.quick]) else 1
     steps, warm, most = (400, 200, QUICK_PERCENT) if options.quick else (5000, 1000, MOST_PERCENT)
     with tempfile.TemporaryDirectory() as name:
         percent, megabytes = growth_percent(Path(name) / "long", steps, warm)
@@ -108,6 +149,8 @@ def main() -> int:
         target = f"growth of resident memory at most {most:g} %"
         met = row("C4", what, target, f"{percent:.2f} %", percent <= most)
         met &= sampled(Path(name), options.quick)
+    with tempfile.TemporaryDirectory() as name:
+        met &= many_ecgs(Path(name), MANY_ECGS[options.quick])
     return 0 if met else 1
 
 

@@ -2,11 +2,17 @@
 
 python tests/torture/signals.py            # python, accelerate launch, torchrun, and train_diffusion.py itself
 python tests/torture/signals.py --quick    # processes forked from this warm one only; a minute to save
+
+Row B12: SIGTERM at random instants of every command, also while it reads the cohort and between a training's stages.
+Each time the same command goes on where it was. It ends with 130 and one line, and nothing half-written is left.
 """
 
 import argparse
+import importlib
 import math
 import os
+import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -17,7 +23,20 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 
-from _tiny_training import ROOT, Started, damaged, fork, half_written, launch, launch_script, row, saved, wait_for
+import tiny
+from _tiny_training import (
+    PARTIAL,
+    ROOT,
+    Started,
+    damaged,
+    fork,
+    half_written,
+    launch,
+    launch_script,
+    row,
+    saved,
+    wait_for,
+)
 
 LONG = 100_000  # steps: no training here ends by itself, and no checkpoint is due
 OPTIONS = ["--steps", LONG, "--checkpoint-every", LONG, "--pause", 0.02]
@@ -195,9 +214,107 @@ def diffusion_stops(place: Path) -> Iterator[tuple[Ending, set]]:
         yield hit_training(f"SIGTERM to train_diffusion.py, {name}", start, output, sends(signal.SIGTERM)), {130}
 
 
+# ---- Every command, at any instant ----
+
+BEGUN, STOPPED = "begun", "stopped; the same command continues\n"
+PIPELINE = ("--pipeline", "../given/pipeline")
+MEASURE = (*PIPELINE, "--data", "../unseen", "--training-data", "../UKBB", "--samples", 2, "--steps", 2)
+STUDENT = (*PIPELINE, "--data", "../UKBB", "--pairs", 40, "--optimiser-steps", 4, "--hearts-per-batch", 2)
+COMMANDS = {  # those after the first need its pipeline
+    "train_diffusion": ("--data", "../UKBB", *tiny.TRAIN_DIFFUSION),
+    "sample": (*PIPELINE, "--ecg", "../UKBB/ecg", "--samples", 2, "--steps", 2),
+    "evaluate_samples": MEASURE,
+    "distil": (*STUDENT, "--teacher-steps", 3),
+    "train_autoencoder": ("--data", "../UKBB", *tiny.FEW_STEPS),
+    "train_segmenter": ("--data", "../UKBB", *tiny.FEW_STEPS),
+    "make_phantom": ("--output", "phantom", "--subjects", 12),
+}
+IN_QUICK = ("train_diffusion", "sample", "evaluate_samples")
+
+
+def run_script(folder: Path, script: str, words: tuple) -> None:
+    """What a fork does: the script's main in its folder. Once it has said so, it heeds signals."""
+    os.chdir(folder)
+    sys.argv = [f"{script}.py", *map(str, words)]
+    main_of = importlib.import_module(script).main
+    print(BEGUN, flush=True)
+    main_of()
+
+
+@dataclass
+class Hits:
+    """How a command ended that was hit again and again, and was each time started once more."""
+
+    stopped: int = 0
+    faults: tuple[str, ...] = ()
+
+
+def hit_again_and_again(folder: Path, script: str, words: tuple, hits: int, chance: random.Random) -> Hits:
+    """Start a command, hit it at a random instant, until it has been stopped `hits` times; then let it end."""
+    found, seconds = Hits(), [2.0]
+
+    def start() -> Started:
+        log = folder.with_name(f"{folder.name}.log")
+        log.write_text("")
+        folder.mkdir(exist_ok=True)
+        started = fork(folder, log=log, job=run_script, script=script, words=words)
+        wait_for(lambda: BEGUN in started.said() or started.code(0) is not None)
+        return started
+
+    for _ in range(5 * hits):
+        if found.stopped == hits:
+            break
+        started = start()
+        begun = time.monotonic()
+        ended = started.code(chance.uniform(0.0, seconds[-1]))
+        if ended is None:
+            os.kill(started.pids[0], signal.SIGTERM)
+            ended = started.code(GONE_SECONDS)
+            started.kill()
+        if ended == 130:
+            found.stopped += 1
+        if ended == 0:  # it was quicker
+            seconds.append(time.monotonic() - begun)
+            shutil.rmtree(folder)
+        elif ended != 130 or started.said().count(STOPPED) != 1 or "Traceback" in started.said():
+            found.faults += (f"{script}: code {ended}, {started.said()[-800:]}",)
+            return found
+    started = start()
+    code, halves = started.code(600), [path.name for path in folder.rglob(f"{PARTIAL}*")]
+    if halves or code != 0:
+        found.faults += (f"{script} afterwards: code {code}, {halves} {started.said()[-800:]}",)
+    return found
+
+
+def stops_of_every_command(place: Path, quick: bool, seed: int) -> bool:
+    """Row B12; returns whether its target is met."""
+    heavy = ("training.pipeline_folder", "training.student", "evaluation.study_report", "evaluation.heart_sampler")
+    for module in (*COMMANDS, *heavy):
+        importlib.import_module(module)  # the forks need not
+    tiny.tiny_cohort(place / "UKBB")
+    tiny.tiny_cohort(place / "unseen", 5, seed=4)
+    chance, met = random.Random(seed), True
+    for script, words in COMMANDS.items():
+        if quick and script not in IN_QUICK:
+            continue
+        hits = 2 if quick else 20
+        found = hit_again_and_again(place / script, script, words, hits, chance)
+        if script == "train_diffusion" and not found.faults:
+            (place / "given").mkdir()
+            shutil.copytree(place / script / "runs" / "diffusion" / "pipeline", place / "given" / "pipeline")
+        for fault in found.faults:
+            print(fault, file=sys.stderr)
+        target = "exit code 130, one line, nothing half-written after the end"
+        good = found.stopped > 0 and not found.faults
+        reached = f"{found.stopped} stops, {len(found.faults)} faults"
+        met &= row("B12", f"SIGTERM to {script}.py at random instants", target, reached, good)
+    return met
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--seed", type=int, default=0, help="of the instants")
     options = parser.parse_args()
     met, seconds = True, QUICK_SECONDS if options.quick else STOP_SECONDS
     with tempfile.TemporaryDirectory() as name:
@@ -210,6 +327,8 @@ def main() -> int:
         for e in losses(place, options.quick):
             good = e.gone_after <= GONE_SECONDS and e.code not in (0, None)
             met &= e.told("B4", f"all gone within {GONE_SECONDS} s, exit code not 0", good)
+        (place / "commands").mkdir()
+        met &= stops_of_every_command(place / "commands", options.quick, options.seed)
     return 0 if met else 1
 
 

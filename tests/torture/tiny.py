@@ -1,6 +1,7 @@
 """A tiny cohort, a tiny pipeline, and scripts run as a user runs them; shared by the scripts beside this file."""
 
 import importlib
+import inspect
 import json
 import os
 import subprocess
@@ -9,7 +10,11 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
+
+import tyro
 
 # GNU OpenMP's threads do not survive a fork: the child of a process that computed with several waits for ever.
 os.environ["OMP_NUM_THREADS"] = "1"  # read when torch is imported
@@ -117,29 +122,47 @@ def command(*words: object, cwd: Path, **environment: str) -> Done:
     return Done(done.returncode, done.stdout)
 
 
+class Begun:
+    """A script that runs in a fork of this process."""
+
+    def __init__(self, child: int, said: IO[bytes]) -> None:
+        self.child, self._said = child, said
+
+    def ended(self) -> Done:
+        """Wait until it has."""
+        _, status = os.waitpid(self.child, 0)
+        with self._said as said:
+            said.seek(0)
+            return Done(os.waitstatus_to_exitcode(status), said.read())
+
+
 def forked(script: str, *arguments: object, cwd: Path, before: Callable[[], None] | None = None) -> Done:
     """Run a script's main as `python script.py ...` would, in a fork, which need not import anything again.
 
     Args:
         before: called in the child first, to break or to watch something.
     """
+    return begun(script, *arguments, cwd=cwd, before=before).ended()
+
+
+def begun(script: str, *arguments: object, cwd: Path, before: Callable[[], None] | None = None) -> Begun:
+    """Start what `forked` runs; several may run at once."""
     module = importlib.import_module(script)
     assert importlib.import_module("torch").get_num_threads() == 1, "a fork of several threads would hang"
-    with tempfile.TemporaryFile() as said:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
-                os.chdir(cwd)
-                sys.argv = [f"{script}.py", *map(str, arguments)]
-                code = _code_of(module.main, before)
-            finally:
-                sys.stdout.flush(), sys.stderr.flush()
-                os._exit(code)
-        _, status = os.waitpid(child, 0)
-        said.seek(0)
-        return Done(os.waitstatus_to_exitcode(status), said.read())
+    said = tempfile.TemporaryFile()  # noqa: SIM115 (`ended` closes it)
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(said.fileno(), 1), os.dup2(said.fileno(), 2)
+            os.chdir(cwd)
+            sys.argv = [f"{script}.py", *map(str, arguments)]
+            options_of = inspect.signature(module.main).parameters  # `tyro.cli(main)` fills them in
+            code = _code_of(partial(tyro.cli, module.main) if options_of else module.main, before)
+        finally:
+            sys.stdout.flush(), sys.stderr.flush()
+            os._exit(code)
+    return Begun(child, said)
 
 
 def _code_of(main: Callable[[], None], before: Callable[[], None] | None) -> int:

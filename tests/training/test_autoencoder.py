@@ -80,3 +80,13 @@ def test_a_perfect_reconstruction_costs_nothing_and_worse_costs_more():
     assert reconstruction_loss(truth, truth, kl) == 0
     costs = [float(reconstruction_loss(truth + e * pictures(seed=9), truth, kl)) for e in (0.01, 0.1, 0.5)]
     assert costs == sorted(costs) and costs[0] > 0
+
+
+def test_no_float64_meets_the_device(monkeypatch):
+    """Apple's GPUs know none. A tensor of another device raises there; here, what is doubled must be on the CPU."""
+    seen = []
+    monkeypatch.setattr(torch.Tensor, "cpu", lambda self: seen.append("cpu") or self)
+    true_double = torch.Tensor.double
+    monkeypatch.setattr(torch.Tensor, "double", lambda self: seen.append("double") or true_double(self))
+    parts = patch_basis(torch.rand(4, 1, 16, 16), 8, 4)
+    assert seen == ["cpu", "double"] and all(part.dtype == torch.float32 for part in parts)

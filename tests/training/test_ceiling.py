@@ -1,5 +1,7 @@
 """The ceiling: how many people it learns from, and what its score says."""
 
+import errno
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from cohort.disk import write_text
+from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 from tests.training.small_people import (
     cohort_of_splits,
@@ -18,6 +22,7 @@ from tests.training.small_people import (
 from training.ceiling import ceiling, explained
 from training.ecg_set import EcgSet, training_ecgs
 from training.fit import fit
+from training.learning_curve import save_curve
 from training.recipe import Recipe
 from training.targets import standardised_phenotypes
 
@@ -88,3 +93,22 @@ def test_the_ceiling_predicts_phenotypes_and_nothing_else(cohort, tiny_preset, t
     assert set(explained(regressor, held_out, CPU)) == set(known)
     assert train.codes.mean(0).abs().max() < 1.5  # standardised by the training people's statistics
     assert all(torch.equal(value, regressor.state_dict()[name]) for name, value in where.run.best().items())
+
+
+def test_a_curve_that_cannot_be_stored_leaves_the_ceiling_as_it_was(tmp_path, monkeypatch):
+    best = SimpleNamespace(state_dict=dict, ecg_encoder="encoder", conditioner="conditioner")
+    point = {"people": 3, "r2": {"LVEDV": float("nan")}}
+    monkeypatch.setattr("training.learning_curve.save_model", lambda model, folder: write_text(folder, model))
+    folder = save_curve(tmp_path, [(best, point)])
+    assert json.loads((folder / "learning_curve.json").read_text()) == [{"people": 3, "r2": {"LVEDV": None}}]
+    before = {path.name: path.read_text() for path in folder.iterdir()}
+
+    def half(model, folder):
+        if model == "conditioner":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_text(folder, "another")
+
+    monkeypatch.setattr("training.learning_curve.save_model", half)
+    with pytest.raises(InputError, match="No space left"):
+        save_curve(tmp_path, [(best, point)])
+    assert {path.name: path.read_text() for path in folder.iterdir()} == before

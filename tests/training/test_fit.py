@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+from dataclasses import replace
 
 import pytest
 import torch
@@ -64,7 +65,7 @@ def same_bits(a, b):
     )
 
 
-def interrupted_at(step, how):
+def interrupted_at(step, how, loss_of=loss_of):
     def loss(module, at):
         if at == step:
             how()
@@ -384,3 +385,40 @@ def test_weights_and_average_stay_in_float32_under_bfloat16(tmp_path, bf16):
     _, parts = last_checkpoint(tmp_path)
     kinds = {value.dtype for part in ("module", "ema", "optimizer") for value in parts[part].values()}
     assert kinds == {torch.float32, torch.int64}  # the integer: how many steps the average has seen
+
+
+# ---- Longer ----
+
+
+def continued(folder, steps):
+    """The run of 60 steps, or of more, opened with its length as every training does."""
+    recipe = replace(RECIPE, steps=steps)
+    task = Task("test", network(), loss_of, evaluate)
+    run = Run(folder, {"recipe": "same", "steps": steps}, lengths=("steps",))
+    return fit(task, Session(run, recipe, Accelerator(cpu=True), seed=0))
+
+
+def rates(folder):
+    return {line["step"]: line["learning_rate"] for line in metrics(folder) if "learning_rate" in line}
+
+
+def test_a_longer_run_keeps_its_steps_and_takes_the_rates_of_the_new_length(tmp_path):
+    continued(tmp_path, 60)
+    before, lines = rates(tmp_path), metrics(tmp_path)
+    continued(tmp_path, 90)
+    assert metrics(tmp_path)[: len(lines)] == lines and Run(tmp_path, {"recipe": "same", "steps": 90}).done == 90
+    new = {step: rate for step, rate in rates(tmp_path).items() if step not in before}
+    assert new and new == {step: pytest.approx(replace(RECIPE, steps=90).rate_at(step - 1)) for step in new}
+
+
+def test_a_longer_run_that_is_interrupted_ends_in_the_same_bits(tmp_path, monkeypatch):
+    for name in ("whole", "stopped"):
+        continued(tmp_path / name, 60)
+    continued(tmp_path / "whole", 90)
+    with monkeypatch.context() as patch:
+        patch.setitem(globals(), "loss_of", interrupted_at(71, terminate))
+        with pytest.raises(KeyboardInterrupt):
+            continued(tmp_path / "stopped", 90)
+    continued(tmp_path / "stopped", 90)
+    one, other = (Run(tmp_path / name, {"recipe": "same", "steps": 90}).load()[1] for name in ("whole", "stopped"))
+    assert same_bits(one, other)

@@ -11,8 +11,9 @@ from cohort.code_version import code_version
 from cohort.disk import PARTIAL
 from cohort.errors import InputError
 from cohort.provenance import settings_sha256
+from models.ecg_encoder import ECGEncoder
 from training.checkpoint import damaged
-from training.run import KEPT_CHECKPOINTS, Run, save_model
+from training.run import KEPT_CHECKPOINTS, Run, finish, is_finished
 
 CONFIG = {"steps": 10, "widths": (32, 64), "nested": {"slices": 10}}
 
@@ -226,19 +227,98 @@ def test_a_torn_last_line_of_metrics_does_not_stop_a_run(run):
 
 
 def test_the_record_names_versions_configuration_and_code(run):
+    run.goes_on(0)
     record = json.loads((run.folder / "environment.json").read_text())
     assert record["configuration_sha256"] == settings_sha256(CONFIG) and record["code_version"] == code_version()
     assert record["torch"] == torch.__version__.split("+")[0] or record["torch"] == torch.__version__
     assert json.loads((run.folder / "config.json").read_text()) == json.loads(json.dumps(CONFIG))
 
 
-def test_a_saved_model_replaces_the_one_before(tmp_path):
-    from models.ecg_encoder import ECGEncoder
-
+def test_a_finished_run_is_known_by_its_report_and_model_and_an_earlier_model_is_set_aside(run, capsys):
+    assert not is_finished(run.folder, CONFIG)
     for width in (8, 16):
-        save_model(ECGEncoder(width=width, layers=1, heads=2), tmp_path / "model")
-    assert ECGEncoder.from_pretrained(tmp_path / "model").config.width == 16
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+        finish(run, ECGEncoder(width=width, layers=1, heads=2), {"psnr_db": 30.0})
+    assert ECGEncoder.from_pretrained(run.folder / "model").config.width == 16
+    assert ECGEncoder.from_pretrained(run.folder / "model-earlier-1").config.width == 8
+    assert capsys.readouterr().out.count("model-earlier-1") == 1
+    assert is_finished(run.folder, CONFIG) and not is_finished(run.folder, CONFIG | {"steps": 12})
+    shutil.rmtree(run.folder / "model")
+    assert not is_finished(run.folder, CONFIG)
+
+
+# ---- Longer runs ----
+
+LONGER = CONFIG | {"steps": 20}
+
+
+def closed(run):
+    """The folder of a run that nobody holds any more."""
+    run._held.release()
+    return run.folder
+
+
+def reopened(folder, config):
+    return Run(folder, config, lengths=("steps",))
+
+
+def test_a_run_may_become_longer_and_says_what_becomes_of_the_learning_rate(run, capsys):
+    folder = closed(run)
+    assert reopened(folder, LONGER).done == 2
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}: 20 steps now, 10 before; from step 2 on the learning rate is that of a run of 20 steps"
+    ]
+    assert json.loads((folder / "config.json").read_text())["steps"] == 20
+    reopened(folder, LONGER)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_run_does_not_become_shorter_than_it_is(run, steps):
+    folder = closed(run)
+    with pytest.raises(InputError, match="has done 2 steps, of 10 planned.*give 10 again, or more than 2"):
+        reopened(folder, CONFIG | {"steps": steps})
+    assert json.loads((folder / "config.json").read_text())["steps"] == 10
+    assert reopened(folder, CONFIG | {"steps": 3}).done == 2
+
+
+def test_nothing_but_its_length_may_change(run):
+    folder = closed(run)
+    with pytest.raises(InputError, match="widths was") as refusal:
+        reopened(folder, LONGER | {"widths": (8,)})
+    assert "steps was" not in str(refusal.value)
+
+
+# ---- Other code ----
+
+
+def test_other_code_is_told_in_one_line_and_the_record_keeps_both(run, monkeypatch, capsys):
+    run.goes_on(0)
+    first = run.record()
+    run.goes_on(2)
+    assert run.record() == first and capsys.readouterr().out == ""
+    monkeypatch.setattr("cohort.provenance.code_version", lambda: "other")
+    run.goes_on(40)
+    assert run.record() == first | {"continued": [{"from_step": 40, "code_version": "other"}]}
+    (said,) = capsys.readouterr().out.splitlines()
+    assert "goes on from step 40 with other code" in said and f"was {code_version()}, is other" in said
+    assert run.code_versions() == f"{code_version()}; from step 40 on other"
+    run.goes_on(50)  # the same as at step 40
+    assert len(run.record()["continued"]) == 1 and capsys.readouterr().out == ""
+    monkeypatch.undo()
+    run.goes_on(60)
+    assert [part["from_step"] for part in run.record()["continued"]] == [40, 60]
+
+
+def test_opening_a_run_writes_nothing_anew(run):
+    def state():
+        return {path: path.stat().st_mtime_ns for path in run.folder.rglob("*") if path.is_file()}
+
+    run.goes_on(0)
+    run.log(1, loss=0.5)
+    before = state()
+    again = Run(closed(run), CONFIG)
+    again.load()
+    assert state() == before
 
 
 # ---- Disks ----

@@ -17,7 +17,14 @@ from tests.training.small_people import same_bits
 from training.batch import draw_slices
 from training.checkpoint import read_checkpoint
 from training.options import DiffusionOptions, StageSteps
-from training.segmenter import blurred, held_out_dice, labelled_rows, segmentation_loss
+from training.segmenter import (
+    blurred,
+    held_out_dice,
+    labelled_rows,
+    learn_segmenter,
+    segmentation_loss,
+    segmenter_recipe,
+)
 from training.stages import Training, segmenter_stage
 
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -142,3 +149,22 @@ def test_what_one_has_begun_the_other_continues(by_script, prepared, tmp_path, m
 
 def test_by_default_both_train_as_long():
     assert train_segmenter.Config().steps == StageSteps().segmenter
+
+
+def test_a_finished_one_is_left_as_it_is_and_a_longer_one_sets_it_aside(prepared, tmp_path, capsys):
+    def state():
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+    def learn(steps):
+        learn_segmenter(prepared, tmp_path / "run", segmenter_recipe(steps), Accelerator(cpu=True), seed=0, batch=4)
+
+    learn(2)
+    before = state()
+    learn(2)
+    assert state() == before and f"finished: {tmp_path / 'run'}" in capsys.readouterr().out
+    learn(3)
+    aside = tmp_path / "run" / "model-earlier-1"
+    assert {path.name for path in aside.iterdir()} == {path.name for path in (tmp_path / "run" / "model").iterdir()}
+    assert (aside / WEIGHTS).read_bytes() == before[tmp_path / "run" / "model" / WEIGHTS][0]
+    assert (tmp_path / "run" / "model" / WEIGHTS).read_bytes() != (aside / WEIGHTS).read_bytes()

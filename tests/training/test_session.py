@@ -1,5 +1,6 @@
 """A stage's session: who sees what at a step, where metrics go, and that nothing of the CPU meets the device."""
 
+import errno
 import json
 from contextlib import nullcontext
 from dataclasses import replace
@@ -164,3 +165,15 @@ def test_a_tracker_that_is_not_installed_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setattr("training.accelerator.get_available_trackers", lambda: [])
     with pytest.raises(InputError, match="--log-with wandb: is not installed; pip install wandb"):
         start_accelerator(("wandb",))
+
+
+def test_a_tracker_that_meets_a_full_disk_is_one_line(tmp_path):
+    def refuse(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    accelerator = SimpleNamespace(log=refuse, init_trackers=refuse, log_with=["tensorboard"], trackers=[])
+    accelerator.project_configuration = SimpleNamespace()
+    session = Session(Run(tmp_path, {}), Recipe(1, 1e-3), accelerator, seed=0)
+    for write in (lambda: session.log(1, {"loss": 1.0}), lambda: session.start_trackers("tiny")):
+        with pytest.raises(InputError, match=r"No space left on device\): .*are free"):
+            write()

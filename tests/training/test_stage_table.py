@@ -1,15 +1,22 @@
 """The table of the stages: one signature, and what each of them fills in."""
 
 import inspect
+import shutil
 from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from accelerate import Accelerator
 
+from cohort.places import CohortPlaces
+from cohort.prepared import NO_LABELS
+from cohort.stored_arrays import ABOUT
 from models.presets import PRESETS
+from sampling.model_folder import REAL, SIMULATED
+from training.cohort_arrays import taught_by
 from training.options import DiffusionOptions, StageSteps
-from training.stages import STAGES, Training, taught_by, with_lengths
+from training.pipeline_folder import save_pipeline
+from training.stages import STAGES, Training, recorded_settings, with_lengths
 
 FILLED_IN_BY = {
     "autoencoder": {"autoencoder"},
@@ -41,6 +48,7 @@ def one_step(prepared, tiny_preset, tmp_path, monkeypatch):
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     folders = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter", "cohort")}
     folders["cohort"].mkdir()
+    shutil.copy(prepared.folder / ABOUT, folders["cohort"])  # latents are named by the hearts it speaks of
     cohort = replace(prepared, folder=folders.pop("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
     options = DiffusionOptions(**folders, preset="nano", steps=1, stage_steps=StageSteps(1, 1, 1, 1, 1))
     return Training(with_lengths(options, "cpu"), Accelerator(cpu=True), cohort, watch=lambda step: None)
@@ -55,6 +63,34 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
     assert {f.name for f in fields(Training)} - before == {"extra_ecgs"}  # given, and of nobody here
 
 
+def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_step, capsys):
+    cohort = one_step.cohort
+    unknown = np.full_like(cohort.phenotypes, np.nan)
+    one_step.cohort = replace(cohort, labels=np.full_like(cohort.labels, NO_LABELS), phenotypes=unknown)
+    for learn in STAGES.values():
+        learn(one_step)
+    assert one_step.ceiling and "LVEDV" in one_step.regressor.conditioner.config.phenotypes
+    assert one_step.segmenter.config.trained_on == SIMULATED
+    assert "no label maps of 18 of 18 people: a segmenter that learned from simulated" in capsys.readouterr().out
+    kept = one_step.settings["phenotypes"]
+    one_step.cohort = replace(one_step.cohort, phenotypes=one_step.cohort.phenotypes + 1)
+    changed = recorded_settings(one_step.options, one_step.cohort, one_step.autoencoder)
+    assert changed["phenotypes"] != kept, "a resumed run would go on with other targets"
+    folder = save_pipeline(one_step)
+    assert (folder / "segmenter").is_dir() and "18 of them had no label map" in (folder / "README.md").read_text()
+
+
+def test_the_segmenter_of_label_maps_says_whose_they_are(one_step, tmp_path):
+    for made, expected in ((False, REAL), (True, SIMULATED)):
+        data = tmp_path / expected
+        data.mkdir()
+        if made:
+            (data / "cohort.json").touch()
+        one_step.options = replace(one_step.options, data=data, segmenter=data / "segmenter")
+        STAGES["segmenter"](one_step)
+        assert one_step.segmenter.config.trained_on == expected and one_step.cohort.measured is None
+
+
 def test_a_pipeline_is_taught_by_simulated_people_where_all_its_cohorts_are_phantoms(tmp_path):
     phantom, real = tmp_path / "phantom", tmp_path / "real"
     for folder in (phantom, real):
@@ -67,8 +103,8 @@ def test_a_pipeline_is_taught_by_simulated_people_where_all_its_cohorts_are_phan
         (phantom, real, "real"),
         (real, phantom, "real"),
     ):
-        assert taught_by(DiffusionOptions(data=data, more_ecgs=more)) == expected
+        assert taught_by(CohortPlaces(data), more) == expected
     for elsewhere in ({"ecg_dir": tmp_path}, {"mri_dir": tmp_path}):  # whose files lie there, nobody knows
-        assert taught_by(DiffusionOptions(data=phantom, **elsewhere)) == "real"
+        assert taught_by(CohortPlaces(phantom, **elsewhere)) == "real"
     (phantom / "pairs.csv").touch()
-    assert taught_by(DiffusionOptions(data=phantom)) == "real"
+    assert taught_by(CohortPlaces(phantom)) == "real"

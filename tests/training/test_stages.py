@@ -3,6 +3,8 @@
 One training of two steps a stage serves most of these tests.
 """
 
+import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,18 +15,20 @@ from accelerate import Accelerator
 from diffusers import UNet2DConditionModel
 from torch import nn
 
+from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
+from models.segmenter import Segmenter
 from sampling.patients import patient_batch, prepared_patients
-from sampling.pipeline import ECGToMRIPipeline, sample_generator
+from sampling.pipeline import ECGToMRIPipeline, load_part, sample_generator
 from training.checkpoint import read_best, read_checkpoint
 from training.code_prior import measured_spread
 from training.code_regression import predict_codes
 from training.ecg_set import EcgSet
 from training.networks import fresh_regressor
 from training.options import DiffusionOptions, StageSteps
-from training.pipeline_folder import save_pipeline
+from training.pipeline_folder import learn_pipeline, save_pipeline
 from training.stages import STAGES, Training
 from training.targets import standardised_phenotypes
 
@@ -41,12 +45,12 @@ def settings(folder, steps=2, **options):
     return DiffusionOptions(**given | sizes | options)
 
 
-def train(folder, cohort, autoencoder, preset):
+def train(folder, cohort, autoencoder, preset, **options):
     """All stages after the autoencoder's and the segmenter's; the pipeline is folder/pipeline."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gc.collect", lambda *_: 0)  # asked for after every stage, it takes longer than a stage
         patch.setitem(PRESETS, "nano", preset)
-        job = Training(settings(folder), Accelerator(cpu=True), cohort, autoencoder=autoencoder)
+        job = Training(settings(folder, **options), Accelerator(cpu=True), cohort, autoencoder=autoencoder)
         for name in ("networks", "ceiling", "condition", "prior", "denoiser"):
             STAGES[name](job)
         save_pipeline(job)
@@ -103,6 +107,9 @@ def trained(prepared, tiny_preset, tmp_path_factory):
     torch.manual_seed(0)
     autoencoder = SliceAutoencoder(width=8, latent_channels=4).eval()
     autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 1e4))
+    model = tmp_path_factory.mktemp("autoencoder") / "model"
+    autoencoder.save_pretrained(model)
+    autoencoder = load_part(SliceAutoencoder, model)  # as its stage does
     folder = tmp_path_factory.mktemp("training")
     with Listening() as unet:
         train(folder, cohort, autoencoder, tiny_preset)
@@ -179,6 +186,89 @@ def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_pr
     assert one.config.ecg_limits == same.config.ecg_limits and one.config.ecg_limits
     statistics = ("phenotype_mean", "phenotype_std", "person_mean", "person_std")
     assert all(one.conditioner.config[name] == same.conditioner.config[name] for name in statistics)
+
+
+# ---- Once more, and longer ----
+
+
+@pytest.fixture
+def finished(trained, tmp_path):
+    """A copy of the training, whose pipeline has been calibrated and given a better ceiling since."""
+    folder = shutil.copytree(trained.folder, tmp_path / "run", copy_function=shutil.copy2)
+    (folder / "pipeline" / "calibration.json").write_text('{"LVEDV": 1.1}')
+    (folder / "pipeline" / "ceiling" / "learning_curve.json").write_text("[]")
+    return folder
+
+
+def state_of(folder):
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
+
+
+def test_all_stages_once_more_change_no_file_and_keep_what_was_added(trained, finished, tiny_preset):
+    before = state_of(finished)
+    train(finished, trained.cohort, trained.autoencoder, tiny_preset)
+    after = state_of(finished)
+    assert sorted(name for name in after if after[name] != before.get(name)) in ([], [".lock-pipeline"])
+    assert after.keys() - {".lock-pipeline"} == before.keys() - {".lock-pipeline"}
+
+
+def test_a_longer_training_goes_on_and_sets_the_pipeline_aside_with_what_was_added(
+    trained, finished, tiny_preset, capsys
+):
+    before = state_of(finished / "pipeline")
+    train(finished, trained.cohort, trained.autoencoder, tiny_preset, steps=3)
+    assert state_of(finished / "pipeline-earlier-1") == before
+    assert not (finished / "pipeline" / "calibration.json").exists()
+    for stage in (".", "ceiling", "condition", "prior"):
+        steps = [json.loads(line)["step"] for line in (finished / stage / "metrics.jsonl").read_text().splitlines()]
+        assert 2 in steps and max(steps) == 3, stage
+    said = capsys.readouterr().out
+    assert said.count("3 steps now, 2 before; from step 2 on the learning rate is that of a run of 3 steps") == 4
+    assert len([line for line in said.splitlines() if line.endswith("pipeline-earlier-1")]) == 1
+    about = json.loads((finished / "pipeline" / "training.json").read_text())
+    assert about["configuration_sha256"] != json.loads(before["training.json"][0])["configuration_sha256"]
+
+
+def test_prior_and_denoiser_must_learn_on_with_a_longer_condition(trained, finished, tiny_preset):
+    lengths = StageSteps(2, 2, 2, 3, 2)
+    with pytest.raises(InputError, match="prior has learned all its 2 steps.*raise --stage-steps.prior too"):
+        train(finished, trained.cohort, trained.autoencoder, tiny_preset, stage_steps=lengths)
+    lengths = replace(lengths, prior=3)
+    with pytest.raises(InputError, match="denoiser has learned all its 2 steps.*raise --steps too"):
+        train(finished, trained.cohort, trained.autoencoder, tiny_preset, stage_steps=lengths)
+
+
+def test_fewer_steps_than_are_done_are_refused(trained, finished, tiny_preset):
+    before = state_of(finished / "pipeline")
+    with pytest.raises(InputError, match="has done 2 steps, of 2 planned, and cannot be one of 1"):
+        train(finished, trained.cohort, trained.autoencoder, tiny_preset, steps=1)
+    assert state_of(finished / "pipeline") == before
+
+
+def test_how_long_a_trained_autoencoder_learned_is_no_longer_asked(trained, finished, tiny_preset):
+    before = state_of(finished / "pipeline")
+    train(finished, trained.cohort, trained.autoencoder, tiny_preset, stage_steps=StageSteps(9, 9, 2, 2, 2))
+    assert state_of(finished / "pipeline") == before
+
+
+def test_a_finished_training_is_known_without_learning_anything(trained, finished, tmp_path, capsys, monkeypatch):
+    places = {"autoencoder": tmp_path / "autoencoder", "segmenter": tmp_path / "segmenter"}
+    trained.autoencoder.save_pretrained(places["autoencoder"] / "model")
+    before = state_of(finished)
+    monkeypatch.setattr("training.pipeline_folder.STAGES", {"none": lambda training: pytest.fail("it learned")})
+
+    def again(**options):
+        learn_pipeline(Training(settings(finished, **places | options), Accelerator(cpu=True), trained.cohort))
+
+    again()
+    assert state_of(finished) == before and capsys.readouterr().out.startswith(f"finished: {finished}")
+    for other in ({"steps": 3}, {"shared_noise": 0.1}):
+        with pytest.raises(pytest.fail.Exception, match="it learned"):
+            again(**other)
+    Segmenter(widths=(8, 16)).save_pretrained(places["segmenter"] / "model")  # the pipeline has none
+    with pytest.raises(pytest.fail.Exception, match="it learned"):
+        again()
 
 
 # ---- Stages by themselves ----

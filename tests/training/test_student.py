@@ -61,6 +61,11 @@ def digests(folder):
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def state_of(folder):
+    """Bytes and time of every file."""
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp_path, prepared):
     assert distil("--steps", 2) == 0
     folder = tmp_path / "runs" / "distilled" / "pipeline"
@@ -75,6 +80,7 @@ def test_a_student_is_a_whole_pipeline_with_another_denoiser(distil, taught, tmp
         "cohort": prepared.folder.name,
         "teacher_sha256": weights_sha256(taught),
         "seed": 0,
+        "learned_by": made["code_version"],
         "configuration_sha256": made["configuration_sha256"],
         "code_version": made["code_version"],
     }
@@ -105,11 +111,24 @@ def test_the_card_says_how_far_the_student_was_before_and_after_it_learned(disti
 def test_the_same_command_again_changes_nothing_and_another_is_refused(distil, tmp_path, capsys):
     assert distil("--steps", 1) == 0
     folder = tmp_path / "runs" / "distilled"
-    before = digests(folder)
+    write_json(folder / "pipeline" / "calibration.json", {"LVEDV": 1.2})
+    before = state_of(folder)
     assert distil("--steps", 1) == 0
-    assert digests(folder) == before
+    assert state_of(folder) == before and f"finished: {folder.relative_to(tmp_path)}" in capsys.readouterr().out
     assert distil("--steps", 2) == 2
-    assert "steps was 1, is 2" in capsys.readouterr().err
+    assert "steps was 1, is 2" in capsys.readouterr().err and state_of(folder) == before
+
+
+def test_a_student_may_learn_longer_and_the_one_before_is_set_aside(distil, tmp_path, capsys):
+    assert distil("--steps", 1) == 0
+    folder = tmp_path / "runs" / "distilled"
+    write_json(folder / "pipeline" / "calibration.json", {"LVEDV": 1.2})
+    before = digests(folder / "pipeline")
+    assert distil("--steps", 1, "--optimiser-steps", 3) == 0
+    assert "3 steps now, 2 before; from step 2 on the learning rate is that of a run of 3" in capsys.readouterr().out
+    assert digests(folder / "pipeline") != before == digests(folder / "pipeline-earlier-1")
+    assert (folder / "pipeline-earlier-1" / "calibration.json").exists()
+    assert not (folder / "pipeline" / "calibration.json").exists()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +164,7 @@ def test_a_cohort_with_an_image_in_two_splits_teaches_nobody(distil, prepared, t
     hearts[one] = hearts[other]
     (tmp_path / "leaky").mkdir()
     leaky = replace(prepared, folder=tmp_path / "leaky", hearts=hearts, mask=np.ones_like(prepared.mask))
-    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_: leaky)
+    monkeypatch.setattr("training.cohort_arrays.prepare_cohort", lambda *_, **__: leaky)
     assert distil() == 2
     error = capsys.readouterr().err
     assert "1 image of it stands in two splits" in error and "Traceback" not in error

@@ -23,7 +23,7 @@ def teacher_hearts(teacher, cohort, split, dropout):
 
 def saved_student(teacher, teachers_folder, folder, before, after):
     options = DistillationOptions(pipeline=teachers_folder, output=folder, teacher_steps=8)
-    save_student(options, teacher, teacher.denoiser, {"teacher": "0" * 64}, (before, after))
+    save_student(options, teacher, teacher.denoiser, {"teacher": "0" * 64}, (before, after), "code")
     return folder / "pipeline"
 
 

@@ -1,0 +1,58 @@
+"""People who withdrew from the study: they leave everywhere, in trainings, evaluations and samples.
+
+UK Biobank sends a file with one eid a line and no header, as w12345_20260101.csv. It may lie in the data folder, where
+it is found by its name, or be named with --exclude.
+"""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from cohort.errors import InputError
+from cohort.subjects import Subject
+from cohort.table_reader import WHOLE, opened_lines
+
+NAMES = re.compile(r"withdraw.*\.(?:csv|txt)|w\d+_\d{8}\.(?:csv|txt)", re.IGNORECASE)
+HEADERS = {"eid", "participant.eid", "n_eid", "f.eid"}
+
+
+def withdrawn_eids(data: Path | None, exclude: Path | None = None) -> frozenset[int]:
+    """The eids of everybody who withdrew.
+
+    Args:
+        data: a folder whose files of these NAMES count. exclude: a further file.
+
+    Raises:
+        InputError: as `read_withdrawn`.
+    """
+    inside = sorted(Path(data).iterdir()) if data is not None and Path(data).is_dir() else []
+    files = [path for path in inside if NAMES.fullmatch(path.name)] + ([exclude] if exclude else [])
+    return frozenset().union(*map(read_withdrawn, files))
+
+
+def read_withdrawn(path: Path) -> frozenset[int]:
+    """The eids of a file, one a line. Empty lines, quotation marks and a header `eid` do not count.
+
+    Raises:
+        InputError: no such file, or a line is no eid. The message names the line, never what it says.
+    """
+    eids = set()
+    with opened_lines(Path(path)) as lines:
+        for number, line in enumerate(lines, start=1):
+            cell = re.split(r"[,;\t]", line.strip(), maxsplit=1)[0].strip("\"' ")
+            whole = WHOLE.fullmatch(cell)
+            if whole:
+                eids.add(int(whole[1]))
+            elif cell and not (cell.lower() in HEADERS and not eids):
+                raise InputError(path, f"line {number} is no eid", "give one eid a line of who withdrew")
+    return frozenset(eids)
+
+
+def without_withdrawn(subjects: Iterable[Subject], withdrawn: frozenset[int]) -> list[Subject]:
+    """The subjects, without people who withdrew. How many visits are left out is printed."""
+    subjects = list(subjects)
+    kept = [subject for subject in subjects if subject.eid not in withdrawn]
+    if len(kept) < len(subjects):
+        people = len({subject.eid for subject in subjects} & withdrawn)
+        print(f"note: {people} people withdrew and are left out; delete arrays and weights that still hold them")
+    return kept

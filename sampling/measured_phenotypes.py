@@ -1,0 +1,118 @@
+"""Phenotypes of hearts whose label map nobody drew: a segmenter draws it, and the map is measured.
+
+UK Biobank hands out no label maps. So a cohort's own people may have to be measured by a segmenter that learned
+elsewhere, and every figure made with it says so.
+"""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from cohort.cine import Label
+from cohort.content import fingerprint
+from cohort.disk import whole_file
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry
+from cohort.intensity import as_unit
+from cohort.lock import locked
+from cohort.phenotypes import PHENOTYPES, phenotypes_of
+from cohort.prepared import NO_LABELS, PreparedCohort
+from cohort.private import private
+from cohort.step_code import code_sha256
+
+from .segmentation import SliceSegmenter, segment
+
+MEASURE_AGAIN = "delete it; the same command measures again"
+MEASURING = "sampling.measured_phenotypes"  # the code whose numbers are kept
+SEEN = {  # whose hearts taught a segmenter (its `trained_on`) -> words
+    "simulated": "a segmenter that learned from simulated hearts only",
+    "real": "a segmenter that learned from real hearts",
+    None: "a segmenter that does not say what it learned from",
+}
+
+
+def said_of(segmenter: object) -> str:
+    """What a segmenter learned from, in words for whoever reads a figure made with it."""
+    return SEEN[dict(getattr(segmenter, "config", {})).get("trained_on")]
+
+
+def measured_phenotypes(labels: np.ndarray, geometry: GridGeometry) -> np.ndarray:
+    """(K,) PHENOTYPES of a label map (slices, phases, height, width) on the grid."""
+    phenotypes = phenotypes_of(labels, geometry.pixel_mm, geometry.slice_step_mm)
+    return np.array([phenotypes[name] for name in PHENOTYPES])
+
+
+def lacking(cohort: PreparedCohort) -> np.ndarray:
+    """(N,) bool: people of whom neither a label map nor a table tells every phenotype."""
+    unlabelled = np.asarray(cohort.labels[:, 0, 0, 0, 0]) == NO_LABELS
+    return unlabelled & ~np.isfinite(cohort.phenotypes).all(axis=1)
+
+
+def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Path, main: bool = True) -> PreparedCohort:
+    """The cohort with what a segmenter measures of those whom no label map describes.
+
+    What a table tells stays. Numbers are kept beside the arrays, under a hash of the segmenter and of the code.
+
+    Args:
+        segmenter: loaded from `folder`.
+        main: whether this process writes; the others must wait until it has.
+
+    Returns:
+        A cohort whose `measured` (N,) says of whom; the same one where nobody lacks anything.
+    """
+    who = lacking(cohort)
+    if not who.any():
+        return cohort
+    files = [(path.name, path) for path in sorted(folder.iterdir()) if path.is_file()]
+    path = cohort.folder / f"measured-phenotypes-{fingerprint({'code': code_sha256(MEASURING)}, files)}.npy"
+    if main and not _is_whole(path, who):
+        with locked(path), private():
+            if not _is_whole(path, who):
+                _measure(cohort, segmenter, np.flatnonzero(who), path)
+    phenotypes = np.array(cohort.phenotypes)
+    unknown = who[:, None] & ~np.isfinite(phenotypes)
+    phenotypes[unknown] = _stored(path)[unknown]
+    return replace(cohort, phenotypes=phenotypes, measured=who)
+
+
+def _measure(cohort: PreparedCohort, segmenter: SliceSegmenter, rows: np.ndarray, path: Path) -> None:
+    measured = np.full(cohort.phenotypes.shape, np.nan, np.float32)
+    for row in tqdm(rows, desc="measuring hearts"):
+        labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))
+        labels[~np.asarray(cohort.mask[row])] = Label.BACKGROUND  # nothing was acquired there
+        step_mm = float(np.linalg.norm(cohort.affine[row][:3, 2]))  # the acquisition's own
+        phenotypes = phenotypes_of(labels, cohort.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+        measured[row] = [phenotypes[name] for name in PHENOTYPES]
+    with whole_file(path) as unfinished, unfinished.open("wb") as file:
+        np.save(file, measured)
+        np.save(file, _check_of(measured))
+
+
+def _stored(path: Path) -> np.ndarray:
+    """(N, K) as written.
+
+    Raises:
+        InputError: the file is absent or damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            measured, check = np.load(file), np.load(file)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(path, "is absent or damaged", MEASURE_AGAIN) from error
+    if not np.array_equal(check, _check_of(measured)):
+        raise InputError(path, "holds something else than was measured", MEASURE_AGAIN)
+    return measured
+
+
+def _is_whole(path: Path, who: np.ndarray) -> bool:
+    try:
+        return len(_stored(path)) == len(who)
+    except InputError:
+        return False
+
+
+def _check_of(measured: np.ndarray) -> np.ndarray:
+    return np.frombuffer(hashlib.sha256(measured.tobytes()).digest(), np.uint8)

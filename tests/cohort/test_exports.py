@@ -1,0 +1,161 @@
+"""UK Biobank's own tables: every spelling of a field, several visits in a row, and what nobody answered."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from cohort.errors import InputError
+from cohort.field_map import MAP_COLUMNS, OURS, FieldColumn, field_column, read_field_map
+from cohort.further import FURTHER, read_further, write_further
+from cohort.person import Person
+from cohort.phenotypes import PHENOTYPES, UNITS
+from cohort.study_tables import EXPORTS, PERSON_UNITS, phenotype_values, read_persons, read_tables
+from cohort.table_reader import SPARE
+
+ONE, TWO = 9_000_001, 9_000_002
+SPELLINGS = {
+    "research platform": ("participant.eid", "participant.p31", "participant.p21003_i2", "participant.p21002_i2"),
+    "short": ("eid", "p31", "p21003_i2", "p21002_i2_a0"),
+    "CSV": ("eid", "31-0.0", "21003-2.0", "21002-2.0"),
+    "R": ("f.eid", "f.31.0.0", "f.21003.2.0", "f.21002.2.0"),
+    "Stata": ("n_eid_12345", "n_31_0_0", "n_21003_2_0", "n_21002_2_0"),
+    "read by R": ("eid", "X31.0.0", "X21003.2.0", "X21002.2.0"),
+}
+
+
+def export(folder, *lines, name="participant.csv"):
+    (folder / name).write_text("\n".join(map(str, lines)) + "\n", encoding="utf-8")
+    return read_tables(folder)
+
+
+@pytest.mark.parametrize("header", SPELLINGS.values(), ids=SPELLINGS)
+def test_every_spelling_is_the_same_table(tmp_path, header):
+    tables = export(tmp_path, ",".join(header), f"{ONE},0,61,70.5", f"{TWO},1.0,NA,-3")
+    assert tables.persons.at(ONE, 2).filled_from(Person()) == Person("female", 61.0, None, 70.5)
+    assert tables.persons.at(TWO, 2).filled_from(Person()) == Person("male")
+    assert tables.notes == ()
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_an_export_is_found_by_its_name(tmp_path, name):
+    mark = "\t" if name.endswith("tsv") else ","
+    tables = export(tmp_path, mark.join(("eid", "p31", "p24103_i2")), mark.join((str(ONE), "Female", "60")), name=name)
+    assert tables.persons.at(ONE, 2).sex == "female" and tables.phenotypes.rows == {(ONE, 2): {"LVEF": 60.0}}
+
+
+def test_each_visit_has_its_own_columns_and_a_field_without_visit_is_of_all(tmp_path):
+    tables = export(tmp_path, "eid,p31,p21003_i2,p21003_i3,p50_i0,p24103_i3", f"{ONE},0,61,65,164,55", f"{TWO},1,,70,,")
+    rows = tables.persons.rows
+    assert rows[ONE, 2] == Person("female", 61.0) and rows[ONE, 3] == Person("female", 65.0)
+    assert rows[ONE, 0] == Person("female", None, 164.0) and (TWO, 2) not in rows
+    assert tables.persons.at(ONE, 3).filled_from(Person()) == Person("female", 65.0, 164.0)
+    assert tables.phenotypes.rows == {(ONE, 3): {"LVEF": 55.0}}
+
+
+def test_only_the_first_of_an_array_is_ours():
+    assert field_column("p50_i2_a1") == FieldColumn(50, 2, 1) and field_column("50-2.1").array == 1
+    assert field_column("p50") == FieldColumn(50, None, 0)
+    assert [field_column(name) for name in ("pressure", "p", "31", "50-2", "p50_i12", "sex")] == [None] * 6
+
+
+def test_an_array_fills_no_column_of_ours(tmp_path):
+    assert export(tmp_path, "eid,p50_i2_a1,p31", f"{ONE},164,0").persons.rows == {(ONE, 2): Person("female")}
+
+
+@pytest.mark.parametrize("cell", ["-1", "-3", "-10", "-3.0", "NA", "Prefer not to answer", "Do not know", ""])
+def test_who_gave_no_answer_is_unknown(tmp_path, cell):
+    assert export(tmp_path, "eid,p21003_i2,p50_i2", f"{ONE},{cell},164").persons.rows[ONE, 2].age_years is None
+
+
+def test_a_cell_is_refused_by_its_field(tmp_path):
+    with pytest.raises(InputError, match=r"row 2, column height_cm \(p50_i2\) is 1.64, which looks like metres"):
+        export(tmp_path, "eid,p50_i2", f"{ONE},1.64")
+
+
+def test_numbers_of_the_scanner_fill_only_what_nobody_else_measured(tmp_path):
+    header = "eid,p24103_i2,p22420_i2,p22421_i2"
+    phenotypes = export(tmp_path, header, f"{ONE},60,40,150", f"{TWO},,41,160").phenotypes
+    assert phenotypes.known((ONE, 2)) == {"LVEF": 60.0, f"{SPARE}LVEDV": 150.0}
+    assert phenotypes.known((TWO, 2)) == {f"{SPARE}LVEDV": 160.0}  # no mixture: somebody's LVEF is known otherwise
+    known, place = phenotypes.known((TWO, 2)), PHENOTYPES.index("LVEDV")
+    assert phenotype_values(known, {"LVEDV": 120.0})[place] == 120.0
+    assert phenotype_values(known, {})[place] == 160.0 and np.isnan(
+        phenotype_values(known, {})[PHENOTYPES.index("LVM")]
+    )
+
+
+def test_our_tables_come_first_and_contradictions_are_told(tmp_path):
+    (tmp_path / "persons.csv").write_text(f"eid,sex,age,height_cm,weight_kg\n{ONE},M,61,,\n{TWO},F,55,160,60\n")
+    (tmp_path / "phenotypes.csv").write_text(f"eid,LVEF\n{ONE},60\n")
+    tables = export(tmp_path, "eid,p31,p50_i2,p24103_i2", f"{ONE},0,164,45", f"{TWO},0,161,50")
+    assert tables.persons.rows[ONE, 2] == Person("male", 61.0, 164.0)
+    assert tables.phenotypes.rows == {(ONE, 2): {"LVEF": 60.0}, (TWO, 2): {"LVEF": 50.0}}
+    found = {finding.code: finding.words for finding in tables.findings((ONE, 2), None)}
+    assert found["table_sex"] == "persons.csv says male, participant.csv says female"
+    assert found["table_contradiction"] == "phenotypes.csv says LVEF 60, participant.csv says 45"
+    assert list(tables.findings((TWO, 2), None)) == []
+    assert sum("contradicts" in note and note.endswith("in rows: 1") for note in tables.notes) == 2
+
+
+def test_sample_takes_an_export_for_a_table_of_persons(tmp_path):
+    (tmp_path / "participant.csv").write_text(f"eid,p31,p99_i2\n{ONE},0,7\n")
+    assert read_persons(tmp_path / "participant.csv").rows == {(ONE, 2): Person("female")}
+
+
+# ---- The map ----
+
+
+def test_the_map_is_of_our_columns_in_our_units():
+    fields = read_field_map(OURS.parent, PERSON_UNITS | UNITS)
+    assert {"sex", "age", "height_cm", "weight_kg"} <= {field.name for field in fields.values()}
+    expected = {24100: "LVEDV", 24101: "LVESV", 24102: "LVSV", 24103: "LVEF", 24105: "LVM", 24106: "RVEDV"}
+    expected |= {24107: "RVESV", 24109: "RVEF", 22420: "LVEF", 22421: "LVEDV", 22422: "LVESV", 22423: "LVSV"}
+    assert {number: fields[number].name for number in expected} == expected
+    assert {number for number, field in fields.items() if field.rank > 1} == {22420, 22421, 22422, 22423}
+
+
+def test_a_map_in_the_data_folder_comes_before_ours(tmp_path):
+    (tmp_path / "field_map.csv").write_text("field,name,unit,rank,codes\n31,sex,,1,2=female\n999,LVEF,%,1,\n")
+    tables = export(tmp_path, "eid,p31,p999_i2,p24103_i2", f"{ONE},2,61,40")
+    assert tables.persons.rows[ONE, 2].sex == "female" and tables.phenotypes.rows == {(ONE, 2): {"LVEF": 61.0}}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("field,name\n31,sex\n", "is no map"),
+        (f"{','.join(MAP_COLUMNS)}\nx,sex,,1,\n", "is no map"),
+        (f"{','.join(MAP_COLUMNS)}\n31,sex,,1,male\n", "is no map"),
+        (f"{','.join(MAP_COLUMNS)}\n50,height_cm,m,1,\n", "field 50 is not in cm, as height_cm is"),
+        (f"{','.join(MAP_COLUMNS)}\n50,height_cm,cm,1,\n50,sex,,1,\n", "has a field twice"),
+    ],
+)
+def test_a_map_that_is_none_is_refused(tmp_path, text, message):
+    (tmp_path / "field_map.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        export(tmp_path, "eid,p31", f"{ONE},0")
+
+
+# ---- Further numbers ----
+
+
+def test_further_numbers_are_kept_by_person_and_visit(tmp_path):
+    header = "eid,p31,p24104_i2,p48_i2,p48_i3,p1558_i2,p24157_i2,p40000_i2,p34,p20024_i2_a1,note"
+    export(tmp_path, header, f"{ONE},0,5.1,88,91,-3,-18.5,2020-01-01,1950,3,x", f"{TWO},1,,89,,2,-1,,1951,,y")
+    numbers = read_further(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2)])
+    assert numbers[ONE, 2] == {"cardiac_output": 5.1, "p48": 88.0, "p24157": -18.5, "p34": 1950.0, "p20024_a1": 3.0}
+    assert numbers[ONE, 3] == {"p48": 91.0, "p34": 1950.0}
+    assert numbers[TWO, 2] == {"p48": 89.0, "p1558": 2.0, "p24157": -1.0, "p34": 1951.0}  # -1 may be a strain
+
+
+def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):
+    export(tmp_path, "eid,p48_i2", f"{ONE},88", f"{TWO},89")
+    write_further(tmp_path, tmp_path, [(TWO, 2), (ONE, 2), (ONE, 3)])
+    rows = list(csv.reader((tmp_path / FURTHER).open(newline="")))
+    assert rows == [["eid", "instance", "p48"], [str(TWO), "2", "89.0"], [str(ONE), "2", "88.0"], [str(ONE), "3", ""]]
+
+
+def test_without_an_export_nothing_is_written(tmp_path):
+    write_further(tmp_path, tmp_path, [(ONE, 2)])
+    assert not (tmp_path / FURTHER).exists()

@@ -1,0 +1,176 @@
+"""ECGs in exchanged formats, odd and broken: every case is read right, to 1 uV, or refused by name."""
+
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from cohort.ecg import ECG
+from cohort.person import Person
+from tests.corpora import exchanged_files as files
+from tests.corpora.case import Case, bytes_case
+from tests.corpora.device_files import INDEPENDENT, counts_of, right_ecg, true_ecg
+from tests.corpora.ecg_corpus import noted
+
+WOMAN = Person("female", 61.0)
+CHUNK_HEADER = 8  # bytes in front of a packed lead of Philips
+
+
+def exchanged_cases() -> list[Case]:
+    return [*_plain(), *_dicom(), *_hl7(), *_philips(), *_binary(), *_bombs()]
+
+
+def _case(name: str, content: str | bytes, refused: str = "", right: Callable | None = None, file: str = "") -> Case:
+    content, file = (content.encode(), file or "case.xml") if isinstance(content, str) else (content, file)
+    return bytes_case(name, content, refused, right or right_ecg(), file)
+
+
+def _dicom_case(name: str, refused: str = "", right: Callable | None = None, **parts) -> Case:
+    return Case(name, lambda folder: files.dicom(**parts)(folder / "case.dcm"), refused, right or right_ecg())
+
+
+def _also(person: Person, *codes: str) -> Callable[[ECG], str]:
+    """A check of the samples, of the person, and of the reader's notes."""
+    right, told = right_ecg(), noted(*codes)
+    return lambda found: right(found) or told(found) or ("" if found.person == person else f"person: {found.person}")
+
+
+def _near(step_uv: float, *codes: str) -> Callable[[ECG], str]:
+    """A check of samples that were stored in coarse steps, and of the reader's notes."""
+    told = noted(*codes)
+
+    def near(found: ECG) -> str:
+        if found.signal.shape != (12, 5000):
+            return f"read as {found.signal.shape}"
+        worst = 1000 * np.abs(found.signal - true_ecg()).max()
+        return told(found) or ("" if worst <= step_uv / 2 + 0.01 else f"samples are {worst:.3g} uV wrong")
+
+    return near
+
+
+def _plain() -> list[Case]:
+    return [
+        _dicom_case("DICOM", right=_also(Person("female", 61.0, 164.0, 70.5))),
+        _case("HL7", files.hl7(), right=_also(WOMAN)),
+        _case("Mortara", files.mortara(), right=_also(WOMAN)),
+        _case("Philips", files.philips(), right=_near(files.PHILIPS_UV, "ecg_calibration")),
+        _case("SCP-ECG", files.scp(), file="case.scp", right=_also(WOMAN)),
+        _case("EDF", files.edf(), file="case.edf", right=_also(WOMAN)),
+        _case("ISHNE", files.ishne(), file="case.ecg", right=_also(WOMAN)),
+        _case("SCP-ECG under another ending", files.scp(), file="case.bin"),
+    ]
+
+
+def _dicom() -> list[Case]:
+    def padded(dataset):
+        dataset.WaveformSequence[0].add_new(0x5400100A, "OW", struct.pack("<h", int(files.known_counts()[0, 7])))
+
+    def image(dataset):
+        del dataset.WaveformSequence
+
+    def short(dataset):
+        dataset.WaveformSequence[0].NumberOfWaveformSamples = 5001
+
+    def contradictory(dataset):
+        dataset.PatientBirthDate, dataset.AcquisitionDateTime = "19800101", "20210701120000"
+
+    twice = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V5")
+    eight = files.known_counts()[[0, 1, 6, 7, 8, 9, 10, 11]]
+    aged = Person("female", None, 164.0, 70.5)
+    return [
+        _dicom_case("eight leads", counts=eight, names=INDEPENDENT),
+        _dicom_case("a lead twice", "lead V5 is given twice", names=twice),
+        _dicom_case("no unit of voltage", "in no unit of voltage", unit="mm[Hg]"),
+        _dicom_case("a padded sample", "samples that are not numbers", change=padded),
+        _dicom_case("no waveform", "DICOM and holds no ECG", change=image),
+        _dicom_case("fewer samples than it says", "cannot be decoded", change=short),
+        _dicom_case("an age that is not its dates'", right=_also(aged, "ecg_age"), change=contradictory),
+    ]
+
+
+def _hl7() -> list[Case]:
+    milliseconds = '<increment value="2" unit="ms"/>'
+    return [
+        _case("HL7: milliseconds", files.hl7(increment=milliseconds)),
+        _case("HL7: no increment", files.hl7(increment=""), "cannot be decoded"),
+        _case("HL7: in no unit", files.hl7(unit="mm"), "in no unit of voltage"),
+        _case("HL7: entities", files.hl7(before='<!DOCTYPE a [<!ENTITY b "c">]>\n'), "declares entities"),
+        _case("HL7: cut", files.hl7()[:-2000], "not well-formed"),
+        _case("HL7: three leads", files.hl7(files.known_counts()[:3], ("I", "II", "III")), "not a 12-lead ECG"),
+        _case(
+            "HL7: rate that is no whole number",
+            files.hl7(increment='<increment value="0.00201" unit="s"/>'),
+            right=_odd,
+        ),
+    ]
+
+
+def _odd(found: ECG) -> str:
+    return noted("ecg_departure")(found) or ("" if found.sampling_rate == 498 else f"{found.sampling_rate} Hz")
+
+
+def _philips() -> list[Case]:
+    contradictory = counts_of(true_ecg(), files.PHILIPS_UV)
+    contradictory[2, 1000:1010] += 200
+    near = _near(files.PHILIPS_UV)
+    return [
+        _case("Philips: no pulse", files.philips(calibrated=False), right=near),
+        _case("Philips: a contradiction", files.philips(contradictory), "lead III is not II - I at 10 samples"),
+        _case("Philips: no scale", files.philips(resolution=""), "in no unit of voltage"),
+        _case("Philips: not base64", files.philips(packed="&lt;"), "cannot be decoded"),
+        _case("Philips: no leads", files.philips(packed=""), "cannot be decoded"),
+    ]
+
+
+def _binary() -> list[Case]:
+    return [
+        _case("SCP-ECG: wrong checksum", files.scp(crc=False), "its own checksum", file="case.scp"),
+        _case("SCP-ECG: cut", files.scp()[:-2000], "cannot be decoded", file="case.scp"),
+        _case("SCP-ECG: no scale", files.scp(nanovolts=0), "in no unit of voltage", file="case.scp"),
+        _case("ISHNE: wrong checksum", files.ishne(crc=False), "its own checksum", file="case.ecg"),
+        _case("ISHNE: cut", files.ishne()[:-3], "cut short", file="case.ecg"),
+        _case("EDF: cut", files.edf()[:-2000], "cut short", file="case.edf"),
+        _case("EDF: in no unit", files.edf(unit="mmHg"), "in no unit of voltage", file="case.edf"),
+        _case("EDF: no end", files.edf(records=-1), file="case.edf", right=_also(WOMAN, "ecg_departure")),
+    ]
+
+
+def _bombs() -> list[Case]:
+    """Small files that would become gigabytes, and large ones."""
+    return [
+        Case("a deflated DICOM", _deflated, "deflated DICOM"),
+        bytes_case("Philips: leads of gigabytes", _packed_bomb, "unpack to too much"),
+        bytes_case("Philips: a million leads", _many_chunks, "more than 64 leads"),
+        bytes_case("SCP-ECG: large", lambda: files.scp()[:100] + bytes(1 << 20), "larger than 1 MB", file="case.scp"),
+        bytes_case("EDF: large", lambda: files.edf() + bytes(8 << 20), "larger than 8 MB", file="case.edf"),
+        bytes_case("HL7: large", lambda: files.hl7(np.full((12, 110_000), -12_345)).encode(), "larger than 8 MB"),
+    ]
+
+
+def _deflated(folder: Path) -> Path:
+    """A gigabyte of zeros behind a sound header."""
+    path = files.dicom(syntax=DeflatedExplicitVRLittleEndian)(folder / "case.dcm")
+    content = path.read_bytes()
+    packer = zlib.compressobj(9, wbits=-15)
+    body = b"".join([*(packer.compress(bytes(1 << 24)) for _ in range(64)), packer.flush()])
+    path.write_bytes(content[: 132 + 12 + struct.unpack("<I", content[140:144])[0]] + body)
+    return path
+
+
+def _packed_bomb() -> bytes:
+    """Codes that each repeat the longest word so far, and a zero more."""
+    codes = [0, *range(256, 1023), *[1022] * 3_000_000]
+    whole = int("".join(f"{code:010b}" for code in codes).ljust(-(-len(codes) * 10 // 8) * 8, "1"), 2)
+    body = whole.to_bytes(-(-len(codes) * 10 // 8), "big")
+    return _philips_of(struct.pack("<IHh", len(body), 0, 0) + body)
+
+
+def _many_chunks() -> bytes:
+    return _philips_of(struct.pack("<IHh", 1, 0, 0).ljust(CHUNK_HEADER + 1, b"\0") * 300_000)
+
+
+def _philips_of(content: bytes) -> bytes:
+    return files.philips(packed=files.base64.b64encode(content).decode()).encode()

@@ -1,0 +1,99 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cohort.intensity import as_unit
+from cohort.phenotypes import PHENOTYPES, phenotypes_of
+from cohort.prepared import NO_LABELS
+from models.segmenter import Segmenter
+from sampling.measured_phenotypes import lacking, said_of, with_measured
+from sampling.pipeline import load_part
+from sampling.release import RELEASED_SEGMENTER
+from sampling.segmentation import segment
+
+LVEDV, LVM = PHENOTYPES.index("LVEDV"), PHENOTYPES.index("LVM")
+
+
+@pytest.fixture
+def segmenter():
+    return load_part(Segmenter, RELEASED_SEGMENTER)
+
+
+@pytest.fixture
+def unlabelled(prepared, tmp_path):
+    """The phantom cohort without label maps and tables, but for one person's LVEDV."""
+    phenotypes = np.full_like(prepared.phenotypes, np.nan)
+    phenotypes[0, LVEDV] = 123
+    return replace(prepared, folder=tmp_path, labels=np.full_like(prepared.labels, NO_LABELS), phenotypes=phenotypes)
+
+
+def test_who_has_a_label_map_or_a_whole_row_of_a_table_lacks_nothing(prepared, unlabelled):
+    assert not lacking(prepared).any() and lacking(unlabelled).all()
+    told = np.array(unlabelled.phenotypes)
+    told[2] = 1.0
+    assert lacking(replace(unlabelled, phenotypes=told)).tolist() == [True, True, False, *[True] * 15]
+
+
+def test_a_cohort_with_label_maps_is_left_as_it_is(prepared, segmenter):
+    assert with_measured(prepared, segmenter, RELEASED_SEGMENTER) is prepared
+
+
+def test_what_a_table_tells_stays_and_the_rest_is_measured(unlabelled, segmenter):
+    known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
+    labels = segment(segmenter, as_unit(unlabelled.hearts[0]))[0]
+    step_mm = np.linalg.norm(unlabelled.affine[0][:3, 2])
+    expected = phenotypes_of(labels, unlabelled.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
+    assert known.phenotypes[0, LVEDV] == 123 != round(expected["LVEDV"])
+    assert known.phenotypes[0, LVM] == np.float32(expected["LVM"])
+    assert known.measured.all() and np.isnan(unlabelled.phenotypes[1:]).all(), "the arrays on disk are not changed"
+
+
+def test_measured_once_it_is_read_again(unlabelled, segmenter, monkeypatch):
+    first = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
+    monkeypatch.setattr("sampling.measured_phenotypes.segment", lambda *_: pytest.fail("measured again"))
+    again = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
+    np.testing.assert_array_equal(first.phenotypes, again.phenotypes)
+
+
+def test_another_segmenter_measures_anew(unlabelled, segmenter, tmp_path):
+    known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
+    other = Segmenter((8, 16))
+    other.save_pretrained(tmp_path / "other")
+    assert not np.array_equal(known.phenotypes, with_measured(unlabelled, other, tmp_path / "other").phenotypes)
+
+
+def test_a_changed_file_of_numbers_is_measured_again(unlabelled, segmenter, tmp_path):
+    known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER)
+    (path,) = tmp_path.glob("measured-phenotypes-*.npy")
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1
+    path.write_bytes(content)
+    np.testing.assert_array_equal(with_measured(unlabelled, segmenter, RELEASED_SEGMENTER).phenotypes, known.phenotypes)
+
+
+def test_slices_outside_the_acquisition_add_nothing(unlabelled, segmenter):
+    mask = np.zeros_like(unlabelled.mask)
+    known = with_measured(replace(unlabelled, mask=mask), segmenter, RELEASED_SEGMENTER)
+    assert np.isnan(known.phenotypes[1:, LVEDV]).all()
+
+
+def test_volumes_are_counted_with_the_acquisitions_own_slice_step(unlabelled, segmenter):
+    known = with_measured(unlabelled, segmenter, RELEASED_SEGMENTER).phenotypes[1:, LVEDV]
+    affine = np.array(unlabelled.affine)
+    affine[:, :3, 2] *= 1.02
+    (unlabelled.folder / "wider").mkdir()
+    wider = replace(unlabelled, folder=unlabelled.folder / "wider", affine=affine)
+    measured = with_measured(wider, segmenter, RELEASED_SEGMENTER).phenotypes[1:, LVEDV]
+    np.testing.assert_allclose(measured, 1.02 * known, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("whose", "words"), [("simulated", "simulated hearts only"), ("real", "real"), (None, "not say")]
+)
+def test_a_segmenter_says_whose_hearts_taught_it(whose, words):
+    assert words in said_of(Segmenter((8, 16), trained_on=whose))
+
+
+def test_the_released_segmenter_says_that_it_knows_simulated_hearts_only(segmenter):
+    assert "simulated hearts only" in said_of(segmenter)

@@ -1,0 +1,34 @@
+"""What the options say of a person: checked as a table is, and of one ECG only."""
+
+import pytest
+
+from cohort.errors import InputError
+from cohort.person import Person
+from sampling.inputs import stated_person
+from sampling.options import SampleOptions
+
+
+def test_what_is_not_said_is_unknown(tmp_path):
+    assert stated_person(SampleOptions(ecg=tmp_path)) == Person()
+    assert stated_person(SampleOptions(ecg=tmp_path / "a.xml", sex="male", age=61)) == Person("male", 61)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"age": 1957}, "--age: looks like a year of birth; give years"),
+        ({"age": 0}, "--age: is not possible"),
+        ({"age": float("nan")}, "--age: is not possible"),
+        ({"height_cm": 1.78}, "--height-cm: looks like metres; give cm"),
+        ({"height_cm": 65}, "--height-cm: 65, which looks like inches"),
+        ({"height_cm": 200, "weight_kg": 20}, "--weight-kg: impossible at this height"),
+    ],
+)
+def test_an_impossible_person_is_refused_by_the_option(tmp_path, options, message):
+    with pytest.raises(InputError, match=message):
+        stated_person(SampleOptions(ecg=tmp_path / "a.xml", **options))
+
+
+def test_a_folder_is_not_one_person(tmp_path):
+    with pytest.raises(InputError, match="are of one person, and --ecg is a folder"):
+        stated_person(SampleOptions(ecg=tmp_path, sex="female"))
