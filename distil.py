@@ -36,7 +36,7 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     teacher = ECGToMRIPipeline.load(config.pipeline).to(accelerator.device)
-    cohort, _ = open_arrays(config.data, config.prepared, teacher.preparation, accelerator, exclude=config.exclude)
+    cohort, _ = open_arrays(config.places, config.prepared, teacher.preparation, accelerator, exclude=config.exclude)
     distil(checked(config, teacher, cohort), teacher, cohort, accelerator)
     accelerator.end_training()
 

@@ -19,15 +19,14 @@ from typing import Literal
 import tyro
 
 from cohort.errors import InputError, exit_code_of
+from cohort.places import CohortPlaces
 from evaluation.arms import CONTROLS, Control
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(CohortPlaces):
     """Measure a pipeline on people it never saw."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None
@@ -92,7 +91,7 @@ def main() -> None:
         split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
         with state.main_process_first():
             whom = (split, config.subjects, config.exclude)
-            cohort, rows = opening.people_to_measure(config.data, config.prepared, pipeline, folder, *whom)
+            cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
             cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}

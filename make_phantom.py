@@ -23,10 +23,14 @@ class Options:
     """How many. More later adds to the cohort and changes nobody."""
     seed: int = 0
     """Subject i depends on this and on i alone."""
-    frames: int = 2
-    """2: end-diastole and end-systole only. More: a whole cine of so many frames (UK Biobank has 50)."""
+    frames: int | None = None
+    """2: end-diastole and end-systole only. More: a whole cine of so many frames. Default: 2, of DICOM 50."""
     ecg_only: bool = False
     """No images: the same people's ECGs and tables, some ten times faster."""
+    dicom: bool = False
+    """MRIs as UK Biobank hands them out: one DICOM zip a person (field 20209), and no label maps."""
+    platform: bool = False
+    """Lay files where UK Biobank's research platform has them: Bulk/Heart MRI/Short axis/90/ and so on."""
     processes: int | None = None
     """Default: one per core."""
 
@@ -35,9 +39,10 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     for library in ("OMP", "OPENBLAS", "MKL"):  # the processes are the parallelism
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from phantom.cohort_writer import CohortPlan, write_cohort
+    from phantom.cohort_writer import UK_BIOBANK_FRAMES, CohortPlan, write_cohort
 
-    plan = CohortPlan(options.seed, options.subjects, options.frames, options.ecg_only)
+    frames = options.frames or (UK_BIOBANK_FRAMES if options.dicom else 2)
+    plan = CohortPlan(options.seed, options.subjects, frames, options.ecg_only, options.dicom, options.platform)
     write_cohort(options.output, plan, options.processes)
 
 

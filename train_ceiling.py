@@ -35,7 +35,7 @@ def main() -> None:
     preparation = ECGToMRIPipeline.load(folder).preparation
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
-    where = (config.data, config.prepared, preparation, accelerator, config.more_ecgs)
+    where = (config.places, config.prepared, preparation, accelerator, config.more_ecgs)
     cohort, extra = open_arrays(*where, exclude=config.exclude)
     settings = curve_settings(config, cohort, extra)
     if is_curve_of(folder, config.output, settings):

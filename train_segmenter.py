@@ -36,7 +36,7 @@ def main() -> None:
     accelerator = start_accelerator(config.log_with)
     cohort, _ = open_cohort(config, accelerator)
     recipe = segmenter_recipe(config.steps, config.learning_rate)
-    whose = taught_by(config.data)
+    whose = taught_by(config.places)
     learn_segmenter(cohort, config.output, recipe, accelerator, config.seed, config.batch_size, whose)
     accelerator.end_training()
 

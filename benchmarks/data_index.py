@@ -24,10 +24,11 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
+from cohort.discovery import find_subjects
 from cohort.errors import exit_code_of
 from cohort.prepared import Preparation, PreparedCohort, array_shapes, cohort_fingerprint, load_prepared
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
-from cohort.subjects import Subject, find_subjects, pairs
+from cohort.subjects import Subject, pairs
 
 MOST_S, MOST_MB = 2.0, 50.0
 

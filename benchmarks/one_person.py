@@ -8,6 +8,7 @@ import torch
 
 from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, read_nifti, write_nifti
+from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg
 from cohort.heart_grid import cine_grid
 from cohort.person import Person
@@ -15,7 +16,6 @@ from cohort.phenotypes import phenotypes_of
 from cohort.prepared import Preparation, read_example
 from cohort.preprocessing import ecg_input
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
-from cohort.subjects import find_subjects
 from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
 from phantom.electrical import render_ecg

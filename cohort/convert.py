@@ -17,6 +17,7 @@ from cohort.cine import write_nifti
 from cohort.dicom_stack import read_dicom
 from cohort.disk import writing
 from cohort.errors import InputError, exit_code_of
+from cohort.places import CohortPlaces
 from cohort.private import private
 from cohort.table import write_table
 
@@ -48,23 +49,31 @@ def convert(folder: Path, job: tuple[str, Path]) -> tuple[str, str]:
     return "", ""
 
 
-def main(data: Path = Path("UKBB"), output: Path = Path("converted"), quiet: bool = False) -> None:
+def main(
+    data: Path = Path("UKBB"),
+    output: Path = Path("converted"),
+    ecg_dir: Path | None = None,
+    mri_dir: Path | None = None,
+    quiet: bool = False,
+) -> None:
     """Write the DICOM of a cohort as NIfTI.
 
     Args:
-        data: the folder with `NIFTI` in it, where the zips lie.
+        data: the folder with `NIFTI` in it, where the zips lie, or with UK Biobank's files in other folders.
         output: where a folder for each person and visit is put.
+        ecg_dir: the folder of the ECGs, where they lie elsewhere.
+        mri_dir: the folder of the MRIs, where they lie elsewhere.
         quiet: no progress bar.
     """
     from tqdm import tqdm  # not above, so that --help is quick
 
+    from cohort.discovery import find_subjects
     from cohort.prepared import in_processes
-    from cohort.subjects import find_subjects
 
-    found = [subject for subject in find_subjects(data) if subject.images.dicom]
+    found = [subject for subject in find_subjects(CohortPlaces(data, ecg_dir, mri_dir)) if subject.images.dicom]
     if not found:
         raise InputError(data, "holds no DICOM", "put zips in its NIFTI as <eid>_20209_<instance>_0.zip")
-    jobs = [(f"{subject.eid}_{subject.instance}", Path(subject.images.dicom)) for subject in found]
+    jobs = [(subject.called, Path(subject.images.dicom)) for subject in found]
     todo = [job for job in jobs if not (output / job[0] / SHORT_AXIS).exists()]
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -72,7 +81,7 @@ def main(data: Path = Path("UKBB"), output: Path = Path("converted"), quiet: boo
     bar = tqdm(todo, desc="converting", disable=quiet)
     for (name, _), (code, message) in zip(bar, in_processes(partial(convert, output), todo), strict=True):
         if code:
-            refused.append((*name.split("_"), code, message))
+            refused.append((*name.rsplit("_", 1), code, message))
     write_table(output / REFUSED, ("eid", "instance", "code", "remark"), refused)
     print(f"{len(todo) - len(refused)} converted, {len(jobs) - len(todo)} were there: {output}/<eid>_<instance>/")
     if refused:

@@ -11,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .content import fingerprint
+from .discovery import find_subjects
 from .disk import array_bytes, new_array, write_array, writing
 from .ecg import LEADS, read_ecg
 from .errors import InputError
@@ -18,6 +19,7 @@ from .exclusion import EXCLUDED, Exclusion, counts, reason_code, write_excluded
 from .lock import locked
 from .person import Person
 from .phenotypes import PHENOTYPES
+from .places import CohortPlaces, as_places
 from .prepared import draft_of, in_processes, memory_of, source_files
 from .preprocessing import ecg_input
 from .private import private
@@ -25,7 +27,7 @@ from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
 from .study_tables import TABLES, StudyTables, phenotype_values, read_tables
-from .subjects import Subject, find_subjects
+from .subjects import Subject
 from .withdrawal import withdrawn_eids, without_withdrawn
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
@@ -50,7 +52,7 @@ class ECGCohort:
 
 
 def prepare_ecgs(
-    data: Path,
+    data: Path | CohortPlaces,
     folder: Path,
     sampling_rate: int,
     duration_s: float,
@@ -70,9 +72,10 @@ def prepare_ecgs(
     Raises:
         InputError: nobody has both an ECG and a row, or no ECG can be read.
     """
-    data, phenotypes_csv = Path(data), Path(data) / "phenotypes.csv"
+    places = as_places(data)
+    data, phenotypes_csv = places.data, places.data / "phenotypes.csv"
     tables = read_tables(data)
-    people = without_withdrawn(find_subjects(data), withdrawn_eids(data, exclude))
+    people = without_withdrawn(find_subjects(places), withdrawn_eids(data, exclude))
     subjects = _first_measured(people, tables)
     if not subjects:
         raise InputError(

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tqdm import tqdm
 
+from cohort.discovery import scan
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.exclusion import reason_code
@@ -16,11 +17,12 @@ from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.label_numbering import RENUMBERED
 from cohort.person import Person
+from cohort.places import CohortPlaces, as_places
 from cohort.prepared import in_processes
 from cohort.preprocessing import part_used
 from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.study_tables import StudyTables, read_tables
-from cohort.subjects import Subject, complete, scan, split_of, too_few_to_split
+from cohort.subjects import Subject, complete, split_of, too_few_to_split
 from cohort.table import write_table
 from cohort.withdrawal import withdrawn_eids, without_withdrawn
 
@@ -62,7 +64,7 @@ class Examined:
 
     @property
     def name(self) -> str:
-        return f"{self.subject.eid}_{self.subject.instance}"
+        return self.subject.called
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class CohortReport:
     Attributes:
         data: the folder.
         subjects: everybody with an ECG or an MRI, in order of (eid, instance).
-        strays: number of entries whose names follow no rule.
+        passed: lines on files and folders whose names follow no rule.
         faults: of the folder's tables, why they are refused, and of its people taken together; in words.
         notes: what its tables hold beside what is used; no fault.
         read: False where only names were looked at.
@@ -80,7 +82,7 @@ class CohortReport:
 
     data: Path
     subjects: tuple[Examined, ...]
-    strays: int
+    passed: tuple[str, ...]
     faults: tuple[str, ...] = ()
     read: bool = True
     notes: tuple[str, ...] = ()
@@ -92,7 +94,7 @@ class CohortReport:
     @property
     def clean(self) -> bool:
         """Somebody is complete, and there is nothing to object to."""
-        return bool(self.usable) and not (self.strays or self.faults or any(s.findings for s in self.subjects))
+        return bool(self.usable) and not (self.passed or self.faults or any(s.findings for s in self.subjects))
 
     @property
     def by_code(self) -> dict[str, list[Examined]]:
@@ -132,8 +134,10 @@ class CohortReport:
         unlabelled = sum(not examined.labelled for examined in self.usable)
         if unlabelled:
             lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
-        if self.strays:
-            lines.append(f"  {self.strays:>6}  files or folders whose name says nothing, or links")
+        long_axes = sum(examined.subject.long_axis is not None for examined in self.subjects)
+        if long_axes:
+            lines.append(f"  {long_axes:>6}  with long-axis MRI (field 20208), which nothing uses yet (no fault)")
+        lines += [f"  passed over: {line}" for line in self.passed]
         lines += [f"  {fault}" for fault in self.faults]
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
 
@@ -143,7 +147,7 @@ def _words(examined: Examined, code: str) -> str:
 
 
 def examine_cohort(
-    data: Path, names_only: bool = False, quiet: bool = True, exclude: Path | None = None
+    data: Path | CohortPlaces, names_only: bool = False, quiet: bool = True, exclude: Path | None = None
 ) -> CohortReport:
     """Examine a folder, with one process a core.
 
@@ -154,8 +158,8 @@ def examine_cohort(
     Raises:
         InputError: no such folder, or nothing in it.
     """
-    data = Path(data)
-    names = scan(data)
+    places = as_places(data)
+    names, data = scan(places), places.data
     people = without_withdrawn(names.subjects, withdrawn_eids(data, exclude))
     if names_only:
         subjects = tuple(examine_names(subject) for subject in people)
@@ -171,7 +175,7 @@ def examine_cohort(
     faults += _mixed_numbers(subjects)
     subjects = tuple(_with_tables(subjects, tables))
     notes = tables.notes_on((s.subject.eid, s.subject.instance) for s in subjects)
-    return CohortReport(data, subjects, names.strays, faults, not names_only, notes)
+    return CohortReport(data, subjects, names.passed.lines, faults, not names_only, notes)
 
 
 def examine_names(subject: Subject) -> Examined:
@@ -269,7 +273,7 @@ def _with_copies(subjects: Iterable[Examined]) -> Iterable[Examined]:
 
 def write_subjects(path: Path, report: CohortReport) -> None:
     """Write a table, one row a subject: who it is, codes and words of the findings, and FACTS."""
-    columns = ("eid", "instance", "split", "usable", "labelled", "codes", "findings", *FACTS)
+    columns = ("eid", "instance", "split", "usable", "labelled", "long_axis", "codes", "findings", *FACTS)
     write_table(path, columns, map(_row, report.subjects))
 
 
@@ -277,5 +281,6 @@ def _row(examined: Examined) -> list:
     subject = examined.subject
     codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
     words = "; ".join(finding.words for finding in examined.findings)
-    known = [subject.eid, subject.instance, split_of(subject.eid), int(examined.usable), int(examined.labelled)]
+    known = [subject.name or subject.eid, subject.instance, split_of(subject.eid), int(examined.usable)]
+    known += [int(examined.labelled), int(subject.long_axis is not None)]
     return [*known, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)]

@@ -19,6 +19,7 @@ import scipy  # its parts load when first used: --help need not wait for them
 from cohort.cine import TOWARDS_APEX, CineStack, Label, read_nifti, same_affine
 from cohort.dicom_stack import read_short_axis
 from cohort.errors import InputError, require_within
+from cohort.joined_slices import join_slices
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
 from cohort.phases import end_diastole, end_systole
@@ -130,8 +131,7 @@ def read_heart(subject: Subject, geometry: GridGeometry | None = None) -> HeartG
             orientation is stated, time and slices are exchanged, or a label map cannot be what it says.
     """
     geometry = geometry or GridGeometry()
-    source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
-    return stacks_grid(*read_stacks(subject, geometry.phases), geometry, source)
+    return stacks_grid(*read_stacks(subject, geometry.phases), geometry, subject.short_axis_called)
 
 
 Stacks = tuple[CineStack, ...]
@@ -153,11 +153,11 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
         return stills, _read_maps(images.labels_ed, images.labels_es)
     if images.dicom is not None and images.cine is None:
         return (read_short_axis(Path(images.dicom)),), _read_maps(images.labels_cine)
+    if images.slices and images.cine is None:
+        return (join_slices(images.slices),), (None,)
     if images.cine is None:
-        source = f"short-axis MRI of {subject.eid} at instance {subject.instance}"
-        raise InputError(
-            source, "is not there", "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder", code="absent"
-        )
+        remedy = "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder"
+        raise InputError(subject.short_axis_called, "is not there", remedy, code="absent")
     return (read_nifti(images.cine),), _read_maps(images.labels_cine)
 
 

@@ -14,15 +14,17 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from cohort.discovery import find_subjects
 from cohort.disk import whole_file
 from cohort.ecg import read_ecg
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
+from cohort.places import CohortPlaces, as_places
 from cohort.prepared import Preparation, PreparedCohort
 from cohort.preprocessing import ecg_input
 from cohort.private import private
 from cohort.step_code import code_sha256
-from cohort.subjects import find_subjects, split_of
+from cohort.subjects import split_of
 from cohort.table import write_table
 from cohort.withdrawal import withdrawn_eids
 
@@ -149,7 +151,9 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     return np.isin(eid, eid[found])
 
 
-def withdrawn_who_taught(about: dict, data: Path, preparation: Preparation, exclude: Path | None = None) -> int:
+def withdrawn_who_taught(
+    about: dict, data: Path | CohortPlaces, preparation: Preparation, exclude: Path | None = None
+) -> int:
     """How many people who withdrew taught a pipeline, by their ECGs. Those whose ECG is gone are not counted.
 
     Args:
@@ -157,12 +161,13 @@ def withdrawn_who_taught(about: dict, data: Path, preparation: Preparation, excl
         data: the folder in which ECGs and lists of people who withdrew lie. exclude: a further list.
         preparation: the pipeline's.
     """
-    withdrawn, taught = withdrawn_eids(data, exclude), about.get("taught")
+    places = as_places(data)
+    withdrawn, taught = withdrawn_eids(places.data, exclude), about.get("taught")
     if not withdrawn or taught is None:
         return 0
     found, salt = set(), bytes.fromhex(taught["salt"])
     known = {digits for part in PARTS for digits in taught.get(part, ())}
-    for subject in find_subjects(data):
+    for subject in find_subjects(places):
         if subject.eid in withdrawn and subject.ecg:
             with contextlib.suppress(InputError):  # what cannot be read did not teach
                 signal, mask = ecg_input(read_ecg(subject.ecg), preparation.sampling_rate, preparation.duration_s)

@@ -13,6 +13,7 @@ import numpy as np
 from cohort.content import join_memories
 from cohort.errors import InputError
 from cohort.lock import locked
+from cohort.places import CohortPlaces, as_places
 from cohort.prepared import (
     ARRAYS,
     BAD,
@@ -68,7 +69,7 @@ class Part:
 
 
 def prepare_part(
-    data: Path,
+    data: Path | CohortPlaces,
     folder: Path,
     preparation: Preparation,
     part: Part,
@@ -88,7 +89,8 @@ def prepare_part(
     Raises:
         InputError: no subject is complete, or there are fewer subjects than jobs.
     """
-    subjects = _share(data, complete_subjects(data, exclude), part)
+    places = as_places(data)
+    data, subjects = places.data, _share(places.data, complete_subjects(places, exclude), part)
     final = _folder_of_part(data, subjects, folder, preparation, part)
     if not final.exists():
         with locked(final), private():
@@ -100,7 +102,9 @@ def prepare_part(
     return final
 
 
-def join_parts(data: Path, folder: Path, preparation: Preparation, parts: int, exclude: Path | None = None) -> Path:
+def join_parts(
+    data: Path | CohortPlaces, folder: Path, preparation: Preparation, parts: int, exclude: Path | None = None
+) -> Path:
     """Join the shares of all jobs to the folder that `prepare_cohort` would have written, byte for byte.
 
     The shares stay; delete them when the cohort is there.
@@ -111,7 +115,8 @@ def join_parts(data: Path, folder: Path, preparation: Preparation, parts: int, e
     Raises:
         InputError: a share is absent, of other files or settings, or damaged; or no subject can be read.
     """
-    subjects = complete_subjects(data, exclude)
+    places = as_places(data)
+    data, subjects = places.data, complete_subjects(places, exclude)
     found = {
         part: _folder_of_part(data, _share(data, subjects, part), folder, preparation, part) for part in _all(parts)
     }

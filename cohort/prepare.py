@@ -15,6 +15,7 @@ import tyro
 from cohort.errors import InputError, exit_code_of
 from cohort.heart_grid import GridGeometry
 from cohort.parts import Part, join_parts, prepare_part
+from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, prepare_cohort
 
 HEART_GRID = GridGeometry()
@@ -23,6 +24,8 @@ HEART_GRID = GridGeometry()
 def main(
     data: Path = Path("UKBB"),
     prepared: Path = Path("runs/prepared"),
+    ecg_dir: Path | None = None,
+    mri_dir: Path | None = None,
     part: str | None = None,
     join: int | None = None,
     max_bad_fraction: float = 0.2,
@@ -34,8 +37,10 @@ def main(
     """Read a cohort once and keep it as arrays.
 
     Args:
-        data: the folder with `ecg` and `NIFTI` in it.
+        data: the folder with `ecg` and `NIFTI` in it, or with UK Biobank's files in other folders.
         prepared: where the arrays are put; give trainings the same.
+        ecg_dir: the folder of the ECGs, where they lie elsewhere.
+        mri_dir: the folder of the MRIs, where they lie elsewhere.
         part: one share, such as 3/64 for the third of 64 jobs.
         join: join this number of finished shares.
         max_bad_fraction: share of unreadable subjects above which the cohort is refused.
@@ -48,13 +53,13 @@ def main(
         raise InputError("--part and --join", "are two steps", "prepare all parts, then join them")
     if join is not None and join < 1:
         raise InputError("--join", "is not a number of parts", "give the number after the stroke of --part")
-    preparation = Preparation(geometry, sampling_rate)
+    preparation, places = Preparation(geometry, sampling_rate), CohortPlaces(data, ecg_dir, mri_dir)
     if part is not None:
-        place = prepare_part(data, prepared, preparation, Part.from_text(part), quiet, exclude)
+        place = prepare_part(places, prepared, preparation, Part.from_text(part), quiet, exclude)
     else:
         if join is not None:
-            join_parts(data, prepared, preparation, join, exclude)
-        place = prepare_cohort(data, prepared, preparation, max_bad_fraction, quiet, exclude).folder
+            join_parts(places, prepared, preparation, join, exclude)
+        place = prepare_cohort(places, prepared, preparation, max_bad_fraction, quiet, exclude).folder
     print(f"prepared: {place}")
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
+from .discovery import find_subjects
 from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
 from .errors import InputError, require_within
@@ -27,7 +28,9 @@ from .heart_grid import GridGeometry, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person
+from .person_number import write_names
 from .phenotypes import PHENOTYPES, phenotypes_of
+from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input
 from .private import private
 from .provenance import made_by
@@ -35,7 +38,7 @@ from .step_code import code_sha256
 from .stop_signals import without_ctrl_c
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
-from .subjects import Subject, find_subjects, pairs, split_of, too_few_to_split
+from .subjects import Subject, pairs, split_of, too_few_to_split
 from .table import write_table
 from .withdrawal import withdrawn_eids, without_withdrawn
 
@@ -125,7 +128,7 @@ class Example:
 
 
 def prepare_cohort(
-    data: Path,
+    data: Path | CohortPlaces,
     folder: Path,
     preparation: Preparation,
     max_bad_fraction: float = 0.2,
@@ -138,7 +141,7 @@ def prepare_cohort(
     a hash of the settings, of what the files hold, and of the code that reads them (`cohort_fingerprint`). So a cohort
     is read anew when any of these has changed. One process reads while others wait. Subjects that cannot be read are
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
-    its further.csv (`cohort.further`).
+    its further.csv (`cohort.further`). Where people are called by names, names.csv says who has which number.
 
     Args:
         exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
@@ -149,7 +152,8 @@ def prepare_cohort(
     """
     preparation.geometry.require_sound()
     require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
-    subjects = complete_subjects(data, exclude)
+    places = as_places(data)
+    subjects, data = complete_subjects(places, exclude), places.data
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
         with locked(final), private():
@@ -168,8 +172,8 @@ def prepare_cohort(
     return cohort
 
 
-def complete_subjects(data: Path, exclude: Path | None = None) -> list[Subject]:
-    """Everybody in a folder with both modalities at one visit, but for people who withdrew.
+def complete_subjects(data: CohortPlaces, exclude: Path | None = None) -> list[Subject]:
+    """Everybody in a cohort with both modalities at one visit, but for people who withdrew.
 
     Args:
         exclude: a list of them, beside those that lie in the folder (`cohort.withdrawal`).
@@ -177,12 +181,12 @@ def complete_subjects(data: Path, exclude: Path | None = None) -> list[Subject]:
     Raises:
         InputError: there is nobody.
     """
-    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data, exclude))
+    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data.data, exclude))
     if not subjects:
         raise InputError(
             data,
             "no person has both an ECG and a short-axis MRI at the same visit",
-            f"`python -m cohort.report --data {data}` says who lacks what; `python make_phantom.py --output {data}` "
+            f"`python -m cohort.report --data {data.data}` says who lacks what; `python make_phantom.py --output UKBB` "
             "writes a simulated cohort instead",
         )
     return subjects
@@ -252,6 +256,7 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
     arrays, state = open_draft(draft, len(subjects), preparation)
     good = np.flatnonzero(np.asarray(state) == GOOD)
     _write_remarks(draft, subjects, set(good.tolist()))
+    write_names(draft, {subject.eid: subject.name for subject in subjects if subject.name})
     if not len(good):
         raise InputError(data, f"none of {len(subjects)} subjects can be read", f"{draft / EXCLUDED} says why")
     for name, array in arrays.items():

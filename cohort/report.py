@@ -12,11 +12,14 @@ from pathlib import Path
 import tyro
 
 from cohort.errors import InputError, exit_code_of
+from cohort.places import CohortPlaces
 
 
 def main(
     data: Path = Path("UKBB"),
     output: Path = Path("report/cohort"),
+    ecg_dir: Path | None = None,
+    mri_dir: Path | None = None,
     names_only: bool = False,
     pictures: int = 200,
     quiet: bool = False,
@@ -26,8 +29,10 @@ def main(
     """Say who in a folder has both an ECG and a short-axis MRI of one visit, what is broken, and what is poor.
 
     Args:
-        data: the folder with `ecg` and `NIFTI` in it.
+        data: the folder with `ecg` and `NIFTI` in it, or with UK Biobank's files in other folders.
         output: where subjects.csv and cohort.html are put.
+        ecg_dir: the folder of the ECGs, where they lie elsewhere.
+        mri_dir: the folder of the MRIs, where they lie elsewhere.
         names_only: look at the files' names alone, which takes a second; write nothing.
         pictures: subjects on the page with an ECG strip and a slice of the heart, those with findings first.
         quiet: no progress bar.
@@ -43,7 +48,7 @@ def main(
     from cohort.lock import locked
     from cohort.report_page import write_page
 
-    report = examine_cohort(data, names_only, quiet, exclude)
+    report = examine_cohort(CohortPlaces(data, ecg_dir, mri_dir), names_only, quiet, exclude)
     print(report)
     if not names_only:
         with locked(output / "cohort"):  # two cohorts in one folder would mix table and page

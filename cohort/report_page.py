@@ -101,7 +101,7 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
 
 def _findings_table(found: CohortReport) -> str:
     rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
-    rows += [(found.strays, "strays", "Files or folders whose name says nothing, or links.")] if found.strays else []
+    rows += [("", "passed over", line) for line in found.passed]
     rows += [(1, "table", fault) for fault in found.faults]
     rows += [(1, "note", note) for note in found.notes]
     if not rows:

@@ -7,6 +7,7 @@ import torch
 
 from cohort.errors import InputError
 from cohort.leakage import made_by_other_code, withdrawn_who_taught
+from cohort.places import CohortPlaces
 from cohort.prepared import PreparedCohort, prepare_cohort
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of, with_measured
@@ -46,7 +47,7 @@ def open_segmenter(named: Path | None, pipeline: Path, device: torch.device) -> 
 
 
 def people_to_measure(
-    data: Path,
+    data: Path | CohortPlaces,
     prepared: Path,
     pipeline: ECGToMRIPipeline,
     folder: Path,

@@ -2,18 +2,19 @@
 
     <out>/ecg/<eid>_20205_2_0.xml                             ten seconds of 12-lead ECG, CardioSoft
     <out>/NIFTI/<eid>/sa_ED.nii.gz, seg_sa_ED.nii.gz, ...     end-diastole and end-systole, or
-    <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine; a cohort of ECGs only has neither
+    <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine, or
+    <out>/NIFTI/<eid>_20209_2_0.zip                           its DICOM; a cohort of ECGs only has none of them
     <out>/persons.csv, phenotypes.csv                         what a study would know of them
     <out>/truth.csv                                           every drawn number
     <out>/cohort.json                                         what the cohort was made from
 
+On UK Biobank's research platform, ECGs and zips lie elsewhere (`phantom.cohort_folders`).
 Subject i depends on (seed, i) alone: the same bytes whatever the number of subjects, processes or order.
 """
 
 import contextlib
 import json
 import multiprocessing
-import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,7 @@ from tqdm import tqdm
 from cohort.cardiosoft import write_cardiosoft
 from cohort.cine import CineStack, write_nifti
 from cohort.cores import available_cores
+from cohort.dicom_stack import FEWEST_FRAMES
 from cohort.disk import remove_unfinished, write_json, writing
 from cohort.errors import InputError, require_within
 from cohort.lock import lock_or_refuse
@@ -36,6 +38,8 @@ from cohort.stop_signals import without_ctrl_c
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from cohort.table import write_table
+from phantom.cohort_folders import contents, ecg_folder, ecg_path, image_folder, is_phantom, zip_path
+from phantom.dicom_zip import write_dicom_zip
 from phantom.electrical import render_ecg
 from phantom.heart import Heart, draw_heart
 from phantom.scanner import scan
@@ -43,6 +47,7 @@ from phantom.scanner import scan
 VERSION = 1  # of the phantom: a change of what is drawn or rendered makes another cohort
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
+UK_BIOBANK_FRAMES = 50  # of a cine
 
 
 @dataclass(frozen=True)
@@ -53,12 +58,16 @@ class CohortPlan:
         seed: of every draw. subjects: how many.
         frames: of each cine; 2 writes end-diastole and end-systole only, in files of their own.
         ecg_only: no images; ECGs and tables are those of the full cohort.
+        dicom: images as DICOM zips, without label maps, instead of NIfTI.
+        platform: files lie as on UK Biobank's research platform.
     """
 
     seed: int
     subjects: int
     frames: int = 2
     ecg_only: bool = False
+    dicom: bool = False
+    platform: bool = False
     version: int = VERSION
 
 
@@ -82,7 +91,7 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
 
 
 def _write_cohort(output: Path, plan: CohortPlan, processes: int | None) -> None:
-    waiting = [index for index in range(plan.subjects) if not ecg_path(output, index).exists()]
+    waiting = [index for index in range(plan.subjects) if not ecg_path(output, index, plan.platform).exists()]
     workers = min(processes or available_cores(), max(len(waiting), 1))
     with tqdm(total=plan.subjects, initial=plan.subjects - len(waiting), desc="phantom", unit="subject") as bar:
         for _ in _run(partial(write_subject, output, plan), waiting, workers):
@@ -93,31 +102,45 @@ def _write_cohort(output: Path, plan: CohortPlan, processes: int | None) -> None
 def write_subject(output: Path, plan: CohortPlan, index: int) -> None:
     """Write the files of subject `index`. The ECG comes last: where it exists, the subject is complete."""
     heart = draw_heart(plan.seed, index)
-    if not plan.ecg_only:
-        _write_images(output / "NIFTI" / str(FIRST_EID + index), heart, plan.frames)
+    if plan.dicom and not plan.ecg_only:
+        _write_dicom(zip_path(output, index, plan.platform), index, heart, plan.frames)
+    elif not plan.ecg_only:
+        _write_images(image_folder(output) / str(FIRST_EID + index), heart, plan.frames)
+    path = ecg_path(output, index, plan.platform)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
     rendered = render_ecg(heart)
     measured = {name: value for name, value in rendered.measurements.items() if value is not None}
-    write_cardiosoft(ecg_path(output, index), rendered.ecg, medians=rendered.medians, measurements=measured)
+    write_cardiosoft(path, rendered.ecg, medians=rendered.medians, measurements=measured)
+
+
+def _write_dicom(path: Path, index: int, heart: Heart, frames: int) -> None:
+    """The same voxels as `_write_images` writes; without label maps, which UK Biobank hands out to nobody."""
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    images = scan(heart, _moments(frames))
+    cycle_ms = 60_000 / heart.heart_rate_bpm
+    times_ms = [phase * cycle_ms for phase in images.phases]
+    write_dicom_zip(path, FIRST_EID + index, images.voxels, images.affine, times_ms, cycle_ms)
+
+
+def _moments(frames: int) -> list[float | str]:
+    """ED and ES, or so many moments of the cycle."""
+    return [0.0, "es"] if frames == 2 else [t / frames for t in range(frames)]
 
 
 def _write_images(folder: Path, heart: Heart, frames: int) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder)
+    images = scan(heart, _moments(frames))
     if frames == 2:
-        images = scan(heart, (0.0, "es"))
         stacks = {f"_{name}": (slice(t, t + 1), None) for t, name in enumerate(PHASES)}
     else:
-        images = scan(heart, [t / frames for t in range(frames)])
         stacks = {"": (slice(None), 60 / heart.heart_rate_bpm / frames)}
     for suffix, (times, interval_s) in stacks.items():
         for name, voxels in ((f"{IMAGE}{suffix}", images.voxels), (f"{LABELS}{suffix}", images.labels)):
             write_nifti(folder / f"{name}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
-
-
-def ecg_path(output: Path, index: int) -> Path:
-    """Where the ECG of subject `index` lies: field 20205, instance 2 (first imaging visit)."""
-    return output / "ecg" / f"{FIRST_EID + index}_20205_2_0.xml"
 
 
 # ---- Processes ----
@@ -156,19 +179,21 @@ def _check_options(plan: CohortPlan, processes: int | None) -> None:
     ranges = (
         ("--subjects", plan.subjects, 1, MOST_SUBJECTS),
         ("--seed", plan.seed, 0, 2**63 - 1),
-        ("--frames", plan.frames, 2, MOST_FRAMES),
+        ("--frames", plan.frames, FEWEST_FRAMES if plan.dicom else 2, MOST_FRAMES),
         ("--processes", processes or 1, 1, 1024),
     )
     for given in ranges:
         require_within(*given)
+    if plan.platform and not (plan.dicom or plan.ecg_only):
+        raise InputError("--platform", "UK Biobank's platform holds heart MRIs as DICOM", "add --dicom, or --ecg-only")
 
 
 def _claim(output: Path, plan: CohortPlan) -> CohortPlan:
     """Write cohort.json, and the folders beside it; returns what `_agreed` returns."""
     plan = _agreed(output, plan)
     with writing(output):
-        for folder in ("ecg", "NIFTI"):
-            (output / folder).mkdir(parents=True, exist_ok=True)
+        for folder in (ecg_folder(output, plan.platform), image_folder(output, plan.platform)):
+            folder.mkdir(parents=True, exist_ok=True)
     write_json(output / "cohort.json", asdict(plan) | made_by(asdict(plan)))
     return plan
 
@@ -178,21 +203,21 @@ def _agreed(output: Path, plan: CohortPlan) -> CohortPlan:
     note = output / "cohort.json"
     there = _read_plan(note)
     if there is None:
-        strangers = [output / "persons.csv", output / "phenotypes.csv", *_contents(output)]
+        strangers = [output / "persons.csv", output / "phenotypes.csv", *contents(output)]
         if stranger := next((path for path in strangers if path.exists()), None):
             raise InputError(
                 stranger.parent, "holds files that are not of a phantom cohort", "give --output an empty or new folder"
             )
     else:
-        there = {"ecg_only": False, **there}  # cohorts older than the option
-        for field in ("seed", "frames", "ecg_only", "version"):
+        there = {"ecg_only": False, "dicom": False, "platform": False, **there}  # cohorts older than the options
+        for field in ("seed", "frames", "ecg_only", "dicom", "platform", "version"):
             if there.get(field) != getattr(plan, field):
                 raise InputError(
                     note,
                     f"this cohort has {field} {there.get(field)}, not {getattr(plan, field)}",
                     "give another --output",
                 )
-        if not all(_is_phantom(path) for path in _contents(output)):
+        if not all(is_phantom(path) for path in contents(output)):
             raise InputError(output, "holds other people's files beside the phantom's", "give another --output")
         plan = replace(plan, subjects=max(plan.subjects, there["subjects"]))
     return plan
@@ -208,20 +233,6 @@ def _read_plan(note: Path) -> dict | None:
     if not isinstance(plan, dict) or not isinstance(plan.get("subjects"), int):
         raise InputError(note, "is not a phantom cohort's", "give another --output")
     return plan
-
-
-def _contents(output: Path) -> list[Path]:
-    """What lies in the folders of ECGs and images, README and hidden files aside."""
-    folders = (output / "ecg", output / "NIFTI")
-    if fault := next((path for path in (output, *folders) if path.exists() and not path.is_dir()), None):
-        raise InputError(fault, "is not a folder", "give another --output")
-    paths = (path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir()))
-    return [path for path in paths if path.name != "README.md" and not path.name.startswith(".")]
-
-
-def _is_phantom(path: Path) -> bool:
-    match = re.fullmatch(r"(9\d{6})(_20205_2_0\.xml)?", path.name)
-    return match is not None and int(match[1]) >= FIRST_EID
 
 
 # ---- Tables ----

@@ -8,9 +8,10 @@ import numpy as np
 from cohort.cine import read_nifti
 from cohort.dicom_files import holds_dicom
 from cohort.dicom_stack import read_short_axis
+from cohort.discovery import find_subjects
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, cine_grid, read_heart
-from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject, find_subjects
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject
 
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 

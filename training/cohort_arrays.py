@@ -6,6 +6,8 @@ from accelerate import Accelerator
 
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.leakage import require_separate_splits
+from cohort.pairs_table import PAIRS
+from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
 from sampling.model_folder import REAL, SIMULATED
 
@@ -17,13 +19,12 @@ def open_cohort(
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """The cohort of the options, read once by one process; `extra_ecgs` as in `open_arrays`."""
     preparation = Preparation(options.geometry, options.sampling_rate)
-    return open_arrays(
-        options.data, options.prepared, preparation, accelerator, extra_ecgs, options.max_bad_fraction, options.exclude
-    )
+    where = (options.places, options.prepared, preparation, accelerator, extra_ecgs)
+    return open_arrays(*where, options.max_bad_fraction, options.exclude)
 
 
 def open_arrays(
-    data: Path,
+    data: Path | CohortPlaces,
     prepared: Path,
     preparation: Preparation,
     accelerator: Accelerator,
@@ -48,6 +49,12 @@ def open_arrays(
     return cohort, extra
 
 
-def taught_by(*folders: Path | None) -> str:
-    """SIMULATED where every cohort to learn from is a phantom's, which holds a cohort.json; else REAL."""
-    return SIMULATED if all((folder / "cohort.json").exists() for folder in folders if folder) else REAL
+def taught_by(places: CohortPlaces, extra_ecgs: Path | None = None) -> str:
+    """SIMULATED where every cohort to learn from is a phantom's, which holds a cohort.json; else REAL.
+
+    Folders of ECGs or of MRIs that lie elsewhere, and files that pairs.csv names, may be anybody's: REAL.
+    """
+    folders = [folder for folder in (places.data, extra_ecgs) if folder]
+    elsewhere = places.ecg_dir or places.mri_dir or any((folder / PAIRS).exists() for folder in folders)
+    all_phantoms = all((folder / "cohort.json").exists() for folder in folders)
+    return SIMULATED if all_phantoms and not elsewhere else REAL

@@ -6,16 +6,15 @@ from typing import ClassVar, Literal
 
 from cohort.errors import require_within
 from cohort.heart_grid import GridGeometry
+from cohort.places import CohortPlaces
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
 @dataclass(frozen=True)
-class CohortOptions:
+class CohortOptions(CohortPlaces):
     """Which cohort to learn from, and how it is laid down as arrays."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/."""
     output: Path = Path("runs")
     """The run's folder."""
     prepared: Path = Path("runs/prepared")
@@ -62,7 +61,7 @@ class DiffusionOptions(CohortOptions):
     """How the whole pipeline is trained."""
 
     MAY_CHANGE: ClassVar = (  # when a run goes on
-        *("data", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
+        *("data", "ecg_dir", "mri_dir", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
         *("autoencoder", "segmenter"),
     )
 
@@ -101,15 +100,15 @@ class DiffusionOptions(CohortOptions):
 
 
 @dataclass(frozen=True)
-class DistillationOptions:
-    """How a pipeline is distilled."""
+class DistillationOptions(CohortPlaces):
+    """How a pipeline is distilled, on the cohort that taught the teacher."""
 
-    MAY_CHANGE: ClassVar = ("data", "output", "pipeline", "prepared", "exclude", "log_with")  # when a run goes on
+    MAY_CHANGE: ClassVar = (  # when a run goes on
+        *("data", "ecg_dir", "mri_dir", "output", "pipeline", "prepared", "exclude", "log_with"),
+    )
 
     pipeline: Path = Path("runs/diffusion/pipeline")
     """The teacher's folder."""
-    data: Path = Path("UKBB")
-    """The folder the teacher was trained on."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     output: Path = Path("runs/distilled")
@@ -139,11 +138,9 @@ class DistillationOptions:
 
 
 @dataclass(frozen=True)
-class CeilingOptions:
-    """How the ceiling's learning curve is measured."""
+class CeilingOptions(CohortPlaces):
+    """How the ceiling's learning curve is measured, on the cohort that taught the pipeline."""
 
-    data: Path = Path("UKBB")
-    """Folder with ecg/ and NIFTI/: the cohort the pipeline was trained on."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
     pipeline: Path | None = None

@@ -132,7 +132,7 @@ def segmenter_stage(training: Training) -> None:
     options, accelerator = training.options, training.accelerator
     if not segmenter_folder(training).exists():
         accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
-        recipe, whose = segmenter_recipe(options.stage_steps.segmenter), taught_by(options.data)
+        recipe, whose = segmenter_recipe(options.stage_steps.segmenter), taught_by(options.places)
         learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed, trained_on=whose)
     training.segmenter = stored_segmenter(training)
     training.cohort = measured_cohort(training)
@@ -273,7 +273,7 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
-        trained_on=taught_by(training.options.data, training.options.more_ecgs),
+        trained_on=taught_by(training.options.places, training.options.more_ecgs),
     )
 
 

@@ -17,10 +17,11 @@ from cohort.convert import REFUSED, main
 from cohort.dicom_files import holds_dicom
 from cohort.dicom_pixels import PixelData
 from cohort.dicom_stack import read_dicom, read_short_axis
+from cohort.discovery import find_subjects
 from cohort.errors import InputError, exit_code_of
 from cohort.heart_grid import read_heart, read_stacks
 from cohort.prepared import source_files
-from cohort.subjects import ShortAxis, Subject, find_subjects
+from cohort.subjects import ShortAxis, Subject
 from tests.corpora.case import CANARY, CANARY_PID
 from tests.corpora.dicom_corpus import dicom_cases, misnamed
 from tests.corpora.dicom_files import contents, images, true_affine, true_values, write_folder, zipped

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from cohort.discovery import scan
 from cohort.ecg import read_ecg
 from cohort.ecg_formats import ECG_FORMATS
 from cohort.errors import InputError
-from cohort.subjects import FIRST_SIMULATED_EID, scan
+from cohort.subjects import FIRST_SIMULATED_EID
 from sampling.inputs import ecg_files
 from tests.corpora import exchanged_files
 from tests.corpora.device_files import cardiosoft, true_ecg, write_wfdb

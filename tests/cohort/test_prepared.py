@@ -11,12 +11,13 @@ import pytest
 
 from cohort.check_prepared import main as check_prepared
 from cohort.cine import Label
+from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
 from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort, read_example
-from cohort.subjects import find_subjects, split_of
+from cohort.subjects import split_of
 from phantom.cohort_writer import FIRST_EID, drawn_phenotypes, ecg_path
 from phantom.heart import draw_heart
 

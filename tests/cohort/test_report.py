@@ -256,7 +256,11 @@ def test_exit_codes_and_files(good, ill, tmp_path):
 
 def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
     found = run(touch(whole_cohort(tmp_path / "found", 2), "ecg/notes.txt"), "--names-only")
-    assert found.returncode == 0 and "1  files or folders" in found.stdout and "2 subjects complete" in found.stdout
+    assert (
+        found.returncode == 0
+        and "passed over: 1 .txt files such as notes.txt" in found.stdout
+        and "2 subjects complete" in found.stdout
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["found"]
     strict = run(tmp_path / "found", "--names-only", "--strict")
     assert strict.returncode == 2 and strict.stderr.startswith("error: ") and strict.stderr.count("\n") == 1

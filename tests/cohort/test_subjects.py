@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cohort.discovery import find_subjects, scan
 from cohort.errors import InputError
 from cohort.finding import Finding
-from cohort.subjects import complete, find_subjects, pairs, scan, split_of
+from cohort.subjects import complete, pairs, split_of
 
 FIRST = 9_000_001
 
@@ -86,19 +87,6 @@ def test_of_two_mris_the_fuller_one_is_taken_and_of_equals_the_first_name(tmp_pa
         subject.eid: Path(subject.images.cine).relative_to(tmp_path / "NIFTI") for subject in scan(tmp_path).subjects
     }
     assert chosen == {FIRST: Path(f"{FIRST}_20209_2_0/sa.nii.gz"), FIRST + 2: Path(f"{FIRST + 2}_2/sa.nii.gz")}
-
-
-def test_strays_are_counted_links_are_not_followed_and_other_fields_are_ignored(tmp_path):
-    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml", "ecg/notes.txt", "ecg/..xml", "ecg/-rf", f"ecg/{FIRST}_20205_2.xml")
-    touch(tmp_path, f"ecg/0{FIRST}_20205_2_0.xml", f"ecg/{FIRST}_6025_2_0.xml".replace("6025", "06025"))
-    touch(tmp_path, f"ecg/{FIRST}_20205_2_0.xml\n", "ecg/" + "9" * 200 + ".xml", "ecg/.DS_Store")
-    touch(tmp_path, f"NIFTI/{FIRST}_20208_2_0.nii.gz", f"NIFTI/{FIRST}_20204_2_0/la.nii.gz", "NIFTI/results.csv")
-    touch(tmp_path / "elsewhere", "sa.nii.gz")
-    (tmp_path / "NIFTI" / str(FIRST)).symlink_to(tmp_path / "elsewhere")
-    (tmp_path / "ecg" / f"{FIRST + 1}_20205_2_0.xml").symlink_to(tmp_path / "ecg" / f"{FIRST}_20205_2_0.xml")
-    found = scan(tmp_path)
-    assert [subject.missing for subject in found.subjects] == [(Finding("visit_no_mri", "no short-axis MRI"),)]
-    assert found.strays == 9
 
 
 @pytest.mark.parametrize("content", [None, (), ("ecg/readme.txt",)])

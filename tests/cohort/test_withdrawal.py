@@ -11,6 +11,7 @@ from cohort.examination import examine_cohort
 from cohort.further import FURTHER
 from cohort.leakage import keyed_recordings, withdrawn_who_taught
 from cohort.parts import Part, join_parts, prepare_part
+from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.withdrawal import read_withdrawn, withdrawn_eids
 from evaluation.opening import people_to_measure
@@ -88,6 +89,7 @@ def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_pa
     assert withdrawn_who_taught(about, data, prepared.preparation) == 0
     gone = listed(data, teacher, tested)
     assert withdrawn_who_taught(about, data, prepared.preparation) == 1
+    assert withdrawn_who_taught(about, CohortPlaces(data, data / "ecg"), prepared.preparation) == 1
     assert withdrawn_who_taught({}, data, prepared.preparation) == 0
     shutil.move(gone, tmp_path / "list.csv")
     (tmp_path / "training.json").write_text(json.dumps(about))

@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import torch
 
+from cohort.discovery import find_subjects
 from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
@@ -21,7 +22,6 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, read_example
 from cohort.pseudonym import OWN_NAMES
 from cohort.study_tables import read_persons, read_phenotypes
-from cohort.subjects import find_subjects
 from evaluation.heart_sampler import HeartSampler
 from sampling.options import SampleOptions
 from tests.corpora.device_files import cardiosoft, muse, true_ecg, write_wfdb

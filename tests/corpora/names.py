@@ -8,6 +8,7 @@ import numpy as np
 
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.examination import examine_cohort
 from cohort.heart_grid import GridGeometry
 from sampling.inputs import ecg_files, subject_name
 from sampling.outputs import write_patient
@@ -163,6 +164,42 @@ LINKS = {
     "the picture, of a finished patient": _finished(_linked("name/grid.png")),
     "a sample's folder, of a finished patient": _finished(_linked("name/sample_2", is_folder=True)),
 }
+
+
+def _input_link(name: str, target: str) -> Callable[[Path], None]:
+    def plant(data: Path) -> None:
+        (data / "ecg" / name).symlink_to(target)
+
+    return plant
+
+
+# What may lie among a cohort's ECGs: links, which reading follows.
+INPUT_LINKS = {
+    "to a file elsewhere": _input_link("9000001_20205_2_0.xml", "../../elsewhere/precious.txt"),
+    "to a folder elsewhere": _input_link("90", "../../elsewhere"),
+    "to nothing": _input_link("9000001_20205_2_0.xml", "gone"),
+    "to itself": _input_link("9000001_20205_2_0.xml", "9000001_20205_2_0.xml"),
+    "to the folder above": _input_link("up", ".."),
+    "to a device": _input_link("9000001_20205_2_0.xml", "/dev/zero"),
+}
+
+
+def strays_when_read(link: str, folder: Path) -> str:
+    """Empty when looking for subjects by way of this link ends, changes nothing and fails by our own error only."""
+    data, elsewhere = folder / "UKBB", folder / "elsewhere"
+    (data / "ecg").mkdir(parents=True)
+    elsewhere.mkdir()
+    (elsewhere / "precious.txt").write_text("precious")
+    INPUT_LINKS[link](data)
+    before = snapshot(folder, folder / "out")
+    try:
+        examine_cohort(data)
+    except InputError as refusal:
+        if not str(refusal).isprintable():
+            return "the refusal is no single printable line"
+    except Exception as error:
+        return f"{type(error).__name__} and not InputError"
+    return "" if snapshot(folder, folder / "out") == before else "something was written"
 
 
 def strays_through(link: str, folder: Path) -> str:

@@ -29,11 +29,12 @@ import cohort.prepared
 import evaluation.record
 import training.latents
 from cohort.content import END_BYTES, WHOLE_BYTES, content_of, fingerprint
+from cohort.discovery import find_subjects
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation, PreparedCohort, cohort_fingerprint, load_prepared, prepare_cohort
 from cohort.step_code import code_sha256, modules_of
-from cohort.subjects import find_subjects, pairs
+from cohort.subjects import pairs
 from evaluation.given_hearts import GivenHearts
 from evaluation.record import measurements_key
 from evaluation.study import Study

@@ -117,9 +117,9 @@ def heart_read(data: str) -> Callable[[Path, Path], Done]:
     """The reader of hearts: its notes, and the volumes of its label map at ED and ES."""
 
     def run(folder: Path, place: Path) -> Done:
+        from cohort.discovery import find_subjects
         from cohort.heart_grid import read_heart
         from cohort.phenotypes import phenotypes_of
-        from cohort.subjects import find_subjects
 
         heart = read_heart(find_subjects(folder / data)[0])
         counted = phenotypes_of(heart.labels, heart.geometry.pixel_mm, heart.slice_step_mm)
@@ -196,8 +196,9 @@ def pseudonymised(folder: Path, place: Path) -> Done:
 
 def exchanged(folder: Path, place: Path) -> Done:
     """The key of prepared arrays, before and after two people's MRI folders change places; the files keep all else."""
+    from cohort.discovery import find_subjects
     from cohort.prepared import Preparation, cohort_fingerprint
-    from cohort.subjects import find_subjects, pairs
+    from cohort.subjects import pairs
 
     data = Path(shutil.copytree(folder / "fingerprint_blind" / "fp" / "U", place / "U"))
 

@@ -9,12 +9,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.corpora.names import LINKS, PATHS, refuses_what_is_no_ecg, strays, strays_through
+from tests.corpora.names import (
+    INPUT_LINKS,
+    LINKS,
+    PATHS,
+    refuses_what_is_no_ecg,
+    strays,
+    strays_through,
+    strays_when_read,
+)
 from tests.corpora.trial import markdown_row
 
 
 def main() -> int:
     trials = [(strays, text) for text in PATHS] + [(strays_through, link) for link in LINKS]
+    trials += [(strays_when_read, link) for link in INPUT_LINKS]
     trials += [(refuses_what_is_no_ecg, text) for text in PATHS]
     faults = []
     for trial, text in trials:
@@ -23,7 +32,7 @@ def main() -> int:
         if fault:
             faults.append(f"{trial.__name__}, {text!r}: {fault}")
     print("\n".join(faults), file=sys.stderr)
-    what = f"{len(PATHS)} subject names, {len(LINKS)} links"
+    what = f"{len(PATHS)} subject names, {len(LINKS) + len(INPUT_LINKS)} links"
     reached = f"{len(trials) - len(faults)} of {len(trials)} trials"
     print(markdown_row("A7", what, "nothing written outside the output folder", reached))
     return int(bool(faults))

@@ -20,10 +20,11 @@ import numpy as np
 import wfdb
 
 import cohort.prepared
+from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.leads import LEADS
-from cohort.subjects import find_subjects, split_of
+from cohort.subjects import split_of
 from evaluation.opening import UNSEEN, people_to_measure
 from phantom.cohort_writer import FIRST_EID
 from sampling.pipeline import ECGToMRIPipeline

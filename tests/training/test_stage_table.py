@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from accelerate import Accelerator
 
+from cohort.places import CohortPlaces
 from cohort.prepared import NO_LABELS
 from cohort.stored_arrays import ABOUT
 from models.presets import PRESETS
@@ -102,4 +103,8 @@ def test_a_pipeline_is_taught_by_simulated_people_where_all_its_cohorts_are_phan
         (phantom, real, "real"),
         (real, phantom, "real"),
     ):
-        assert taught_by(data, more) == expected
+        assert taught_by(CohortPlaces(data), more) == expected
+    for elsewhere in ({"ecg_dir": tmp_path}, {"mri_dir": tmp_path}):  # whose files lie there, nobody knows
+        assert taught_by(CohortPlaces(phantom, **elsewhere)) == "real"
+    (phantom / "pairs.csv").touch()
+    assert taught_by(CohortPlaces(phantom)) == "real"
