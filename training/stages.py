@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
+from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -137,8 +138,7 @@ def segmenter_stage(training: Training) -> None:
     training.segmenter = stored_segmenter(training)
     training.cohort = measured_cohort(training)
     if training.cohort.measured is not None:
-        count, people = training.cohort.measured.sum(), len(training.cohort.eid)
-        accelerator.print(f"no label maps of {count} of {people} people: {said_of(training.segmenter)} measured them")
+        accelerator.print(told_measured(training.cohort, training.segmenter))
 
 
 def networks_stage(training: Training) -> None:
@@ -217,6 +217,13 @@ STAGES: dict[str, Callable[[Training], None]] = {
 
 
 # ---- What they share ----
+
+
+def told_measured(cohort: PreparedCohort, segmenter: Segmenter) -> str:
+    """Whom a segmenter measured, and in how many of them it found a heart."""
+    who, lvedv = cohort.measured, cohort.phenotypes[:, PHENOTYPES.index("LVEDV")]
+    found = f"and found a left ventricle in {np.isfinite(lvedv[who]).sum()}"
+    return f"no label maps of {who.sum()} of {len(who)} people: {said_of(segmenter)} measured them, {found}"
 
 
 def segmenter_folder(training: Training) -> Path:

@@ -49,7 +49,8 @@ def test_the_steps_of_reading_a_cohort_and_of_measuring_are_found():
     read = modules_of("cohort.prepared")
     assert read >= {f"cohort.{name}" for name in ("cine", "heart_grid", "preprocessing", "ecg", "muse", "phenotypes")}
     measured = modules_of("evaluation.study")
-    assert measured >= {f"evaluation.{name}" for name in ("measuring", "segmentation", "coherence", "labels")}
+    assert measured >= {f"evaluation.{name}" for name in ("measuring", "coherence", "labels")}
+    assert measured >= {"sampling.segmentation", "sampling.measured_phenotypes"}
     assert measured >= {"sampling.pipeline", "sampling.patients", "models.denoiser", "cohort.phenotypes"}
 
 

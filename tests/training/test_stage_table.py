@@ -63,15 +63,21 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
     assert {f.name for f in fields(Training)} - before == {"extra_ecgs"}  # given, and of nobody here
 
 
-def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_step, capsys):
+def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_step, capsys, monkeypatch):
+    """Which knows pixels of 1.8 mm, and here are larger ones: so it is handed the label maps."""
     cohort = one_step.cohort
+    maps = iter(np.array(cohort.labels))
+    monkeypatch.setattr("sampling.measured_phenotypes.segment", lambda segmenter, heart: (next(maps), None))
     unknown = np.full_like(cohort.phenotypes, np.nan)
     one_step.cohort = replace(cohort, labels=np.full_like(cohort.labels, NO_LABELS), phenotypes=unknown)
     for learn in STAGES.values():
         learn(one_step)
     assert one_step.ceiling and "LVEDV" in one_step.regressor.conditioner.config.phenotypes
     assert one_step.segmenter.config.trained_on == SIMULATED
-    assert "no label maps of 18 of 18 people: a segmenter that learned from simulated" in capsys.readouterr().out
+    told = (
+        "18 of 18 people: a segmenter that learned from simulated hearts only measured them, and found a left ventricle"
+    )
+    assert told in capsys.readouterr().out
     kept = one_step.settings["phenotypes"]
     one_step.cohort = replace(one_step.cohort, phenotypes=one_step.cohort.phenotypes + 1)
     changed = recorded_settings(one_step.options, one_step.cohort, one_step.autoencoder)
