@@ -17,6 +17,7 @@ from torch import nn
 
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
+from cohort.stored_arrays import write_about
 from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
 from models.segmenter import Segmenter
@@ -43,6 +44,14 @@ def settings(folder, steps=2, **options):
     sizes = {"steps": steps, "hearts_per_batch": 32, "learning_rate": 1e-3, "preset": "nano"}
     given = {"output": folder, "stage_steps": StageSteps(*[steps] * 5), "shared_noise": SHARED_NOISE}
     return DiffusionOptions(**given | sizes | options)
+
+
+def stored(folder, cohort, **changed):
+    """The cohort with other arrays, in a folder that says what its hearts hold."""
+    cohort = replace(cohort, folder=folder, **changed)
+    np.save(folder / "hearts.npy", cohort.hearts)
+    write_about(folder, ["hearts"], {"people": len(cohort.eid)})
+    return cohort
 
 
 def train(folder, cohort, autoencoder, preset, **options):
@@ -103,7 +112,7 @@ class Listening:
 @pytest.fixture(scope="module")
 def trained(prepared, tiny_preset, tmp_path_factory):
     """Its latents are so small that all the denoiser sees is noise."""
-    cohort = replace(prepared, folder=tmp_path_factory.mktemp("cohort"), ecg=np.asarray(prepared.ecg[:, :, :250]))
+    cohort = stored(tmp_path_factory.mktemp("cohort"), prepared, ecg=np.asarray(prepared.ecg[:, :, :250]))
     torch.manual_seed(0)
     autoencoder = SliceAutoencoder(width=8, latent_channels=4).eval()
     autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 1e4))
@@ -179,7 +188,7 @@ def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_pr
         changed[name] = np.array(getattr(cohort, name))
         changed[name][others] = changed[name][train_rows[: len(others)]] * rng.uniform(0.2, 0.9)
     (tmp_path / "cohort").mkdir()
-    train(tmp_path / "run", replace(cohort, folder=tmp_path / "cohort", **changed), trained.autoencoder, tiny_preset)
+    train(tmp_path / "run", stored(tmp_path / "cohort", cohort, **changed), trained.autoencoder, tiny_preset)
     one, same = trained.pipeline, ECGToMRIPipeline.load(tmp_path / "run" / "pipeline")
     for part in ("ecg_encoder", "conditioner", "prior", "denoiser", "autoencoder"):
         assert same_bits(getattr(one, part).state_dict(), getattr(same, part).state_dict()), part
