@@ -81,6 +81,7 @@ def main() -> None:
     from evaluation.study import Study
     from evaluation.study_report import build_report
     from evaluation.timing import timed
+    from sampling.additions import adding_to
     from sampling.threads import started_state
 
     state = started_state()
@@ -112,7 +113,8 @@ def main() -> None:
             let_the_group_read(cohort.folder)
         if config.calibrate:
             samples = study.measurements(work / "generated").phenotypes
-            return calibrate(folder, samples, study.truth, record["weights_sha256"])
+            with adding_to(folder, record["weights_sha256"]):
+                return calibrate(folder, samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
             training = opening.open_training_people(study, config.training_data, config.prepared, *told)

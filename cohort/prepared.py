@@ -2,13 +2,10 @@
 
 import contextlib
 import json
-import multiprocessing
 import os
 import re
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -33,9 +30,10 @@ from .phenotypes import PHENOTYPES, phenotypes_of
 from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input
 from .private import private
+from .process_pool import process_pool
 from .provenance import made_by
 from .step_code import code_sha256
-from .stop_signals import without_ctrl_c
+from .stop_signals import starting_processes
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, pairs, split_of, too_few_to_split
@@ -326,24 +324,10 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
     if len(items) <= FEW:
         yield from map(job, items)
         return
-    spawn = multiprocessing.get_context("spawn")  # a fork of a process that has started CUDA or threads may hang
-    pool = ProcessPoolExecutor(available_cores(), spawn, _end_with_the_parent)
-    try:
-        with without_ctrl_c():  # all processes start here
+    with process_pool(available_cores()) as pool:
+        with starting_processes():  # all processes start here
             results = pool.map(job, items, chunksize=chunksize)
         yield from results
-    finally:  # a command that is stopped waits for what is being read only
-        pool.shutdown(cancel_futures=True)
-
-
-def _end_with_the_parent() -> None:
-    """Without it, a worker whose parent was killed would wait for work for ever."""
-
-    def wait() -> None:
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
 
 
 def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:

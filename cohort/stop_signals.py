@@ -51,24 +51,29 @@ class StopSignals:
 
 
 @contextmanager
-def without_ctrl_c() -> Iterator[None]:
-    """Processes that are started within it never hear Ctrl-C, which a terminal sends to all: their parent ends them.
+def starting_processes() -> Iterator[None]:
+    """Processes that are started within it are started whole, and never hear Ctrl-C, which a terminal sends to all.
 
-    Where the system can, a Ctrl-C of this moment waits for the end of it. Else it is lost.
+    A signal that asks this process to stop waits for the end of it: a child that is half started has a traceback to
+    tell. Children keep the mask of the thread that starts them. Where the system knows no masks, they hear Ctrl-C.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    holds_back = hasattr(signal, "pthread_sigmask")
-    if holds_back:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    masked = {signal.SIGINT} if hasattr(signal, "pthread_sigmask") else set()
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in heeded()}
+    if masked:
+        signal.pthread_sigmask(signal.SIG_BLOCK, masked)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
-        if holds_back:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if masked:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, masked)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _ignore_all() -> None:

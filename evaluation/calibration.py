@@ -8,7 +8,6 @@ import numpy as np
 from cohort.disk import write_json
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
-from sampling.additions import adding_to
 from sampling.ranges import SMALLEST, all_within
 
 from .certainty import fit_spread
@@ -51,18 +50,13 @@ def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
     write_json(pipeline / NAME, dict(zip(PHENOTYPES, factors.tolist(), strict=True)))
 
 
-def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray, weights: str) -> None:
+def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
     """Fit the factors of the intervals' widths on validation people, and keep them with the pipeline.
 
     Args:
         samples: (n, m, K) phenotypes of m hearts each. truth: (n, K).
-        weights: `weights_sha256` of the pipeline when they were measured.
-
-    Raises:
-        InputError: a training has put other weights there meanwhile.
     """
     factors = fit_spread(samples, truth)
-    with adding_to(pipeline, weights):
-        write_calibration(pipeline, factors)
+    write_calibration(pipeline, factors)
     said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
     print(f"fitted on {len(truth)} validation people; the intervals' widths are multiplied by: {said}")

@@ -14,9 +14,7 @@ Subject i depends on (seed, i) alone: the same bytes whatever the number of subj
 
 import contextlib
 import json
-import multiprocessing
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,8 +31,9 @@ from cohort.lock import lock_or_refuse
 from cohort.person import PERSON_COLUMNS
 from cohort.phases import PHASES
 from cohort.phenotypes import VOLUMETRIC, with_derived
+from cohort.process_pool import process_pool
 from cohort.provenance import made_by
-from cohort.stop_signals import without_ctrl_c
+from cohort.stop_signals import starting_processes
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from cohort.table import write_table
@@ -151,14 +150,10 @@ def _run(job: partial, indices: list[int], processes: int) -> Iterator[None]:
     if processes == 1:
         yield from map(job, indices)
         return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, context)
-    try:
-        with without_ctrl_c():  # all processes start here
+    with process_pool(processes) as pool:
+        with starting_processes():  # all processes start here
             results = pool.map(job, indices, chunksize=min(4, len(indices) // processes + 1))
         yield from results
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 # ---- Whose folder it is ----

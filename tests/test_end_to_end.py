@@ -131,7 +131,7 @@ def test_evaluation_writes_its_report_and_page_and_goes_on_where_it_was(shell, t
     evaluate = ("--data", unseen_data, "--training-data", phantom_data, "--samples", 2, "--steps", 1)
     shell("evaluate_samples", *evaluate, "--subjects", 4)
     (folder,) = (trained / "report" / "diffusion").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["report.html", "report.json"]
+    assert sorted(path.name for path in folder.glob("[!.]*")) == ["report.html", "report.json"]
     report = json.loads((folder / "report.json").read_text())
     assert folder.name == report["cohort"]
     assert report["n_subjects"] == 4 and report["n_samples"] == 2

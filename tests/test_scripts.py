@@ -298,4 +298,4 @@ def test_an_ecg_with_a_hostile_name_stays_inside_the_output(run, saved_pipeline,
 def test_evaluation_asks_for_what_it_lacks(run, tiny_pipeline, phantom_data, tmp_path, released):
     refused(run("evaluate_samples", "--data", phantom_data), "train_diffusion.py")
     tiny_pipeline.save(tmp_path / "runs" / "diffusion" / "pipeline")
-    refused(run("evaluate_samples", "--data", phantom_data), "train_segmenter.py")
+    refused(run("evaluate_samples", "--data", phantom_data, "--segmenter", tmp_path / "none"), "train_segmenter.py")

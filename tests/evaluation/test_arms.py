@@ -33,7 +33,7 @@ from evaluation.training_people import TrainingPeople
 from phantom.cohort_writer import FIRST_EID
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import prepared_patients
-from sampling.pipeline import sample_generator, weights_sha256
+from sampling.pipeline import sample_generator
 
 PEOPLE = {"train": 30, "validation": 4, "test": 6}
 SHADES = np.array([0.0, 0.9, 0.4, 0.7])  # of Label
@@ -461,10 +461,10 @@ def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path):
     expected = rng.normal(100, 20, (people, len(PHENOTYPES)))
     truth = expected + rng.normal(size=expected.shape)
     hearts = expected[:, None] + 0.5 * rng.normal(size=(people, samples, len(PHENOTYPES)))
-    calibrate(tmp_path, hearts, truth, weights_sha256(tmp_path))
+    calibrate(tmp_path, hearts, truth)
     np.testing.assert_allclose(read_calibration(tmp_path), 2, rtol=0.2)
     before = (tmp_path / "calibration.json").stat().st_mtime_ns
-    calibrate(tmp_path, hearts, truth, weights_sha256(tmp_path))  # the same again
+    calibrate(tmp_path, hearts, truth)  # the same again
     assert (tmp_path / "calibration.json").stat().st_mtime_ns == before
 
 

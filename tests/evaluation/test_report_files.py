@@ -11,6 +11,7 @@ from cohort.phenotypes import PHENOTYPES
 from evaluation.report_files import write_report
 from evaluation.screen_table import table_of
 from sampling.measured_phenotypes import SEEN
+from sampling.pipeline import weights_sha256
 
 NAN = float("nan")
 MEASURES_A_SAMPLE = (
@@ -59,7 +60,7 @@ def test_the_report_of_another_study_is_kept_and_that_of_the_same_replaced(tmp_p
 def test_the_same_report_is_left_with_its_time_whatever_it_took(tmp_path, capsys):
     def write(**changed):
         write_report(tmp_path, tmp_path, report(6) | {"cohort": "one"} | changed, {})
-        return [path.stat().st_mtime_ns for path in sorted(tmp_path.iterdir())]
+        return [path.stat().st_mtime_ns for path in sorted(tmp_path.glob("report*"))]
 
     before = write(seconds={"all": 1.0})
     assert write(seconds={"all": 2.0}) == before and "finished: " in capsys.readouterr().out
@@ -94,15 +95,18 @@ def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
     assert not HEAVY & set(done.stdout.split())
 
 
-@pytest.mark.parametrize("place", ["report", "figures"])
+@pytest.mark.parametrize("place", ["output/report", "pipeline"])
 def test_a_second_evaluation_waits_for_the_first_one_to_write(tmp_path, place, monkeypatch):
     monkeypatch.setattr("evaluation.report_files.says_less", lambda *_: True)
+    output, pipeline = tmp_path / "output", tmp_path / "pipeline"
+    pipeline.mkdir()
+    measured = report(6) | {"weights_sha256": weights_sha256(pipeline)}
     monkeypatch.setattr("evaluation.report_files.add_figures", lambda *_: None)
     held = try_locked(tmp_path / place)
-    second = Thread(target=write_report, args=(tmp_path, tmp_path, report(6), {}))
+    second = Thread(target=write_report, args=(output, pipeline, measured, {}))
     second.start()
     second.join(timeout=0.5)
-    waits, written = second.is_alive(), (tmp_path / "report.json").exists()
+    waits, written = second.is_alive(), (output / "report.json").exists()
     held.release()
     second.join(timeout=60)
-    assert waits and written is (place == "figures") and (tmp_path / "report.json").exists()
+    assert waits and written is (place == "pipeline") and (output / "report.json").exists()

@@ -95,20 +95,21 @@ def test_the_ceiling_predicts_phenotypes_and_nothing_else(cohort, tiny_preset, t
     assert all(torch.equal(value, regressor.state_dict()[name]) for name, value in where.run.best().items())
 
 
-def test_a_curve_that_cannot_be_stored_leaves_the_ceiling_as_it_was(tmp_path, monkeypatch):
-    best = SimpleNamespace(state_dict=dict, ecg_encoder="encoder", conditioner="conditioner")
+def test_a_curve_that_cannot_be_stored_leaves_the_ceiling_as_it_was(tmp_path):
+    def kept(folder, safe_serialization):
+        write_text(folder, "kept")
+
+    parts = {name: SimpleNamespace(state_dict=dict, save_pretrained=kept) for name in ("ecg_encoder", "conditioner")}
+    best = SimpleNamespace(state_dict=dict, **parts)
     point = {"people": 3, "r2": {"LVEDV": float("nan")}}
-    monkeypatch.setattr("training.learning_curve.save_model", lambda model, folder: write_text(folder, model))
     folder = save_curve(tmp_path, [(best, point)])
     assert json.loads((folder / "learning_curve.json").read_text()) == [{"people": 3, "r2": {"LVEDV": None}}]
     before = {path.name: path.read_text() for path in folder.iterdir()}
 
-    def half(model, folder):
-        if model == "conditioner":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        write_text(folder, "another")
+    def full(folder, safe_serialization):
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("training.learning_curve.save_model", half)
+    parts["conditioner"].save_pretrained = full
     with pytest.raises(InputError, match="No space left"):
         save_curve(tmp_path, [(best, point)])
     assert {path.name: path.read_text() for path in folder.iterdir()} == before

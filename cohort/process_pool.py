@@ -1,0 +1,44 @@
+"""Worker processes that end with their command, whatever ends it."""
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+
+
+@contextmanager
+def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh processes ("spawn"): they inherit no threads, and a fork of one with CUDA or threads may hang.
+
+    A command that is stopped waits for the jobs being done, and for no others. Start the jobs within
+    `cohort.stop_signals.starting_processes`.
+    """
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_the_parent)
+    try:
+        yield pool
+    finally:
+        if _is_broken(pool):  # a process that was started after the others had been ended is waited for in vain
+            for child in multiprocessing.active_children():
+                child.kill()
+        pool.shutdown(cancel_futures=True)
+
+
+def _is_broken(pool: ProcessPoolExecutor) -> bool:
+    try:
+        pool.submit(int)
+    except BrokenProcessPool:
+        return True
+    return False
+
+
+def _end_with_the_parent() -> None:
+    """Without it, a worker whose parent was killed would wait for work for ever."""
+
+    def wait() -> None:
+        multiprocessing.parent_process().join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
