@@ -56,6 +56,7 @@ ukb-demo: install
 	    --autoencoder $(UKB)/runs/autoencoder --segmenter $(UKB)/runs/segmenter --preset nano --steps 100 \
 	    --stage-steps.autoencoder 100 --stage-steps.ceiling 100 --stage-steps.condition 60 --stage-steps.prior 100
 	-$(BIN)/python sample.py --ecg "$(UKB)/UKBB/Bulk/Electrocardiogram/Resting/90" --mri $(UKB)/UKBB --samples 2 \
+	    --exclude $(UKB)/UKBB/w12345_20260101.csv \
 	    --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/samples
 	$(BIN)/python evaluate_samples.py --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --samples 2 \
 	    --controls shuffled_ecg person_only --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/report

@@ -235,8 +235,7 @@ def _at(
     """The grid of a cine at some moments, counted in frames."""
     chosen = CineStack(_at_moments(cine.voxels, moments), cine.affine)
     maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % cine.voxels.shape[3]]
-    if labels is not None:
-        notes = (*labels.notes, *notes)
+    notes = (*cine.notes, *(() if labels is None else labels.notes), *notes)
     if maps is not None and not maps.any(axis=(0, 1, 2)).all():
         maps, notes = None, (*notes, "the label map is empty at a phase: it is not used")
     return _grid(chosen, maps, motion, geometry, notes, source)

@@ -1,6 +1,7 @@
 """However a heart is stored, it lands on the grid in one and the same way, and comes back."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -291,6 +292,15 @@ def test_what_reading_mended_is_told(tmp_path):
             "labels a hair off whole numbers were rounded",
             "the label map has ACDC's numbers (1 RV, 3 LV)",
         ]
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_reading_the_image_mended_is_told_too(labelled):
+    cine, labels = drawn_heart(frames=6)
+    mended = replace(cine, notes=("frames are absent",))
+    assert "frames are absent" in cine_grid(mended, labels if labelled else None, SMALL).notes
+    stills = [replace(frame(cine, number), notes=("frames are absent",)) for number in (0, 3)]
+    assert heart_grid(*stills, geometry=SMALL).notes.count("frames are absent") == 1
 
 
 def frame_labels(labels: CineStack, every: int) -> CineStack:
