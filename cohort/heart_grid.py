@@ -22,6 +22,7 @@ from cohort.errors import InputError, require_within
 from cohort.joined_slices import join_slices
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
+from cohort.labelled_orientation import oriented_by_labels
 from cohort.phases import end_diastole, end_systole
 from cohort.subjects import Subject
 
@@ -46,7 +47,6 @@ FEWEST_ORDERED = 4  # frames and slices; of fewer, their likeness says nothing o
 LIKELIER = 1.1  # difference of neighbouring slices over that of neighbouring frames; 2.6 or more in every sound cine
 LOOKED_AT = 6  # moments of the cycle; all of them cost ten times as much and tell no more
 LONGEST_STACK_MM = 300.0
-ORIENT = "convert the DICOM again (dcm2niix keeps the orientation), or write what you know of it into the sform"
 
 
 GEOMETRY = {  # what a grid may be: whole numbers, and millimetres
@@ -235,7 +235,11 @@ def _at(
     """The grid of a cine at some moments, counted in frames."""
     chosen = CineStack(_at_moments(cine.voxels, moments), cine.affine)
     maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % cine.voxels.shape[3]]
-    notes = (*cine.notes, *(() if labels is None else labels.notes), *notes)
+    _require_short_axis(source, chosen)
+    if not chosen.states_orientation:
+        usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
+        chosen = oriented_by_labels(chosen, None if maps is None else maps[..., 0], usual_axes, source)
+    notes = (*cine.notes, *(() if labels is None else labels.notes), *chosen.notes, *notes)
     if maps is not None and not maps.any(axis=(0, 1, 2)).all():
         maps, notes = None, (*notes, "the label map is empty at a phase: it is not used")
     return _grid(chosen, maps, motion, geometry, notes, source)
@@ -347,7 +351,7 @@ def _require_order(source: str, cine: CineStack) -> None:
 
 
 def _require_short_axis(source: str, stack: CineStack) -> None:
-    """Refuse what is no stack of slices, or does not say where it lies."""
+    """Refuse what is no stack of slices."""
     slices = stack.voxels.shape[stack.slice_axis]
     if 1 in stack.voxels.shape[:3]:
         raise InputError(
@@ -359,13 +363,6 @@ def _require_short_axis(source: str, stack: CineStack) -> None:
             f"is {slices * stack.slice_step_mm:.0f} mm long ({slices} slices)",
             "check the order of its axes and its slice step",
             code="geometry",
-        )
-    if not stack.states_orientation:
-        raise InputError(
-            source,
-            "states no orientation (its axes are parallel to the scanner's): base and apex cannot be told apart",
-            ORIENT,
-            code="orientation",
         )
 
 
@@ -387,7 +384,6 @@ def _grid(
     source: str,
 ) -> HeartGrid:
     """The grid of the chosen frames. Its centre is that of the labels at ED, else of what moves."""
-    _require_short_axis(source, chosen)
     through = chosen.slice_axis
     axes, axis_notes = stack_axes(chosen)
     notes = (*notes, *axis_notes)

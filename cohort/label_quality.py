@@ -9,6 +9,7 @@ from cohort.cine import Label
 
 FEWEST_PIXELS = 10  # fewer pixels of a class, in a slice or in all of them, do not count
 FEWEST_SLICES = 6
+MOST_UNEVEN = 0.4  # of the LV's area by slice: 0 in 64 phantoms and a real heart; interleaved, 0.6 or more
 CLASSES = tuple(label for label in Label if label != Label.BACKGROUND)
 
 
@@ -35,3 +36,8 @@ class LabelQuality:
         self.shown = smaller >= FEWEST_PIXELS
         first, last = np.flatnonzero(self.shown)[[0, -1]] if self.shown.any() else (0, 0)
         self.gaps = [number for number in range(first, last) if not self.shown[number]]
+
+
+def unevenness(area: np.ndarray) -> float:
+    """How much more (slices,) numbers rise and fall than one hump does, over its height; 0 for one hump."""
+    return float(np.abs(np.diff(area, prepend=0, append=0)).sum() / (2 * area.max()) - 1)

@@ -17,7 +17,8 @@ import scipy  # its parts load when first used: --help need not wait for them
 from cohort.cine import CineStack, Label
 from cohort.finding import Finding
 from cohort.heart_grid import TOWARDS_APEX, Stacks, labelled_phases, stack_axes
-from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
+from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, MOST_UNEVEN, LabelQuality, unevenness
+from cohort.labelled_orientation import ORIENTED, USUAL_RV_DEG
 from cohort.leads import ECG, LEADS
 from cohort.limb_leads import contradictions, likely_exchange, rule_words
 from cohort.phases import PHASES
@@ -197,10 +198,8 @@ LONGEST_STACK_MM = 180.0
 FARTHEST_SHIFT_MM = 3.4  # mean distance of the slices' LV centres from a straight line
 FARTHEST_TURN_DEG = 45.0  # of the slices' normal from the usual long axis; phantoms go to 36, the real one is at 7
 # Seen in 64 phantoms and a real heart, each as it is and spoiled:
-MOST_UNEVEN = 0.4  # rises and falls of the LV's area by slice, beyond one hump: 0 in all; interleaved, 0.6 or more
 APEX_WIDER = 1.25  # LV area of the last third of the slices over the first third: 0.6 at most
-USUAL_RV_DEG = 15.0  # of the RV, seen from the LV: from the patient's right towards the front; -18 to 45
-FARTHEST_RV_DEG = 70.0  # from there: 33 at most
+FARTHEST_RV_DEG = 70.0  # of the RV from USUAL_RV_DEG: 35 at most
 LOOKED_AT = 5  # every fifth pixel tells as much
 BETTER_ORDER = 0.9  # way from slice to slice in another order over that in the file's: 1.25 or more
 WORST_CONTRAST = 0.5  # of labelled blood and wall, in SDs: 1.6 or more
@@ -215,6 +214,8 @@ def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Fin
         maps: the label map of each, or None.
     """
     findings = [*_geometry_findings(images[0]), *_image_findings(images)]
+    if not images[0].states_orientation:
+        findings.append(Finding("mri_orientation", ORIENTED if maps[0] else "the file states no orientation"))
     if any(labels is None for labels in maps):
         extent = slice_count(images[0]) * images[0].slice_step_mm
         if extent < SHORTEST_STACK_MM:
@@ -248,7 +249,7 @@ def _geometry_findings(stack: CineStack) -> list[Finding]:
     if extent > LONGEST_STACK_MM:
         findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long, as no heart is"))
     if not stack.states_orientation:
-        return [*findings, Finding("mri_orientation", "the file states no orientation")]
+        return findings
     first, second = (stack.affine[:3, axis] for axis in stack.in_plane_axes)
     normal = np.cross(first, second)
     towards_apex = abs(normal @ TOWARDS_APEX) / np.linalg.norm(normal) / np.linalg.norm(TOWARDS_APEX)
@@ -335,7 +336,7 @@ def _place_findings(stack: CineStack, ed: np.ndarray, image: np.ndarray) -> list
     ventricle = np.isin(ed, (Label.LV_CAVITY, Label.LV_MYOCARDIUM)).sum(axis=(1, 2))
     if not ventricle.any():
         return findings
-    if _unevenness(ventricle) > MOST_UNEVEN:
+    if unevenness(ventricle) > MOST_UNEVEN:
         findings.append(Finding("mri_slice_order", "the left ventricle grows and shrinks from slice to slice"))
     elif stack.states_orientation:
         findings += _contradictions(stack, ed, ventricle)
@@ -344,11 +345,6 @@ def _place_findings(stack: CineStack, ed: np.ndarray, image: np.ndarray) -> list
     if fit < WORST_CONTRAST or max(_blood_and_wall(image, other) for other in others) > BETTER_FIT * fit:
         findings.append(Finding("mri_label_fit", "the label map does not fit the image: it may be turned over"))
     return findings
-
-
-def _unevenness(area: np.ndarray) -> float:
-    """How much more (slices,) numbers rise and fall than one hump does, over its height; 0 for one hump."""
-    return float(np.abs(np.diff(area, prepend=0, append=0)).sum() / (2 * area.max()) - 1)
 
 
 def _contradictions(stack: CineStack, ed: np.ndarray, ventricle: np.ndarray) -> list[Finding]:
