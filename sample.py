@@ -29,12 +29,12 @@ def main() -> None:
     config.require_sound()
     from cohort.pseudonym import Naming, read_key
     from sampling.imports import lean_imports
-    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files, stated_person, without_withdrawn_files
+    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files, names_of_files, stated_person, without_withdrawn_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     with naming.hiding():
         stated_person(config)  # refuses before anything is loaded
-        files = without_withdrawn_files(ecg_files(config.ecg, naming), config.exclude)
+        files = without_withdrawn_files(ecg_files(config.ecg, naming), config.ecg, config.exclude)
         alone = len(files) == 1
         with lean_imports():
             from accelerate.utils import gather_object
@@ -51,7 +51,7 @@ def main() -> None:
 
             state = started_state()
             folder, why = chosen_pipeline(config.pipeline, Path("runs"))
-            sampler = HeartSampler.open(config, folder, naming, state.device)
+            sampler = HeartSampler.open(config, folder, naming, state.device, names_of_files(files))
         if state.is_main_process:
             print(naming.shown(f"pipeline: {folder} ({why}) on {state.device}"))
             if sampler.pipeline.config.trained_on is None:

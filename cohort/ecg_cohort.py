@@ -27,7 +27,7 @@ from .provenance import made_by
 from .step_code import code_sha256
 from .stored_arrays import open_arrays, read_about, write_about
 from .study_tables import TABLES, StudyTables, phenotype_values, read_tables
-from .subjects import Subject
+from .subjects import Subject, names_of
 from .withdrawal import withdrawn_eids, without_withdrawn
 
 CHUNK = 16  # ECGs a process is handed at a time, some 20 ms each
@@ -74,8 +74,10 @@ def prepare_ecgs(
     """
     places = as_places(data)
     data, phenotypes_csv = places.data, places.data / "phenotypes.csv"
-    tables = read_tables(data)
-    people = without_withdrawn(find_subjects(places), withdrawn_eids(data, exclude))
+    found = find_subjects(places)
+    names = names_of(found)
+    tables = read_tables(data, names)
+    people = without_withdrawn(found, withdrawn_eids(data, exclude, names))
     subjects = _first_measured(people, tables)
     if not subjects:
         raise InputError(

@@ -22,7 +22,7 @@ from cohort.prepared import in_processes
 from cohort.preprocessing import part_used
 from cohort.quality import duration_s, ecg_findings, heart_rate_bpm, mri_findings, noise_mv, slice_count
 from cohort.study_tables import StudyTables, read_tables
-from cohort.subjects import Subject, complete, split_of, too_few_to_split
+from cohort.subjects import Subject, complete, names_of, split_of, too_few_to_split
 from cohort.table import write_table
 from cohort.withdrawal import withdrawn_eids, without_withdrawn
 
@@ -160,7 +160,8 @@ def examine_cohort(
     """
     places = as_places(data)
     names, data = scan(places), places.data
-    people = without_withdrawn(names.subjects, withdrawn_eids(data, exclude))
+    known = names_of(names.subjects)
+    people = without_withdrawn(names.subjects, withdrawn_eids(data, exclude, known))
     if names_only:
         subjects = tuple(examine_names(subject) for subject in people)
     else:
@@ -169,7 +170,7 @@ def examine_cohort(
         subjects = tuple(_with_copies(subjects))
     tables, faults = StudyTables(), ()
     try:
-        tables = read_tables(data)
+        tables = read_tables(data, known)
     except InputError as refusal:
         faults = (str(refusal),)
     faults += _mixed_numbers(subjects)

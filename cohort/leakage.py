@@ -24,9 +24,9 @@ from cohort.prepared import Preparation, PreparedCohort
 from cohort.preprocessing import ecg_input
 from cohort.private import private
 from cohort.step_code import code_sha256
-from cohort.subjects import split_of
+from cohort.subjects import names_of, split_of
 from cohort.table import write_table
-from cohort.withdrawal import withdrawn_eids
+from cohort.withdrawal import withdrawal_lists, withdrawn_eids
 
 HASHES, LEAKS = "hashes.npy", "leakage.csv"
 DIGEST_BYTES = 16  # of a row's SHA-256; by chance, two rows of 100,000 agree in one cohort of 1e28
@@ -162,12 +162,14 @@ def withdrawn_who_taught(
         preparation: the pipeline's.
     """
     places = as_places(data)
-    withdrawn, taught = withdrawn_eids(places.data, exclude), about.get("taught")
-    if not withdrawn or taught is None:
+    taught = about.get("taught")
+    if taught is None or not withdrawal_lists(places.data, exclude):
         return 0
+    subjects = find_subjects(places)
+    withdrawn = withdrawn_eids(places.data, exclude, names_of(subjects))
     found, salt = set(), bytes.fromhex(taught["salt"])
     known = {digits for part in PARTS for digits in taught.get(part, ())}
-    for subject in find_subjects(places):
+    for subject in subjects:
         if subject.eid in withdrawn and subject.ecg:
             with contextlib.suppress(InputError):  # what cannot be read did not teach
                 signal, mask = ecg_input(read_ecg(subject.ecg), preparation.sampling_rate, preparation.duration_s)

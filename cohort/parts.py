@@ -33,7 +33,7 @@ from cohort.prepared import (
 )
 from cohort.private import private
 from cohort.stored_arrays import open_arrays, read_about, write_about
-from cohort.subjects import Subject
+from cohort.subjects import Subject, names_of
 
 
 @dataclass(frozen=True)
@@ -90,13 +90,14 @@ def prepare_part(
         InputError: no subject is complete, or there are fewer subjects than jobs.
     """
     places = as_places(data)
-    data, subjects = places.data, _share(places.data, complete_subjects(places, exclude), part)
+    data, everybody = places.data, complete_subjects(places, exclude)
+    subjects = _share(data, everybody, part)
     final = _folder_of_part(data, subjects, folder, preparation, part)
     if not final.exists():
         with locked(final), private():
             if not final.exists():
                 draft = draft_of(final)
-                read_rows(data, subjects, draft, preparation, quiet)
+                read_rows(data, subjects, draft, preparation, quiet, names_of(everybody))
                 write_about(draft, (*ARRAYS, Path(STATE).stem), {"part": str(part), "people": len(subjects)})
                 draft.rename(final)
     return final

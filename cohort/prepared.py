@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -36,7 +36,7 @@ from .step_code import code_sha256
 from .stop_signals import starting_processes
 from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
-from .subjects import Subject, pairs, split_of, too_few_to_split
+from .subjects import Subject, names_of, pairs, split_of, too_few_to_split
 from .table import write_table
 from .withdrawal import withdrawn_eids, without_withdrawn
 
@@ -179,7 +179,8 @@ def complete_subjects(data: CohortPlaces, exclude: Path | None = None) -> list[S
     Raises:
         InputError: there is nobody.
     """
-    subjects = without_withdrawn(pairs(find_subjects(data)), withdrawn_eids(data.data, exclude))
+    people = pairs(find_subjects(data))
+    subjects = without_withdrawn(people, withdrawn_eids(data.data, exclude, names_of(people)))
     if not subjects:
         raise InputError(
             data,
@@ -214,17 +215,28 @@ def load_prepared(folder: Path) -> PreparedCohort:
 
 def _prepare(data: Path, subjects: list[Subject], final: Path, preparation: Preparation, quiet: bool) -> None:
     draft = draft_of(final)
-    read_rows(data, subjects, draft, preparation, quiet)
+    read_rows(data, subjects, draft, preparation, quiet, names_of(subjects))
     finish(data, subjects, draft, preparation)
     draft.rename(final)
 
 
-def read_rows(data: Path, subjects: list[Subject], draft: Path, preparation: Preparation, quiet: bool) -> None:
-    """Read the subjects that a draft still lacks into its arrays, state.npy and REMARKS."""
+def read_rows(
+    data: Path,
+    subjects: list[Subject],
+    draft: Path,
+    preparation: Preparation,
+    quiet: bool,
+    names: Collection[str] = (),
+) -> None:
+    """Read the subjects that a draft still lacks into its arrays, state.npy and REMARKS.
+
+    Args:
+        names: of the whole cohort's people whom no eid calls, whom its tables may name.
+    """
     arrays, state = open_draft(draft, len(subjects), preparation)
     todo = [row for row in range(len(subjects)) if state[row] == TO_DO]
     bar = tqdm(total=len(subjects), initial=len(subjects) - len(todo), desc="reading the cohort", disable=quiet)
-    for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo):
+    for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo, names):
         for name, value in example.arrays.items():
             arrays[name][row] = value
         if example.remarks:
@@ -309,8 +321,10 @@ def read_remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
     return dict(sorted(by_row.items()))
 
 
-def _examples(data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int]) -> Iterator:
-    tables = read_tables(data)
+def _examples(
+    data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int], names: Collection[str]
+) -> Iterator:
+    tables = read_tables(data, names)
     for note in tables.notes_on((s.eid, s.instance) for s in subjects):
         print(f"note: {note}")
     visits = [(s.eid, s.instance) for s in subjects]

@@ -5,7 +5,7 @@ A repeat visit has its own row. What another visit's row says of age, weight or 
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from math import nan
@@ -15,8 +15,9 @@ from statistics import median
 from cohort.field_map import FIELD_MAP, Field, read_field_map
 from cohort.finding import Finding
 from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, Person, TabledPerson
+from cohort.person_number import person_number
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
-from cohort.subjects import Visit
+from cohort.subjects import FIRST_IMAGING_VISIT, Visit
 from cohort.table_reader import FILE, SPARE, InputTable, file_stem, read_table
 
 PERSONS, PHENOTYPES_TABLE = "persons.csv", "phenotypes.csv"
@@ -77,10 +78,15 @@ class PersonTable:
         return TabledPerson(*self.rows.get((eid, instance), Person()).row, lasting)
 
     def of_file(self, path: Path, visit: Visit | None) -> Person:
-        """What the table says of the person of an ECG's file: by the file's name, else by the visit that it tells."""
+        """What the table says of the person of an ECG's file.
+
+        It goes by the file's name, then by the visit that it tells, then by a person who is called as the file.
+        """
         stem = file_stem(path.name)
         if stem in self.files:
             return self.files[stem]
+        if visit is None and person_number(stem) in self._instances:
+            visit = (person_number(stem), FIRST_IMAGING_VISIT)
         return self.at(*visit) if visit else Person()
 
     def other_visit_only(self, eid: int, instance: int) -> bool:
@@ -209,22 +215,25 @@ class StudyTables:
         yield from (Finding("table_weight", words) for words in person.filled_from(stated or Person()).doubts)
 
 
-def read_tables(data: Path) -> StudyTables:
+def read_tables(data: Path, names: Collection[str] = ()) -> StudyTables:
     """Read persons.csv, phenotypes.csv and UK Biobank's EXPORTS of a folder, each if it is there.
 
     persons.csv and phenotypes.csv come before an export, and where they contradict it, that is told.
+
+    Args:
+        names: of the cohort's people whom no eid calls; their rows are those of `cohort.person_number`.
 
     Raises:
         InputError: as `read_persons` and `read_phenotypes`.
     """
     data = Path(data)
     there = {name: data / name for name in TABLES if os.path.lexists(data / name)}  # a broken link is refused
-    persons = [read_persons(there[PERSONS])] if PERSONS in there else []
-    phenotypes = [read_phenotypes(there[PHENOTYPES_TABLE])] if PHENOTYPES_TABLE in there else []
+    persons = [read_persons(there[PERSONS], names)] if PERSONS in there else []
+    phenotypes = [read_phenotypes(there[PHENOTYPES_TABLE], names)] if PHENOTYPES_TABLE in there else []
     for name in (name for name in EXPORTS if name in there):
         table = read_table(there[name], PERSON_UNITS | HEART_UNITS, (), _fields(there[name]))
-        persons += [_persons_of(table)] if set(table.columns) & PERSON_UNITS.keys() else []
-        phenotypes += [_phenotypes_of(table)] if set(table.columns) & HEART_UNITS.keys() else []
+        persons += [_persons_of(table, names)] if set(table.columns) & PERSON_UNITS.keys() else []
+        phenotypes += [_phenotypes_of(table, names)] if set(table.columns) & HEART_UNITS.keys() else []
     return StudyTables(
         reduce(PersonTable.filled_from, persons) if persons else PersonTable(),
         reduce(PhenotypeTable.filled_from, phenotypes) if phenotypes else PhenotypeTable(),
@@ -239,7 +248,7 @@ def _fields(table: Path) -> dict[int, Field]:
 # ---- Persons ----
 
 
-def read_persons(path: str | Path) -> PersonTable:
+def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
     """Read a table of people at their visits, or of people by the names of their ECG files.
 
     Args:
@@ -248,19 +257,20 @@ def read_persons(path: str | Path) -> PersonTable:
             Biobank's coding 9 (0 female, 1 male). An empty cell is None. UK Biobank's own columns are known, too
             (`cohort.field_map`); such a table need not have all. A column `file` or `stem` may stand for eid: the name
             of an ECG's file, with its ending or without.
+        names: of people whom no eid calls; where there are any, the column eid may hold names.
 
     Raises:
         InputError: a column is missing, a cell cannot be understood, a number is impossible or evidently in another
             unit, or a visit occurs twice. The message names row and column (the header is row 1), never the eid.
     """
     path = Path(path)
-    return _persons_of(read_table(path, PERSON_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)))
+    return _persons_of(read_table(path, PERSON_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)), names)
 
 
-def _persons_of(table: InputTable) -> PersonTable:
+def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
     persons, files, first_row = {}, {}, 0
     keyed = FILE in table.columns
-    for row, key, cells in table.by_file(FILE) if keyed else table.by_visit():
+    for row, key, cells in table.by_file(FILE) if keyed else table.by_visit(names):
         person = _person(table, row, cells)
         first_row = first_row or row
         if not table.spelled or person != Person():  # an export has a row of everybody, and of visits nobody made
@@ -319,23 +329,24 @@ def _height_span(visits: list[Person]) -> float:
 # ---- Phenotypes ----
 
 
-def read_phenotypes(path: str | Path) -> PhenotypeTable:
+def read_phenotypes(path: str | Path, names: Collection[str] = ()) -> PhenotypeTable:
     """Read a table of measurements at visits.
 
     Args:
         path: CSV (`cohort.table_reader`) with the column eid, perhaps `instance`, and at least one of PHENOTYPES in
             its unit. Other columns are named in a note.
+        names: as `read_persons`.
 
     Raises:
         InputError: as `read_persons`; or most of a column is evidently in another unit.
     """
     path = Path(path)
-    return _phenotypes_of(read_table(path, HEART_UNITS, (), _fields(path)))
+    return _phenotypes_of(read_table(path, HEART_UNITS, (), _fields(path)), names)
 
 
-def _phenotypes_of(table: InputTable) -> PhenotypeTable:
+def _phenotypes_of(table: InputTable, names: Collection[str]) -> PhenotypeTable:
     values, spare, row_of = {}, {}, {}
-    for row, visit, cells in table.by_visit():
+    for row, visit, cells in table.by_visit(names):
         values[visit], spare[visit] = (_numbers(table, row, cells, before) for before in ("", SPARE))
         row_of[visit] = row
     for name in PHENOTYPES:

@@ -128,6 +128,11 @@ def split_of(eid: int) -> Literal["train", "validation", "test"]:
     return "train" if share < 0.8 else "validation" if share < 0.9 else "test"
 
 
+def names_of(subjects: Iterable[Subject]) -> frozenset[str]:
+    """The names of those whom no eid calls."""
+    return frozenset(subject.name for subject in subjects if subject.name)
+
+
 def too_few_to_split(splits: Iterable[str]) -> bool:
     """Whether the split leaves nobody to train on, or nobody to validate on. Then everybody is in every split."""
     return not {"train", "validation"} <= set(splits)

@@ -8,7 +8,7 @@ import codecs
 import csv
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,6 +21,7 @@ from cohort.errors import InputError
 from cohort.field_map import Field, answer, field_column
 from cohort.input_file import check_file, read_beginning, unreadable
 from cohort.person import finite_number
+from cohort.person_number import person_number
 from cohort.subjects import FIRST_IMAGING_VISIT, Visit
 
 DELIMITERS = (",", ";", "\t")
@@ -103,10 +104,13 @@ class InputTable:
             raise self.fault(row, column, "not a number")
         return number
 
-    def by_visit(self) -> Iterator[tuple[int, Visit, dict[str, str]]]:
+    def by_visit(self, names: Collection[str] = ()) -> Iterator[tuple[int, Visit, dict[str, str]]]:
         """(row, visit, cells). What tells no visit is of the row's `instance`, or else of the first imaging visit.
 
         A row of UK Biobank's holds several visits. Its columns that tell no visit are of all of them.
+
+        Args:
+            names: of the cohort's people whom no eid calls; where there are any, eids may be names.
 
         Raises:
             InputError: an eid or an instance is no whole number, or a visit occurs twice.
@@ -114,8 +118,10 @@ class InputTable:
         seen: dict[Visit, int] = {}
         keyed = "instance" in self.columns
         for row, cells in self.rows:
-            eid = self._whole(row, "eid", cells.get(("eid", None), ""))
-            own = self._whole(row, "instance", cells.get(("instance", None), "")) if keyed else None
+            eid = told_person(cells.get(("eid", None), ""), names)
+            if eid is None:
+                raise self.fault(row, "eid", "not a whole number", "correct the cell")
+            own = self._visit_number(row, cells.get(("instance", None), "")) if keyed else None
             for instance, held in self._visits(cells, own).items():
                 first = seen.setdefault((eid, instance), row)
                 if first != row:
@@ -151,10 +157,10 @@ class InputTable:
             visits.setdefault(FIRST_IMAGING_VISIT if own is None else own, {}).update(plain)
         return {instance: lasting | held for instance, held in visits.items()}
 
-    def _whole(self, row: int, column: str, cell: str) -> int:
+    def _visit_number(self, row: int, cell: str) -> int:
         number = WHOLE.fullmatch(cell)
-        if number is None or (column == "instance" and int(number[1]) > 9):
-            raise self.fault(row, column, "not a whole number" if column == "eid" else "not 0 to 9", "correct the cell")
+        if number is None or int(number[1]) > 9:
+            raise self.fault(row, "instance", "not 0 to 9", "correct the cell")
         return int(number[1])
 
 
@@ -190,6 +196,19 @@ def read_table(
     unknown = tuple(cell for cell, place in zip(header, places, strict=True) if not (place.name or place.biobank))
     lasting = frozenset(place.name for place in places if place.field and place.name and place.instance is None)
     return InputTable(path, names, unknown, rows, delimiter, spelled, lasting)
+
+
+def told_person(cell: str, names: Collection[str]) -> int | None:
+    """The number of the person whom a cell of the column eid tells; None where it tells nobody.
+
+    Args:
+        names: of the cohort's people whom no eid calls. One of them goes before an eid: a folder may be called 001.
+            Where there are none, a cell is an eid or tells nobody. Else any text is a name, perhaps of somebody else.
+    """
+    whole = WHOLE.fullmatch(cell)
+    if whole and cell not in names:
+        return int(whole[1])
+    return person_number(cell) if names and cell else None
 
 
 def file_stem(name: str) -> str:

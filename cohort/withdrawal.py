@@ -5,33 +5,42 @@ it is found by its name, or be named with --exclude.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from cohort.errors import InputError
 from cohort.subjects import Subject
-from cohort.table_reader import WHOLE, opened_lines
+from cohort.table_reader import opened_lines, told_person
 
 NAMES = re.compile(r"withdraw.*\.(?:csv|txt)|w\d+_\d{8}\.(?:csv|txt)", re.IGNORECASE)
 HEADERS = {"eid", "participant.eid", "n_eid", "f.eid"}
 
 
-def withdrawn_eids(data: Path | None, exclude: Path | None = None) -> frozenset[int]:
+def withdrawn_eids(data: Path | None, exclude: Path | None = None, names: Collection[str] = ()) -> frozenset[int]:
     """The eids of everybody who withdrew.
 
     Args:
         data: a folder whose files of these NAMES count. exclude: a further file.
+        names: as `read_withdrawn`.
 
     Raises:
         InputError: as `read_withdrawn`.
     """
+    return frozenset().union(*(read_withdrawn(path, names) for path in withdrawal_lists(data, exclude)))
+
+
+def withdrawal_lists(data: Path | None, exclude: Path | None = None) -> list[Path]:
+    """The files of NAMES in a folder, and a further file."""
     inside = sorted(Path(data).iterdir()) if data is not None and Path(data).is_dir() else []
-    files = [path for path in inside if NAMES.fullmatch(path.name)] + ([exclude] if exclude else [])
-    return frozenset().union(*map(read_withdrawn, files))
+    return [path for path in inside if NAMES.fullmatch(path.name)] + ([exclude] if exclude else [])
 
 
-def read_withdrawn(path: Path) -> frozenset[int]:
+def read_withdrawn(path: Path, names: Collection[str] = ()) -> frozenset[int]:
     """The eids of a file, one a line. Empty lines, quotation marks and a header `eid` do not count.
+
+    Args:
+        names: of the cohort's people whom no eid calls. Where there are any, lines may be names; their numbers are
+            those of `cohort.person_number`.
 
     Raises:
         InputError: no such file, or a line is no eid. The message names the line, never what it says.
@@ -40,10 +49,11 @@ def read_withdrawn(path: Path) -> frozenset[int]:
     with opened_lines(Path(path)) as lines:
         for number, line in enumerate(lines, start=1):
             cell = re.split(r"[,;\t]", line.strip(), maxsplit=1)[0].strip("\"' ")
-            whole = WHOLE.fullmatch(cell)
-            if whole:
-                eids.add(int(whole[1]))
-            elif cell and not (cell.lower() in HEADERS and not eids):
+            is_header = cell.lower() in HEADERS and not eids
+            eid = None if is_header else told_person(cell, names)
+            if eid is not None:
+                eids.add(eid)
+            elif cell and not is_header:
                 raise InputError(path, f"line {number} is no eid", "give one eid a line of who withdrew")
     return frozenset(eids)
 

@@ -1,6 +1,6 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -80,8 +80,18 @@ class HeartSampler:
     stated: Person = Person()
 
     @classmethod
-    def open(cls, options: SampleOptions, folder: Path, naming: Naming, device: torch.device) -> "HeartSampler":
+    def open(
+        cls,
+        options: SampleOptions,
+        folder: Path,
+        naming: Naming,
+        device: torch.device,
+        names: Collection[str] = (),
+    ) -> "HeartSampler":
         """Load a pipeline folder and whatever measures its hearts.
+
+        Args:
+            names: of people whom no eid calls, whom the table of persons may name.
 
         Raises:
             InputError: the folder, the scheduler or the table of persons is refused.
@@ -89,7 +99,7 @@ class HeartSampler:
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
         measures = (folder / "segmenter").exists()
-        persons = read_persons(options.persons) if options.persons else PersonTable()
+        persons = read_persons(options.persons, names) if options.persons else PersonTable()
         for note in persons.notes:
             tell(f"warning: {naming.shown(note)}")
         return cls(

@@ -2,17 +2,21 @@
 
 import os
 import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
-from cohort.ecg_formats import ECG_SUFFIXES, HEADER_SUFFIXES
+from cohort.ecg_formats import COHORT_SUFFIXES, ECG_SUFFIXES, HEADER_SUFFIXES
 from cohort.errors import InputError
-from cohort.input_file import unreadable
+from cohort.folder_entries import folder_entries
 from cohort.leads import LEADS
+from cohort.passed_over import PassedOver
 from cohort.person import QUANTITIES, Person
+from cohort.person_number import person_number
+from cohort.places import BELOW_DATA, BULK, ECGS
 from cohort.pseudonym import OWN_NAMES, Naming
-from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID, FOLDER_NAME
+from cohort.subjects import BULK_NAME, ECG_FIELD, FIRST_SIMULATED_EID, FOLDER_NAME
 from cohort.withdrawal import withdrawn_eids
 
 from .options import SampleOptions
@@ -28,8 +32,14 @@ TAUGHT_BY_UNKNOWN = (
 )
 
 
+DEEPER = 2  # folders below the one given: shards, such as ecg/12/
+BELOW = tuple(suffix for suffix in COHORT_SUFFIXES if suffix != ".dcm")  # there, a .dcm may be of an MRI
+
+
 def ecg_files(path: Path, naming: Naming = OWN_NAMES) -> list[Path]:
-    """The ECG itself, or every ECG of a folder in order of name.
+    """The ECG itself, or every ECG of a folder and of the folders up to DEEPER below it, in order of name.
+
+    In the folders below, files are taken that end as BELOW, or whose names are those of UK Biobank's ECGs.
 
     Raises:
         InputError: no such path, a folder without an ECG, or two files whose outputs would have one name.
@@ -44,15 +54,25 @@ def ecg_files(path: Path, naming: Naming = OWN_NAMES) -> list[Path]:
         raise naming.of_fault(fault, path, subject_name(path))
     if not is_folder:
         return [path]
-    try:
-        with os.scandir(path) as entries:
-            files = [path / name for name in sorted(entry.name for entry in entries) if _is_ecg_name(name)]
-    except OSError as error:
-        raise unreadable(path, error) from None
+    passed = PassedOver()
+    found = sorted(_found(str(path), (str(path),), passed), key=lambda file: (os.path.basename(file), file))  # noqa: PTH119
+    files = [Path(file) for file in found]
+    if passed.count:
+        print(f"note: passed over: {passed if naming.key is None else f'{passed.count} links, pipes or devices'}")
     if not files:
         raise InputError(path, "holds no ECG", f"put files ending in {', '.join(ECG_SUFFIXES)} there")
     _require_own_names(path, files, naming)
     return files
+
+
+def _found(folder: str, above: tuple[str, ...], passed: PassedOver) -> Iterator[str]:
+    """The paths of a folder's ECGs, in no order. `above` are the folders from the one given to here."""
+    for entry in folder_entries(folder, above, passed, above[0]):
+        if entry.is_folder:
+            if len(above) <= DEEPER:
+                yield from _found(entry.path, (*above, entry.path), passed)
+        elif _is_ecg_name(entry.name, below=len(above) > 1):
+            yield entry.path
 
 
 def stated_person(options: SampleOptions) -> Person:
@@ -77,17 +97,23 @@ def stated_person(options: SampleOptions) -> Person:
     return person
 
 
-def without_withdrawn_files(files: list[Path], exclude: Path | None) -> list[Path]:
+def without_withdrawn_files(files: list[Path], given: Path, exclude: Path | None) -> list[Path]:
     """The ECGs, without those of people who withdrew (`cohort.withdrawal`), whom their file's name tells.
 
-    Lists are looked for in the folder of the ECGs and in the one above.
+    Lists are looked for beside the ECGs and above them, up to the data folder. Where there is none, they are looked for
+    in the folder of the ECGs and in the one above.
+
+    Args:
+        given: the file or folder in which the ECGs were found.
 
     Raises:
         InputError: nobody is left, or a list cannot be read.
     """
-    folder = files[0].absolute().parent
-    withdrawn = withdrawn_eids(folder, exclude) | withdrawn_eids(folder.parent)
-    kept = [path for path in files if _eid_of(path) not in withdrawn]
+    names = names_of_files(files)
+    withdrawn = withdrawn_eids(None, exclude, names).union(
+        *(withdrawn_eids(folder, names=names) for folder in _folders_of_lists(given.absolute()))
+    )
+    kept = [path for path in files if _person_of(path) not in withdrawn]
     if not kept:
         who = "this person" if len(files) == 1 else "everybody"
         raise InputError("--ecg", f"{who} withdrew from the study", "give the ECG of somebody else")
@@ -96,13 +122,35 @@ def without_withdrawn_files(files: list[Path], exclude: Path | None) -> list[Pat
     return kept
 
 
+def names_of_files(files: Iterable[Path]) -> frozenset[str]:
+    """The names of people whom no eid calls: the stems of their ECGs' files."""
+    return frozenset(path.stem for path in files if _eid_of(path) is None)
+
+
+def _folders_of_lists(given: Path) -> list[Path]:
+    """The folder of the ECGs and those above it, up to the one that holds `ecg` or `Bulk`."""
+    folder = given if given.is_dir() else given.parent
+    folders = [folder, *folder.parents][: BELOW_DATA + 1]
+    data = next((n for n, place in enumerate(folders) if (place / ECGS).is_dir() or (place / BULK).is_dir()), 1)
+    return folders[: data + 1]
+
+
 def _eid_of(path: Path) -> int | None:
     name = BULK_NAME.fullmatch(path.stem) or FOLDER_NAME.fullmatch(path.stem)
     return int(name[1]) if name else None
 
 
-def _is_ecg_name(name: str) -> bool:
-    return name.lower().endswith(ECG_SUFFIXES) and not name.startswith(".")
+def _person_of(path: Path) -> int:
+    eid = _eid_of(path)
+    return person_number(path.stem) if eid is None else eid
+
+
+def _is_ecg_name(name: str, below: bool) -> bool:
+    ending = name.lower()
+    if not below or ending.endswith(BELOW):
+        return ending.endswith(ECG_SUFFIXES)
+    bulk = BULK_NAME.fullmatch(Path(name).stem)
+    return bulk is not None and bulk[2] == ECG_FIELD and ending.endswith(ECG_SUFFIXES)
 
 
 def _require_own_names(folder: Path, files: list[Path], naming: Naming) -> None:

@@ -124,10 +124,26 @@ def without_rv(voxels: np.ndarray) -> np.ndarray:
     return np.where(voxels == Label.RV_CAVITY, 0, voxels)
 
 
-def rv_all_round(voxels: np.ndarray) -> np.ndarray:
-    """The RV on another side in every second slice."""
-    voxels = voxels.copy()
-    voxels[:, :, ::2] = voxels[::-1, ::-1, ::2]
+def drawn(*sides_deg: float) -> np.ndarray:
+    """A tapering LV in ten slices, and an RV on these sides of it, one after the other."""
+    voxels = np.zeros((192, 208, 10, 2), np.uint8)
+    x, y = np.ogrid[-95.5:96, -103.5:104]
+    for number in range(1, 9):
+        side, size = np.radians(sides_deg[number % len(sides_deg)]), 20 - 2 * number
+        rv = np.hypot(x - 25 * np.cos(side), y - 25 * np.sin(side)) < size
+        lv = np.hypot(x, y)
+        voxels[:, :, number] = np.select([lv < size, lv < size + 5, rv], [1, 2, 3])[..., None]
+    return voxels
+
+
+def rv_all_round(_: np.ndarray) -> np.ndarray:
+    """A ring about the LV."""
+    voxels = drawn(0)
+    voxels[voxels == Label.RV_CAVITY] = 0
+    x, y = np.ogrid[-95.5:96, -103.5:104]
+    for number in range(1, 9):
+        ring = (np.hypot(x, y) > 26) & (np.hypot(x, y) < 40 - 2 * number)
+        voxels[ring, number] = Label.RV_CAVITY
     return voxels
 
 
@@ -143,11 +159,17 @@ EVEN_FIRST = [*range(0, 12, 2), *range(1, 12, 2)]
 UNCLEAR = {
     "both ends alike": (both_ends_alike, "neither end of both ventricles"),
     "no right ventricle": (without_rv, "neither end of both ventricles"),
-    "the RV on several sides": (rv_all_round, "on several sides|on no side"),
+    "the RV on several sides": (lambda _: drawn(0, 100), "on several sides"),
+    "the RV all round": (rv_all_round, "on no side"),
     "slices interleaved": (lambda v: v[:, :, EVEN_FIRST], "grows and shrinks"),
     "few slices": (lambda v: v[:, :, :4], "on 3 slices"),
     "the RV wider at the apex": (opposed, "neither end of both ventricles"),
 }
+
+
+def test_a_drawn_label_map_that_is_clear_is_taken(heart):
+    told = oriented_by_labels(with_affine(heart)[0], drawn(0, 30)[..., 0], AXES, "heart")
+    assert told.affine[:3, 2] @ AXES[:, 2] > 0 and told.states_orientation
 
 
 @pytest.mark.parametrize("name", UNCLEAR)

@@ -75,11 +75,11 @@ def test_further_ecgs_and_the_report_leave_them_out(data, tmp_path):
 
 def test_nobody_draws_their_hearts(data):
     files = ecg_files(data / "ecg")
-    assert without_withdrawn_files(files, None) == files
+    assert without_withdrawn_files(files, data / "ecg", None) == files
     listed(data, GONE)
-    assert without_withdrawn_files(files, None) == [path for path in files if path != ecg_path(data, 1)]
+    assert without_withdrawn_files(files, data / "ecg", None) == [path for path in files if path != ecg_path(data, 1)]
     with pytest.raises(InputError, match="this person withdrew"):
-        without_withdrawn_files([ecg_path(data, 1)], None)
+        without_withdrawn_files([ecg_path(data, 1)], ecg_path(data, 1), None)
 
 
 def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_path, capsys):
