@@ -17,7 +17,7 @@ from cohort.person_number import person_number
 from cohort.places import BELOW_DATA, BULK, ECGS
 from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, ECG_FIELD, FIRST_SIMULATED_EID, FOLDER_NAME
-from cohort.withdrawal import withdrawn_eids
+from cohort.withdrawal import NAMES, withdrawn_eids
 
 from .options import SampleOptions
 
@@ -147,6 +147,8 @@ def _person_of(path: Path) -> int:
 
 def _is_ecg_name(name: str, below: bool) -> bool:
     ending = name.lower()
+    if NAMES.fullmatch(name):  # a list of who withdrew
+        return False
     if not below or ending.endswith(BELOW):
         return ending.endswith(ECG_SUFFIXES)
     bulk = BULK_NAME.fullmatch(Path(name).stem)

@@ -188,6 +188,16 @@ def test_findings_are_of_the_visit_and_name_both_sides(tmp_path):
 # ---- By file ----
 
 
+def test_the_rows_of_people_with_names_are_found_by_their_ecgs_files(tmp_path):
+    path = tmp_path / "persons.csv"
+    path.write_text("eid,sex,age,height_cm,weight_kg\npatient001,F,61,,\nsomebody,M,33,,\n")
+    table = read_persons(path, {"patient001"})
+    assert table.of_file(tmp_path / "patient001.xml", None).row == Person("female", 61.0).row
+    assert table.of_file(tmp_path / "other.xml", None) == Person()
+    with pytest.raises(InputError, match="row 2, column eid is not a whole number"):
+        read_persons(path)
+
+
 def test_a_table_may_be_keyed_by_the_name_of_an_ecgs_file(tmp_path):
     table = persons(tmp_path, "stem,sex,age,height_cm,weight_kg\na.xml,F,61,,\nfolder/b.c.DCM,M,,,\nd.e,,50,,\n")
     assert table.files == {"a": Person("female", 61.0), "b.c": Person("male"), "d.e": Person(None, 50.0)}

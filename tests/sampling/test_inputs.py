@@ -8,7 +8,7 @@ from cohort.errors import InputError
 from cohort.pseudonym import Naming
 from cohort.subjects import FIRST_SIMULATED_EID
 from phantom.cohort_writer import ecg_path
-from sampling.inputs import ecg_files, ecg_limits, is_simulated, out_of_range, subject_name
+from sampling.inputs import ecg_files, ecg_limits, is_simulated, out_of_range, subject_name, without_withdrawn_files
 
 
 @pytest.mark.parametrize(
@@ -134,3 +134,84 @@ def test_a_phantoms_ecg_is_known_by_its_name_alone():
         assert is_simulated(Path("anywhere") / name)
     for name in ("path.xml", f"{first - 1}_20205_2_0.xml", f"{first}.xml", f"copy of {first}_20205_2_0.xml"):
         assert not is_simulated(Path(name))
+
+
+def test_shards_are_looked_into_in_an_order_that_they_do_not_change(tmp_path):
+    """The order is that of the names, as in one folder: a heart's place in a run must not depend on shards."""
+    first, second, third = (f"{FIRST_SIMULATED_EID + number}_20205_2_0.xml" for number in (0, 1, 2))
+    for place in ("90", "10/07", "10/07/deeper", "other"):
+        (tmp_path / place).mkdir(parents=True)
+    (tmp_path / "90" / first).touch()
+    (tmp_path / "10/07" / second).touch()
+    (tmp_path / third).touch()
+    (tmp_path / "10/07/deeper" / "too_deep.xml").touch()
+    for name in ("table.csv", "slice.dcm", "notes.txt", f"{FIRST_SIMULATED_EID}_20209_2_0.dcm"):
+        (tmp_path / "other" / name).touch()
+    (tmp_path / "other" / f"{FIRST_SIMULATED_EID + 3}_20205_2_0.dcm").touch()
+    (tmp_path / "other" / "hr.hea").touch()
+    found = [str(path.relative_to(tmp_path)) for path in ecg_files(tmp_path)]
+    assert found == [
+        f"90/{first}",
+        f"10/07/{second}",
+        third,
+        f"other/{FIRST_SIMULATED_EID + 3}_20205_2_0.dcm",
+        "other/hr.hea",
+    ]
+
+
+def test_two_files_of_one_name_in_two_shards_are_refused(tmp_path):
+    for shard in ("12", "13"):
+        (tmp_path / shard).mkdir()
+        (tmp_path / shard / "a.xml").touch()
+    with pytest.raises(InputError, match="several files would be called a"):
+        ecg_files(tmp_path)
+
+
+def test_links_that_lead_in_a_circle_or_nowhere_are_passed_over_and_told(tmp_path, capsys):
+    folder = tmp_path / "ecg"
+    (folder / "12").mkdir(parents=True)
+    (folder / "12" / "a.xml").touch()
+    (folder / "12" / "round").symlink_to(folder)
+    (folder / "anna.xml").symlink_to(tmp_path / "gone.xml")
+    assert ecg_files(folder) == [folder / "12" / "a.xml"]
+    told = capsys.readouterr().out
+    assert "1 links that lead in a circle such as 12/round" in told and "lead nowhere such as anna.xml" in told
+    ecg_files(folder, Naming(b"k" * 16))
+    told = capsys.readouterr().out
+    assert "passed over: 2 links" in told and "anna" not in told
+
+
+@pytest.mark.parametrize(
+    ("ecgs", "beside"),
+    [("ecg/90", "."), ("ecg/90", "ecg"), ("Bulk/Electrocardiogram/Resting/90", "."), ("ecg", "."), ("plain", ".")],
+)
+def test_a_list_of_who_withdrew_counts_up_to_the_data_folder(tmp_path, ecgs, beside):
+    data = tmp_path / "data"
+    (data / ecgs).mkdir(parents=True)
+    gone, stays = (data / ecgs / f"{FIRST_SIMULATED_EID + number}_20205_2_0.xml" for number in (0, 1))
+    gone.touch()
+    stays.touch()
+    (data / beside / "w1_20260101.csv").write_text(f"{FIRST_SIMULATED_EID}\n")
+    for given in (data / ecgs, (data / ecgs).parent if ecgs.endswith("90") else data / ecgs, stays, gone):
+        files = ecg_files(given)
+        if given == gone:
+            with pytest.raises(InputError, match="this person withdrew"):
+                without_withdrawn_files(files, given, None)
+        else:
+            assert without_withdrawn_files(files, given, None) == [stays]
+
+
+def test_a_list_above_the_data_folder_is_somebody_elses(tmp_path):
+    path = tmp_path / "data" / "ecg" / f"{FIRST_SIMULATED_EID}_20205_2_0.xml"
+    path.parent.mkdir(parents=True)
+    path.touch()
+    (tmp_path / "withdrawn.csv").write_text(f"{FIRST_SIMULATED_EID}\n")
+    assert without_withdrawn_files([path], path, None) == [path]
+
+
+def test_a_list_may_name_people_whom_no_eid_calls(tmp_path):
+    for name in ("patient001", "patient002"):
+        (tmp_path / f"{name}.xml").touch()
+    (tmp_path / "withdrawn.txt").write_text("patient002\n")
+    files = ecg_files(tmp_path)
+    assert [path.stem for path in without_withdrawn_files(files, tmp_path, None)] == ["patient001"]
