@@ -15,7 +15,7 @@ class SampleOptions:
     """How hearts are generated from ECGs."""
 
     ecg: Path
-    """An ECG file, or a folder of them."""
+    """An ECG file, or a folder of them, also in folders up to two below it."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path = Path("out")
