@@ -229,7 +229,7 @@ COMMANDS = {  # those after the first need its pipeline
     "train_segmenter": ("--data", "../UKBB", *tiny.FEW_STEPS),
     "make_phantom": ("--output", "phantom", "--subjects", 12),
 }
-IN_QUICK = ("train_diffusion", "sample", "evaluate_samples")
+IN_QUICK = ("train_diffusion", "sample")
 
 
 def run_script(folder: Path, script: str, words: tuple) -> None:
