@@ -26,8 +26,8 @@ UNSTATED = "states no orientation (its axes are parallel to the scanner's)"
 ORIENT = "convert the DICOM again (dcm2niix keeps the orientation), or write what you know of it into the sform"
 ORIENTED = "no orientation is stated: base, apex and the right ventricle's side are taken from the label map"
 TAKEN_FOR_GRANTED = (
-    "no orientation is stated: the turn within the slices is uncertain by some 12 degrees, and that the picture is no "
-    "mirror image is taken for granted"
+    "no orientation is stated: that the picture is no mirror image is taken for granted. "
+    "The turn within the slices is uncertain by some 12 degrees"
 )
 # Seen at ED in 100 phantoms and a real heart:
 USUAL_RV_DEG = 10.0  # of the RV, seen from the LV: from the patient's right towards the front; -21 to 36, SD 12
