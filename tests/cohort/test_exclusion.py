@@ -26,6 +26,7 @@ READERS = (
     "cine",
     "heart_grid",
     "label_numbering",
+    "labelled_orientation",
 )
 WRITERS = {"write_nifti", "_storable", "_orthonormal"}  # refuse what they are given, not what they read
 

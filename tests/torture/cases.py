@@ -277,8 +277,8 @@ CASES = (
         Case(
             (f"itk_identity_orientation/{name}",),
             heart_read(f"itk_identity_orientation/{name}"),
-            "base, apex and the RV's side from the labels, with a note; the volumes of the sound heart",
-            lambda done: read("taken from the label map")(done) and _figures(done) == _figures(_control(done)),
+            "base, apex and the RV's side from the labels, with a note; LVEDV 93, LVEF 48",
+            read("taken from the label map&LVEDV 93&LVEF 48"),
         )
         for name in ("data", "nifti_diag")
     ),
