@@ -89,11 +89,11 @@ def main() -> None:
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
-        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
+        split = config.split or opening.UNSEEN
         with state.main_process_first():
             whom = (split, config.subjects, config.exclude)
             cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
-            cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
+            cohort = opening.with_truth(cohort, rows, segmenter)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
@@ -117,7 +117,8 @@ def main() -> None:
                 return calibrate(folder, samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = opening.open_training_people(study, config.training_data, config.prepared, *told)
+            where = (config.training_data, config.prepared, config.exclude)
+            training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

@@ -5,6 +5,7 @@ elsewhere, and every figure made with it says so.
 """
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +23,9 @@ from cohort.phenotypes import PHENOTYPES, phenotypes_of
 from cohort.prepared import NO_LABELS, PreparedCohort
 from cohort.private import private
 from cohort.step_code import code_sha256
+from models.segmenter import Segmenter
 
-from .segmentation import SliceSegmenter, segment
+from .segmentation import segment
 
 MEASURE_AGAIN = "delete it; the same command measures again"
 MEASURING = "sampling.measured_phenotypes"  # the code whose numbers are kept
@@ -51,13 +53,12 @@ def lacking(cohort: PreparedCohort) -> np.ndarray:
     return unlabelled & ~np.isfinite(cohort.phenotypes).all(axis=1)
 
 
-def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Path, main: bool = True) -> PreparedCohort:
+def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = True) -> PreparedCohort:
     """The cohort with what a segmenter measures of those whom no label map describes.
 
     What a table tells stays. Numbers are kept beside the arrays, under a hash of the segmenter and of the code.
 
     Args:
-        segmenter: loaded from `folder`.
         main: whether this process writes; the others must wait until it has.
 
     Returns:
@@ -66,8 +67,8 @@ def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Pat
     who = lacking(cohort)
     if not who.any():
         return cohort
-    files = [(path.name, path) for path in sorted(folder.iterdir()) if path.is_file()]
-    path = cohort.folder / f"measured-phenotypes-{fingerprint({'code': code_sha256(MEASURING)}, files)}.npy"
+    decides = {"code": code_sha256(MEASURING), "segmenter": segmenter_sha256(segmenter)}
+    path = cohort.folder / f"measured-phenotypes-{fingerprint(decides, ())}.npy"
     if main and not _is_whole(path, who):
         with locked(path), private():
             if not _is_whole(path, who):
@@ -78,7 +79,16 @@ def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Pat
     return replace(cohort, phenotypes=phenotypes, measured=who)
 
 
-def _measure(cohort: PreparedCohort, segmenter: SliceSegmenter, rows: np.ndarray, path: Path) -> None:
+def segmenter_sha256(segmenter: Segmenter) -> str:
+    """One hash of a segmenter's weights and configuration, wherever and in whatever precision it is stored."""
+    config = {name: value for name, value in segmenter.config.items() if not name.startswith("_")}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name, value in segmenter.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _measure(cohort: PreparedCohort, segmenter: Segmenter, rows: np.ndarray, path: Path) -> None:
     measured = np.full(cohort.phenotypes.shape, np.nan, np.float32)
     for row in tqdm(rows, desc="measuring hearts"):
         labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))

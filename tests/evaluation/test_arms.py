@@ -71,7 +71,7 @@ def curves_of(pipeline, segmenter, people, folder):
 
 
 def training_people(pipeline, folder, people):
-    return open_training_people(study_of(people, pipeline, folder=folder), None, None, folder)
+    return open_training_people(study_of(people, pipeline, folder=folder), None, None)
 
 
 def training_controls(pipeline, segmenter, people, training):

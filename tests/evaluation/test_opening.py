@@ -48,7 +48,7 @@ def test_two_people_are_too_few(opened):
 def test_where_label_maps_show_no_heart_nothing_can_be_compared(prepared, tmp_path):
     unknown = replace(prepared, phenotypes=np.full_like(prepared.phenotypes, np.nan))
     with pytest.raises(InputError, match="no truth"):
-        with_truth(unknown, np.arange(5), Segmenter((8, 16)), tmp_path)
+        with_truth(unknown, np.arange(5), Segmenter((8, 16)))
 
 
 def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(prepared, tmp_path, capsys):
@@ -59,7 +59,7 @@ def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(pre
     unlabelled = replace(prepared, folder=tmp_path, labels=labels, phenotypes=phenotypes)
     segmenter = load_part(Segmenter, RELEASED_SEGMENTER)
     rows = np.array([1, 4])
-    known = with_truth(unlabelled, rows, segmenter, RELEASED_SEGMENTER)
+    known = with_truth(unlabelled, rows, segmenter)
     assert known.measured.tolist() == [True, True, *[False] * (len(labels) - 2)]
     labels = segment(segmenter, as_unit(prepared.hearts[1]))[0]
     step_mm = np.linalg.norm(prepared.affine[1][:3, 2])
@@ -88,12 +88,10 @@ def test_a_segmenter_that_is_not_there_is_not_replaced(tmp_path):
 
 def test_training_people_are_those_the_pipeline_names(prepared, tiny_pipeline, tmp_path, capsys):
     study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
-    assert (
-        open_training_people(study, None, tmp_path, tmp_path) is None and "--training-data" in capsys.readouterr().out
-    )
+    assert open_training_people(study, None, tmp_path) is None and "--training-data" in capsys.readouterr().out
     for about in ({"cohort": prepared.folder.name}, {"taught": keyed_recordings(prepared)}):
         (tmp_path / "training.json").write_text(json.dumps(about))
-        training = open_training_people(study, None, tmp_path, tmp_path)
+        training = open_training_people(study, None, tmp_path)
         np.testing.assert_array_equal(training.rows, prepared.rows("train"))
 
 
@@ -103,7 +101,7 @@ def test_training_people_who_are_not_all_at_hand_are_counted(prepared, tiny_pipe
     arrays = {name: getattr(prepared, name)[rows] for name in ("eid", "ecg", "lead_mask", "hearts", "mask")}
     fewer = replace(prepared, folder=tmp_path, **arrays)
     study = Study(tiny_pipeline, tmp_path, None, fewer, np.arange(3))
-    assert len(open_training_people(study, None, tmp_path, tmp_path).rows) == len(rows)
+    assert len(open_training_people(study, None, tmp_path).rows) == len(rows)
     assert f"{len(rows)} of {len(rows) + 2} training people" in capsys.readouterr().out
 
 
@@ -195,7 +193,7 @@ def test_a_cohort_of_people_never_seen_is_measured_whole_without_a_word(taught, 
 
 def test_further_ecgs_teach_too(prepared, measured, unseen, tmp_path):
     other = prepare_cohort(unseen, tmp_path / "prepared", prepared.preparation, quiet=True)
-    extra = ECGCohort(other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid)
+    extra = ECGCohort(other.folder, other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid)
     folder = described(tmp_path / "pipeline", {"taught": keyed_recordings(prepared, extra)})
     learned_from = (other.split == "train").sum()
     with pytest.raises(InputError, match=rf"\b{learned_from} of its 18 people"):
