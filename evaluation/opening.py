@@ -39,7 +39,7 @@ def open_segmenter(named: Path | None, pipeline: Path, device: torch.device) -> 
     """
     own = pipeline / "segmenter"
     folder = named or (own if own.exists() else RELEASED_SEGMENTER)
-    if folder == RELEASED_SEGMENTER:
+    if not named and folder != own:
         print(f"note: {pipeline} holds no segmenter, so the released one measures")
     if not folder.exists():
         raise InputError(folder, "holds no segmenter", "train one (train_segmenter.py) and name it with --segmenter")
@@ -101,9 +101,9 @@ def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter) -
         InputError: nothing is known of anybody.
     """
     cohort = with_measured(cohort, segmenter)
-    if cohort.measured is not None and cohort.measured[rows].any():
-        count, by = f"{cohort.measured[rows].sum()} of {len(rows)} people", said_of(segmenter)
-        print(f"note: no label map or table tells the truth of {count}; {by} measures their true hearts")
+    if cohort.measured is not None and (count := cohort.measured[rows].any(axis=1).sum()):
+        whose, by = f"of {count} of {len(rows)} people", said_of(segmenter)
+        print(f"note: no label map or table tells every phenotype {whose}; {by} measures the rest on their true hearts")
     if not np.isfinite(cohort.phenotypes[rows]).any():
         raise InputError(cohort.folder, "has no truth to compare with", "give label maps, or phenotypes.csv")
     return cohort

@@ -58,7 +58,7 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "missed": ("note", "The search for copies misses some: {}."),
     "own truth": (
         "note",
-        "No label map or table tells the truth of {}. One segmenter measured true and generated hearts alike: "
+        "No label map or table tells every phenotype of {}. One segmenter measured true and generated hearts alike: "
         "its errors stand in both.",
     ),
     "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),

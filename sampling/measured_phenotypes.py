@@ -62,7 +62,7 @@ def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = Tru
         main: whether this process writes; the others must wait until it has.
 
     Returns:
-        A cohort whose `measured` (N,) says of whom; the same one where nobody lacks anything.
+        A cohort whose `measured` (N, K) says what of whom; the same one where nobody lacks anything.
     """
     who = lacking(cohort)
     if not who.any():
@@ -76,7 +76,7 @@ def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = Tru
     phenotypes = np.array(cohort.phenotypes)
     unknown = who[:, None] & ~np.isfinite(phenotypes)
     phenotypes[unknown] = _stored(path)[unknown]
-    return replace(cohort, phenotypes=phenotypes, measured=who)
+    return replace(cohort, phenotypes=phenotypes, measured=unknown)
 
 
 def segmenter_sha256(segmenter: Segmenter) -> str:

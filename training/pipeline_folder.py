@@ -119,7 +119,7 @@ def describe(folder: Path, training: Training) -> None:
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
     if cohort.measured is not None:
-        data |= {"measured": int(cohort.measured.sum()), "measured_by": said_of(training.segmenter)}
+        data |= {"measured": int(cohort.measured.any(axis=1).sum()), "measured_by": said_of(training.segmenter)}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})
 
 

@@ -221,7 +221,7 @@ STAGES: dict[str, Callable[[Training], None]] = {
 
 def told_measured(cohort: PreparedCohort, segmenter: Segmenter) -> str:
     """Whom a segmenter measured, and in how many of them it found a heart."""
-    who, lvedv = cohort.measured, cohort.phenotypes[:, PHENOTYPES.index("LVEDV")]
+    who, lvedv = cohort.measured.any(axis=1), cohort.phenotypes[:, PHENOTYPES.index("LVEDV")]
     found = f"and found a left ventricle in {np.isfinite(lvedv[who]).sum()}"
     return f"no label maps of {who.sum()} of {len(who)} people: {said_of(segmenter)} measured them, {found}"
 

@@ -60,18 +60,21 @@ def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(pre
     segmenter = load_part(Segmenter, RELEASED_SEGMENTER)
     rows = np.array([1, 4])
     known = with_truth(unlabelled, rows, segmenter)
-    assert known.measured.tolist() == [True, True, *[False] * (len(labels) - 2)]
+    assert known.measured.all(axis=1).tolist() == [True, True, *[False] * (len(labels) - 2)]
     labels = segment(segmenter, as_unit(prepared.hearts[1]))[0]
     step_mm = np.linalg.norm(prepared.affine[1][:3, 2])
     expected = phenotypes_of(labels, prepared.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
     np.testing.assert_allclose(known.phenotypes[1], list(expected.values()), rtol=1e-5)
     assert np.isnan(known.phenotypes[2]).all(), "a label map that shows no heart is believed"
     np.testing.assert_array_equal(known.phenotypes[3:], prepared.phenotypes[3:])
-    assert "truth of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
+    assert "phenotype of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
 
 
 def test_the_pipelines_own_segmenter_comes_before_the_released_one(tmp_path, capsys):
     cpu = torch.device("cpu")
+    assert open_segmenter(None, RELEASED_SEGMENTER.parent, cpu)[1] == RELEASED_SEGMENTER
+    assert open_segmenter(RELEASED_SEGMENTER, tmp_path, cpu)[1] == RELEASED_SEGMENTER
+    assert not capsys.readouterr().out, "it is its own, or was named"
     assert open_segmenter(None, tmp_path, cpu)[1] == RELEASED_SEGMENTER
     assert f"{tmp_path} holds no segmenter, so the released one measures" in capsys.readouterr().out
     Segmenter((8, 16)).save_pretrained(tmp_path / "segmenter")

@@ -240,7 +240,7 @@ def test_a_truth_that_the_segmenter_measured_is_told_however_few_the_people(tmp_
         _, page = read(tmp_path, report)
         text = " ".join("".join(page.text).split())
         assert f"measured by {SEEN['simulated']}, and so were the true hearts of {people - 1} people" in text
-    assert f"tells the truth of {200 - 1} of 200 people" in said(
+    assert f"tells every phenotype of {200 - 1} of 200 people" in said(
         report | {"n_subjects": 200, "true_hearts_measured": 199}, "its errors"
     )
     report["true_hearts_measured"] = 0
