@@ -14,63 +14,21 @@ prepared arrays. The same command continues an interrupted evaluation.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
-from cohort.errors import InputError, exit_code_of
-from cohort.places import CohortPlaces
-from evaluation.arms import CONTROLS, Control
+from cohort.errors import exit_code_of
+from evaluation.options import EvaluationOptions
 
 
 @dataclass(frozen=True)
-class Config(CohortPlaces):
+class Config(EvaluationOptions):
     """Measure a pipeline on people it never saw."""
-
-    exclude: Path | None = None
-    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
-    pipeline: Path | None = None
-    """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
-    output: Path | None = None
-    """For report.json and report.html; report/<pipeline>/<cohort> if not given. They name nobody."""
-    training_data: Path | None = None
-    """The folder the pipeline was trained on, for mean heart, nearest ECG and memorisation; `--data` if not given."""
-    segmenter: Path | None = None
-    """A trained segmenter, if not the one in the pipeline's folder, or else the released one."""
-    prepared: Path = Path("runs/prepared")
-    """Where cohorts are laid down as arrays, once. Measurements of single people are kept beside the arrays."""
-    group_readable: bool = False
-    """Let your group read the arrays and the measurements; else they are yours alone."""
-    hearts: Path | None = None
-    """A folder of hearts already made by sample.py; without controls then."""
-    labels: Path | None = None
-    """Label maps of `--hearts` by another segmenter: <labels>/<patient>/seg_sa_ED.nii.gz ..."""
-    label_convention: Literal["ukbb", "acdc"] | None = None
-    """Numbering of `--labels`; found out if not given."""
-    split: Literal["test", "validation", "all"] | None = None
-    """Whom to measure; everybody the pipeline never saw if not given."""
-    subjects: int = 300
-    """At most so many people."""
-    samples: int = 8
-    """Hearts per person."""
-    controls: tuple[Control, ...] = CONTROLS
-    """Hearts to set beside them: of another's ECG, of the person alone, of the ECG alone, of nothing."""
-    guidance_scale: float | None = None
-    steps: int | None = None
-    """Evaluations of the denoiser; the pipeline's own number if not given."""
-    scheduler: str | None = None
-    batch_size: int = 8
-    curves: bool = False
-    """Also try other guidance scales and numbers of steps, on fewer people."""
-    calibrate: bool = False
-    """Only fit the calibration of the intervals on these people, and store it in the pipeline (--split validation)."""
-    seed: int = 0
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    if config.calibrate and config.split != "validation":
-        raise InputError("--calibrate", "is for validation people only", "add --split validation")
+    config.require_sound()
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate

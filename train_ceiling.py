@@ -24,6 +24,7 @@ class Config(CeilingOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
     from training import learning_curve as curve
     from training.accelerator import start_accelerator

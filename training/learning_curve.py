@@ -18,7 +18,7 @@ from sampling.measured_phenotypes import with_measured
 from sampling.model_card import renew_size
 from sampling.pipeline import load_part
 
-from .ceiling import ceiling, explained
+from .ceiling import CEILING_PARTS, CURVE, ceiling, explained
 from .checkpoint import bytes_of
 from .code_regression import PEOPLE, regression_recipe
 from .fit import fit
@@ -27,7 +27,6 @@ from .run import Run
 from .session import Session
 from .stages import phenotypes_sha256, told_measured
 
-PARTS = ("ecg_encoder", "conditioner")  # of a ceiling's folder
 RECORD = "finished.json"
 STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stopping limits that
 
@@ -53,13 +52,13 @@ def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path
     """Put the best regression and the whole curve into a pipeline's folder, in place of its ceiling; returns where."""
     folder = pipeline / "ceiling"
     best, _ = max(points, key=lambda point: sum(point[1]["r2"].values()))
-    parts = {name: getattr(best, name) for name in PARTS}
+    parts = {name: getattr(best, name) for name in CEILING_PARTS}
     size = bytes_of({name: dict(part.state_dict()) for name, part in parts.items()})
     with locked(pipeline):
         with whole_folder(folder, size) as unfinished:
             for name, part in parts.items():
                 part.save_pretrained(unfinished / name, safe_serialization=True)
-            write_json(unfinished / "learning_curve.json", known_only([point for _, point in points]))
+            write_json(unfinished / CURVE, known_only([point for _, point in points]))
         renew_size(pipeline)
     return folder
 

@@ -104,7 +104,7 @@ def with_lengths(options: DiffusionOptions, device: str) -> DiffusionOptions:
         preset=preset,
         steps=options.steps or steps,
         hearts_per_batch=options.hearts_per_batch or hearts,
-        learning_rate=options.learning_rate or rate,
+        learning_rate=rate if options.learning_rate is None else options.learning_rate,
     )
 
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from cohort.errors import InputError
 from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES, phenotypes_of
 from cohort.prepared import NO_LABELS
@@ -122,6 +123,12 @@ def test_volumes_are_counted_with_the_acquisitions_own_slice_step(unlabelled, se
 )
 def test_a_segmenter_says_whose_hearts_taught_it(whose, words):
     assert words in said_of(Segmenter((8, 16), trained_on=whose))
+
+
+def test_a_segmenter_taught_by_nobody_known_is_refused(tmp_path):
+    Segmenter((8, 16), trained_on="dogs").save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="trained_on is none of simulated, real"):
+        load_part(Segmenter, tmp_path)
 
 
 def test_the_released_segmenter_says_that_it_knows_simulated_hearts_only(segmenter):
