@@ -11,6 +11,7 @@ from cohort.errors import InputError
 from cohort.input_file import unreadable
 from cohort.leads import LEADS
 from cohort.person import QUANTITIES, Person
+from cohort.places import BELOW_DATA
 from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, FIRST_SIMULATED_EID, FOLDER_NAME
 from cohort.withdrawal import withdrawn_eids
@@ -80,13 +81,14 @@ def stated_person(options: SampleOptions) -> Person:
 def without_withdrawn_files(files: list[Path], exclude: Path | None) -> list[Path]:
     """The ECGs, without those of people who withdrew (`cohort.withdrawal`), whom their file's name tells.
 
-    Lists are looked for in the folder of the ECGs and in the one above.
+    Lists are looked for in the folder of the ECGs and in those above it, as far as a data folder may be.
 
     Raises:
         InputError: nobody is left, or a list cannot be read.
     """
     folder = files[0].absolute().parent
-    withdrawn = withdrawn_eids(folder, exclude) | withdrawn_eids(folder.parent)
+    places = [place for place in (folder, *folder.parents[:BELOW_DATA]) if os.access(place, os.R_OK)]
+    withdrawn = frozenset().union(withdrawn_eids(None, exclude), *map(withdrawn_eids, places))
     kept = [path for path in files if _eid_of(path) not in withdrawn]
     if not kept:
         who = "this person" if len(files) == 1 else "everybody"
