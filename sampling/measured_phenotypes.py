@@ -23,12 +23,11 @@ from cohort.phenotypes import PHENOTYPES, phenotypes_of
 from cohort.prepared import NO_LABELS, PreparedCohort
 from cohort.private import private
 from cohort.step_code import code_sha256
-from models.segmenter import Segmenter
 
-from .segmentation import segment
+from .segmentation import TrainedSegmenter, segment
 
 MEASURE_AGAIN = "delete it; the same command measures again"
-MEASURING = "sampling.measured_phenotypes"  # the code whose numbers are kept
+MEASURING = ("sampling.measured_phenotypes", "models.segmenter")  # the code whose numbers are kept
 SEEN = {  # whose hearts taught a segmenter (its `trained_on`) -> words
     "simulated": "a segmenter that learned from simulated hearts only",
     "real": "a segmenter that learned from real hearts",
@@ -53,7 +52,7 @@ def lacking(cohort: PreparedCohort) -> np.ndarray:
     return unlabelled & ~np.isfinite(cohort.phenotypes).all(axis=1)
 
 
-def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = True) -> PreparedCohort:
+def with_measured(cohort: PreparedCohort, segmenter: TrainedSegmenter, main: bool = True) -> PreparedCohort:
     """The cohort with what a segmenter measures of those whom no label map describes.
 
     What a table tells stays. Numbers are kept beside the arrays, under a hash of the segmenter and of the code.
@@ -67,7 +66,7 @@ def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = Tru
     who = lacking(cohort)
     if not who.any():
         return cohort
-    decides = {"code": code_sha256(MEASURING), "segmenter": segmenter_sha256(segmenter)}
+    decides = {"code": [code_sha256(module) for module in MEASURING], "segmenter": segmenter_sha256(segmenter)}
     path = cohort.folder / f"measured-phenotypes-{fingerprint(decides, ())}.npy"
     if main and not _is_whole(path, who):
         with locked(path), private():
@@ -79,7 +78,7 @@ def with_measured(cohort: PreparedCohort, segmenter: Segmenter, main: bool = Tru
     return replace(cohort, phenotypes=phenotypes, measured=unknown)
 
 
-def segmenter_sha256(segmenter: Segmenter) -> str:
+def segmenter_sha256(segmenter: TrainedSegmenter) -> str:
     """One hash of a segmenter's weights and configuration, wherever and in whatever precision it is stored."""
     config = {name: value for name, value in segmenter.config.items() if not name.startswith("_")}
     digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
@@ -88,7 +87,7 @@ def segmenter_sha256(segmenter: Segmenter) -> str:
     return digest.hexdigest()
 
 
-def _measure(cohort: PreparedCohort, segmenter: Segmenter, rows: np.ndarray, path: Path) -> None:
+def _measure(cohort: PreparedCohort, segmenter: TrainedSegmenter, rows: np.ndarray, path: Path) -> None:
     measured = np.full(cohort.phenotypes.shape, np.nan, np.float32)
     for row in tqdm(rows, desc="measuring hearts"):
         labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))
