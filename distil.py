@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import tyro
 
 import training.launcher  # noqa: F401  remembers who started us
-from cohort.errors import InputError, exit_code_of, require_within
-from training.options import LEARNING_RATES, DistillationOptions
+from cohort.errors import exit_code_of
+from training.options import DistillationOptions
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,7 @@ class Config(DistillationOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    for option in ("steps", "pairs", "optimiser_steps", "hearts_per_batch"):
-        if getattr(config, option) < 1:
-            raise InputError(f"--{option.replace('_', '-')}", "is below 1", "give at least 1")
-    require_within("--learning-rate", config.learning_rate, *LEARNING_RATES)
-    require_within("--condition-dropout", config.condition_dropout, 0, 1)
+    config.require_sound()
     from sampling.pipeline import ECGToMRIPipeline
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_arrays

@@ -14,63 +14,21 @@ prepared arrays. The same command continues an interrupted evaluation.
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
-from cohort.errors import InputError, exit_code_of
-from cohort.places import CohortPlaces
-from evaluation.arms import CONTROLS, Control
+from cohort.errors import exit_code_of
+from evaluation.options import EvaluationOptions
 
 
 @dataclass(frozen=True)
-class Config(CohortPlaces):
+class Config(EvaluationOptions):
     """Measure a pipeline on people it never saw."""
-
-    exclude: Path | None = None
-    """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
-    pipeline: Path | None = None
-    """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
-    output: Path | None = None
-    """For report.json and report.html; report/<pipeline>/<cohort> if not given. They name nobody."""
-    training_data: Path | None = None
-    """The folder the pipeline was trained on, for mean heart, nearest ECG and memorisation; `--data` if not given."""
-    segmenter: Path | None = None
-    """A trained segmenter, if not the one in the pipeline's folder, or else the released one."""
-    prepared: Path = Path("runs/prepared")
-    """Where cohorts are laid down as arrays, once. Measurements of single people are kept beside the arrays."""
-    group_readable: bool = False
-    """Let your group read the arrays and the measurements; else they are yours alone."""
-    hearts: Path | None = None
-    """A folder of hearts already made by sample.py; without controls then."""
-    labels: Path | None = None
-    """Label maps of `--hearts` by another segmenter: <labels>/<patient>/seg_sa_ED.nii.gz ..."""
-    label_convention: Literal["ukbb", "acdc"] | None = None
-    """Numbering of `--labels`; found out if not given."""
-    split: Literal["test", "validation", "all"] | None = None
-    """Whom to measure; everybody the pipeline never saw if not given."""
-    subjects: int = 300
-    """At most so many people."""
-    samples: int = 8
-    """Hearts per person."""
-    controls: tuple[Control, ...] = CONTROLS
-    """Hearts to set beside them: of another's ECG, of the person alone, of the ECG alone, of nothing."""
-    guidance_scale: float | None = None
-    steps: int | None = None
-    """Evaluations of the denoiser; the pipeline's own number if not given."""
-    scheduler: str | None = None
-    batch_size: int = 8
-    curves: bool = False
-    """Also try other guidance scales and numbers of steps, on fewer people."""
-    calibrate: bool = False
-    """Only fit the calibration of the intervals on these people, and store it in the pipeline (--split validation)."""
-    seed: int = 0
 
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
-    if config.calibrate and config.split != "validation":
-        raise InputError("--calibrate", "is for validation people only", "add --split validation")
+    config.require_sound()
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate
@@ -89,11 +47,11 @@ def main() -> None:
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
-        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
+        split = config.split or opening.UNSEEN
         with state.main_process_first():
             whom = (split, config.subjects, config.exclude)
             cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
-            cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
+            cohort = opening.with_truth(cohort, rows, segmenter)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
@@ -117,7 +75,8 @@ def main() -> None:
                 return calibrate(folder, samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            training = opening.open_training_people(study, config.training_data, config.prepared, *told)
+            where = (config.training_data, config.prepared, config.exclude)
+            training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])

@@ -56,8 +56,7 @@ def main() -> None:
             print(naming.shown(f"pipeline: {folder} ({why}) on {state.device}"))
             if sampler.pipeline.config.trained_on is None:
                 print(naming.shown(f"warning: {folder}: {TAUGHT_BY_UNKNOWN}"), file=sys.stderr)
-            if sampler.segmenter is None:
-                print("note: this pipeline holds no segmenter (no label maps in training): hearts are not measured")
+            print(f"note: {sampler.said}")
         tally = Tally(config.output, naming, alone, state.process_index)
         overview = []  # of the first few only: a folder may hold thousands
         with state.split_between_processes(files) as mine:

@@ -33,6 +33,7 @@ class Config(CohortOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from models.presets import PRESETS, preset_for
     from training.accelerator import start_accelerator
     from training.autoencoder import autoencoder_recipe, learn_autoencoder

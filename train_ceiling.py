@@ -24,10 +24,11 @@ class Config(CeilingOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from sampling.pipeline import ECGToMRIPipeline, newest_pipeline
+    from training import learning_curve as curve
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_arrays
-    from training.learning_curve import curve_point, curve_settings, is_curve_of, record_curve, save_curve
     from training.run import told_finished
 
     accelerator = start_accelerator(config.log_with)
@@ -37,13 +38,14 @@ def main() -> None:
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
     where = (config.places, config.prepared, preparation, accelerator, config.more_ecgs)
     cohort, extra = open_arrays(*where, exclude=config.exclude)
-    settings = curve_settings(config, cohort, extra)
-    if is_curve_of(folder, config.output, settings):
+    cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
+    settings = curve.curve_settings(config, cohort, extra)
+    if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
-    points = [curve_point(config, cohort, extra, people, accelerator) for people in config.sizes]
+    points = [curve.curve_point(config, cohort, extra, people, accelerator) for people in config.sizes]
     if accelerator.is_main_process:
-        print(f"ceiling and learning curve: {save_curve(folder, points)}")
-        record_curve(folder, config.output, settings)
+        print(f"ceiling and learning curve: {curve.save_curve(folder, points)}")
+        curve.record_curve(folder, config.output, settings)
     accelerator.end_training()
 
 

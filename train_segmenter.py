@@ -29,6 +29,7 @@ class Config(CohortOptions):
 
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
+    config.require_sound()
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_cohort, taught_by
     from training.segmenter import learn_segmenter, segmenter_recipe

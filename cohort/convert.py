@@ -20,6 +20,7 @@ from cohort.errors import InputError, exit_code_of
 from cohort.places import CohortPlaces
 from cohort.private import private
 from cohort.table import write_table
+from cohort.withdrawal import withdrawn_eids, without_withdrawn
 
 REFUSED = "refused.csv"
 SHORT_AXIS = "sa.nii.gz"
@@ -55,6 +56,7 @@ def main(
     ecg_dir: Path | None = None,
     mri_dir: Path | None = None,
     quiet: bool = False,
+    exclude: Path | None = None,
 ) -> None:
     """Write the DICOM of a cohort as NIfTI.
 
@@ -64,13 +66,15 @@ def main(
         ecg_dir: the folder of the ECGs, where they lie elsewhere.
         mri_dir: the folder of the MRIs, where they lie elsewhere.
         quiet: no progress bar.
+        exclude: people who withdrew, one eid a line, beside those whom a list in the data folder names.
     """
     from tqdm import tqdm  # not above, so that --help is quick
 
     from cohort.discovery import find_subjects
     from cohort.prepared import in_processes
 
-    found = [subject for subject in find_subjects(CohortPlaces(data, ecg_dir, mri_dir)) if subject.images.dicom]
+    subjects = without_withdrawn(find_subjects(CohortPlaces(data, ecg_dir, mri_dir)), withdrawn_eids(data, exclude))
+    found = [subject for subject in subjects if subject.images.dicom]
     if not found:
         raise InputError(data, "holds no DICOM", "put zips in its NIFTI as <eid>_20209_<instance>_0.zip")
     jobs = [(subject.called, Path(subject.images.dicom)) for subject in found]

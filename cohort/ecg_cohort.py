@@ -38,12 +38,14 @@ class ECGCohort:
     """N people, one ECG each; row i is one person in order of eid.
 
     Attributes:
+        folder: of the arrays; its name is a hash of all that decides them (`prepare_ecgs`).
         ecg: (N, 12, samples) float16 mV, memory-mapped; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
         phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid: (N,) int64.
     """
 
+    folder: Path
     ecg: np.ndarray
     lead_mask: np.ndarray
     person: np.ndarray
@@ -100,9 +102,9 @@ def prepare_ecgs(
                 for note in tables.notes_on(visits):
                     print(f"note: {note}")
                 _write(data, final, jobs, settings, quiet)
-    names = [field.name for field in fields(ECGCohort)]
+    names = [field.name for field in fields(ECGCohort) if field.name != "folder"]
     arrays = open_arrays(final, read_about(final), [name for name in names if name != "ecg"])
-    return ECGCohort(**{name: arrays[name] for name in names})
+    return ECGCohort(final, **{name: arrays[name] for name in names})
 
 
 def _first_measured(subjects: list[Subject], tables: StudyTables) -> list[Subject]:

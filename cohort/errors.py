@@ -36,6 +36,18 @@ def require_within(option: str, value: float, low: float, high: float) -> None:
         raise InputError(option, f"{value} is out of range", f"give {low} to {high}")
 
 
+def require_counts(options: object, *names: str, within: str = "") -> None:
+    """Refuse (InputError) counts below 1 among an object's numbers. None, and a name it lacks, are passed over.
+
+    Args:
+        within: what stands before the names on the command line, as "stage-steps.".
+    """
+    for name in names:
+        value = getattr(options, name, None)
+        if value is not None and value < 1:
+            raise InputError(f"--{within}{name.replace('_', '-')}", f"{value} is out of range", "give at least 1")
+
+
 def printable(text: object) -> str:
     """Any value as one line that a terminal can show.
 

@@ -71,7 +71,7 @@ class PreparedCohort:
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
         phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
         eid, instance: (N,) int64.
-        measured: (N,) bool, people whose unknown phenotypes a segmenter measured; None where it measured nobody.
+        measured: (N, K) bool, phenotypes that a segmenter measured; None where it measured nobody.
     """
 
     folder: Path

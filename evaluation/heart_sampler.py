@@ -219,6 +219,13 @@ class HeartSampler:
         values = values if self.calibration is None else calibrated(values, self.calibration)
         return {name: bounded(name, summary_of(values[:, k])) for k, name in enumerate(PHENOTYPES)}, impossible
 
+    @property
+    def said(self) -> str:
+        """Who measures the hearts, in one line."""
+        if self.segmenter is None:
+            return "this pipeline holds no segmenter (no label maps in training): hearts are not measured"
+        return f"{said_of(self.segmenter)} measures the hearts"
+
     def beat_s(self, patient: Patient) -> float | None:
         """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
         rate_bpm = heart_rate_bpm(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))

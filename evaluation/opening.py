@@ -39,7 +39,7 @@ def open_segmenter(named: Path | None, pipeline: Path, device: torch.device) -> 
     """
     own = pipeline / "segmenter"
     folder = named or (own if own.exists() else RELEASED_SEGMENTER)
-    if folder == RELEASED_SEGMENTER:
+    if not named and folder != own:
         print(f"note: {pipeline} holds no segmenter, so the released one measures")
     if not folder.exists():
         raise InputError(folder, "holds no segmenter", "train one (train_segmenter.py) and name it with --segmenter")
@@ -91,19 +91,19 @@ def people_to_measure(
     return cohort, rows
 
 
-def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter, folder: Path) -> PreparedCohort:
+def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter) -> PreparedCohort:
     """The cohort with the phenotypes to compare with; a segmenter measures the true hearts that have no label map.
 
     Args:
-        rows: who is about to be measured. segmenter, folder: of `open_segmenter`.
+        rows: who is about to be measured.
 
     Raises:
         InputError: nothing is known of anybody.
     """
-    cohort = with_measured(cohort, segmenter, folder)
-    if cohort.measured is not None and cohort.measured[rows].any():
-        count, by = f"{cohort.measured[rows].sum()} of {len(rows)} people", said_of(segmenter)
-        print(f"note: no label map or table tells the truth of {count}; {by} measures their true hearts")
+    cohort = with_measured(cohort, segmenter)
+    if cohort.measured is not None and (count := cohort.measured[rows].any(axis=1).sum()):
+        whose, by = f"of {count} of {len(rows)} people", said_of(segmenter)
+        print(f"note: no label map or table tells every phenotype {whose}; {by} measures the rest on their true hearts")
     if not np.isfinite(cohort.phenotypes[rows]).any():
         raise InputError(cohort.folder, "has no truth to compare with", "give label maps, or phenotypes.csv")
     return cohort
@@ -125,12 +125,11 @@ def doubt(about: dict, folder: Path) -> str:
 
 
 def open_training_people(
-    study: Study, data: Path | None, prepared: Path, segmenter: Path, exclude: Path | None = None
+    study: Study, data: Path | None, prepared: Path, exclude: Path | None = None
 ) -> TrainingPeople | None:
     """The people a study's pipeline was trained on; None, and a note on screen, if they are not at hand.
 
     Args:
-        segmenter: the folder of the study's, which measures those without a label map.
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
         exclude: a list of people who withdrew.
     """
@@ -146,4 +145,4 @@ def open_training_people(
     people = about.get("taught", {}).get("people", {}).get("train", len(rows))
     if len(rows) < people:
         print(f"note: {len(rows)} of {people} training people are at hand (--training-data names their folder)")
-    return TrainingPeople(with_measured(cohort, study.segmenter, segmenter), rows)
+    return TrainingPeople(with_measured(cohort, study.segmenter), rows)

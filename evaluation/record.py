@@ -12,7 +12,7 @@ from sampling.release import pipeline_name
 
 from .study import Study
 
-MEASURING = "evaluation.study"  # the code that makes and measures hearts, with all it imports
+MEASURING = ("evaluation.study", "models.segmenter")  # the code that makes and measures hearts, with all it imports
 CONFIGURATION = ("model_index.json", "scheduler/*.json", "*/config.json")  # of a pipeline; its calibration is not
 
 
@@ -68,7 +68,7 @@ def measurements_key(study: Study, scheduler: str | None, segmenter: Path, weigh
         "scheduler": scheduler,
         "seed": study.seed,
         "convention": given and given.convention,
-        "code": code_sha256(MEASURING),
+        "code": [code_sha256(module) for module in MEASURING],
         "weights": weights,
         "configuration": [_contents(study.folder, pattern) for pattern in CONFIGURATION],
         "segmenter": _contents(segmenter, "*"),

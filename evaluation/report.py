@@ -43,12 +43,16 @@ def mean_of_samples(phenotypes: np.ndarray) -> np.ndarray:
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
-def agreement_numbers(generated: Measured, real: Measured, truth: np.ndarray) -> dict:
-    """Agreement of the mean of the samples, of one sample, and of the true hearts measured with the same segmenter."""
+def agreement_numbers(generated: Measured, real: Measured, truth: np.ndarray, told: np.ndarray) -> dict:
+    """Agreement of the mean of the samples, of one sample, and of the true hearts measured with the same segmenter.
+
+    Args:
+        truth: (n, K). told: the same, NaN where the segmenter itself measured it: no error of its shows there.
+    """
     return {
         "agreement": by_phenotype(agreement, mean_of_samples(generated.phenotypes), truth),
         "agreement_of_one_sample": by_phenotype(agreement, generated.phenotypes[:, 0], truth),
-        "measured_on_true_hearts": by_phenotype(agreement, real.phenotypes[:, 0], truth),
+        "measured_on_true_hearts": by_phenotype(agreement, real.phenotypes[:, 0], told),
     }
 
 

@@ -62,9 +62,18 @@ class Study:
         return np.asarray(self.cohort.phenotypes[self.rows], dtype=float)
 
     @property
+    def told_truth(self) -> np.ndarray:
+        """(n, K) the truth that label maps and tables tell; NaN where a segmenter measured it."""
+        return self.truth if self.cohort.measured is None else np.where(self._measured, np.nan, self.truth)
+
+    @property
     def true_hearts_measured(self) -> int:
-        """Of how many people the truth is what the segmenter measures on the true heart."""
-        return 0 if self.cohort.measured is None else int(self.cohort.measured[self.rows].sum())
+        """Of how many people some of the truth is what the segmenter measures on the true heart."""
+        return 0 if self.cohort.measured is None else int(self._measured.any(axis=1).sum())
+
+    @property
+    def _measured(self) -> np.ndarray:
+        return self.cohort.measured[self.rows]
 
     @cached_property
     def mask(self) -> np.ndarray:

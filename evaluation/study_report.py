@@ -53,7 +53,7 @@ def build_report(
     """
     generated, real = arms["generated"], arms["real"]
     groups, scars = disease_groups(data, study.cohort.eid[study.rows])
-    report = agreement_numbers(generated, real, study.truth)
+    report = agreement_numbers(generated, real, study.truth, study.told_truth)
     report |= ceiling_report(study, generated)
     report["controls"] = control_numbers(control_phenotypes(study, arms, training), study.truth)
     report |= certainty_numbers(generated, study.truth, read_calibration(study.folder), groups)

@@ -58,8 +58,13 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "missed": ("note", "The search for copies misses some: {}."),
     "own truth": (
         "note",
-        "No label map or table tells the truth of {}. One segmenter measured true and generated hearts alike: "
+        "No label map or table tells every phenotype of {}. One segmenter measured true and generated hearts alike: "
         "its errors stand in both.",
+    ),
+    "other truth": (
+        "note",
+        "No label map or table tells every phenotype of {}. The segmenter measured their true hearts: its errors stand "
+        "in the truth.",
     ),
     "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
 }
@@ -212,7 +217,8 @@ def _copies(report: dict) -> Iterator[Verdict]:
 def _instrument(report: dict) -> Iterator[Verdict]:
     count = value_at(report, "true_hearts_measured")
     if count > 0:
-        yield "own truth", f"{count:.0f} of {value_at(report, 'n_subjects'):.0f} people"
+        saying = "other truth" if report.get("labels") else "own truth"
+        yield saying, f"{count:.0f} of {value_at(report, 'n_subjects'):.0f} people"
     for name, words in HEADLINE.items():
         r2 = value_at(report, "measured_on_true_hearts", name, "r2")
         if r2 < SHARP_R2:

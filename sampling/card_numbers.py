@@ -55,8 +55,11 @@ def instrument_of(report: dict) -> str:
     by, count = report.get("measured_by"), _number(report, "true_hearts_measured", 0)
     if by not in SEEN.values():  # a card and a page are public: no other text passes
         return ""
-    both = f", and so were the true hearts of {count} people, of whom no label map or table tells" if count else ""
-    return f" by {by}{both if count != '0' else ''}"
+    given, some = bool(report.get("labels")), count and count != "0"
+    whose = f"the true hearts of {count} people, of whom no label map or table tells all"
+    if given:
+        return " by label maps that were given" + (f"; {by} measured {whose}" if some else "")
+    return f" by {by}" + (f", and so were {whose}" if some else "")
 
 
 def _agreement(report: dict) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from models.conditioning import PERSON_FIELDS
 
-from .ranges import LARGEST, SMALLEST, all_within
+from .ranges import LARGEST, SAMPLING_RATES_HZ, SMALLEST, all_within
 
 
 class Measured(NamedTuple):
@@ -51,7 +51,8 @@ MEASURED = {  # by a part's class
     ),
     "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True),),
 }
-RANGES = {"ECGEncoder": {"sampling_rate": (50, 2000), "duration_s": (1, 60)}}  # Hz, s
+CHOICES = {"Segmenter": {"trained_on": ("simulated", "real", None)}}
+RANGES = {"ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)}}  # Hz, s
 
 
 def unsound_number(part: str, config: Mapping) -> str | None:
@@ -71,6 +72,9 @@ def unsound_number(part: str, config: Mapping) -> str | None:
     for name, (low, high) in RANGES.get(part, {}).items():
         if not all_within([config[name]], low, high):
             return f"{name} is not from {low} to {high}"
+    for name, known in CHOICES.get(part, {}).items():
+        if config[name] not in known:
+            return f"{name} is none of {', '.join(filter(None, known))}"
     return None
 
 

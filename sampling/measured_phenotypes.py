@@ -5,6 +5,7 @@ elsewhere, and every figure made with it says so.
 """
 
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,10 +24,10 @@ from cohort.prepared import NO_LABELS, PreparedCohort
 from cohort.private import private
 from cohort.step_code import code_sha256
 
-from .segmentation import SliceSegmenter, segment
+from .segmentation import TrainedSegmenter, segment
 
 MEASURE_AGAIN = "delete it; the same command measures again"
-MEASURING = "sampling.measured_phenotypes"  # the code whose numbers are kept
+MEASURING = ("sampling.measured_phenotypes", "models.segmenter")  # the code whose numbers are kept
 SEEN = {  # whose hearts taught a segmenter (its `trained_on`) -> words
     "simulated": "a segmenter that learned from simulated hearts only",
     "real": "a segmenter that learned from real hearts",
@@ -51,23 +52,22 @@ def lacking(cohort: PreparedCohort) -> np.ndarray:
     return unlabelled & ~np.isfinite(cohort.phenotypes).all(axis=1)
 
 
-def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Path, main: bool = True) -> PreparedCohort:
+def with_measured(cohort: PreparedCohort, segmenter: TrainedSegmenter, main: bool = True) -> PreparedCohort:
     """The cohort with what a segmenter measures of those whom no label map describes.
 
     What a table tells stays. Numbers are kept beside the arrays, under a hash of the segmenter and of the code.
 
     Args:
-        segmenter: loaded from `folder`.
         main: whether this process writes; the others must wait until it has.
 
     Returns:
-        A cohort whose `measured` (N,) says of whom; the same one where nobody lacks anything.
+        A cohort whose `measured` (N, K) says what of whom; the same one where nobody lacks anything.
     """
     who = lacking(cohort)
     if not who.any():
         return cohort
-    files = [(path.name, path) for path in sorted(folder.iterdir()) if path.is_file()]
-    path = cohort.folder / f"measured-phenotypes-{fingerprint({'code': code_sha256(MEASURING)}, files)}.npy"
+    decides = {"code": [code_sha256(module) for module in MEASURING], "segmenter": segmenter_sha256(segmenter)}
+    path = cohort.folder / f"measured-phenotypes-{fingerprint(decides, ())}.npy"
     if main and not _is_whole(path, who):
         with locked(path), private():
             if not _is_whole(path, who):
@@ -75,10 +75,19 @@ def with_measured(cohort: PreparedCohort, segmenter: SliceSegmenter, folder: Pat
     phenotypes = np.array(cohort.phenotypes)
     unknown = who[:, None] & ~np.isfinite(phenotypes)
     phenotypes[unknown] = _stored(path)[unknown]
-    return replace(cohort, phenotypes=phenotypes, measured=who)
+    return replace(cohort, phenotypes=phenotypes, measured=unknown)
 
 
-def _measure(cohort: PreparedCohort, segmenter: SliceSegmenter, rows: np.ndarray, path: Path) -> None:
+def segmenter_sha256(segmenter: TrainedSegmenter) -> str:
+    """One hash of a segmenter's weights and configuration, wherever and in whatever precision it is stored."""
+    config = {name: value for name, value in segmenter.config.items() if not name.startswith("_")}
+    digest = hashlib.sha256(json.dumps(config, sort_keys=True).encode())
+    for name, value in segmenter.state_dict().items():
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _measure(cohort: PreparedCohort, segmenter: TrainedSegmenter, rows: np.ndarray, path: Path) -> None:
     measured = np.full(cohort.phenotypes.shape, np.nan, np.float32)
     for row in tqdm(rows, desc="measuring hearts"):
         labels, _ = segment(segmenter, as_unit(cohort.hearts[row]))

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cohort.errors import InputError
+from cohort.errors import InputError, require_counts
 
-from .ranges import LARGEST_GUIDANCE, MOST_STEPS, sound_sampling
+from .ranges import require_sampling
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,7 @@ class SampleOptions:
 
     def require_sound(self) -> None:
         """Refuse counts below 1, and numbers that are not finite or out of range."""
-        if min(self.samples, self.batch_size) < 1 or (self.steps is not None and self.steps < 1):
-            raise InputError("--samples, --steps, --batch-size", "must be at least 1", "give a positive number")
-        if not sound_sampling(self.guidance_scale or 0.0, self.steps or 1):
-            remedy = f"give at most {LARGEST_GUIDANCE}, and at most {MOST_STEPS}"
-            raise InputError("--guidance-scale, --steps", "cannot be sampled with", remedy)
+        require_counts(self, "samples", "steps", "batch_size")
+        require_sampling(self.guidance_scale, self.steps)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
             raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")

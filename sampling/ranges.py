@@ -3,8 +3,11 @@
 import math
 from collections.abc import Iterable
 
+from cohort.errors import InputError
+
 SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
 LARGEST_GUIDANCE, MOST_STEPS = 100, 1000
+SAMPLING_RATES_HZ = (50, 2000)  # of the ECGs an encoder knows
 
 
 def all_within(values: Iterable, low: float, high: float) -> bool:
@@ -21,3 +24,10 @@ def sound_sampling(guidance_scale: object, steps: object) -> bool:
     """Whether a sampler can run so: a finite scale of some size, and a whole number of steps."""
     whole = isinstance(steps, int) and all_within([steps], 1, MOST_STEPS)
     return whole and all_within([guidance_scale], -LARGEST_GUIDANCE, LARGEST_GUIDANCE)
+
+
+def require_sampling(guidance_scale: float | None, steps: int | None) -> None:
+    """Refuse (InputError) options that no sampler can run with; None leaves it to the pipeline."""
+    if not sound_sampling(guidance_scale or 0.0, 1 if steps is None else steps):
+        remedy = f"give at most {LARGEST_GUIDANCE}, and at most {MOST_STEPS}"
+        raise InputError("--guidance-scale, --steps", "cannot be sampled with", remedy)

@@ -18,6 +18,16 @@ class SliceSegmenter(Protocol):
         ...
 
 
+class TrainedSegmenter(SliceSegmenter, Protocol):
+    """One that was loaded from a folder: a diffusers model, whose configuration is a dict."""
+
+    config: dict
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Its weights by name."""
+        ...
+
+
 @torch.no_grad()
 def segment(segmenter: SliceSegmenter, heart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Label map and features of one heart.

@@ -111,7 +111,7 @@ def test_the_proof_says_that_the_segmenter_is_its_truth(command, trained, tmp_pa
     unseen = downloaded(tmp_path / "unseen", seed=5, people=16)
     arguments = ("--data", unseen, "--pipeline", "runs/diffusion/pipeline", "--samples", 2, "--prepared", tmp_path)
     command("evaluate_samples", *arguments, "--steps", 1, "--controls", "shuffled_ecg")
-    assert "no label map or table tells the truth of" in capsys.readouterr().out
+    assert "no label map or table tells every phenotype of" in capsys.readouterr().out
     (path,) = (trained / "report").rglob("report.json")
     report = json.loads(path.read_text())
     assert report["true_hearts_measured"] == report["n_subjects"] > 0

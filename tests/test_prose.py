@@ -18,7 +18,14 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("models", "training", "sampling", "evaluation", "cohort", "benchmarks", "tests")
 PAGES = {"evaluation/page.py", "cohort/report_page.py"}  # their strings are HTML
-MARKDOWN = ("LOG.md", "benchmarks/README.md", "tests/torture/README.md", "sampling/model_card_template.md")
+MARKDOWN = (
+    "README.md",
+    "docs/cluster.md",
+    "LOG.md",
+    "benchmarks/README.md",
+    "tests/torture/README.md",
+    "sampling/model_card_template.md",
+)
 LONGEST = 25  # words
 MESSAGE = 6  # words; a shorter string is a name, a key or a label
 

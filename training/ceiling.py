@@ -14,6 +14,9 @@ from .networks import fresh_regressor
 from .session import Session
 from .targets import standardised_phenotypes
 
+CEILING_PARTS = ("ecg_encoder", "conditioner")  # subfolders of a pipeline's ceiling/
+CURVE = "learning_curve.json"  # lies there where the ceiling is train_ceiling.py's
+
 
 def ceiling(
     session: Session,

@@ -1,10 +1,8 @@
 """How much of the heart can be read off ECG and person, by the number of people learned from."""
 
 import json
-from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 
@@ -15,17 +13,20 @@ from cohort.prepared import PreparedCohort
 from cohort.provenance import settings_sha256
 from models.code_regressor import CodeRegressor
 from models.presets import PRESETS
+from models.segmenter import Segmenter
+from sampling.measured_phenotypes import with_measured
 from sampling.model_card import renew_size
+from sampling.pipeline import load_part
 
-from .ceiling import ceiling, explained
+from .ceiling import CEILING_PARTS, CURVE, ceiling, explained
 from .checkpoint import bytes_of
 from .code_regression import PEOPLE, regression_recipe
 from .fit import fit
 from .options import CeilingOptions
 from .run import Run
 from .session import Session
+from .stages import phenotypes_sha256, told_measured
 
-PARTS = ("ecg_encoder", "conditioner")  # of a ceiling's folder
 RECORD = "finished.json"
 STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stopping limits that
 
@@ -36,8 +37,7 @@ def curve_point(
     """The regression learned from so many people; {people: their number, r2: by phenotype, on validation people}."""
     set_seed(options.seed)
     steps = max(STEPS_FLOOR, EPOCHS * people // PEOPLE // accelerator.num_processes)
-    settings = {"preset": options.preset, "learning_rate": options.learning_rate, "seed": options.seed}
-    settings |= {"size": people, "cohort": cohort.folder.name}
+    settings = point_settings(options, cohort, extra_ecgs) | {"size": people}
     run = Run(options.output / f"people_{people}", settings, accelerator.is_main_process)
     recipe = regression_recipe(steps, options.learning_rate, evaluate_every=50)
     session = Session(run, recipe, accelerator, options.seed)
@@ -52,22 +52,40 @@ def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path
     """Put the best regression and the whole curve into a pipeline's folder, in place of its ceiling; returns where."""
     folder = pipeline / "ceiling"
     best, _ = max(points, key=lambda point: sum(point[1]["r2"].values()))
-    parts = {name: getattr(best, name) for name in PARTS}
+    parts = {name: getattr(best, name) for name in CEILING_PARTS}
     size = bytes_of({name: dict(part.state_dict()) for name, part in parts.items()})
     with locked(pipeline):
         with whole_folder(folder, size) as unfinished:
             for name, part in parts.items():
                 part.save_pretrained(unfinished / name, safe_serialization=True)
-            write_json(unfinished / "learning_curve.json", known_only([point for _, point in points]))
+            write_json(unfinished / CURVE, known_only([point for _, point in points]))
         renew_size(pipeline)
     return folder
 
 
 def curve_settings(options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> dict:
     """All that decides a learning curve, as JSON can hold it."""
-    names = ("sizes", "preset", "learning_rate", "seed")
-    extra = extra_ecgs and sha256(np.ascontiguousarray(extra_ecgs.eid)).hexdigest()
-    return {name: getattr(options, name) for name in names} | {"cohort": cohort.folder.name, "more_ecgs": extra}
+    return point_settings(options, cohort, extra_ecgs) | {"sizes": options.sizes}
+
+
+def point_settings(options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> dict:
+    """All that decides a point of the curve but its size."""
+    settings = {name: getattr(options, name) for name in ("preset", "learning_rate", "seed")}
+    settings |= {"cohort": cohort.folder.name, "more_ecgs": extra_ecgs and extra_ecgs.folder.name}
+    return settings | phenotypes_sha256(cohort)
+
+
+def measured_like_the_pipeline(cohort: PreparedCohort, pipeline: Path, accelerator: Accelerator) -> PreparedCohort:
+    """The cohort with what a pipeline's own segmenter measures of those without a label map, as in its training."""
+    folder = pipeline / "segmenter"
+    if not folder.exists():
+        return cohort
+    segmenter = load_part(Segmenter, folder).to(accelerator.device)
+    with accelerator.main_process_first():
+        cohort = with_measured(cohort, segmenter, accelerator.is_main_process)
+    if cohort.measured is not None:
+        accelerator.print(told_measured(cohort, segmenter))
+    return cohort
 
 
 def is_curve_of(pipeline: Path, output: Path, settings: dict) -> bool:

@@ -1,12 +1,14 @@
 """Options that several training scripts share. Light: `--help` imports this."""
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from cohort.errors import require_within
+from cohort.errors import require_counts, require_within
 from cohort.heart_grid import GridGeometry
 from cohort.places import CohortPlaces
+from sampling.ranges import SAMPLING_RATES_HZ
 
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
@@ -30,6 +32,11 @@ class CohortOptions(CohortPlaces):
     seed: int = 0
     log_with: tuple[Tracker, ...] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
+
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is read or learned."""
+        require_counts(self, "steps", "batch_size", "checkpoint_every")
+        require_within("--sampling-rate", self.sampling_rate, *SAMPLING_RATES_HZ)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,10 @@ class DiffusionOptions(CohortOptions):
     """Steps between validation losses and sample grids."""
 
     def require_sound(self) -> None:
-        """Refuse numbers out of range before anything is learned."""
+        """Refuse numbers out of range before anything is read or learned."""
+        super().require_sound()
+        require_counts(self, "hearts_per_batch", "slices_per_heart", "evaluate_every")
+        require_counts(self.stage_steps, *asdict(self.stage_steps), within="stage-steps.")
         rate = 0.0 if self.learning_rate is None else self.learning_rate
         require_within("--learning-rate", rate, *LEARNING_RATES)
         require_within("--condition-dropout", self.condition_dropout, 0, 1)
@@ -136,6 +146,13 @@ class DistillationOptions(CohortPlaces):
     log_with: tuple[Tracker, ...] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is read or learned."""
+        counts = ("steps", "teacher_steps", "pairs", "optimiser_steps", "hearts_per_batch")
+        require_counts(self, *counts, "checkpoint_every", "evaluate_every")
+        require_within("--learning-rate", self.learning_rate, *LEARNING_RATES)
+        require_within("--condition-dropout", self.condition_dropout, 0, 1)
+
 
 @dataclass(frozen=True)
 class CeilingOptions(CohortPlaces):
@@ -158,3 +175,9 @@ class CeilingOptions(CohortPlaces):
     seed: int = 0
     log_with: tuple[Tracker, ...] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
+
+    def require_sound(self) -> None:
+        """Refuse numbers out of range before anything is read or learned."""
+        for size in self.sizes:
+            require_within("--sizes", size, 1, math.inf)
+        require_within("--learning-rate", self.learning_rate, *LEARNING_RATES)

@@ -14,12 +14,13 @@ from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.lock import locked
 from cohort.provenance import made_by, settings_sha256
 from models.autoencoder import SliceAutoencoder
+from models.code_regressor import CodeRegressor
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of
 from sampling.model_card import write_model_card
 from sampling.pipeline import PARTS, load_part
 
-from .ceiling import explained
+from .ceiling import CEILING_PARTS, CURVE, explained
 from .checkpoint import Tensors
 from .ecg_set import validation_ecgs
 from .run import environment, told_finished
@@ -47,7 +48,8 @@ def is_made(folder: Path, training: Training) -> bool:
     autoencoder, about = options.autoencoder / "model", folder / "training.json"
     if not (autoencoder.is_dir() and about.is_file()):
         return False
-    settings = recorded_settings(options, measured_cohort(training), load_part(SliceAutoencoder, autoencoder))
+    given = (measured_cohort(training), training.extra_ecgs, load_part(SliceAutoencoder, autoencoder))
+    settings = recorded_settings(options, *given)
     try:
         recorded = json.loads(about.read_text()).get("configuration_sha256")
     except (OSError, ValueError, AttributeError):
@@ -63,8 +65,7 @@ def save_pipeline(training: Training) -> Path:
     folder = training.options.output / "pipeline"
     companions = {"segmenter": training.segmenter} if training.segmenter else {}
     if training.ceiling:
-        parts = {"ecg_encoder": training.ceiling.ecg_encoder, "conditioner": training.ceiling.conditioner}
-        companions |= {f"ceiling/{name}": part for name, part in parts.items()}
+        companions |= {f"ceiling/{name}": getattr(training.ceiling, name) for name in CEILING_PARTS}
     with locked(folder):
         if holds(folder, training):
             print(f"{folder} holds these weights already, and stays as it is")
@@ -74,13 +75,14 @@ def save_pipeline(training: Training) -> Path:
 
 
 def holds(folder: Path, training: Training) -> bool:
-    """Whether a pipeline's folder holds a training's weights. Its ceiling may be another: train_ceiling.py's."""
+    """Whether a pipeline's folder holds a training's weights, those that travel with it included."""
     try:
         stored = {name: load_part(part, folder / name).state_dict() for name, part in PARTS.items()}
     except InputError:  # none, or damaged
         return False
     ours = {name: getattr(training.pipeline, name).state_dict() for name in PARTS}
-    return all(same_weights(ours[name], stored[name]) for name in PARTS) and holds_segmenter(folder, training.segmenter)
+    travel = holds_segmenter(folder, training.segmenter) and holds_ceiling(folder, training.ceiling)
+    return travel and all(same_weights(ours[name], stored[name]) for name in PARTS)
 
 
 def holds_segmenter(folder: Path, segmenter: Segmenter | None) -> bool:
@@ -89,6 +91,17 @@ def holds_segmenter(folder: Path, segmenter: Segmenter | None) -> bool:
     if segmenter is None or not stored.is_dir():
         return segmenter is None and not stored.exists()
     return same_weights(segmenter.state_dict(), load_part(Segmenter, stored).state_dict())
+
+
+def holds_ceiling(folder: Path, ceiling: CodeRegressor | None) -> bool:
+    """Whether a pipeline's folder holds this ceiling (with None, none), or train_ceiling.py's in its place."""
+    stored = folder / "ceiling"
+    if ceiling is None or not stored.is_dir():
+        return ceiling is None and not stored.exists()
+    if (stored / CURVE).exists():
+        return True
+    parts = {name: getattr(ceiling, name) for name in CEILING_PARTS}
+    return all(same_weights(p.state_dict(), load_part(type(p), stored / n).state_dict()) for n, p in parts.items())
 
 
 def same_weights(one: Tensors, other: Tensors) -> bool:
@@ -118,7 +131,7 @@ def describe(folder: Path, training: Training) -> None:
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
     if cohort.measured is not None:
-        data |= {"measured": int(cohort.measured.sum()), "measured_by": said_of(training.segmenter)}
+        data |= {"measured": int(cohort.measured.any(axis=1).sum()), "measured_by": said_of(training.segmenter)}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})
 
 

@@ -104,7 +104,7 @@ def with_lengths(options: DiffusionOptions, device: str) -> DiffusionOptions:
         preset=preset,
         steps=options.steps or steps,
         hearts_per_batch=options.hearts_per_batch or hearts,
-        learning_rate=options.learning_rate or rate,
+        learning_rate=rate if options.learning_rate is None else options.learning_rate,
     )
 
 
@@ -147,7 +147,7 @@ def networks_stage(training: Training) -> None:
     with accelerator.main_process_first():
         main = accelerator.is_main_process
         training.latents = cohort_latents(training.autoencoder, cohort, accelerator.device, main)
-    training.settings = recorded_settings(options, cohort, training.autoencoder)
+    training.settings = recorded_settings(options, cohort, training.extra_ecgs, training.autoencoder)
     set_seed(options.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
@@ -221,7 +221,7 @@ STAGES: dict[str, Callable[[Training], None]] = {
 
 def told_measured(cohort: PreparedCohort, segmenter: Segmenter) -> str:
     """Whom a segmenter measured, and in how many of them it found a heart."""
-    who, lvedv = cohort.measured, cohort.phenotypes[:, PHENOTYPES.index("LVEDV")]
+    who, lvedv = cohort.measured.any(axis=1), cohort.phenotypes[:, PHENOTYPES.index("LVEDV")]
     found = f"and found a left ventricle in {np.isfinite(lvedv[who]).sum()}"
     return f"no label maps of {who.sum()} of {len(who)} people: {said_of(segmenter)} measured them, {found}"
 
@@ -245,8 +245,7 @@ def measured_cohort(training: Training) -> PreparedCohort:
     if segmenter is None:
         return training.cohort
     with accelerator.main_process_first():
-        given = (training.cohort, segmenter.to(accelerator.device), segmenter_folder(training))
-        return with_measured(*given, accelerator.is_main_process)
+        return with_measured(training.cohort, segmenter.to(accelerator.device), accelerator.is_main_process)
 
 
 def refuse_stale_stages(training: Training) -> None:
@@ -284,12 +283,22 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
     )
 
 
-def recorded_settings(options: DiffusionOptions, cohort: PreparedCohort, autoencoder: SliceAutoencoder) -> dict:
+def phenotypes_sha256(cohort: PreparedCohort) -> dict[str, str]:
+    """For a run's settings, what a segmenter measured; of a table or label maps the cohort's name tells."""
+    measured = cohort.measured is not None
+    return {"phenotypes": hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]} if measured else {}
+
+
+def recorded_settings(
+    options: DiffusionOptions,
+    cohort: PreparedCohort,
+    extra_ecgs: ECGCohort | None,
+    autoencoder: SliceAutoencoder,
+) -> dict:
     """What must not change between the start of a training and its continuation; it names no path."""
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
-    settings["more_ecgs"] = options.more_ecgs and options.more_ecgs.name
-    if cohort.measured is not None:
-        settings["phenotypes"] = hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]
+    settings["more_ecgs"] = extra_ecgs and extra_ecgs.folder.name  # a hash: who is in it, and what is known of them
+    settings |= phenotypes_sha256(cohort)
     for stage in ("autoencoder", "segmenter"):  # their folders say how long they learned
         del settings["stage_steps"][stage]
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

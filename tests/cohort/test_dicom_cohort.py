@@ -173,6 +173,13 @@ def test_conversion_says_who_was_refused_and_continues(tmp_path, sound, monkeypa
     assert "1 converted, 1 were there" in capsys.readouterr().out
 
 
+def test_who_withdrew_is_not_converted(tmp_path, sound, monkeypatch):
+    data = data_of(tmp_path, **{f"_{EID}": sound, f"_{EID + 1}": sound})
+    (data / "withdrawn.csv").write_text(f"{EID}\n")
+    assert converted(data, tmp_path / "out", monkeypatch) == 0
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == [f"{EID + 1}_2"]
+
+
 def test_a_cohort_without_dicom_is_not_converted(tmp_path, monkeypatch, capsys):
     data = data_of(tmp_path)
     (data / "NIFTI" / str(EID)).mkdir()

@@ -82,6 +82,16 @@ def test_nobody_draws_their_hearts(data):
         without_withdrawn_files([ecg_path(data, 1)], ecg_path(data, 1), None)
 
 
+def test_a_list_in_the_data_folder_is_found_from_a_shard_of_ecgs(data):
+    shard = data / "Bulk" / "Electrocardiogram" / "Resting" / "90"
+    shard.mkdir(parents=True)
+    for path in ecg_files(data / "ecg"):
+        path.rename(shard / path.name)
+    files = ecg_files(shard)
+    listed(data, GONE)
+    assert len(without_withdrawn_files(files, None)) == len(files) - 1
+
+
 def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_path, capsys):
     about = {"taught": keyed_recordings(prepared)}
     teacher = int(prepared.eid[prepared.rows("train")[0]])

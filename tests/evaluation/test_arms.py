@@ -71,7 +71,7 @@ def curves_of(pipeline, segmenter, people, folder):
 
 
 def training_people(pipeline, folder, people):
-    return open_training_people(study_of(people, pipeline, folder=folder), None, None, folder)
+    return open_training_people(study_of(people, pipeline, folder=folder), None, None)
 
 
 def training_controls(pipeline, segmenter, people, training):
@@ -454,6 +454,20 @@ def test_a_report_is_of_the_people_measured_and_its_intervals_are_as_wide_as_was
     assert report["groups"]["normal"]["n"] == len(people.rows) - 1
     plain, calibrated = (report[key]["LVEDV"] for key in ("coverage", "coverage_calibrated"))
     assert calibrated["width_90"] == pytest.approx(2 * plain["width_90"])
+
+
+def test_truth_that_the_segmenter_measured_itself_says_nothing_of_its_errors(
+    people, arms, geometry, calibrated_folder, few_draws, no_curves, tmp_path_factory
+):
+    """Else a segmenter that errs has R2 1 on true hearts wherever nobody drew a label map."""
+    measured = np.zeros(people.cohort.phenotypes.shape, bool)
+    measured[people.rows[:2], PHENOTYPES.index("LVEDV")] = True
+    group = People(replace(people.cohort, measured=measured), people.rows)
+    data = write_truth(tmp_path_factory.mktemp("data"), people)
+    report, _ = report_of(Draws(geometry), ReadsShades(), calibrated_folder, group, arms, data)
+    count = {name: [report[key][name]["n"] for key in ("measured_on_true_hearts", "agreement")] for name in PHENOTYPES}
+    assert count["LVEDV"] == [len(people.rows) - 2, len(people.rows)]
+    assert count["LVM"] == [len(people.rows)] * 2
 
 
 def test_samples_too_narrow_by_two_are_to_be_widened_by_two(tmp_path):

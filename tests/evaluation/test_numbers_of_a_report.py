@@ -107,7 +107,7 @@ def test_the_mean_of_the_samples_leaves_out_what_could_not_be_measured():
 
 def test_the_truth_itself_agrees_and_everything_is_kept(truth):
     itself = found(truth[:, None])
-    numbers = agreement_numbers(itself, itself, truth)
+    numbers = agreement_numbers(itself, itself, truth, truth)
     for key in ("agreement", "agreement_of_one_sample", "measured_on_true_hearts"):
         np.testing.assert_allclose(every(numbers[key], "r2"), 1)
         np.testing.assert_allclose(every(numbers[key], "r"), 1)
@@ -130,7 +130,7 @@ def test_the_truth_of_another_scores_at_chance(truth):
 def test_the_mean_heart_explains_nothing_and_keeps_nothing(truth):
     """Of other people than those it is compared with."""
     mean = np.broadcast_to(drawn(1).mean(axis=0), (N, 3, K))
-    numbers = agreement_numbers(found(mean), found(truth[:, None]), truth)
+    numbers = agreement_numbers(found(mean), found(truth[:, None]), truth, truth)
     assert every(numbers["agreement"], "r2").max() <= 0 and every(numbers["agreement"], "r2").min() > -0.1
     assert np.abs(np.nan_to_num(every(numbers["agreement"], "r"))).max() < 1e-9  # NaN but for rounding
     kept = ceiling_numbers(found(mean), truth + 0.5 * (drawn(2) - MEAN), truth)["information_kept"]
@@ -149,7 +149,7 @@ def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):
 def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
     samples, known = np.repeat(truth[:, None], 3, axis=1), truth.copy()
     samples[:10, 0, 0], samples[:4, :, 0], known[20:25, 0] = np.nan, np.nan, np.nan
-    numbers = agreement_numbers(found(samples), found(truth[:, None]), known)
+    numbers = agreement_numbers(found(samples), found(truth[:, None]), known, known)
     assert numbers["agreement"]["LVEDV"]["n"] == N - 4 - 5
     assert numbers["agreement_of_one_sample"]["LVEDV"]["n"] == N - 10 - 5
     assert numbers["measured_on_true_hearts"]["LVEDV"]["n"] == N - 5
@@ -164,7 +164,7 @@ def test_what_is_not_known_of_a_patient_is_left_out_and_counted_out(truth):
 def test_a_true_posterior_has_the_r2_it_should(rho, m):
     """Truth and mean of m samples differ by (1 - rho)(1 + 1/m) of the variance; of one sample, by twice 1 - rho."""
     samples, truth = posterior(rho, m, n=2000)
-    numbers = agreement_numbers(found(samples), found(truth[:, None]), truth)
+    numbers = agreement_numbers(found(samples), found(truth[:, None]), truth, truth)
     sd = 3 * (1 - rho) * (2 / 2000) ** 0.5  # a little more than that of R2
     assert every(numbers["agreement"], "r2") == pytest.approx(np.full(K, 1 - (1 - rho) * (1 + 1 / m)), abs=4 * sd / 3)
     one = every(numbers["agreement_of_one_sample"], "r2")

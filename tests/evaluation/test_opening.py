@@ -48,7 +48,7 @@ def test_two_people_are_too_few(opened):
 def test_where_label_maps_show_no_heart_nothing_can_be_compared(prepared, tmp_path):
     unknown = replace(prepared, phenotypes=np.full_like(prepared.phenotypes, np.nan))
     with pytest.raises(InputError, match="no truth"):
-        with_truth(unknown, np.arange(5), Segmenter((8, 16)), tmp_path)
+        with_truth(unknown, np.arange(5), Segmenter((8, 16)))
 
 
 def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(prepared, tmp_path, capsys):
@@ -59,19 +59,22 @@ def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(pre
     unlabelled = replace(prepared, folder=tmp_path, labels=labels, phenotypes=phenotypes)
     segmenter = load_part(Segmenter, RELEASED_SEGMENTER)
     rows = np.array([1, 4])
-    known = with_truth(unlabelled, rows, segmenter, RELEASED_SEGMENTER)
-    assert known.measured.tolist() == [True, True, *[False] * (len(labels) - 2)]
+    known = with_truth(unlabelled, rows, segmenter)
+    assert known.measured.all(axis=1).tolist() == [True, True, *[False] * (len(labels) - 2)]
     labels = segment(segmenter, as_unit(prepared.hearts[1]))[0]
     step_mm = np.linalg.norm(prepared.affine[1][:3, 2])
     expected = phenotypes_of(labels, prepared.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
     np.testing.assert_allclose(known.phenotypes[1], list(expected.values()), rtol=1e-5)
     assert np.isnan(known.phenotypes[2]).all(), "a label map that shows no heart is believed"
     np.testing.assert_array_equal(known.phenotypes[3:], prepared.phenotypes[3:])
-    assert "truth of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
+    assert "phenotype of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
 
 
 def test_the_pipelines_own_segmenter_comes_before_the_released_one(tmp_path, capsys):
     cpu = torch.device("cpu")
+    assert open_segmenter(None, RELEASED_SEGMENTER.parent, cpu)[1] == RELEASED_SEGMENTER
+    assert open_segmenter(RELEASED_SEGMENTER, tmp_path, cpu)[1] == RELEASED_SEGMENTER
+    assert not capsys.readouterr().out, "it is its own, or was named"
     assert open_segmenter(None, tmp_path, cpu)[1] == RELEASED_SEGMENTER
     assert f"{tmp_path} holds no segmenter, so the released one measures" in capsys.readouterr().out
     Segmenter((8, 16)).save_pretrained(tmp_path / "segmenter")
@@ -88,12 +91,10 @@ def test_a_segmenter_that_is_not_there_is_not_replaced(tmp_path):
 
 def test_training_people_are_those_the_pipeline_names(prepared, tiny_pipeline, tmp_path, capsys):
     study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
-    assert (
-        open_training_people(study, None, tmp_path, tmp_path) is None and "--training-data" in capsys.readouterr().out
-    )
+    assert open_training_people(study, None, tmp_path) is None and "--training-data" in capsys.readouterr().out
     for about in ({"cohort": prepared.folder.name}, {"taught": keyed_recordings(prepared)}):
         (tmp_path / "training.json").write_text(json.dumps(about))
-        training = open_training_people(study, None, tmp_path, tmp_path)
+        training = open_training_people(study, None, tmp_path)
         np.testing.assert_array_equal(training.rows, prepared.rows("train"))
 
 
@@ -103,7 +104,7 @@ def test_training_people_who_are_not_all_at_hand_are_counted(prepared, tiny_pipe
     arrays = {name: getattr(prepared, name)[rows] for name in ("eid", "ecg", "lead_mask", "hearts", "mask")}
     fewer = replace(prepared, folder=tmp_path, **arrays)
     study = Study(tiny_pipeline, tmp_path, None, fewer, np.arange(3))
-    assert len(open_training_people(study, None, tmp_path, tmp_path).rows) == len(rows)
+    assert len(open_training_people(study, None, tmp_path).rows) == len(rows)
     assert f"{len(rows)} of {len(rows) + 2} training people" in capsys.readouterr().out
 
 
@@ -195,7 +196,7 @@ def test_a_cohort_of_people_never_seen_is_measured_whole_without_a_word(taught, 
 
 def test_further_ecgs_teach_too(prepared, measured, unseen, tmp_path):
     other = prepare_cohort(unseen, tmp_path / "prepared", prepared.preparation, quiet=True)
-    extra = ECGCohort(other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid)
+    extra = ECGCohort(other.folder, other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid)
     folder = described(tmp_path / "pipeline", {"taught": keyed_recordings(prepared, extra)})
     learned_from = (other.split == "train").sum()
     with pytest.raises(InputError, match=rf"\b{learned_from} of its 18 people"):

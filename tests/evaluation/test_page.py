@@ -240,12 +240,20 @@ def test_a_truth_that_the_segmenter_measured_is_told_however_few_the_people(tmp_
         _, page = read(tmp_path, report)
         text = " ".join("".join(page.text).split())
         assert f"measured by {SEEN['simulated']}, and so were the true hearts of {people - 1} people" in text
-    assert f"tells the truth of {200 - 1} of 200 people" in said(
+    assert f"tells every phenotype of {200 - 1} of 200 people" in said(
         report | {"n_subjects": 200, "true_hearts_measured": 199}, "its errors"
     )
     report["true_hearts_measured"] = 0
     assert "and so were" not in "".join(read(tmp_path, report)[1].text)
     assert not any("errors stand in both" in sentence for sentence in verdicts(report | {"n_subjects": 200}))
+
+
+def test_hearts_measured_by_given_label_maps_are_not_said_to_be_the_segmenters(tmp_path):
+    report = good() | {"n_subjects": 200, "labels": "maps", "measured_by": SEEN["simulated"], "true_hearts_measured": 9}
+    text = " ".join("".join(read(tmp_path, report)[1].text).split())
+    whose = "the true hearts of 9 people"
+    assert f"measured by label maps that were given; {SEEN['simulated']} measured {whose}" in text
+    assert said(report, "its errors stand in the truth") and not any("stand in both" in s for s in verdicts(report))
 
 
 def removals(tree, path=()):

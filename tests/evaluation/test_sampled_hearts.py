@@ -12,6 +12,7 @@ from cohort.cine import read_nifti
 from cohort.errors import exit_code_of
 from cohort.phenotypes import PHENOTYPES
 from evaluation.heart_sampler import HeartSampler
+from models.segmenter import Segmenter
 from phantom.cohort_writer import FIRST_EID, ecg_path
 
 sample = importlib.import_module("sample")
@@ -65,6 +66,14 @@ def measured(hearts, pipeline, factors):
     """What a patient is told of LVEDV."""
     sampler = HeartSampler(None, pipeline, Shrinks(), factors, {}, {}, None, False)
     return sampler.measure(hearts)[0]["LVEDV"]
+
+
+def test_the_screen_says_who_measures_the_hearts(voxels, tmp_path, capsys):
+    voxels()
+    assert "holds no segmenter" in capsys.readouterr().out
+    Segmenter((8, 16), trained_on="simulated").save_pretrained(tmp_path / "runs" / "tiny" / "pipeline" / "segmenter")
+    voxels()
+    assert "a segmenter that learned from simulated hearts only measures the hearts" in capsys.readouterr().out
 
 
 def test_calibration_widens_what_is_said_of_a_patient_and_moves_it_nowhere(tiny_pipeline):

@@ -2,16 +2,21 @@
 
 import errno
 import json
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import nn
 
 from cohort.disk import write_text
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
+from cohort.prepared import NO_LABELS
+from models.segmenter import Segmenter
 from tests.training.small_people import (
     cohort_of_splits,
     further_people,
@@ -22,7 +27,8 @@ from tests.training.small_people import (
 from training.ceiling import ceiling, explained
 from training.ecg_set import EcgSet, training_ecgs
 from training.fit import fit
-from training.learning_curve import save_curve
+from training.learning_curve import measured_like_the_pipeline, point_settings, save_curve
+from training.options import CeilingOptions
 from training.recipe import Recipe
 from training.targets import standardised_phenotypes
 
@@ -93,6 +99,34 @@ def test_the_ceiling_predicts_phenotypes_and_nothing_else(cohort, tiny_preset, t
     assert set(explained(regressor, held_out, CPU)) == set(known)
     assert train.codes.mean(0).abs().max() < 1.5  # standardised by the training people's statistics
     assert all(torch.equal(value, regressor.state_dict()[name]) for name, value in where.run.best().items())
+
+
+def test_a_point_of_the_curve_depends_on_the_further_ecgs_and_on_what_a_segmenter_measured(cohort):
+    options, extra = CeilingOptions(), SimpleNamespace(folder=Path("ecgs-ecg-0a"))
+    cohort.folder, cohort.measured = Path("UKBB-1b"), None
+    alone = point_settings(options, cohort, None)
+    assert alone != point_settings(options, cohort, extra)
+    cohort.measured = np.ones(24, bool)
+    measured = point_settings(options, cohort, None)
+    assert measured != alone
+    cohort.phenotypes += 1
+    assert point_settings(options, cohort, None) != measured
+
+
+def test_without_label_maps_the_pipelines_own_segmenter_tells_what_the_ceiling_learns(
+    prepared, tmp_path, monkeypatch, capsys
+):
+    """As in the pipeline's training. Else the ceiling would learn the few numbers of a table, or nothing."""
+    maps = iter(np.array(prepared.labels))
+    monkeypatch.setattr("sampling.measured_phenotypes.segment", lambda segmenter, heart: (next(maps), None))
+    nobody = np.full_like(prepared.phenotypes, np.nan)
+    labels = np.full_like(prepared.labels, NO_LABELS)
+    cohort = replace(prepared, folder=tmp_path, labels=labels, phenotypes=nobody)
+    assert measured_like_the_pipeline(cohort, tmp_path, Accelerator(cpu=True)) is cohort, "it has no segmenter"
+    Segmenter((8, 16), trained_on="simulated").save_pretrained(tmp_path / "segmenter")
+    known = measured_like_the_pipeline(cohort, tmp_path, Accelerator(cpu=True))
+    assert np.isfinite(known.phenotypes[:, PHENOTYPES.index("LVEDV")]).all()
+    assert "simulated hearts only measured them" in capsys.readouterr().out
 
 
 def test_a_curve_that_cannot_be_stored_leaves_the_ceiling_as_it_was(tmp_path):

@@ -3,6 +3,8 @@
 import inspect
 import shutil
 from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -80,10 +82,18 @@ def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_s
     assert told in capsys.readouterr().out
     kept = one_step.settings["phenotypes"]
     one_step.cohort = replace(one_step.cohort, phenotypes=one_step.cohort.phenotypes + 1)
-    changed = recorded_settings(one_step.options, one_step.cohort, one_step.autoencoder)
+    changed = recorded_settings(one_step.options, one_step.cohort, None, one_step.autoencoder)
     assert changed["phenotypes"] != kept, "a resumed run would go on with other targets"
     folder = save_pipeline(one_step)
     assert (folder / "segmenter").is_dir() and "18 of them had no label map" in (folder / "README.md").read_text()
+
+
+def test_further_ecgs_are_in_the_settings_by_what_they_hold_not_by_the_name_of_their_folder(one_step):
+    STAGES["autoencoder"](one_step)
+    given = (replace(one_step.options, more_ecgs=Path("ecgs")), one_step.cohort)
+    all_of_them, fewer = (SimpleNamespace(folder=Path(f"ecgs-ecg-{key}")) for key in ("0a", "1b"))
+    settings = [recorded_settings(*given, extra, one_step.autoencoder) for extra in (all_of_them, fewer)]
+    assert settings[0] != settings[1], "somebody withdrew, and a finished training would stay as it is"
 
 
 def test_the_segmenter_of_label_maps_says_whose_they_are(one_step, tmp_path):

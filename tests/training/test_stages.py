@@ -19,6 +19,7 @@ from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from cohort.stored_arrays import write_about
 from models.autoencoder import SliceAutoencoder
+from models.ecg_encoder import ECGEncoder
 from models.presets import PRESETS
 from models.segmenter import Segmenter
 from sampling.patients import patient_batch, prepared_patients
@@ -258,6 +259,21 @@ def test_fewer_steps_than_are_done_are_refused(trained, finished, tiny_preset):
     with pytest.raises(InputError, match="has done 2 steps, of 2 planned, and cannot be one of 1"):
         train(finished, trained.cohort, trained.autoencoder, tiny_preset, steps=1)
     assert state_of(finished / "pipeline") == before
+
+
+def test_a_ceiling_that_learned_longer_reaches_the_pipeline_unless_a_better_one_is_there(
+    trained, finished, tiny_preset
+):
+    longer = {"stage_steps": StageSteps(2, 2, 3, 2, 2)}
+    before = state_of(finished / "pipeline" / "ceiling")
+    train(finished, trained.cohort, trained.autoencoder, tiny_preset, **longer)
+    assert state_of(finished / "pipeline" / "ceiling") == before, "train_ceiling.py's stays"
+    (finished / "pipeline" / "ceiling" / "learning_curve.json").unlink()
+    train(finished, trained.cohort, trained.autoencoder, tiny_preset, **longer)
+    learned = read_best(finished / "ceiling" / "best.safetensors")[0]
+    stored = load_part(ECGEncoder, finished / "pipeline" / "ceiling" / "ecg_encoder").state_dict()
+    assert same_bits(stored, tensors_below(learned, "ecg_encoder."))
+    assert (finished / "pipeline-earlier-1" / "calibration.json").exists()
 
 
 def test_how_long_a_trained_autoencoder_learned_is_no_longer_asked(trained, finished, tiny_preset):
