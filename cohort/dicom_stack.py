@@ -226,21 +226,39 @@ def _slices(frames: list[DicomFrame]) -> Stack:
 
 
 def _cines(frames: list[DicomFrame]) -> list[Cine]:
-    """The cines of one position. A series is one; or an acquisition, where the series repeats times."""
+    """The cines of one position: one a series, or several where the series repeats them."""
     series: dict[bytes, list[DicomFrame]] = defaultdict(list)
     for frame in frames:
         series[frame.series].append(frame)
-    cines = []
-    for one in series.values():
-        whole = _in_time(one)
-        if whole.ordered:
-            cines.append(whole)
-            continue
-        parts: dict[int | None, list[DicomFrame]] = defaultdict(list)
-        for frame in one:
-            parts[frame.acquisition].append(frame)
-        cines += [_in_time(part) for part in parts.values()]
+    cines = [_in_time(cine) for one in series.values() for cine in _repetitions(one)]
     return [cine for cine in cines if len(cine.frames) >= FEWEST_FRAMES]
+
+
+def _repetitions(frames: list[DicomFrame]) -> list[list[DicomFrame]]:
+    """The cines of one series at one position. Where one begins again, its times begin again.
+
+    They differ in the number of their acquisition, or else follow one another by instance number.
+    """
+    if _in_time(frames).times_ms:
+        return [frames]
+    acquisitions: dict[int | None, list[DicomFrame]] = defaultdict(list)
+    for frame in frames:
+        acquisitions[frame.acquisition].append(frame)
+    parts = list(acquisitions.values())
+    if len(parts) > 1 and all(len(part) >= FEWEST_FRAMES and _in_time(part).times_ms for part in parts):
+        return parts
+    if not _in_time(frames).ordered:
+        return parts
+    times: dict[float | int, list[DicomFrame]] = defaultdict(list)
+    for frame in sorted(frames, key=lambda frame: frame.instance or 0):
+        moment = frame.temporal if frame.trigger_ms is None else frame.trigger_ms
+        if moment is None or frame.instance is None:
+            return [frames]
+        times[moment].append(frame)
+    often = {len(same) for same in times.values()}
+    if len(often) > 1 or len(times) < FEWEST_FRAMES:
+        return [frames]  # the times are no times, or rounded
+    return [[same[number] for same in times.values()] for number in range(often.pop())]
 
 
 def _in_time(frames: list[DicomFrame]) -> Cine:

@@ -453,7 +453,27 @@ def _times() -> list[Case]:
             ],
             right=right_study(note="taken more than once"),
         ),
+        _made("two acquisitions in one series, numbered through", _begun_again(1, 2), right=_the_second),
+        _made("a series that begins again", _begun_again(1, 1, AcquisitionTime=None), right=_the_second),
+        _made(
+            "a series that begins again, without trigger times",
+            _begun_again(1, 1, AcquisitionTime=None, TriggerTime=None, NominalInterval=None, RepetitionTime="110"),
+            right=_the_second,
+        ),
     ]
+
+
+def _begun_again(first: int, second: int, **changes: object) -> list[Image]:
+    """Every series holds two cines of its slice, the later one with the higher instance numbers."""
+    earlier = [
+        i.but(AcquisitionNumber=first, SOPInstanceUID=f"1.7.{i.slice}.{i.frame}") for i in images(true_values(seed=8))
+    ]
+    later = [i.but(AcquisitionNumber=second, AcquisitionTime="110000", InstanceNumber=50 + i.frame) for i in images()]
+    return [i.but(TemporalPositionIdentifier=i.frame + 1, **changes) for i in (*later, *earlier)]
+
+
+def _the_second(study: DicomStudy) -> str:
+    return right_study(note="6 of 6 slices were taken more than once")(study)
 
 
 def _repeats() -> list[Case]:
