@@ -62,11 +62,13 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
         At least one cine. Nothing about the patient is kept.
 
     Raises:
-        InputError: as `dicom_objects` and `read_frames`; no cine; or a stack that has gaps or cannot be ordered.
+        InputError: as `dicom_objects` and `read_frames`; no cine; cines of several studies; or a stack that has gaps
+            or cannot be ordered.
     """
     path = Path(path)
     with _silent():
         frames, others = _read_all(path)
+        _require_one_study(path, frames)
         stacks, planes = _stacks_and_planes(frames)
         chosen, notes = _short_axis(path, stacks)
         if chosen is None and not planes:
@@ -119,9 +121,17 @@ def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
         if isinstance(found, str):
             others[found] += 1
             continue
-        for frame in found:
-            frames.setdefault(frame.uid or b"%d" % number, frame)
+        for place, frame in enumerate(found):
+            frames.setdefault(frame.uid or b"%d.%d" % (number, place), frame)
     return list(frames.values()), others
+
+
+def _require_one_study(path: Path, frames: Iterable[DicomFrame]) -> None:
+    """Refuse cines of several examinations: those of two visits, or of two people, would make one heart."""
+    studies = len({frame.study for frame in frames if not frame.kind and frame.study})
+    if studies > 1:
+        fault = f"holds cines of {studies} studies"
+        raise InputError(path, fault, "give each visit of each person its own zip or folder", code="geometry")
 
 
 @dataclass(slots=True, eq=False)
@@ -296,11 +306,11 @@ def _short_axis(path: Path, stacks: list[Stack]) -> tuple[Stack | None, tuple[st
     if not oblique:
         return None, ()
     chosen = max(oblique, key=rank)
-    rivals = [stack for stack in stacks if stack is not chosen]
-    notes = (
-        (f"one of {len(stacks)} stacks of cines was taken: the one that lies as a short axis does",) if rivals else ()
-    )
-    return chosen, notes
+    if not _usual(chosen):
+        return chosen, ("its slices do not lie as a short axis does in most people: is it one?",)
+    if len(stacks) > 1:
+        return chosen, (f"one of {len(stacks)} stacks of cines was taken: the one that lies as a short axis does",)
+    return chosen, ()
 
 
 def _usual(stack: Stack) -> bool:

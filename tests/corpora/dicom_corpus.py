@@ -205,6 +205,7 @@ def _places() -> list[Case]:
         _zip("one enhanced object in a zip", lambda: [enhanced(true_values())]),
         _zip("an enhanced object, frames in another order", lambda: [enhanced(true_values(), _reversed_groups)]),
         _zip("enhanced objects, one a slice", _enhanced_each),
+        _zip("enhanced objects without UIDs, one a slice", lambda: _enhanced_each(unnamed=True)),
     ]
 
 
@@ -231,12 +232,14 @@ def _reversed_groups(made: Dataset) -> None:
     made.PixelData = b"".join(data[at : at + size] for at in range(len(data) - size, -1, -size))
 
 
-def _enhanced_each() -> list[bytes]:
+def _enhanced_each(unnamed: bool = False) -> list[bytes]:
     files = []
     for number in range(SLICES):
 
         def change(made: Dataset, number: int = number) -> None:
             made.SOPInstanceUID, made.SeriesInstanceUID = f"1.2.4.{number}", f"1.2.4.9.{number}"
+            if unnamed:
+                del made.SOPInstanceUID
             for group in made.PerFrameFunctionalGroupsSequence:
                 group.PlanePositionSequence[0].ImagePositionPatient = numbers(place_of(number))
 
@@ -688,7 +691,14 @@ def _company() -> list[Case]:
         _zip("a report beside", lambda: [written(report), *contents(whole)]),
         _zip("a screenshot beside", lambda: [written(colour), *contents(whole)]),
         _made("only long-axis cines", long, right=_no_short_axis),
+        _made("only a stack along the long axis", rows, right=_told("do not lie as a short axis does")),
+        _made("cines of two studies", [*whole, *_again(StudyInstanceUID="1.2.4")], "cines of 2 studies"),
+        _made("a localiser of another study", [*(i.but(StudyInstanceUID="1.2.4") for i in scouts), *whole]),
     ]
+
+
+def _told(note: str) -> Callable[[DicomStudy], str]:
+    return lambda study: "" if study.short_axis and note in " ".join(study.notes) else f"notes {study.notes}"
 
 
 def _turned(number: float) -> np.ndarray:
