@@ -165,6 +165,13 @@ def _places() -> list[Case]:
             (place / "case" / file.name).symlink_to(file)
         return place / "case"
 
+    def linked_folder(place: Path) -> Path:
+        """The three slices at the apex lie in a folder elsewhere."""
+        path = write_folder(place, contents([i for i in whole if i.slice < 3]), "base")
+        away = write_folder(place / "elsewhere", contents([i for i in whole if i.slice >= 3]))
+        (path / "apex").symlink_to(away, target_is_directory=True)
+        return path
+
     def looped(place: Path) -> Path:
         path = write_folder(place, contents(whole), "a")
         (path / "a" / "b").symlink_to(path, target_is_directory=True)
@@ -199,6 +206,7 @@ def _places() -> list[Case]:
             more={"manifest.csv": b"x", ".hidden": bytes(128) + b"DICM"},
         ),
         Case("a folder of links", linked, right=right_study()),
+        Case("a folder with a link to a folder", linked_folder, right=right_study()),
         Case("a folder with a loop and a pipe", looped, right=right_study()),
         Case("a folder three deep", lambda place: write_folder(place, contents(whole), "a/b/c"), "no DICOM file"),
         _bytes("one enhanced object", lambda: enhanced(true_values())),
