@@ -149,6 +149,26 @@ def test_further_numbers_are_kept_by_person_and_visit(tmp_path):
     assert numbers[TWO, 2] == {"p48": 89.0, "p1558": 2.0, "p24157": -1.0, "p34": 1951.0}  # -1 may be a strain
 
 
+def test_further_numbers_of_a_row_a_visit_are_of_that_visit(tmp_path):
+    export(tmp_path, "eid,instance,p31,p48", f"{ONE},2,0,88", f"{ONE},3,0,91", f"{TWO},2,1,70")
+    numbers = read_further(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2), (TWO, 3)])
+    assert numbers == {(ONE, 2): {"p48": 88.0}, (ONE, 3): {"p48": 91.0}, (TWO, 2): {"p48": 70.0}, (TWO, 3): {}}
+
+
+def test_no_answer_is_left_out_beside_none_of_the_above(tmp_path):
+    export(tmp_path, "eid,p31,p6138_i2,p20401_i2", f"{ONE},0,-7,1", f"{TWO},1,-3,-818")
+    numbers = read_further(tmp_path, [(ONE, 2), (TWO, 2)])
+    assert numbers == {(ONE, 2): {"p6138": -7.0, "p20401": 1.0}, (TWO, 2): {}}
+
+
+def test_of_two_columns_of_one_name_the_first_rank_counts_where_it_holds_something(tmp_path):
+    (tmp_path / "field_map.csv").write_text(
+        ",".join(MAP_COLUMNS) + "\n50,height_cm,cm,1,\n48,waist,cm,1,\n49,waist,cm,2,\n"
+    )
+    export(tmp_path, "eid,p50_i2,p48_i2,p49_i2", f"{ONE},170,88,70", f"{TWO},171,,90")
+    assert read_further(tmp_path, [(ONE, 2), (TWO, 2)]) == {(ONE, 2): {"waist": 88.0}, (TWO, 2): {"waist": 90.0}}
+
+
 def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):
     export(tmp_path, "eid,p48_i2", f"{ONE},88", f"{TWO},89")
     write_further(tmp_path, tmp_path, [(TWO, 2), (ONE, 2), (ONE, 3)])
