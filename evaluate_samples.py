@@ -29,6 +29,8 @@ class Config(CohortPlaces):
 
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which a cohort is refused, that of `--training-data` too."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None
@@ -89,9 +91,9 @@ def main() -> None:
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
-        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude)
+        split, told = config.split or opening.UNSEEN, (segmenter_folder, config.exclude, config.max_bad_fraction)
         with state.main_process_first():
-            whom = (split, config.subjects, config.exclude)
+            whom = (split, config.subjects, config.exclude, config.max_bad_fraction)
             cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
             cohort = opening.with_truth(cohort, rows, segmenter, segmenter_folder)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)

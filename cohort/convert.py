@@ -85,14 +85,16 @@ def main(
         output.mkdir(parents=True, exist_ok=True)
     refused, notes = [], _notes_before(output / NOTES)
     bar = tqdm(todo, desc="converting", disable=quiet)
-    for (name, _), (code, message, mended) in zip(bar, in_processes(partial(convert, output), todo), strict=True):
-        who = tuple(name.rsplit("_", 1))
-        if code:
-            refused.append((*who, code, message))
-        notes += [(*who, note) for note in mended]
-    with private():
-        write_table(output / REFUSED, ("eid", "instance", "code", "remark"), refused)
-        write_table(output / NOTES, ("eid", "instance", "remark"), sorted(set(notes)))
+    try:
+        for (name, _), (code, message, mended) in zip(bar, in_processes(partial(convert, output), todo), strict=True):
+            who = tuple(name.rsplit("_", 1))
+            if code:
+                refused.append((*who, code, message))
+            notes += [(*who, note) for note in mended]
+    finally:  # who is converted is passed over by the next run, and nobody would hear of these
+        with private():
+            write_table(output / REFUSED, ("eid", "instance", "code", "remark"), refused)
+            write_table(output / NOTES, ("eid", "instance", "remark"), sorted(set(notes)))
     print(f"{len(todo) - len(refused)} converted, {len(jobs) - len(todo)} were there: {output}/<eid>_<instance>/")
     if notes:
         print(f"note: {output / NOTES} says what had to be mended")
