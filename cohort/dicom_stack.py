@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -74,7 +75,7 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
         if chosen is None and not planes:
             raise _nothing(path, frames, stacks, others)
         short = None if chosen is None else _cine(path, chosen)
-        views = _long_axis(path, planes, chosen) if long_axis else {}
+        views = _long_axis(path, planes) if long_axis else {}
     if short is not None:
         short = CineStack(short.voxels, short.affine, short.frame_interval_s, (*notes, *short.notes))
     told = () if short is None else short.notes
@@ -155,6 +156,7 @@ class Slice(Cine):
 
 
 Stack = list[Slice]
+AnyCine = TypeVar("AnyCine", bound=Cine)
 
 
 def _stacks_and_planes(frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[Slice]]:
@@ -285,7 +287,7 @@ def _in_time(frames: list[DicomFrame]) -> Cine:
     return Cine(frames, ordered=False)
 
 
-def _last(cines: Sequence[Cine]) -> Cine:
+def _last(cines: Sequence[AnyCine]) -> AnyCine:
     """The one that was taken last: by its times, else by the number of its series, else the last in the input."""
     taken = [max(frame.taken for frame in cine.frames) for cine in cines]
     if all(taken) and len(set(taken)) == len(taken):
@@ -462,9 +464,13 @@ def _voxels(path: Path, chosen: list[list[DicomFrame]]) -> np.ndarray:
     return voxels.transpose(3, 2, 1, 0)
 
 
-def _long_axis(path: Path, planes: list[Slice], short: Stack | None) -> dict[str, CineStack]:
-    views: dict[str, CineStack] = {}
+def _long_axis(path: Path, planes: list[Slice]) -> dict[str, CineStack]:
+    named: dict[str, list[Slice]] = defaultdict(list)
     for plane in planes:
-        name = plane.frames[0].view or f"la_{len(views) + 1}"
-        views[name] = _cine(path, [plane])
+        named[plane.frames[0].view or f"la_{len(named) + 1}"].append(plane)
+    views = {}
+    for name, taken in named.items():
+        last = _last(taken)
+        last.repeats += len(taken) - 1
+        views[name] = _cine(path, [last])
     return views

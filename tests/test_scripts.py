@@ -310,4 +310,4 @@ def test_evaluation_has_the_option_that_its_refusal_of_a_bad_cohort_names(run, s
     code, _, error = run(*command)
     assert code == 2 and "6 of 18 subjects cannot be read" in error and "allow more with --max-bad-fraction" in error
     code, _, error = run(*command, "--max-bad-fraction", 0.5)
-    assert code == 2 and "has 2 people" in error
+    assert code == 2 and "give at least three" in error

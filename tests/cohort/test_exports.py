@@ -73,6 +73,20 @@ def test_a_cell_is_refused_by_its_field(tmp_path):
         export(tmp_path, "eid,p50_i2", f"{ONE},1.64")
 
 
+def test_one_slip_among_many_people_of_an_export_is_left_out_and_told(tmp_path):
+    people = [f"{ONE + k},0,61,164,60" for k in range(150)]
+    people[7] = f"{ONE + 7},0,61,76,58"  # UK Biobank has such standing heights
+    tables = export(tmp_path, "eid,p31,p21003_i2,p50_i2,p21002_i2", *people)
+    assert tables.persons.rows[ONE + 7, 2] == Person("female", 61.0)
+    assert tables.persons.rows[ONE + 8, 2] == Person("female", 61.0, 164.0, 60.0)
+    assert [note.partition(": ")[2] for note in tables.notes] == [
+        "rows whose impossible age, height or weight is left out: 1"
+    ]
+    people[8] = people[7].replace(str(ONE + 7), str(ONE + 8))
+    with pytest.raises(InputError, match=r"row 9, column height_cm \(p50_i2\) is 76, which looks like inches"):
+        export(tmp_path, "eid,p31,p21003_i2,p50_i2,p21002_i2", *people)
+
+
 def test_numbers_of_the_scanner_fill_only_what_nobody_else_measured(tmp_path):
     header = "eid,p24103_i2,p22420_i2,p22421_i2"
     phenotypes = export(tmp_path, header, f"{ONE},60,40,150", f"{TWO},,41,160").phenotypes

@@ -667,6 +667,7 @@ def _company() -> list[Case]:
         for number, (name, tilt) in enumerate((("CINE_segmented_LAX_2Ch", 0.0), ("LAX_3Ch", 1.0), ("4 ch cine", 2.0)))
         for image in _aside(_turned(tilt), 1, 40 + number, name, 60 + number)
     ]
+    turned_again = _aside(_turned(0.05), 1, 47, "CINE_segmented_LAX_2Ch", 90, AcquisitionTime="130000")
     nameless = _aside(ACROSS, 1, 44, "cine", 66)
     axial = _aside(upwards, 12, 50, "axial cine", 70)
     rows = _aside(ACROSS, 9, 51, "SAX", 71)
@@ -686,6 +687,11 @@ def _company() -> list[Case]:
     return [
         _made("localisers beside", [*scouts, *whole]),
         _made("long-axis cines beside", [*long, *whole], right=right_study(long_axis=("2ch", "3ch", "4ch"))),
+        _made(
+            "a long-axis cine taken again, turned a little",
+            [*turned_again, *long, *whole],
+            right=_last_view(turned_again, ("2ch", "3ch", "4ch")),
+        ),
         _made("a long-axis cine of no name", [*nameless, *whole], right=right_study(long_axis=("la_1",))),
         _made("a larger axial stack beside", [*axial, *whole], right=right_study(note=chosen)),
         _made("a larger stack along the long axis beside", [*rows, *whole], right=right_study(note=chosen)),
@@ -703,6 +709,19 @@ def _company() -> list[Case]:
         _made("cines of two studies", [*whole, *_again(StudyInstanceUID="1.2.4")], "cines of 2 studies"),
         _made("a localiser of another study", [*(i.but(StudyInstanceUID="1.2.4") for i in scouts), *whole]),
     ]
+
+
+def _last_view(taken: list[Image], views: tuple[str, ...]) -> Callable[[DicomStudy], str]:
+    """The two-chamber view is of these images, and that it was taken twice is told."""
+
+    def right(study: DicomStudy) -> str:
+        found = study.long_axis["2ch"].voxels[:, :, 0].transpose(2, 1, 0)
+        if not np.array_equal(found, [image.values for image in taken]):
+            return "the view that was taken first"
+        told = [note for note in study.notes if note.startswith("2ch: ") and "more than once" in note]
+        return "" if told and set(study.long_axis) == set(views) else f"notes {study.notes}"
+
+    return right
 
 
 def _told(note: str) -> Callable[[DicomStudy], str]:
