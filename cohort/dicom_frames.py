@@ -280,7 +280,10 @@ def _enhanced(source: object, dataset: Dataset) -> list[DicomFrame] | str:
         frames.append(
             DicomFrame(
                 **series
-                | {"uid": series["uid"] and series["uid"] + b".%d" % index, "kind": series["kind"] or _kind(b"", component, b"")},
+                | {
+                    "uid": series["uid"] and series["uid"] + b".%d" % index,
+                    "kind": series["kind"] or _kind(b"", component, b""),
+                },
                 orientation=_orientation(source, turned),
                 position=_position(source, place),
                 pixel_mm=_pixel_mm(source, spacing),

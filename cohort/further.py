@@ -82,7 +82,7 @@ def _whole(cells: Sequence[str], place: int | None) -> int | None:
 
 
 def _key(cell: str) -> str:
-    """"eid" or "instance" where a column is called so; else empty."""
+    """ "eid" or "instance" where a column is called so; else empty."""
     return "eid" if STATA_EID.fullmatch(cell) else known_spellings(KEY).get(plain(cell), "")
 
 
