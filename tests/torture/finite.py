@@ -15,6 +15,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+import torch
+
 from cohort.heart_grid import GridGeometry
 from tests.corpora.finite import (
     VALUES,
@@ -74,6 +76,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
+    torch.set_num_threads(1)  # scripts run in forks: GNU OpenMP's threads do not survive one (tiny.py)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         few, pipeline = tiny_cohort(work / "few", 3), tiny_pipeline(work / "pipeline")

@@ -229,7 +229,7 @@ COMMANDS = {  # those after the first need its pipeline
     "train_segmenter": ("--data", "../UKBB", *tiny.FEW_STEPS),
     "make_phantom": ("--output", "phantom", "--subjects", 12),
 }
-IN_QUICK = ("train_diffusion", "sample", "evaluate_samples")
+IN_QUICK = ("train_diffusion", "sample")
 
 
 def run_script(folder: Path, script: str, words: tuple) -> None:
@@ -297,7 +297,7 @@ def stops_of_every_command(place: Path, quick: bool, seed: int) -> bool:
     for script, words in COMMANDS.items():
         if quick and script not in IN_QUICK:
             continue
-        hits = 2 if quick else 20
+        hits = 1 if quick else 20
         found = hit_again_and_again(place / script, script, words, hits, chance)
         if script == "train_diffusion" and not found.faults:
             (place / "given").mkdir()

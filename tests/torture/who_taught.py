@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
+import torch
 import wfdb
 
 import cohort.prepared
@@ -181,6 +182,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.parse_args()
+    torch.set_num_threads(1)  # scripts run in forks: GNU OpenMP's threads do not survive one (tiny.py)
     met = True
     with tempfile.TemporaryDirectory() as folder:
         trial = Trial(Path(folder))
