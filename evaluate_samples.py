@@ -86,8 +86,7 @@ def main() -> None:
     from sampling.additions import adding_to
     from sampling.threads import started_state
 
-    state = started_state()
-    seconds = {}
+    state, seconds = started_state(), {}
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)

@@ -71,7 +71,8 @@ class DicomFrame:
     """One image in space and time.
 
     Attributes:
-        uid: of the image; empty where it has none. study, series, acquisition: for grouping. taken: when, as text that sorts in time; "" where unknown.
+        uid: of the image; empty where it has none. study, series, acquisition: for grouping.
+        taken: when, as text that sorts in time; "" where unknown.
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
         derived: whether it was computed from other images, as a scanner's own analysis is.

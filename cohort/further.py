@@ -33,8 +33,8 @@ class _Column(NamedTuple):
 def read_further(data: Path, visits: Iterable[Visit]) -> Numbers:
     """Visit -> name -> number, of every column of UK Biobank's exports in a folder that holds numbers only.
 
-    A column that names no visit is of the row's `instance`, or else of all visits. Empty cells are left out. So are CODES where all other numbers of
-    a column are whole, and not negative but for ANSWERS, because they mean "no answer" there.
+    A column that names no visit is of the row's `instance`, or else of all visits. Empty cells are left out. So are
+    CODES where all other numbers of a column are whole, and none is negative but ANSWERS: they mean "no answer" there.
 
     Args:
         visits: whose; nobody else's cells are looked at.
