@@ -42,14 +42,13 @@ def main() -> None:
     from sampling.additions import adding_to
     from sampling.threads import started_state
 
-    state = started_state()
-    seconds = {}
+    state, seconds = started_state(), {}
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
         split = config.split or opening.UNSEEN
         with state.main_process_first():
-            whom = (split, config.subjects, config.exclude)
+            whom = (split, config.subjects, config.exclude, config.max_bad_fraction)
             cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
             cohort = opening.with_truth(cohort, rows, segmenter)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
@@ -75,7 +74,7 @@ def main() -> None:
                 return calibrate(folder, samples, study.truth)
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
-            where = (config.training_data, config.prepared, config.exclude)
+            where = (config.training_data, config.prepared, config.exclude, config.max_bad_fraction)
             training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
             if config.curves:

@@ -50,6 +50,8 @@ class Config:
     """The baseline gets so many times the minutes ours needed."""
     steps: int = 1000
     """Of our denoiser's schedule; judged every 100."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which the cohort is refused."""
     results: Path = Path(__file__).parent / "results"
 
 
@@ -69,7 +71,7 @@ def main() -> None:
 
     share_cores(1)
     config.output.mkdir(parents=True, exist_ok=True)
-    cohort = prepare_cohort(config.data, config.prepared, Preparation())
+    cohort = prepare_cohort(config.data, config.prepared, Preparation(), config.max_bad_fraction)
     judge = Judge.of(cohort, config.segmenter / "model", config.ceiling, config.people, config.samples)
     kept = {arm: config.output / f"{arm}.json" for arm in ARMS}
     if config.arm != "baseline":

@@ -112,7 +112,7 @@ def files_of_image(path: str | Path) -> list[str | Path]:
     """The file of an image; of a folder of DICOM files, all that are read from it. None where it cannot be listed."""
     try:
         return [*dicom_paths(path)] if os.path.isdir(path) else [path]  # noqa: PTH112 (as above)
-    except OSError:
+    except (OSError, InputError):
         return []
 
 

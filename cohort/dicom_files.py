@@ -15,7 +15,9 @@ from typing import BinaryIO
 from isal import isal_zlib  # Intel's inflate: the same bytes in a third of the time
 
 from cohort.errors import InputError
+from cohort.folder_entries import folder_entries
 from cohort.input_file import unreadable
+from cohort.passed_over import PassedOver
 
 MOST_FILES = 20_000  # a whole heart study has some thousands
 LARGEST_BYTES = 2 << 30  # of all files together, inflated; 500 frames of UK Biobank have 53 MB
@@ -85,23 +87,22 @@ def _beginning(path: str | Path) -> bytes:
 def dicom_paths(folder: str | Path) -> list[str]:
     """Regular files of a folder and of DEEPEST folders below it, in order of their names, hidden ones left out.
 
-    Links to files are followed, links to folders are not.
+    Links are followed as in a cohort (`folder_entries`).
+
+    Raises:
+        InputError: a folder cannot be listed.
     """
     found: list[str] = []
-    _list_files(str(folder), DEEPEST, found)
+    _list_files((str(folder),), found)
     return sorted(found)
 
 
-def _list_files(folder: str, deeper: int, found: list[str]) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name[0] == ".":
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if deeper:
-                    _list_files(entry.path, deeper - 1, found)
-            elif entry.is_file():
-                found.append(entry.path)
+def _list_files(above: tuple[str, ...], found: list[str]) -> None:
+    for entry in folder_entries(above[-1], above, PassedOver(), above[0]):
+        if not entry.is_folder:
+            found.append(entry.path)
+        elif len(above) <= DEEPEST:
+            _list_files((*above, entry.path), found)
 
 
 def _contents(path: Path) -> Iterator[bytes]:

@@ -24,7 +24,7 @@ CLASS, TYPE, INSTANCE_UID, MODALITY = 0x00080016, 0x00080008, 0x00080018, 0x0008
 SERIES_DATE, ACQUIRED_DATE, SERIES_TIME, ACQUIRED_TIME = 0x00080021, 0x00080022, 0x00080031, 0x00080032
 DESCRIPTION, COMPONENT = 0x0008103E, 0x00089208
 REPETITION, TRIGGER, CYCLE = 0x00180080, 0x00181060, 0x00181062
-SERIES, SERIES_NUMBER, ACQUISITION, INSTANCE = 0x0020000E, 0x00200011, 0x00200012, 0x00200013
+STUDY, SERIES, SERIES_NUMBER, ACQUISITION, INSTANCE = 0x0020000D, 0x0020000E, 0x00200011, 0x00200012, 0x00200013
 POSITION, ORIENTATION, TEMPORAL = 0x00200032, 0x00200037, 0x00200100
 SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, SPACING = (
     *(0x00280002, 0x00280004, 0x00280008),
@@ -36,7 +36,7 @@ SHARED, PER_FRAME, PIXELS = 0x52009229, 0x52009230, 0x7FE00010
 READ = [
     *(CLASS, TYPE, INSTANCE_UID, MODALITY, SERIES_DATE, ACQUIRED_DATE, SERIES_TIME, ACQUIRED_TIME),
     *(DESCRIPTION, COMPONENT, REPETITION, TRIGGER, CYCLE),
-    *(SERIES, SERIES_NUMBER, ACQUISITION, INSTANCE, POSITION, ORIENTATION, TEMPORAL),
+    *(STUDY, SERIES, SERIES_NUMBER, ACQUISITION, INSTANCE, POSITION, ORIENTATION, TEMPORAL),
     *(SAMPLES, PHOTOMETRIC, FRAMES, ROWS, COLUMNS, SPACING, ALLOCATED, STORED, HIGH, SIGNED, INTERCEPT, SLOPE),
     *(SHARED, PER_FRAME, PIXELS),
 ]
@@ -71,7 +71,8 @@ class DicomFrame:
     """One image in space and time.
 
     Attributes:
-        series: (series, acquisition) for grouping. taken: when, as text that sorts in time; "" where unknown.
+        uid: of the image; empty where it has none. study, series, acquisition: for grouping.
+        taken: when, as text that sorts in time; "" where unknown.
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
         derived: whether it was computed from other images, as a scanner's own analysis is.
@@ -85,6 +86,7 @@ class DicomFrame:
     """
 
     uid: bytes
+    study: bytes
     series: bytes
     acquisition: int | None
     taken: str
@@ -197,6 +199,7 @@ def _series_of(source: object, dataset: Dataset) -> dict:
     taken = (b"".join(_text(dataset, tag) for tag in pair) for pair in times if _text(dataset, pair[1]))
     return {
         "uid": _text(dataset, INSTANCE_UID),
+        "study": _text(dataset, STUDY),
         "series": _text(dataset, SERIES),
         "acquisition": _index(source, dataset, ACQUISITION),
         "taken": next(taken, b"").decode("latin-1"),
@@ -278,7 +281,10 @@ def _enhanced(source: object, dataset: Dataset) -> list[DicomFrame] | str:
         frames.append(
             DicomFrame(
                 **series
-                | {"uid": series["uid"] + b".%d" % index, "kind": series["kind"] or _kind(b"", component, b"")},
+                | {
+                    "uid": series["uid"] and series["uid"] + b".%d" % index,
+                    "kind": series["kind"] or _kind(b"", component, b""),
+                },
                 orientation=_orientation(source, turned),
                 position=_position(source, place),
                 pixel_mm=_pixel_mm(source, spacing),

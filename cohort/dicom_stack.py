@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -62,17 +63,19 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
         At least one cine. Nothing about the patient is kept.
 
     Raises:
-        InputError: as `dicom_objects` and `read_frames`; no cine; or a stack that has gaps or cannot be ordered.
+        InputError: as `dicom_objects` and `read_frames`; no cine; cines of several studies; or a stack that has gaps
+            or cannot be ordered.
     """
     path = Path(path)
     with _silent():
         frames, others = _read_all(path)
+        _require_one_study(path, frames)
         stacks, planes = _stacks_and_planes(frames)
         chosen, notes = _short_axis(path, stacks)
         if chosen is None and not planes:
             raise _nothing(path, frames, stacks, others)
         short = None if chosen is None else _cine(path, chosen)
-        views = _long_axis(path, planes, chosen) if long_axis else {}
+        views = _long_axis(path, planes) if long_axis else {}
     if short is not None:
         short = CineStack(short.voxels, short.affine, short.frame_interval_s, (*notes, *short.notes))
     told = () if short is None else short.notes
@@ -119,9 +122,17 @@ def _read_all(path: Path) -> tuple[list[DicomFrame], Counter]:
         if isinstance(found, str):
             others[found] += 1
             continue
-        for frame in found:
-            frames.setdefault(frame.uid or b"%d" % number, frame)
+        for place, frame in enumerate(found):
+            frames.setdefault(frame.uid or b"%d.%d" % (number, place), frame)
     return list(frames.values()), others
+
+
+def _require_one_study(path: Path, frames: Iterable[DicomFrame]) -> None:
+    """Refuse cines of several examinations: those of two visits, or of two people, would make one heart."""
+    studies = len({frame.study for frame in frames if not frame.kind and frame.study})
+    if studies > 1:
+        fault = f"holds cines of {studies} studies"
+        raise InputError(path, fault, "give each visit of each person its own zip or folder", code="geometry")
 
 
 @dataclass(slots=True, eq=False)
@@ -145,6 +156,7 @@ class Slice(Cine):
 
 
 Stack = list[Slice]
+AnyCine = TypeVar("AnyCine", bound=Cine)
 
 
 def _stacks_and_planes(frames: Iterable[DicomFrame]) -> tuple[list[Stack], list[Slice]]:
@@ -226,21 +238,39 @@ def _slices(frames: list[DicomFrame]) -> Stack:
 
 
 def _cines(frames: list[DicomFrame]) -> list[Cine]:
-    """The cines of one position. A series is one; or an acquisition, where the series repeats times."""
+    """The cines of one position: one a series, or several where the series repeats them."""
     series: dict[bytes, list[DicomFrame]] = defaultdict(list)
     for frame in frames:
         series[frame.series].append(frame)
-    cines = []
-    for one in series.values():
-        whole = _in_time(one)
-        if whole.ordered:
-            cines.append(whole)
-            continue
-        parts: dict[int | None, list[DicomFrame]] = defaultdict(list)
-        for frame in one:
-            parts[frame.acquisition].append(frame)
-        cines += [_in_time(part) for part in parts.values()]
+    cines = [_in_time(cine) for one in series.values() for cine in _repetitions(one)]
     return [cine for cine in cines if len(cine.frames) >= FEWEST_FRAMES]
+
+
+def _repetitions(frames: list[DicomFrame]) -> list[list[DicomFrame]]:
+    """The cines of one series at one position. Where one begins again, its times begin again.
+
+    They differ in the number of their acquisition, or else follow one another by instance number.
+    """
+    if _in_time(frames).times_ms:
+        return [frames]
+    acquisitions: dict[int | None, list[DicomFrame]] = defaultdict(list)
+    for frame in frames:
+        acquisitions[frame.acquisition].append(frame)
+    parts = list(acquisitions.values())
+    if len(parts) > 1 and all(len(part) >= FEWEST_FRAMES and _in_time(part).times_ms for part in parts):
+        return parts
+    if not _in_time(frames).ordered:
+        return parts
+    times: dict[float | int, list[DicomFrame]] = defaultdict(list)
+    for frame in sorted(frames, key=lambda frame: frame.instance or 0):
+        moment = frame.temporal if frame.trigger_ms is None else frame.trigger_ms
+        if moment is None or frame.instance is None:
+            return [frames]
+        times[moment].append(frame)
+    often = {len(same) for same in times.values()}
+    if len(often) > 1 or len(times) < FEWEST_FRAMES:
+        return [frames]  # the times are no times, or rounded
+    return [[same[number] for same in times.values()] for number in range(often.pop())]
 
 
 def _in_time(frames: list[DicomFrame]) -> Cine:
@@ -257,7 +287,7 @@ def _in_time(frames: list[DicomFrame]) -> Cine:
     return Cine(frames, ordered=False)
 
 
-def _last(cines: Sequence[Cine]) -> Cine:
+def _last(cines: Sequence[AnyCine]) -> AnyCine:
     """The one that was taken last: by its times, else by the number of its series, else the last in the input."""
     taken = [max(frame.taken for frame in cine.frames) for cine in cines]
     if all(taken) and len(set(taken)) == len(taken):
@@ -278,11 +308,11 @@ def _short_axis(path: Path, stacks: list[Stack]) -> tuple[Stack | None, tuple[st
     if not oblique:
         return None, ()
     chosen = max(oblique, key=rank)
-    rivals = [stack for stack in stacks if stack is not chosen]
-    notes = (
-        (f"one of {len(stacks)} stacks of cines was taken: the one that lies as a short axis does",) if rivals else ()
-    )
-    return chosen, notes
+    if not _usual(chosen):
+        return chosen, ("its slices do not lie as a short axis does in most people: is it one?",)
+    if len(stacks) > 1:
+        return chosen, (f"one of {len(stacks)} stacks of cines was taken: the one that lies as a short axis does",)
+    return chosen, ()
 
 
 def _usual(stack: Stack) -> bool:
@@ -434,9 +464,13 @@ def _voxels(path: Path, chosen: list[list[DicomFrame]]) -> np.ndarray:
     return voxels.transpose(3, 2, 1, 0)
 
 
-def _long_axis(path: Path, planes: list[Slice], short: Stack | None) -> dict[str, CineStack]:
-    views: dict[str, CineStack] = {}
+def _long_axis(path: Path, planes: list[Slice]) -> dict[str, CineStack]:
+    named: dict[str, list[Slice]] = defaultdict(list)
     for plane in planes:
-        name = plane.frames[0].view or f"la_{len(views) + 1}"
-        views[name] = _cine(path, [plane])
+        named[plane.frames[0].view or f"la_{len(named) + 1}"].append(plane)
+    views = {}
+    for name, taken in named.items():
+        last = _last(taken)
+        last.repeats += len(taken) - 1
+        views[name] = _cine(path, [last])
     return views

@@ -23,7 +23,7 @@ from cohort.dicom_files import PREAMBLE, is_dicom
 from cohort.ecg_formats import COHORT_SIDECARS, COHORT_SUFFIXES
 from cohort.errors import InputError
 from cohort.folder_entries import FolderEntry, folder_entries
-from cohort.pairs_table import PAIRS, Pair, read_pairs
+from cohort.pairs_table import EID, PAIRS, Pair, read_pairs
 from cohort.passed_over import PassedOver, kind_of_file
 from cohort.person_folder import NIFTI_ENDINGS, images_by_name, nifti_stem
 from cohort.person_number import person_number, require_own_numbers
@@ -146,6 +146,7 @@ class _Found:
 
     Attributes:
         paired: files and folders that pairs.csv names; they are nobody else's.
+        names: what people without an eid are called. named: name -> the folder that is called so.
     """
 
     paired: set[str]
@@ -153,6 +154,7 @@ class _Found:
     images: dict[Visit, ShortAxis] = field(default_factory=dict)
     long_axes: dict[Visit, str] = field(default_factory=dict)
     names: set[str] = field(default_factory=set)
+    named: dict[str, str] = field(default_factory=dict)
     loose_ecgs: list[tuple[str, str, str]] = field(default_factory=list)  # stem, path, path to show
     passed: PassedOver = field(default_factory=PassedOver)
 
@@ -222,10 +224,18 @@ class _Found:
         if not any(images.files):
             return False
         if visit is None:
-            self.names.add(place.name)
+            self._take_name(place)
             visit = (person_number(place.name), FIRST_IMAGING_VISIT)
         self._put_images(visit, images)
         return True
+
+    def _take_name(self, place: _Place) -> None:
+        """Let a folder's name be a person's. Two folders of one name may be two people, or anything but people."""
+        other = self.named.setdefault(place.name, place.path)
+        if other != place.path:
+            fault = f"{place.shown(other)} and {place.shown(place.path)} would be one person"
+            raise InputError(place.root.path, fault, f"call folders of MRIs by person, or pair files in {PAIRS}")
+        self.names.add(place.name)
 
     def _take_folder_of_field(self, entry: FolderEntry) -> None:
         """A folder named by a field that nobody reads: the long axis is kept, others are known and left."""
@@ -250,7 +260,7 @@ class _Found:
 
     def put_pair(self, pair: Pair, table: Path) -> None:
         """Put what a row of pairs.csv says in the place of what names said."""
-        if re.fullmatch(r"[0-9]{1,10}", pair.person):
+        if EID.fullmatch(pair.person):
             visit = (int(pair.person), pair.instance)
         else:
             self.names.add(pair.person)
@@ -356,11 +366,11 @@ def _format_rank(path: str) -> tuple[int, str]:
     return COHORT_SUFFIXES.index(_parts(path)[1]), path
 
 
-def _images_rank(images: ShortAxis) -> tuple[int, bool, list[tuple[str, ...]]]:
-    """More NIfTI files first, then DICOM, then the first name. Paths are compared name by name."""
+def _images_rank(images: ShortAxis) -> tuple[bool, int, bool, list[tuple[str, ...]]]:
+    """What can be read first, then more NIfTI files, DICOM, the first name. Paths are compared name by name."""
     paths = [path for path in images.files if path]
     whole = len(paths) - len(images.slices) - bool(images.dicom)
-    return -whole, not images.dicom, [Path(path).parts for path in paths]
+    return not images.is_there, -whole, not images.dicom, [Path(path).parts for path in paths]
 
 
 def _with_other_visits(subjects: list[Subject]) -> list[Subject]:

@@ -18,8 +18,10 @@ from cohort.table_reader import KEY, STATA_EID, WHOLE, opened_records
 
 FURTHER = "further.csv"
 OURS = PERSON_UNITS.keys() | UNITS.keys()  # what stands in the prepared arrays already
-CODES = {-1.0, -3.0, -10.0}  # of columns that hold whole numbers: no answer, or less than one
+CODES = {-1.0, -3.0, -10.0, -121.0, -818.0}  # of columns that hold whole numbers: no answer, or less than one
+ANSWERS = {-7.0, -313.0}  # codes that say something: none of the above, still going on
 Numbers = dict[Visit, dict[str, float]]
+Row = tuple[int, int | None]  # eid, and the instance that a row of a long table tells
 
 
 class _Column(NamedTuple):
@@ -31,8 +33,8 @@ class _Column(NamedTuple):
 def read_further(data: Path, visits: Iterable[Visit]) -> Numbers:
     """Visit -> name -> number, of every column of UK Biobank's exports in a folder that holds numbers only.
 
-    A column that names no visit is of all of them. Empty cells are left out. So are CODES where all other numbers of
-    a column are whole and not negative, because they mean "no answer" there.
+    A column that names no visit is of the row's `instance`, or else of all visits. Empty cells are left out. So are
+    CODES where all other numbers of a column are whole, and none is negative but ANSWERS: they mean "no answer" there.
 
     Args:
         visits: whose; nobody else's cells are looked at.
@@ -52,34 +54,47 @@ def _add(path: Path, fields: dict[int, Field], numbers: Numbers) -> None:
     eids = {eid for eid, _ in numbers}
     with opened_records(path, known_spellings(KEY)) as (header, records, delimiter):
         columns = _columns(header, fields)
-        key = next((place for place, cell in enumerate(header) if _is_eid(cell)), None)
-        rows: dict[int, Sequence[str]] = {}
+        keys = {name: place for place, cell in enumerate(header) if (name := _key(cell))}
+        rows: dict[Row, Sequence[str]] = {}
         for _, cells in records:
-            whole = WHOLE.fullmatch(cells[key]) if key is not None and len(cells) > key else None
-            if whole and int(whole[1]) in eids:
-                rows[int(whole[1])] = cells
+            eid, visit = (_whole(cells, keys.get(name)) for name in KEY)
+            if eid in eids:
+                rows[eid, visit] = cells
     for name in dict.fromkeys(column.name for column in columns):
         mine = [column for column in columns if column.name == name]
-        cells = {(eid, column.instance): _cell(row, column.place) for eid, row in rows.items() for column in mine}
-        found = _numbers({visit: cell for visit, cell in cells.items() if cell}, delimiter)
+        cells = {
+            (eid, visit if column.instance is None else column.instance): cell
+            for (eid, visit), row in rows.items()
+            for column in mine  # what comes later stays
+            if (cell := _cell(row, column.place))
+        }
+        found = _numbers(cells, delimiter)
         for eid, instance in numbers:
             value = found.get((eid, instance), found.get((eid, None)))
             if value is not None:
                 numbers[eid, instance].setdefault(name, value)
 
 
-def _is_eid(cell: str) -> bool:
-    return known_spellings(KEY).get(plain(cell)) == "eid" or STATA_EID.fullmatch(cell) is not None
+def _whole(cells: Sequence[str], place: int | None) -> int | None:
+    """The whole number in a row's place; None where there is none."""
+    whole = WHOLE.fullmatch(cells[place]) if place is not None and len(cells) > place else None
+    return int(whole[1]) if whole else None
+
+
+def _key(cell: str) -> str:
+    """ "eid" or "instance" where a column is called so; else empty."""
+    return "eid" if STATA_EID.fullmatch(cell) else known_spellings(KEY).get(plain(cell), "")
 
 
 def _columns(header: list[str], fields: dict[int, Field]) -> list[_Column]:
-    """The columns of UK Biobank's fields that are none of OURS."""
-    columns = []
+    """The columns of UK Biobank's fields that are none of OURS, those of the lowest rank last."""
+    columns, ranks = [], []
     for place, cell in enumerate(header):
         column = field_column(cell)
         if column and (name := _name(column, fields)) not in OURS:
             columns.append(_Column(place, name, column.instance))
-    return columns
+            ranks.append(fields[column.field].rank if column.field in fields else 1)
+    return [columns[place] for place in sorted(range(len(columns)), key=ranks.__getitem__, reverse=True)]
 
 
 def _name(column: FieldColumn, fields: dict[int, Field]) -> str:
@@ -92,7 +107,7 @@ def _cell(row: Sequence[str], place: int) -> str:
     return "" if cell.casefold() in NO_ANSWERS and finite_number(cell) is None else cell
 
 
-def _numbers(cells: dict[tuple[int, int | None], str], delimiter: str) -> dict[tuple[int, int | None], float]:
+def _numbers(cells: dict[Row, str], delimiter: str) -> dict[Row, float]:
     """The numbers of one column's cells; none of a column that also holds something else."""
     numbers = {
         visit: finite_number(cell.replace(",", ".") if delimiter == ";" else cell) for visit, cell in cells.items()
@@ -100,7 +115,7 @@ def _numbers(cells: dict[tuple[int, int | None], str], delimiter: str) -> dict[t
     if None in numbers.values():
         return {}
     others = [number for number in numbers.values() if number not in CODES]
-    if all(number >= 0 and number.is_integer() for number in others):
+    if all(number.is_integer() and (number >= 0 or number in ANSWERS) for number in others):
         return {visit: number for visit, number in numbers.items() if number not in CODES}
     return numbers
 

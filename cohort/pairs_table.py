@@ -1,6 +1,7 @@
 """pairs.csv: which ECG and which MRI are of one person, where names cannot say it."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from cohort.table_reader import opened_records
 PAIRS = "pairs.csv"
 COLUMNS = ("ecg", "mri", "person", "instance")
 REQUIRED = COLUMNS[:3]
+EID = re.compile(r"[0-9]{1,10}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,9 @@ def read_pairs(data: Path) -> list[Pair]:
         person, said = cells["person"], cells.get("instance", "")
         if not person:
             raise _fault(path, row, "person", "empty", "name the person")
+        if re.search(r"[\\/]", person) or person.startswith("."):  # what is converted or sampled is called so
+            raise _fault(path, row, "person", "no name for a folder", "name the person without slashes")
+        person = str(int(person)) if EID.fullmatch(person) else person
         if said and not (said.isascii() and said.isdigit() and len(said) == 1):
             raise _fault(path, row, "instance", "not 0 to 9", "correct the cell")
         instance = int(said) if said else FIRST_IMAGING_VISIT

@@ -28,7 +28,7 @@ from .person import Person
 from .person_number import write_names
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .places import CohortPlaces, as_places
-from .preprocessing import ecg_input
+from .preprocessing import ecg_input, part_used
 from .private import private
 from .process_pool import process_pool
 from .provenance import made_by
@@ -369,7 +369,8 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         "eid": subject.eid,
         "instance": subject.instance,
     }
-    return Example(arrays, heart.notes)
+    of_ecg = (*ecg.notes, *part_used(ecg, preparation.duration_s))
+    return Example(arrays, (*heart.notes, *(f"ECG: {note.words}" for note in of_ecg)))
 
 
 def array_shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:

@@ -12,6 +12,7 @@ from math import nan
 from pathlib import Path
 from statistics import median
 
+from cohort.errors import InputError
 from cohort.field_map import FIELD_MAP, Field, read_field_map
 from cohort.finding import Finding
 from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, Person, TabledPerson
@@ -34,6 +35,7 @@ OTHER_UNITS = {  # factor to our unit -> how a stranger's is called
 FEWEST_FOR_POUNDS = 5  # people whose median body-mass index tells the unit of a column
 SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male", "": None}
 SEXES |= {"0": "female", "0.0": "female", "1": "male", "1.0": "male"}  # coding 9; as float where pandas met a gap
+MOST_ODD = 0.01  # of an export's rows: half a million people have some slips, a wrong unit makes most rows odd
 LASTING_TOLERANCE_CM = 10
 SLIPS = {
     "mL": 15,
@@ -261,45 +263,58 @@ def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
 
     Raises:
         InputError: a column is missing, a cell cannot be understood, a number is impossible or evidently in another
-            unit, or a visit occurs twice. The message names row and column (the header is row 1), never the eid.
+            unit, or a visit occurs twice. The message names row and column (the header is row 1), never the eid. In an
+            export, up to MOST_ODD of the rows may be so: their impossible numbers are left out with a note.
     """
     path = Path(path)
     return _persons_of(read_table(path, PERSON_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)), names)
 
 
 def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
-    persons, files, first_row = {}, {}, 0
+    persons, files, odd, first_row, first_fault = {}, {}, 0, 0, None
     keyed = FILE in table.columns
     for row, key, cells in table.by_file(FILE) if keyed else table.by_visit(names):
-        person = _person(table, row, cells)
+        person, fault = _person(table, row, cells)
+        if fault and not table.spelled:
+            raise fault
+        odd, first_fault = odd + bool(fault), first_fault or fault
         first_row = first_row or row
         if not table.spelled or person != Person():  # an export has a row of everybody, and of visits nobody made
             (files if keyed else persons)[key] = person
+    if odd > MOST_ODD * len(persons):
+        raise first_fault
     _refuse_pounds(table, first_row, (*persons.values(), *files.values()))
-    return PersonTable(persons, table.notes + _disagreements(table.path, persons), table.path.name, files=files)
+    told = (f"{table.path}: rows whose impossible age, height or weight is left out: {odd}",) if odd else ()
+    notes = (*table.notes, *told, *_disagreements(table.path, persons))
+    return PersonTable(persons, notes, table.path.name, files=files)
 
 
-def _person(table: InputTable, row: int, cells: dict[str, str]) -> Person:
+def _person(table: InputTable, row: int, cells: dict[str, str]) -> tuple[Person, InputError | None]:
+    """The person of a row without what is impossible, and the refusal of it."""
     sex = cells.get("sex", "").lower().replace(",", ".")
     if sex not in SEXES:
         raise table.fault(row, "sex", "neither female nor male", "write female, male, F, M, 0 or 1")
-    person = Person(SEXES[sex], *(_quantity(table, row, column, cells.get(column, "")) for column in QUANTITIES))
+    numbers = {column: table.number(row, column, cells.get(column, "")) for column in QUANTITIES}
+    faults = [_impossible(table, row, column, number) for column, number in numbers.items()]
+    kept = (None if fault else number for fault, number in zip(faults, numbers.values(), strict=True))
+    person, fault = Person(SEXES[sex], *kept), next(filter(None, faults), None)
     if person.misfit:
         column, what = person.misfit
-        raise table.fault(row, column, what, f"give {QUANTITIES[column].give}")
-    return person
+        fault = fault or table.fault(row, column, what, f"give {QUANTITIES[column].give}")
+        person = Person(person.sex, person.age_years)
+    return person, fault
 
 
-def _quantity(table: InputTable, row: int, column: str, cell: str) -> float | None:
-    number, quantity = table.number(row, column, cell), QUANTITIES[column]
+def _impossible(table: InputTable, row: int, column: str, number: float | None) -> InputError | None:
+    quantity = QUANTITIES[column]
     if number is None or quantity.holds(number):
-        return number
+        return None
     unit = quantity.other_unit(number)
     if not unit:
         what = f"not within {quantity.low:g} to {quantity.high:g}"
-        raise table.fault(row, column, what, f"give {quantity.give}, or leave the cell empty")
+        return table.fault(row, column, what, f"give {quantity.give}, or leave the cell empty")
     shown = "no age" if column == "age" else f"{number:g}"  # a year of birth is never quoted
-    raise table.fault(row, column, f"{shown}, which looks like {unit}", f"give {quantity.give}")
+    return table.fault(row, column, f"{shown}, which looks like {unit}", f"give {quantity.give}")
 
 
 def _refuse_pounds(table: InputTable, row: int, persons: Iterable[Person]) -> None:

@@ -46,6 +46,11 @@ class ShortAxis:
         whole = (self.cine, self.ed, self.es, self.labels_cine, self.labels_ed, self.labels_es)
         return (*whole, self.dicom, *self.slices)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether there are images of at least ED and ES. Label maps alone are no MRI."""
+        return bool(self.cine or self.dicom or self.slices or (self.ed and self.es))
+
 
 IMAGE, LABELS = "sa", "seg_sa"  # names of ukbb_cardiac's files, less their endings
 IMAGE_STEMS = {  # name -> field of ShortAxis
@@ -91,7 +96,7 @@ class Subject:
 
     @property
     def has_mri(self) -> bool:
-        return bool(self.images.cine or self.images.dicom or self.images.slices or (self.images.ed and self.images.es))
+        return self.images.is_there
 
     @property
     def missing(self) -> tuple[Finding, ...]:

@@ -54,6 +54,7 @@ def people_to_measure(
     split: str,
     most: int,
     exclude: Path | None = None,
+    max_bad_fraction: float = 0.2,
 ) -> tuple[PreparedCohort, np.ndarray]:
     """The prepared cohort, and the rows of at most so many people of it whom the pipeline never saw.
 
@@ -63,11 +64,12 @@ def people_to_measure(
     Args:
         split: "test", "validation", "all" for everybody, or UNSEEN for everybody but those who taught.
         exclude: a list of people who withdrew (`cohort.withdrawal`). Whether one of them taught is told.
+        max_bad_fraction: share of unreadable subjects above which the cohort is refused.
 
     Raises:
         InputError: too few people, or somebody who taught the pipeline among "all".
     """
-    cohort = prepare_cohort(data, prepared, pipeline.preparation, exclude=exclude)
+    cohort = prepare_cohort(data, prepared, pipeline.preparation, max_bad_fraction, exclude=exclude)
     about = read_training(folder)
     if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
         print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")
@@ -125,15 +127,21 @@ def doubt(about: dict, folder: Path) -> str:
 
 
 def open_training_people(
-    study: Study, data: Path | None, prepared: Path, exclude: Path | None = None
+    study: Study,
+    data: Path | None,
+    prepared: Path,
+    exclude: Path | None = None,
+    max_bad_fraction: float = 0.2,
 ) -> TrainingPeople | None:
     """The people a study's pipeline was trained on; None, and a note on screen, if they are not at hand.
 
     Args:
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
-        exclude: a list of people who withdrew.
+        exclude: a list of people who withdrew. max_bad_fraction: as of `people_to_measure`.
     """
-    cohort = prepare_cohort(data, prepared, study.pipeline.preparation, exclude=exclude) if data else study.cohort
+    cohort = study.cohort
+    if data:
+        cohort = prepare_cohort(data, prepared, study.pipeline.preparation, max_bad_fraction, exclude=exclude)
     about = read_training(study.folder)
     rows = np.flatnonzero(has_taught(about, cohort, "train"))
     if not len(rows):

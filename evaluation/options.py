@@ -17,6 +17,8 @@ class EvaluationOptions(CohortPlaces):
 
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
+    max_bad_fraction: float = 0.2
+    """Share of unreadable subjects above which a cohort is refused, that of `--training-data` too."""
     pipeline: Path | None = None
     """A pipeline folder; if not given the newest trained one under runs/, else the one that comes with the code."""
     output: Path | None = None

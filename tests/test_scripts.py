@@ -299,3 +299,15 @@ def test_evaluation_asks_for_what_it_lacks(run, tiny_pipeline, phantom_data, tmp
     refused(run("evaluate_samples", "--data", phantom_data), "train_diffusion.py")
     tiny_pipeline.save(tmp_path / "runs" / "diffusion" / "pipeline")
     refused(run("evaluate_samples", "--data", phantom_data, "--segmenter", tmp_path / "none"), "train_segmenter.py")
+
+
+def test_evaluation_has_the_option_that_its_refusal_of_a_bad_cohort_names(run, saved_pipeline, phantom_data, tmp_path):
+    data = shutil.copytree(phantom_data, tmp_path / "damaged")
+    ecgs = sorted((data / "ecg").iterdir())
+    for path in ecgs[: len(ecgs) // 3]:
+        path.write_bytes(b"")
+    command = ("evaluate_samples", "--data", data, "--pipeline", saved_pipeline, "--subjects", 2)
+    code, _, error = run(*command)
+    assert code == 2 and "6 of 18 subjects cannot be read" in error and "allow more with --max-bad-fraction" in error
+    code, _, error = run(*command, "--max-bad-fraction", 0.5)
+    assert code == 2 and "give at least three" in error

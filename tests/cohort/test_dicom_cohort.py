@@ -13,7 +13,7 @@ import tyro
 from benchmarks.dicom_person import write_zip
 from cohort.cine import CineStack, Label, read_nifti, write_nifti
 from cohort.content import fingerprint
-from cohort.convert import REFUSED, main
+from cohort.convert import NOTES, REFUSED, main
 from cohort.dicom_files import holds_dicom
 from cohort.dicom_pixels import PixelData
 from cohort.dicom_stack import read_dicom, read_short_axis
@@ -173,11 +173,19 @@ def test_conversion_says_who_was_refused_and_continues(tmp_path, sound, monkeypa
     assert "1 converted, 1 were there" in capsys.readouterr().out
 
 
-def test_who_withdrew_is_not_converted(tmp_path, sound, monkeypatch):
-    data = data_of(tmp_path, **{f"_{EID}": sound, f"_{EID + 1}": sound})
-    (data / "withdrawn.csv").write_text(f"{EID}\n")
+def test_who_withdrew_is_not_converted_and_what_was_mended_is_told(tmp_path, monkeypatch, capsys):
+    lossy = zipped(contents([image for image in images() if (image.slice, image.frame) != (1, 3)]))
+    data = data_of(tmp_path, **{f"_{EID}": lossy, f"_{EID + 1}": lossy})
+    (data / "withdrawn.csv").write_text(f"{EID + 1}\n")
     assert converted(data, tmp_path / "out", monkeypatch) == 0
-    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == [f"{EID + 1}_2"]
+    assert [path.name for path in (tmp_path / "out").iterdir() if path.is_dir()] == [f"{EID}_2"]
+    assert (tmp_path / "out").stat().st_mode & 0o077 == 0
+    for run in range(2):  # the second has nothing left to do, and keeps what the first said
+        with (tmp_path / "out" / NOTES).open(newline="") as file:
+            _, row = csv.reader(file)
+        assert row == [str(EID), "2", "frames of 1 of 6 slices are absent: the nearest ones are repeated"], run
+        assert converted(data, tmp_path / "out", monkeypatch) == 0
+    assert "1 people withdrew" in capsys.readouterr().out
 
 
 def test_a_cohort_without_dicom_is_not_converted(tmp_path, monkeypatch, capsys):

@@ -155,6 +155,19 @@ def test_of_dicom_and_nifti_the_nifti_is_taken(tmp_path):
     assert below(tmp_path / "NIFTI", subject)[1:] == [f"{FIRST}/sa.nii.gz"]
 
 
+def test_a_label_map_alone_does_not_take_the_place_of_the_images(tmp_path):
+    touch(tmp_path, f"ecg/{ECG}", f"NIFTI/{ZIP}", f"NIFTI/{FIRST}/seg_sa.nii.gz")
+    (subject,) = find_subjects(tmp_path)
+    assert below(tmp_path / "NIFTI", subject)[1:] == [ZIP]
+
+
+def test_two_folders_of_one_name_are_not_taken_for_one_person(tmp_path):
+    touch(tmp_path, "ecg/first.xml", "NIFTI/anna/first/sa.nii.gz", "NIFTI/berta/first/sa.nii.gz")
+    with pytest.raises(InputError, match="first and .*first would be one person; .*pairs.csv") as refusal:
+        scan(tmp_path)
+    assert "anna/first" in str(refusal.value) and "berta/first" in str(refusal.value)
+
+
 def test_people_without_an_eid_are_called_by_their_folder(tmp_path):
     acdc = "training/patient001/patient001"
     touch(
@@ -239,6 +252,9 @@ def test_pairs_csv_pairs_what_names_cannot(tmp_path):
         (("ecg/a.xml,m.zip,,2",), "row 2, column person is empty"),
         (("ecg/a.xml,m.zip,p,x",), "row 2, column instance is not 0 to 9"),
         (("ecg/a.xml,,p,2", ",m.zip,p,2"), "row 3, column person is a repetition of row 2"),
+        (("ecg/a.xml,,7,2", ",m.zip,007,"), "row 3, column person is a repetition of row 2"),
+        (("ecg/a.xml,m.zip,../p,2",), "row 2, column person is no name for a folder"),
+        (("ecg/a.xml,m.zip,..,2",), "row 2, column person is no name for a folder"),
         (("ecg/a.xml,m.zip,p,2", "ecg/b.xml,m.zip,q,2"), "row 3, column mri is another person's too, in row 2"),
         ((",,p,2",), "row 2, column ecg is empty, and so is mri"),
         (("ecg/a.xml,ecg,p,2",), "row 2, column mri names a folder without a short-axis MRI"),

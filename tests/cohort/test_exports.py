@@ -73,6 +73,20 @@ def test_a_cell_is_refused_by_its_field(tmp_path):
         export(tmp_path, "eid,p50_i2", f"{ONE},1.64")
 
 
+def test_one_slip_among_many_people_of_an_export_is_left_out_and_told(tmp_path):
+    people = [f"{ONE + k},0,61,164,60" for k in range(150)]
+    people[7] = f"{ONE + 7},0,61,76,58"  # UK Biobank has such standing heights
+    tables = export(tmp_path, "eid,p31,p21003_i2,p50_i2,p21002_i2", *people)
+    assert tables.persons.rows[ONE + 7, 2] == Person("female", 61.0)
+    assert tables.persons.rows[ONE + 8, 2] == Person("female", 61.0, 164.0, 60.0)
+    assert [note.partition(": ")[2] for note in tables.notes] == [
+        "rows whose impossible age, height or weight is left out: 1"
+    ]
+    people[8] = people[7].replace(str(ONE + 7), str(ONE + 8))
+    with pytest.raises(InputError, match=r"row 9, column height_cm \(p50_i2\) is 76, which looks like inches"):
+        export(tmp_path, "eid,p31,p21003_i2,p50_i2,p21002_i2", *people)
+
+
 def test_numbers_of_the_scanner_fill_only_what_nobody_else_measured(tmp_path):
     header = "eid,p24103_i2,p22420_i2,p22421_i2"
     phenotypes = export(tmp_path, header, f"{ONE},60,40,150", f"{TWO},,41,160").phenotypes
@@ -147,6 +161,26 @@ def test_further_numbers_are_kept_by_person_and_visit(tmp_path):
     assert numbers[ONE, 2] == {"cardiac_output": 5.1, "p48": 88.0, "p24157": -18.5, "p34": 1950.0, "p20024_a1": 3.0}
     assert numbers[ONE, 3] == {"p48": 91.0, "p34": 1950.0}
     assert numbers[TWO, 2] == {"p48": 89.0, "p1558": 2.0, "p24157": -1.0, "p34": 1951.0}  # -1 may be a strain
+
+
+def test_further_numbers_of_a_row_a_visit_are_of_that_visit(tmp_path):
+    export(tmp_path, "eid,instance,p31,p48", f"{ONE},2,0,88", f"{ONE},3,0,91", f"{TWO},2,1,70")
+    numbers = read_further(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2), (TWO, 3)])
+    assert numbers == {(ONE, 2): {"p48": 88.0}, (ONE, 3): {"p48": 91.0}, (TWO, 2): {"p48": 70.0}, (TWO, 3): {}}
+
+
+def test_no_answer_is_left_out_beside_none_of_the_above(tmp_path):
+    export(tmp_path, "eid,p31,p6138_i2,p20401_i2", f"{ONE},0,-7,1", f"{TWO},1,-3,-818")
+    numbers = read_further(tmp_path, [(ONE, 2), (TWO, 2)])
+    assert numbers == {(ONE, 2): {"p6138": -7.0, "p20401": 1.0}, (TWO, 2): {}}
+
+
+def test_of_two_columns_of_one_name_the_first_rank_counts_where_it_holds_something(tmp_path):
+    (tmp_path / "field_map.csv").write_text(
+        ",".join(MAP_COLUMNS) + "\n50,height_cm,cm,1,\n48,waist,cm,1,\n49,waist,cm,2,\n"
+    )
+    export(tmp_path, "eid,p50_i2,p48_i2,p49_i2", f"{ONE},170,88,70", f"{TWO},171,,90")
+    assert read_further(tmp_path, [(ONE, 2), (TWO, 2)]) == {(ONE, 2): {"waist": 88.0}, (TWO, 2): {"waist": 90.0}}
 
 
 def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):

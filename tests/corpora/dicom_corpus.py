@@ -165,6 +165,13 @@ def _places() -> list[Case]:
             (place / "case" / file.name).symlink_to(file)
         return place / "case"
 
+    def linked_folder(place: Path) -> Path:
+        """The three slices at the apex lie in a folder elsewhere."""
+        path = write_folder(place, contents([i for i in whole if i.slice < 3]), "base")
+        away = write_folder(place / "elsewhere", contents([i for i in whole if i.slice >= 3]))
+        (path / "apex").symlink_to(away, target_is_directory=True)
+        return path
+
     def looped(place: Path) -> Path:
         path = write_folder(place, contents(whole), "a")
         (path / "a" / "b").symlink_to(path, target_is_directory=True)
@@ -199,12 +206,14 @@ def _places() -> list[Case]:
             more={"manifest.csv": b"x", ".hidden": bytes(128) + b"DICM"},
         ),
         Case("a folder of links", linked, right=right_study()),
+        Case("a folder with a link to a folder", linked_folder, right=right_study()),
         Case("a folder with a loop and a pipe", looped, right=right_study()),
         Case("a folder three deep", lambda place: write_folder(place, contents(whole), "a/b/c"), "no DICOM file"),
         _bytes("one enhanced object", lambda: enhanced(true_values())),
         _zip("one enhanced object in a zip", lambda: [enhanced(true_values())]),
         _zip("an enhanced object, frames in another order", lambda: [enhanced(true_values(), _reversed_groups)]),
         _zip("enhanced objects, one a slice", _enhanced_each),
+        _zip("enhanced objects without UIDs, one a slice", lambda: _enhanced_each(unnamed=True)),
     ]
 
 
@@ -231,12 +240,14 @@ def _reversed_groups(made: Dataset) -> None:
     made.PixelData = b"".join(data[at : at + size] for at in range(len(data) - size, -1, -size))
 
 
-def _enhanced_each() -> list[bytes]:
+def _enhanced_each(unnamed: bool = False) -> list[bytes]:
     files = []
     for number in range(SLICES):
 
         def change(made: Dataset, number: int = number) -> None:
             made.SOPInstanceUID, made.SeriesInstanceUID = f"1.2.4.{number}", f"1.2.4.9.{number}"
+            if unnamed:
+                del made.SOPInstanceUID
             for group in made.PerFrameFunctionalGroupsSequence:
                 group.PlanePositionSequence[0].ImagePositionPatient = numbers(place_of(number))
 
@@ -453,7 +464,27 @@ def _times() -> list[Case]:
             ],
             right=right_study(note="taken more than once"),
         ),
+        _made("two acquisitions in one series, numbered through", _begun_again(1, 2), right=_the_second),
+        _made("a series that begins again", _begun_again(1, 1, AcquisitionTime=None), right=_the_second),
+        _made(
+            "a series that begins again, without trigger times",
+            _begun_again(1, 1, AcquisitionTime=None, TriggerTime=None, NominalInterval=None, RepetitionTime="110"),
+            right=_the_second,
+        ),
     ]
+
+
+def _begun_again(first: int, second: int, **changes: object) -> list[Image]:
+    """Every series holds two cines of its slice, the later one with the higher instance numbers."""
+    earlier = [
+        i.but(AcquisitionNumber=first, SOPInstanceUID=f"1.7.{i.slice}.{i.frame}") for i in images(true_values(seed=8))
+    ]
+    later = [i.but(AcquisitionNumber=second, AcquisitionTime="110000", InstanceNumber=50 + i.frame) for i in images()]
+    return [i.but(TemporalPositionIdentifier=i.frame + 1, **changes) for i in (*later, *earlier)]
+
+
+def _the_second(study: DicomStudy) -> str:
+    return right_study(note="6 of 6 slices were taken more than once")(study)
 
 
 def _repeats() -> list[Case]:
@@ -636,6 +667,7 @@ def _company() -> list[Case]:
         for number, (name, tilt) in enumerate((("CINE_segmented_LAX_2Ch", 0.0), ("LAX_3Ch", 1.0), ("4 ch cine", 2.0)))
         for image in _aside(_turned(tilt), 1, 40 + number, name, 60 + number)
     ]
+    turned_again = _aside(_turned(0.05), 1, 47, "CINE_segmented_LAX_2Ch", 90, AcquisitionTime="130000")
     nameless = _aside(ACROSS, 1, 44, "cine", 66)
     axial = _aside(upwards, 12, 50, "axial cine", 70)
     rows = _aside(ACROSS, 9, 51, "SAX", 71)
@@ -655,6 +687,11 @@ def _company() -> list[Case]:
     return [
         _made("localisers beside", [*scouts, *whole]),
         _made("long-axis cines beside", [*long, *whole], right=right_study(long_axis=("2ch", "3ch", "4ch"))),
+        _made(
+            "a long-axis cine taken again, turned a little",
+            [*turned_again, *long, *whole],
+            right=_last_view(turned_again, ("2ch", "3ch", "4ch")),
+        ),
         _made("a long-axis cine of no name", [*nameless, *whole], right=right_study(long_axis=("la_1",))),
         _made("a larger axial stack beside", [*axial, *whole], right=right_study(note=chosen)),
         _made("a larger stack along the long axis beside", [*rows, *whole], right=right_study(note=chosen)),
@@ -668,7 +705,27 @@ def _company() -> list[Case]:
         _zip("a report beside", lambda: [written(report), *contents(whole)]),
         _zip("a screenshot beside", lambda: [written(colour), *contents(whole)]),
         _made("only long-axis cines", long, right=_no_short_axis),
+        _made("only a stack along the long axis", rows, right=_told("do not lie as a short axis does")),
+        _made("cines of two studies", [*whole, *_again(StudyInstanceUID="1.2.4")], "cines of 2 studies"),
+        _made("a localiser of another study", [*(i.but(StudyInstanceUID="1.2.4") for i in scouts), *whole]),
     ]
+
+
+def _last_view(taken: list[Image], views: tuple[str, ...]) -> Callable[[DicomStudy], str]:
+    """The two-chamber view is of these images, and that it was taken twice is told."""
+
+    def right(study: DicomStudy) -> str:
+        found = study.long_axis["2ch"].voxels[:, :, 0].transpose(2, 1, 0)
+        if not np.array_equal(found, [image.values for image in taken]):
+            return "the view that was taken first"
+        told = [note for note in study.notes if note.startswith("2ch: ") and "more than once" in note]
+        return "" if told and set(study.long_axis) == set(views) else f"notes {study.notes}"
+
+    return right
+
+
+def _told(note: str) -> Callable[[DicomStudy], str]:
+    return lambda study: "" if study.short_axis and note in " ".join(study.notes) else f"notes {study.notes}"
 
 
 def _turned(number: float) -> np.ndarray:

@@ -31,7 +31,7 @@ from tests.torture.tiny import FEW_STEPS, GRID, TRAIN_DIFFUSION, files_of, forke
 
 EVERY = 9  # a trial of so many is made in the quick form
 SAMPLING = ("--guidance-scale", "--steps", "--seed", "--samples", "--batch-size", "--sampling-rate")
-EVALUATION = ("--guidance-scale", "--steps", "--seed", "--samples", "--batch-size", "--subjects")
+EVALUATION = ("--guidance-scale", "--steps", "--seed", "--samples", "--batch-size", "--subjects", "--max-bad-fraction")
 TRAINING = ("--learning-rate", "--condition-dropout", "--shared-noise", "--geometry.pixel-mm", "--max-bad-fraction")
 AUTOENCODER = ("--learning-rate", "--geometry.slice-step-mm", "--sampling-rate", "--steps", "--seed")
 PHANTOM = ("--subjects", "--seed", "--frames")
