@@ -1,11 +1,10 @@
 """Options that several training scripts share. Light: `--help` imports this."""
 
-import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from cohort.errors import require_counts, require_within
+from cohort.errors import InputError, require_counts, require_within
 from cohort.heart_grid import GridGeometry
 from cohort.places import CohortPlaces
 from sampling.ranges import SAMPLING_RATES_HZ
@@ -178,6 +177,6 @@ class CeilingOptions(CohortPlaces):
 
     def require_sound(self) -> None:
         """Refuse numbers out of range before anything is read or learned."""
-        for size in self.sizes:
-            require_within("--sizes", size, 1, math.inf)
+        if min(self.sizes, default=0) < 1:
+            raise InputError("--sizes", "names no number of people", "give numbers of at least 1")
         require_within("--learning-rate", self.learning_rate, *LEARNING_RATES)

@@ -38,6 +38,7 @@ COUNTS = [  # of each command, those that would else be a division by zero, an e
     (DistillationOptions, "--evaluate-every", {"evaluate_every": 0}),
     (DistillationOptions, "--learning-rate", {"learning_rate": 2.0}),
     (CeilingOptions, "--sizes", {"sizes": (100, 0)}),
+    (CeilingOptions, "--sizes", {"sizes": ()}),
     (EvaluationOptions, "--samples", {"samples": 0}),
     (EvaluationOptions, "--subjects", {"subjects": -3}),
     (EvaluationOptions, "--steps", {"steps": 0}),
