@@ -89,7 +89,7 @@ def test_a_list_in_the_data_folder_is_found_from_a_shard_of_ecgs(data):
         path.rename(shard / path.name)
     files = ecg_files(shard)
     listed(data, GONE)
-    assert len(without_withdrawn_files(files, None)) == len(files) - 1
+    assert len(without_withdrawn_files(files, shard, None)) == len(files) - 1
 
 
 def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_path, capsys):
