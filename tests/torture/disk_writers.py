@@ -1,4 +1,4 @@
-"""Row B12: the disk gets full under every command that writes: arrays, latents, weights, pictures, reports.
+"""Row B14: the disk gets full under every command that writes: arrays, latents, weights, pictures, reports.
 
     python tests/torture/disk_writers.py            # six levels of every command
     python tests/torture/disk_writers.py --quick    # one level of the quickest commands
@@ -199,7 +199,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     quick = parser.parse_args().quick
     if not with_own_mounts():
-        table_row("B12", "disk full under every writer", "code 2", "no disk can be mounted here", True)
+        table_row("B14", "disk full under every writer", "code 2", "no disk can be mounted here", True)
         return 0
     levels, tried, good, refused = QUICK_LEVELS if quick else LEVELS, 0, 0, 0
     with tempfile.TemporaryDirectory() as name:
@@ -221,7 +221,7 @@ def main() -> int:
                     print(f"{what}, room for {level:.0%} of {size:_} bytes: {fault}", file=sys.stderr)
     what = f"disk full at {len(levels)} levels under {len(chosen)} commands (own tmpfs)"
     target = "code 2 and one line with the bytes, or all is written; nothing is lost; with room again, code 0"
-    return 0 if table_row("B12", what, target, f"{good} of {tried}, {refused} refused", good == tried) else 1
+    return 0 if table_row("B14", what, target, f"{good} of {tried}, {refused} refused", good == tried) else 1
 
 
 if __name__ == "__main__":

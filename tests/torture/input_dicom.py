@@ -1,4 +1,4 @@
-"""Row A8: bad DICOM. `python tests/torture/input_dicom.py [--quick]` prints Markdown rows.
+"""Row A9: bad DICOM. `python tests/torture/input_dicom.py [--quick]` prints Markdown rows.
 
 The corpus, each case in a process of its own, and 3,000 mutated zips; --quick: the corpus and 200.
 """
@@ -49,7 +49,7 @@ def main(quick: bool) -> int:
     longest, largest = max(o.seconds for _, o in cases), max(o.megabytes for _, o in cases)
     target = f"all of at least 80 refused or exact, under {most_seconds:g} s and {MOST_MEGABYTES:g} MB"
     reached = f"{len(within)} of {len(cases)}; at most {longest:.2f} s of processor, {largest:.0f} MB"
-    print(markdown_row("A8", "bad DICOM", target, reached))
+    print(markdown_row("A9", "bad DICOM", target, reached))
     bases()  # once, and not in every process
     read, refused, slowest = 0, 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
@@ -64,7 +64,7 @@ def main(quick: bool) -> int:
     print("\n".join(wrong), file=sys.stderr)
     reached = f"{read} read, {refused} refused, {count - read - refused} otherwise; the slowest took {slowest:.2f} s"
     target = f"{count}: only our error type, none over {most_seconds:g} s"
-    print(markdown_row("A8", "mutated DICOM", target, reached))
+    print(markdown_row("A9", "mutated DICOM", target, reached))
     return int(bool(wrong) or slowest > most_seconds or read + refused < count or len(cases) < 80)
 
 
