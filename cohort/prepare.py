@@ -60,7 +60,7 @@ def main(
         if join is not None:
             join_parts(places, prepared, preparation, join, exclude)
         place = prepare_cohort(places, prepared, preparation, max_bad_fraction, quiet, exclude).folder
-    print(f"prepared: {place}")
+    print(f"prepared: {place}" if part is None else f"part {part} is prepared; after all of them: --join: {place}")
 
 
 if __name__ == "__main__":

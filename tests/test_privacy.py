@@ -252,6 +252,14 @@ def test_a_key_made_in_the_checkout_is_not_added_to_git(name):
     assert subprocess.run(["git", "check-ignore", "--quiet", name], cwd=ROOT).returncode == 0
 
 
+@pytest.mark.parametrize("folder", ["UKBB/x", "runs", "out", "report", "demo", "converted", "prepared"])
+def test_what_commands_write_by_default_is_not_added_to_git(folder):
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("git is not installed, or this copy has no git history")
+    found = subprocess.run(["git", "check-ignore", "--quiet", f"{folder}/9000001_2/sa.nii.gz"], cwd=ROOT)
+    assert found.returncode == 0
+
+
 def test_no_tracked_file_is_ignored():
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("git is not installed, or this copy has no git history")
