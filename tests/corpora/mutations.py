@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from tests.corpora.byte_edits import KINDS, drawn_piece, edit
 from tests.corpora.device_files import cardiosoft, counts_of, full_disclosure, muse, true_ecg, true_leads
 
 # What turns up in damaged, edited or hostile files, beside random bytes.
@@ -40,21 +41,12 @@ def mutated(content: bytes, number: int) -> bytes:
         if rng.random() < 0.3:
             at = max(0, changed.find(b"<", at) + int(rng.integers(-3, 20)))
         at = min(at, len(changed) - 1)
-        length = int(rng.integers(1, 5)) ** int(rng.integers(1, 6))  # up to 1,024 bytes, mostly few
-        piece = PIECES[rng.integers(len(PIECES))] if rng.random() < 0.5 else rng.bytes(length)
-        match rng.integers(7):
-            case 0:
-                changed[at] ^= 1 << int(rng.integers(8))
-            case 1:
-                del changed[at : at + length]
-            case 2:
-                changed[at:at] = piece
-            case 3:
-                changed[at : at + len(piece)] = piece
-            case 4:
-                changed[at:at] = changed[at : at + length]
-            case 5:
-                changed[at : at + 1] = b"%d" % rng.integers(10)
-            case 6:
-                del changed[at : None if rng.random() < 0.1 else at + 1]
+        length, piece = drawn_piece(rng, PIECES)
+        kind = int(rng.integers(KINDS + 2))
+        if kind < KINDS:
+            edit(changed, kind, at, length, piece, rng)
+        elif kind == KINDS:
+            changed[at : at + 1] = b"%d" % rng.integers(10)
+        else:
+            del changed[at : None if rng.random() < 0.1 else at + 1]
     return bytes(changed)
