@@ -1,5 +1,7 @@
 """Row A3: good ECG files with a few bytes changed, by a seed: the same number gives the same file."""
 
+from functools import cache
+
 import numpy as np
 
 from tests.corpora.byte_edits import KINDS, drawn_piece, edit
@@ -15,6 +17,7 @@ PIECES = (
 )  # fmt: skip
 
 
+@cache
 def bases() -> list[bytes]:
     """Five good files of 5 s at 100 Hz, so that ten thousand of them can be read."""
     leads = true_leads(100, 5, step_uv=5)

@@ -4,41 +4,22 @@ The corpus, each case in a process of its own, and 3,000 mutated zips; --quick: 
 """
 
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from cohort.dicom_stack import read_dicom
-from cohort.errors import InputError
-from tests.corpora.case import CANARY, CANARY_PID
 from tests.corpora.dicom_corpus import dicom_cases, read_case
 from tests.corpora.dicom_mutations import bases, mutated
-from tests.corpora.trial import in_child, markdown_row, tried
+from tests.corpora.trial import markdown_row, tried
+from tests.torture._mutated import read_all
 
 MOST_SECONDS, MOST_MEGABYTES = 2.0, 300.0
 AT_ONCE = 50  # files to a process, which is ended when it hangs
 
 
-def read_each(first: int, count: int, path: Path) -> str:
-    """Counts of studies read and refused, CPU seconds of the slowest, and what went wrong; separated by bars."""
-    read, refused, slowest, wrong = 0, 0, 0.0, ""
-    for number in range(first, first + count):
-        path.write_bytes(mutated(number))
-        start = time.process_time()
-        told = ""
-        try:
-            told = " ".join(read_dicom(path).notes)
-            read += 1
-        except InputError as refusal:
-            refused += 1
-            told = str(refusal)
-        except Exception as error:
-            wrong += f" {number}: {type(error).__name__} {error}"
-        wrong += f" {number} quotes the patient" if CANARY in told or CANARY_PID in told else ""
-        slowest = max(slowest, time.process_time() - start)
-    return f"{read}|{refused}|{slowest}|{wrong}"
+def told_of(_: int, path: Path) -> str:
+    return " ".join(read_dicom(path).notes)
 
 
 def main(quick: bool) -> int:
@@ -51,21 +32,13 @@ def main(quick: bool) -> int:
     reached = f"{len(within)} of {len(cases)}; at most {longest:.2f} s of processor, {largest:.0f} MB"
     print(markdown_row("A9", "bad DICOM", target, reached))
     bases()  # once, and not in every process
-    read, refused, slowest = 0, 0, 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        for first in range(0, count, AT_ONCE):
-            said = in_child(lambda first=first: read_each(first, AT_ONCE, Path(folder) / "case.zip")).said
-            if said.count("|") != 3:
-                wrong.append(f"{first} to {first + AT_ONCE - 1}: {said}")
-                continue
-            good, bad, seconds, faults = said.split("|")
-            read, refused, slowest = read + int(good), refused + int(bad), max(slowest, float(seconds))
-            wrong += [faults] if faults else []
+    found = read_all(count, AT_ONCE, "case.zip", mutated, told_of)
+    wrong += found.wrong
     print("\n".join(wrong), file=sys.stderr)
-    reached = f"{read} read, {refused} refused, {count - read - refused} otherwise; the slowest took {slowest:.2f} s"
     target = f"{count}: only our error type, none over {most_seconds:g} s"
-    print(markdown_row("A9", "mutated DICOM", target, reached))
-    return int(bool(wrong) or slowest > most_seconds or read + refused < count or len(cases) < 80)
+    print(markdown_row("A9", "mutated DICOM", target, found.reached(count)))
+    missed = found.slowest > most_seconds or found.read + found.refused < count
+    return int(bool(wrong) or missed or len(cases) < 80)
 
 
 if __name__ == "__main__":
