@@ -14,8 +14,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from cohort.checked_array import read_checked, write_checked
 from cohort.discovery import find_subjects
-from cohort.disk import whole_file
 from cohort.ecg import read_ecg
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
@@ -247,25 +247,16 @@ def _hashes_beside(cohort: PreparedCohort) -> np.ndarray:
     hashes = np.empty(len(cohort.eid), ROW_HASHES)
     hashes["ecg"] = row_hashes(cohort.ecg, cohort.lead_mask)
     hashes["heart"] = row_hashes(cohort.hearts, cohort.mask)
-    with private(), whole_file(path, hashes.nbytes) as unfinished, unfinished.open("wb") as file:
-        np.save(file, hashes)
-        np.save(file, _check_of(hashes))
+    with private():
+        write_checked(path, hashes)
     return hashes
 
 
 def _stored_hashes(path: Path, people: int) -> np.ndarray | None:
     """The hashes kept in a file; None where it is absent, damaged, or of other people."""
-    try:
-        with path.open("rb") as file:
-            hashes, check = np.load(file), np.load(file)
-    except (OSError, ValueError, EOFError):
-        return None
-    sound = hashes.dtype == ROW_HASHES and hashes.shape == (people,) and np.array_equal(check, _check_of(hashes))
+    hashes = read_checked(path)
+    sound = hashes is not None and hashes.dtype == ROW_HASHES and hashes.shape == (people,)
     return hashes if sound else None
-
-
-def _check_of(hashes: np.ndarray) -> np.ndarray:
-    return np.frombuffer(hashlib.sha256(hashes.tobytes()).digest(), np.uint8)
 
 
 def _listed(entry: _Entry) -> Iterator[tuple]:

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from cohort.checked_array import read_checked, write_checked
 from cohort.cine import Label
 from cohort.content import fingerprint
-from cohort.disk import whole_file
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_unit
@@ -62,19 +62,25 @@ def with_measured(cohort: PreparedCohort, segmenter: TrainedSegmenter, main: boo
 
     Returns:
         A cohort whose `measured` (N, K) says what of whom; the same one where nobody lacks anything.
+
+    Raises:
+        InputError: what was measured is absent or damaged, and this process does not write.
     """
     who = lacking(cohort)
     if not who.any():
         return cohort
     decides = {"code": [code_sha256(module) for module in MEASURING], "segmenter": segmenter_sha256(segmenter)}
     path = cohort.folder / f"measured-phenotypes-{fingerprint(decides, ())}.npy"
-    if main and not _is_whole(path, who):
+    if main and _stored(path, cohort) is None:
         with locked(path), private():
-            if not _is_whole(path, who):
+            if _stored(path, cohort) is None:
                 _measure(cohort, segmenter, np.flatnonzero(who), path)
+    measured = _stored(path, cohort)
+    if measured is None:
+        raise InputError(path, "is absent, or holds something else than was measured", MEASURE_AGAIN)
     phenotypes = np.array(cohort.phenotypes)
     unknown = who[:, None] & ~np.isfinite(phenotypes)
-    phenotypes[unknown] = _stored(path)[unknown]
+    phenotypes[unknown] = measured[unknown]
     return replace(cohort, phenotypes=phenotypes, measured=unknown)
 
 
@@ -95,33 +101,10 @@ def _measure(cohort: PreparedCohort, segmenter: TrainedSegmenter, rows: np.ndarr
         step_mm = float(np.linalg.norm(cohort.affine[row][:3, 2]))  # the acquisition's own
         phenotypes = phenotypes_of(labels, cohort.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
         measured[row] = [phenotypes[name] for name in PHENOTYPES]
-    with whole_file(path) as unfinished, unfinished.open("wb") as file:
-        np.save(file, measured)
-        np.save(file, _check_of(measured))
+    write_checked(path, measured)
 
 
-def _stored(path: Path) -> np.ndarray:
-    """(N, K) as written.
-
-    Raises:
-        InputError: the file is absent or damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            measured, check = np.load(file), np.load(file)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(path, "is absent or damaged", MEASURE_AGAIN) from error
-    if not np.array_equal(check, _check_of(measured)):
-        raise InputError(path, "holds something else than was measured", MEASURE_AGAIN)
-    return measured
-
-
-def _is_whole(path: Path, who: np.ndarray) -> bool:
-    try:
-        return len(_stored(path)) == len(who)
-    except InputError:
-        return False
-
-
-def _check_of(measured: np.ndarray) -> np.ndarray:
-    return np.frombuffer(hashlib.sha256(measured.tobytes()).digest(), np.uint8)
+def _stored(path: Path, cohort: PreparedCohort) -> np.ndarray | None:
+    """What was measured of everybody (N, K); None where it is not there whole."""
+    measured = read_checked(path)
+    return measured if measured is not None and measured.shape == cohort.phenotypes.shape else None
