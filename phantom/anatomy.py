@@ -1,17 +1,18 @@
-"""The drawn heart as solid bodies: where blood, muscle and fat are at any moment of the beat. Both renderers use it.
+"""The drawn heart as solid bodies: where blood, muscle and fat are. Both renderers use it.
 
 Heart axes, millimetres, origin at the centre of the LV's widest short axis: u lateral (away from the RV), v anterior
 and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to apex).
 
-The left ventricle is star-shaped in coordinates squeezed along w until the end-diastolic cavity is a sphere: along each
-direction n the cavity ends at one radius and the wall at another. Volumes are then one integral over the sphere of
-directions, from which radius and wall thickness follow for any drawn volume and mass.
+The left ventricle is star-shaped in coordinates squeezed along w until the end-diastolic cavity is nearly a sphere.
+Along each direction n the cavity ends at one radius and the wall at another; both are tables over the directions, so
+that every piece of wall can move by itself. Volumes are one sum over the directions, from which size and wall thickness
+follow for any drawn volume and mass.
 """
 
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import brentq
@@ -21,46 +22,46 @@ from phantom.heart import Heart
 MYOCARDIAL_DENSITY_G_ML = 1.05
 BASE_RATIO = 0.5  # the mitral ring is then 0.87 of the largest diameter
 APEX_THINNING = 0.25
-SCAR_THINNING = 0.45
+SCAR_THINNING = 0.40
 
 # A coronary territory: angle round the long axis (0 lateral, 90 anterior) and from the apex of its middle; its radius.
 TERRITORY_DEG = {"anterior": (115, 55), "inferior": (268, 82), "lateral": (352, 80)}
 TERRITORY_RADIUS_DEG = 60
 
+# Directions: angle round the long axis (0 lateral, 90 degrees anterior), and from the apex.
+THETA = 2 * np.pi * np.arange(48) / 48
+PHI = np.pi * np.arange(33) / 32
+
 
 @dataclass(frozen=True)
 class Geometry:
-    """The two ventricles at one moment. Built by `geometry_at`; every length in mm.
+    """The two ventricles at one moment; every length in mm.
 
     Attributes:
+        heart: whose.
+        beat: how far the stroke volume has left, 0 at end-diastole to 1 at end-systole.
         axes: (3, 3) rows u, v, w in the body frame (RAS).
         centre: (3,) the heart's origin at this moment, body frame; it moves along w as the ventricle shortens.
-        radius, half_length: of the LV cavity across and along w (origin to apex).
-        scar_radius: the cavity's radius at end-diastole, where a scar stays.
-        wall, scar_wall: thickness of the lateral wall, and that from which a scar's is derived (end-diastolic).
-        septal_ratio, scar_direction, scar_cosine: regional thickness; direction in squeezed coordinates.
+        radius: of the LV cavity across, at end-diastole, its mean. half_length: origin to apex, at this moment.
+        endocardium, epicardium: (48, 33) squeezed radius by direction (THETA, PHI).
         rv_centre: (u, v, w), heart axes. rv_axes: semi-axes of the RV cavity's ellipsoid towards -u, v and w.
-        rv_wall: thickness of the RV free wall.
     """
 
+    heart: Heart
+    beat: float
     axes: np.ndarray
     centre: np.ndarray
     radius: float
     half_length: float
-    scar_radius: float
-    wall: float
-    scar_wall: float
-    septal_ratio: float
-    scar_direction: np.ndarray | None
-    scar_cosine: float
-    rv_centre: tuple[float, float, float]
-    rv_axes: tuple[float, float, float]
-    rv_wall: float
+    endocardium: np.ndarray
+    epicardium: np.ndarray
+    rv_centre: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rv_axes: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
     @property
     def squeeze(self) -> float:
         """Squeezed mm per mm along w."""
-        return self.scar_radius / self.half_length
+        return self.radius / self.half_length
 
     @property
     def base(self) -> float:
@@ -69,8 +70,25 @@ class Geometry:
 
     @property
     def epicardial_radius(self) -> float:
-        """Half the outer width of the LV at its equator, mm."""
-        return self.radius + self.wall
+        """Half the outer width of the LV at its equator, mm, on average round it."""
+        return float(self.epicardium[:, len(PHI) // 2].mean())
+
+    @property
+    def cavity_radius(self) -> float:
+        """Half the width of the LV cavity at its equator, mm, on average round it."""
+        return float(self.endocardium[:, len(PHI) // 2].mean())
+
+    @property
+    def rv_wall(self) -> float:
+        """Thickness of the RV free wall, mm."""
+        return self.heart.rv_wall_mm
+
+    @functools.cached_property
+    def tables(self) -> np.ndarray:
+        """(48, 33, 4) float32: endocardium and epicardium, and the slope of each."""
+        surfaces = (self.endocardium, self.epicardium)
+        slopes = (_slope(surface, self.squeeze) for surface in surfaces)
+        return np.stack([*surfaces, *slopes], axis=-1).astype(np.float32)
 
     def to_heart(self, points: np.ndarray) -> np.ndarray:
         """Body frame (..., 3) mm -> heart axes (..., 3) mm."""
@@ -79,35 +97,6 @@ class Geometry:
     def to_body(self, points: np.ndarray) -> np.ndarray:
         """Heart axes (..., 3) mm -> body frame (..., 3) mm."""
         return points @ self.axes + self.centre
-
-    def scar_share(self, n: np.ndarray) -> np.ndarray | float:
-        """1 inside the scar, 0 outside, smooth over its border; n (3, ...) unit directions, squeezed coordinates."""
-        if self.scar_direction is None:
-            return 0.0
-        x = np.clip((np.tensordot(self.scar_direction.astype(n.dtype), n, 1) - self.scar_cosine) / 0.10, -1, 1)
-        return 0.5 + 0.75 * x - 0.25 * x**3
-
-    def regional_scale(self, n: np.ndarray) -> np.ndarray:
-        """Wall thickness relative to the lateral wall's, without the scar; n (3, ...)."""
-        across = np.sqrt(n[0] ** 2 + n[1] ** 2) + 1e-6
-        septal = ((across - n[0]) / (2 * across)) ** 2 * np.minimum(1, 1.5 * across)
-        apical = np.clip(n[2], 0, 1) ** 6
-        return (1 + (self.septal_ratio - 1) * septal) * (1 - APEX_THINNING * apical)
-
-    def lv_surfaces(self, n: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Squeezed radius of endocardium and epicardium along n (3, ...), and squeezed mm per real mm across the wall.
-
-        Without a scar the endocardium is the ellipsoid (radius, radius, half_length); the third value is the length of
-        its gradient, so that wall and distances are perpendicular to the surface and not along n.
-        """
-        scar = self.scar_share(n)
-        along, across = n[2] ** 2, 1 - n[2] ** 2
-        squared = 1 / (across / self.radius**2 + along / self.scar_radius**2)
-        slope = squared * np.sqrt(across / self.radius**4 + along / (self.scar_radius * self.half_length) ** 2)
-        living = np.sqrt(squared)
-        endocardium = living + scar * (self.scar_radius - living)
-        thickness = self.wall + scar * ((1 - SCAR_THINNING) * self.scar_wall - self.wall)
-        return endocardium, endocardium + thickness * self.regional_scale(n) * slope, slope
 
 
 @dataclass(frozen=True)
@@ -153,145 +142,171 @@ def long_axes(heart: Heart) -> np.ndarray:
     return np.stack([u, np.cross(w, u), w])
 
 
-def end_systolic_phase(heart: Heart) -> float:
-    """Share of the cycle at which the LV is smallest: systole shortens less than the cycle does (Weissler 1968)."""
-    return (0.37 - 0.0011 * (heart.heart_rate_bpm - 60)) * heart.heart_rate_bpm / 60
+# ---- Directions ----
 
 
-def contraction(heart: Heart, phase: float) -> float:
-    """How far the beat has gone from end-diastole (0) to end-systole (1) at `phase` of the cycle, 0 to 1.
-
-    Ejection, early filling, diastasis and atrial filling, as in an LV volume curve.
-    """
-    end = end_systolic_phase(heart)
-    if phase <= end:
-        return 0.5 - 0.5 * math.cos(math.pi * phase / end)
-    diastole = (phase - end) / (1 - end)
-    early = 0.72 * _smooth_step(diastole / 0.40)
-    atrial = 0.28 * _smooth_step((diastole - 0.72) / 0.28)
-    return 1 - early - atrial
+@functools.cache
+def directions() -> tuple[np.ndarray, np.ndarray]:
+    """Unit directions (3, 48, 33), squeezed coordinates, and the solid angle (48, 33) that each stands for."""
+    theta, phi = THETA[:, None], PHI[None]
+    n = np.stack([np.cos(theta) * np.sin(phi), np.sin(theta) * np.sin(phi), np.cos(phi) + 0 * theta])
+    step = PHI[1]
+    inner = 2 * np.sin(PHI) * (1 - np.cos(step)) / step  # of hat functions over the sphere
+    inner[[0, -1]] = 1 - np.sin(step) / step
+    return n, np.broadcast_to(inner * 2 * np.pi / len(THETA), n.shape[1:])
 
 
-def _smooth_step(x: float) -> float:
-    x = min(max(x, 0.0), 1.0)
-    return x * x * (3 - 2 * x)
+def _slope(surface: np.ndarray, squeeze: float) -> np.ndarray:
+    """(48, 33): squeezed mm per real mm across a surface, so that distances are perpendicular to it and not along n."""
+    (nx, ny, nz), _ = directions()
+    across = np.sin(PHI)
+    by_theta = (np.roll(surface, -1, 0) - np.roll(surface, 1, 0)) / (2 * THETA[1])
+    by_phi = np.gradient(surface, PHI[1], axis=1)
+    by_phi[:, [0, -1]] = 0.0
+    along_phi = by_phi / surface
+    along_theta = np.where(across > 0.05, by_theta / surface / np.maximum(across, 0.05), 0.0)
+    cos_t, sin_t = np.cos(THETA)[:, None], np.sin(THETA)[:, None]
+    x = -nx + along_phi * nz * cos_t - along_theta * sin_t
+    y = -ny + along_phi * nz * sin_t + along_theta * cos_t
+    z = (-nz - along_phi * across) * squeeze
+    return np.sqrt(x**2 + y**2 + z**2)
+
+
+def squeezed(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Direction (3, ...) and distance from the origin in squeezed coordinates; points (3, ...), heart axes."""
+    moved = np.stack([points[0], points[1], points[2] * geometry.squeeze])
+    length = np.sqrt(moved[0] ** 2 + moved[1] ** 2 + moved[2] ** 2) + 1e-6
+    return moved / length, length
+
+
+def at_directions(table: np.ndarray, n: np.ndarray) -> np.ndarray:
+    """A table over the directions (48, 33, ...), interpolated along n (3, ...), squeezed coordinates."""
+    theta = np.arctan2(n[1], n[0]) * np.float32(len(THETA) / (2 * np.pi))
+    phi = np.arccos(np.clip(n[2], -1, 1)) * np.float32((len(PHI) - 1) / np.pi)
+    left = np.floor(theta)
+    top = np.minimum(np.floor(phi), len(PHI) - 2)
+    east, south = (theta - left)[..., None], (phi - top)[..., None]
+    left, top = left.astype(np.int32) % len(THETA), top.astype(np.int32)
+    flat = table.reshape(len(THETA) * len(PHI), -1)
+    here, beside = left * len(PHI) + top, (left + 1) % len(THETA) * len(PHI) + top
+    north = flat[here] * (1 - east) + flat[beside] * east
+    return north * (1 - south) + (flat[here + 1] * (1 - east) + flat[beside + 1] * east) * south
+
+
+def scar_share(heart: Heart, n: np.ndarray) -> np.ndarray:
+    """1 inside the scar, 0 outside, smooth over its border; n (3, ...) unit directions, squeezed coordinates."""
+    if heart.scar_territory is None:
+        return np.zeros(n.shape[1:], n.dtype)
+    around, from_apex = np.radians(TERRITORY_DEG[heart.scar_territory])
+    middle = np.array(
+        [math.sin(from_apex) * math.cos(around), math.sin(from_apex) * math.sin(around), math.cos(from_apex)]
+    )
+    edge = math.cos(math.radians(TERRITORY_RADIUS_DEG * heart.scar_extent))
+    x = np.clip((np.tensordot(middle.astype(n.dtype), n, 1) - edge) / 0.10, -1, 1)
+    return 0.5 + 0.75 * x - 0.25 * x**3
 
 
 # ---- Solving for the drawn volumes ----
 
 
-@functools.cache
-def _directions() -> tuple[np.ndarray, np.ndarray]:
-    """Unit directions (3, N) and their solid angles (N,): Gauss-Legendre along w, even round it."""
-    along, weight = np.polynomial.legendre.leggauss(40)
-    theta = 2 * np.pi * (np.arange(36) + 0.5) / 36
-    across = np.sqrt(1 - along**2)
-    n = np.stack([np.outer(across, np.cos(theta)), np.outer(across, np.sin(theta)), np.outer(along, np.ones(36))])
-    return n.reshape(3, -1), np.repeat(weight, 36) * 2 * np.pi / 36
-
-
 def lv_volumes_ml(geometry: Geometry) -> tuple[float, float]:
-    """Volume of the LV cavity (papillary muscles included) and of the LV wall below the base plane."""
-    n, solid_angle = _directions()
-    endocardium, epicardium, _ = geometry.lv_surfaces(n)
-    cut = np.where(n[2] < 0, BASE_RATIO * geometry.scar_radius / np.maximum(-n[2], 1e-9), np.inf)
-    cone = solid_angle / 3 / geometry.squeeze / 1000
-    inner = cone @ np.minimum(endocardium, cut) ** 3
-    return float(inner), float(cone @ np.minimum(epicardium, cut) ** 3 - inner)
+    """Volume of the LV cavity (papillary muscles and trabeculae included) and of the LV wall below the base plane."""
+    inner = volume_within_ml(geometry, geometry.endocardium)
+    return inner, volume_within_ml(geometry, geometry.epicardium) - inner
+
+
+def volume_within_ml(geometry: Geometry, surface: np.ndarray) -> float:
+    """Volume inside a surface (48, 33), squeezed radius, and below the base plane."""
+    return float((_cone_weights() * np.minimum(surface, geometry.radius * _cut()) ** 3).sum() / geometry.squeeze)
+
+
+@functools.cache
+def _cone_weights() -> np.ndarray:
+    return directions()[1] / 3000  # mm3 to mL
+
+
+@functools.cache
+def _cut() -> np.ndarray:
+    """(48, 33): distance of the base plane along each direction, in radii."""
+    z = directions()[0][2]
+    return np.where(z < -1e-9, BASE_RATIO / np.maximum(-z, 1e-9), np.inf)
 
 
 @functools.lru_cache(maxsize=8)
-def geometry_at(heart: Heart, phase: float = 0.0) -> Geometry:
-    """The ventricles at `phase` (share of the cycle, 0 = end-diastole): their volumes are the drawn ones, to 1 %.
+def end_diastole(heart: Heart) -> Geometry:
+    """The ventricles at end-diastole: their volumes are the drawn ones.
 
     Raises:
         ValueError: no wall or cavity of the drawn size exists (a hand-made Heart).
     """
-    beat = contraction(heart, phase)
-    volume = heart.lvedv_ml - beat * (heart.lvedv_ml - heart.lvesv_ml)
-    # Volume of the truncated ellipsoid: pi r^2 c (2/3 + f - f^3/3), and (1 + f) c = sphericity * 2 r at end-diastole.
-    shape = math.pi * (2 / 3 + BASE_RATIO - BASE_RATIO**3 / 3)
+    n, _ = directions()
+    shape = _outline(heart, n)
     elongation = 2 * heart.sphericity / (1 + BASE_RATIO)
-    radius = (1000 * heart.lvedv_ml / (shape * elongation)) ** (1 / 3)
-    half_length = elongation * radius
-    diastole = _solve_wall(heart, _bare_lv(heart, radius, half_length))
-    if beat == 0:
-        return _with_right_ventricle(heart, diastole, diastole, 0.0)
-    shorter = half_length - beat * heart.long_axis_shortening_mm / (1 + BASE_RATIO)
-    moved = _replace(
-        diastole,
-        half_length=shorter,
-        centre=diastole.centre + (half_length - shorter) * diastole.axes[2],  # the apex stays where it is
-        radius=math.sqrt(1000 * volume / (shape * shorter)),
-    )
-    if heart.scar_territory is not None:
-        moved = _solve_radius(moved, volume)
-    return _with_right_ventricle(heart, diastole, _solve_wall(heart, moved), beat)
-
-
-def _replace(geometry: Geometry, **changes: object) -> Geometry:
-    return Geometry(**{**geometry.__dict__, **changes})
-
-
-def _bare_lv(heart: Heart, radius: float, half_length: float) -> Geometry:
-    direction, cosine = None, 1.0
-    if heart.scar_territory is not None:
-        around, from_apex = np.radians(TERRITORY_DEG[heart.scar_territory])
-        direction = np.array(
-            [math.sin(from_apex) * math.cos(around), math.sin(from_apex) * math.sin(around), math.cos(from_apex)]
-        )
-        cosine = math.cos(math.radians(TERRITORY_RADIUS_DEG * heart.scar_extent))
-    return Geometry(
+    unit = float((_cone_weights() * np.minimum(shape, _cut()) ** 3).sum()) * elongation
+    radius = (heart.lvedv_ml / unit) ** (1 / 3)
+    cavity = Geometry(
+        heart=heart,
+        beat=0.0,
         axes=long_axes(heart),
         centre=np.array(heart.centre_mm),
         radius=radius,
-        half_length=half_length,
-        scar_radius=radius,
-        wall=math.nan,
-        scar_wall=math.nan,
-        septal_ratio=heart.septal_thickness_ratio,
-        scar_direction=direction,
-        scar_cosine=cosine,
-        rv_centre=(0.0, 0.0, 0.0),
-        rv_axes=(1.0, 1.0, 1.0),
-        rv_wall=heart.rv_wall_mm,
+        half_length=elongation * radius,
+        endocardium=radius * shape,
+        epicardium=radius * shape,
     )
-
-
-def _solve_wall(heart: Heart, geometry: Geometry) -> Geometry:
-    """The thickness that gives the wall its mass. At end-diastole the scar's thickness is solved along."""
     target = heart.lv_mass_g / MYOCARDIAL_DENSITY_G_ML
-    diastole = math.isnan(geometry.scar_wall)
+    outward = _regional_scale(heart, n) * _slope(cavity.endocardium, cavity.squeeze)
 
     def with_wall(wall: float) -> Geometry:
-        return _replace(geometry, wall=wall, scar_wall=wall if diastole else geometry.scar_wall)
+        return replace(cavity, epicardium=cavity.endocardium + wall * outward)
 
-    return with_wall(brentq(lambda wall: lv_volumes_ml(with_wall(wall))[1] - target, 0.5, 60, xtol=0.01))
-
-
-def _solve_radius(geometry: Geometry, volume_ml: float) -> Geometry:
-    """The radius of the living wall that gives the cavity its volume although the scar stays where it was."""
-
-    def excess(radius: float) -> float:
-        return lv_volumes_ml(_replace(geometry, radius=radius, wall=1.0))[0] - volume_ml
-
-    return _replace(geometry, radius=brentq(excess, 0.2 * geometry.radius, geometry.scar_radius, xtol=0.01))
+    thickness = brentq(lambda wall: lv_volumes_ml(with_wall(wall))[1] - target, 0.5, 60, xtol=0.01)
+    walled = with_wall(thickness)
+    return with_right_ventricle(walled, walled, heart.rvedv_ml, 0.0)
 
 
-def _with_right_ventricle(heart: Heart, diastole: Geometry, geometry: Geometry, beat: float) -> Geometry:
+def _outline(heart: Heart, n: np.ndarray) -> np.ndarray:
+    """(48, 33): the cavity's radius by direction, about 1: two and three lobes round it, and a flatter septum."""
+    theta, across = THETA[:, None], np.sin(PHI)
+    septal = np.exp(-(((np.abs(theta - np.pi)) / math.radians(48)) ** 2))
+    return 1 + _lobes(heart.outline) * across - heart.septal_flattening * septal * across**2
+
+
+def _lobes(parts: tuple[float, float, float, float]) -> np.ndarray:
+    """(48, 1): cosine and sine of two and of three lobes round the long axis."""
+    two_cosine, two_sine, three_cosine, three_sine = parts
+    twice, thrice = 2 * THETA[:, None], 3 * THETA[:, None]
+    two = two_cosine * np.cos(twice) + two_sine * np.sin(twice)
+    return two + three_cosine * np.cos(thrice) + three_sine * np.sin(thrice)
+
+
+def _regional_scale(heart: Heart, n: np.ndarray) -> np.ndarray:
+    """(48, 33): wall thickness relative to the lateral wall's."""
+    across = np.sqrt(n[0] ** 2 + n[1] ** 2) + 1e-6
+    septal = ((across - n[0]) / (2 * across)) ** 2 * np.minimum(1, 1.5 * across)
+    apical = np.clip(n[2], 0, 1) ** 6
+    uneven = 1 + _lobes(heart.wall_pattern) * np.minimum(1, across)
+    living = (1 + (heart.septal_thickness_ratio - 1) * septal) * (1 - APEX_THINNING * apical) * uneven
+    return living * (1 - SCAR_THINNING * scar_share(heart, n))
+
+
+def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: float, beat: float) -> Geometry:
     """Add the RV: an ellipsoid beside the LV less the LV, its bulge solved so that the cavity has its volume.
 
     Height and length follow the LV and the RV's size at end-diastole; in systole the free wall moves to the septum.
+
+    Args:
+        diastole: the same heart at end-diastole.
+        beat: how far the RV's own stroke volume has left.
     """
-    volume = heart.rvedv_ml - beat * (heart.rvedv_ml - heart.rvesv_ml)
-    outer = diastole.epicardial_radius
+    heart, outer = geometry.heart, diastole.epicardial_radius
     size = min(max((heart.rvedv_ml / heart.lvedv_ml) ** (1 / 3), 0.85), 1.25)
     height = outer * size * (1.22 - 0.06 * beat)
     length = geometry.half_length * (1.15 + 0.35 * (size - 1))
     centre = (-0.50 * geometry.epicardial_radius, 0.06 * outer, -0.34 * geometry.half_length)
-    shaped = _replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))
-    bulge = _solve_bulge(shaped, volume)
-    return _replace(shaped, rv_axes=(bulge, height, length))
+    shaped = replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))
+    bulge = _solve_bulge(shaped, volume_ml)
+    return replace(shaped, rv_axes=(bulge, height, length))
 
 
 def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 4.0) -> float:
@@ -324,18 +339,11 @@ def _rv_offset(u: np.ndarray) -> np.ndarray:
     return np.maximum(-u, 3 * u)
 
 
-def squeezed(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Direction (3, ...) and distance from the origin in squeezed coordinates; points (3, ...), heart axes."""
-    moved = np.stack([points[0], points[1], points[2] * geometry.squeeze])
-    length = np.sqrt(moved[0] ** 2 + moved[1] ** 2 + moved[2] ** 2) + 1e-6
-    return moved / length, length
-
-
 def lv_distances(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Signed distance in mm (positive inside) to endocardium and epicardium of the LV; points (3, ...), heart axes."""
     n, length = squeezed(geometry, points)
-    endocardium, epicardium, slope = geometry.lv_surfaces(n)
-    return (endocardium - length) / slope, (epicardium - length) / slope
+    found = at_directions(geometry.tables, n)
+    return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3]
 
 
 def rv_distance(geometry: Geometry, points: np.ndarray) -> np.ndarray:
@@ -384,8 +392,8 @@ def _ellipsoid(points: np.ndarray, centre: tuple, semi_axes: tuple) -> np.ndarra
 
 def _papillary(geometry: Geometry, points: np.ndarray) -> np.ndarray:
     """The two papillary muscles: anterolateral and posteromedial, from mid-ventricle half-way to the apex."""
-    reach, length = 0.66 * geometry.radius, 0.36 * geometry.half_length
-    thick = 2.2 + 0.10 * geometry.scar_radius  # as thick in systole as in diastole, while the cavity closes in on them
+    reach, length = 0.66 * geometry.cavity_radius, 0.36 * geometry.half_length
+    thick = 2.2 + 0.10 * geometry.radius  # as thick in systole as in diastole, while the cavity closes in on them
     muscles = (
         _ellipsoid(
             points,
@@ -407,7 +415,7 @@ def _above_base(geometry: Geometry, points: np.ndarray) -> np.ndarray:
 
 def wall_lattice(heart: Heart, step_mm: float = 5.0) -> WallLattice:
     """The walls of both ventricles at end-diastole as the ECG needs them; see WallLattice."""
-    geometry = geometry_at(heart)
+    geometry = end_diastole(heart)
     origin, shape = _lattice_box(geometry, step_mm)
     index = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"), axis=-1)
     coordinates = geometry.to_heart(index * np.float32(step_mm) + origin.astype(np.float32))
@@ -431,7 +439,7 @@ def wall_lattice(heart: Heart, step_mm: float = 5.0) -> WallLattice:
         fill=np.where(mask > 0, fill, 0).astype(np.float32),
         depth=np.where(mask > 0, depth, 0).astype(np.float32),
         septum=(mask == 1) & (rv + outer > 0) & (points[0] < 0),
-        scar=(mask == 1) & (np.broadcast_to(geometry.scar_share(n), mask.shape) > 0.5),
+        scar=(mask == 1) & (scar_share(heart, n) > 0.5),
         heart_coordinates=coordinates.astype(np.float32),
         theta=np.arctan2(points[1], points[0]).astype(np.float32),
         phi=np.arccos(n[2].clip(-1, 1)).astype(np.float32),
@@ -456,7 +464,10 @@ def _lattice_box(geometry: Geometry, step: float) -> tuple[np.ndarray, tuple[int
             (u, v, w)
             for u in (right, outer + margin)
             for v in (-height, height)
-            for w in (-geometry.base - step, geometry.half_length + 1.3 * geometry.wall + step)
+            for w in (
+                -geometry.base - step,
+                geometry.half_length + 1.3 * (geometry.epicardial_radius - geometry.cavity_radius) + step,
+            )
         ]
     )
     body = geometry.to_body(corners)

@@ -6,18 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Prevalence in the cohort, not in the population: enriched so that a small cohort holds some of each disease.
-CONDITIONS = {
-    "normal": 0.60,
-    "lvh": 0.08,
-    "dcm": 0.06,
-    "hcm": 0.04,
-    "infarct": 0.08,
-    "rv_overload": 0.05,
-    "lbbb": 0.04,
-    "rbbb": 0.05,
-}
+from phantom.acquisition import Acquisition, draw_acquisition
+from phantom.chance import log_normal, normal
+from phantom.population import POPULATIONS, Population
+from phantom.recording import Recording, draw_recording
+
 SCAR_TERRITORIES = ("anterior", "inferior", "lateral")  # of the LAD, the right and the circumflex artery
+# Every use of chance starts a generator of its own, so that none follows another.
+PERSON, DISEASE, VENTRICLES, SHAPE, POSITION, ELECTRICITY, MOTION, RECORDING, ACQUISITION, NOISE, VISIT = range(11)
 
 
 @dataclass(frozen=True)
@@ -44,6 +40,8 @@ NORMS = {
     "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.12, 42.0, 0.155, (61, 5), (58, 5.2), 290, 205, 13),
     "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.135, 53.0, 0.155, (58, 5), (55, 5.2), 325, 230, 9),
 }
+MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
+NORMAL_PRESSURE_MMHG = 132.0
 
 
 @dataclass(frozen=True)
@@ -54,28 +52,38 @@ class Heart:
     on the midline, half-way from front to back, level with electrodes V1 and V2 (fourth intercostal space).
 
     Attributes:
+        systolic_bp_mmhg: blood pressure of the arm; it thickens the wall and delays ejection.
         sphericity: LV cavity length from base to apex / largest diameter, at end-diastole.
         septal_thickness_ratio: septal / lateral wall thickness.
+        outline: of the LV cavity's short axis, which is no circle: cosine and sine parts of 2 and of 3 lobes, as
+            shares of the radius. septal_flattening: share by which the septum lies nearer than that.
+        wall_pattern: uneven thickness round the wall: cosine and sine parts of 2 and of 3 lobes.
+        trabecular_share: of the cavity's radius that the trabeculated layer takes up.
+        papillary_scale: of the papillary muscles' thickness. papillary_turn_deg: of each round the long axis.
+        twist_deg: by which the apex turns against the base until end-systole.
         azimuth_deg: of the long axis (base to apex) in the horizontal plane, from anterior towards the patient's left.
         elevation_deg: of the long axis, below the horizontal.
         roll_deg: about the long axis; 0 puts the RV level with the LV; it lies lower, so about -20.
         centre_mm: (x, y, z) of the LV cavity's equator (its widest short axis) at end-diastole, body frame.
         fat_mm: under the skin of the chest.
         long_axis_shortening_mm: by how much the base descends towards the apex until end-systole.
-        condition: a key of CONDITIONS.
+        condition: a key of CONDITIONS. severity: from 0, hardly more than normal, to 1.
         scar_territory: None or one of SCAR_TERRITORIES. scar_extent: share of that territory, 0 to 1.
-        plan_tilt_deg: two small angles by which the short-axis stack misses the long axis.
-        plan_shift_mm: (u, v, w) by which the stack's middle misses the heart's.
-        slice_shift_mm: SD of the breath-hold position from slice to slice.
         endocardial_speed_mm_ms, transmural_speed_mm_ms: of the activation along the inner layer, and across the wall.
         apd_ms: action-potential duration at the endocardium; apd_transmural_ms: how much shorter at the epicardium.
         early_site_shift: of the three early sites of the LV and that of the RV: (degrees round the long axis, ms).
         lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0.
         gain: dimensionless factor of the torso's conductivity.
-        electrode_shift_mm: for V1 to V6, (towards the patient's left, upwards) along the skin.
         rhythm: "sinus" or "af". rr_variability: SD / mean of the RR intervals. ectopic_beats: in the ten seconds.
-        baseline_mv, mains_uv, muscle_uv: RMS of baseline wander, mains hum and muscle noise.
-        noise_seed: from which the ECG and the MRI derive their noise; it touches no anatomy.
+        contractility: SDs from the mean of healthy people; it speeds the twitch, raises EF and tightens recovery.
+        coupling_ms: from a cell's activation to the first force of its twitch.
+        systole_shift_ms: by which mechanical systole outlasts what the QT interval leads one to expect.
+        relaxation_ms: from the aortic valve's closing to the mitral valve's opening.
+        early_filling_ms: duration of early filling. atrial_share: of the stroke volume that the atrium fills.
+        discoordination: how far early muscle stretches late muscle: share of the mean shortening.
+        scar_bulge: outward motion of a scar, as a share of the mean inward motion.
+        recording: of the ECG. acquisition: of the MRI.
+        noise_seed: from which the ECG and the MRI derive their noise, each by a key; it touches no anatomy.
     """
 
     sex: str
@@ -85,6 +93,7 @@ class Heart:
     bmi: float
     bsa_m2: float
     heart_rate_bpm: float
+    systolic_bp_mmhg: float
 
     lvedv_ml: float
     lvesv_ml: float
@@ -96,6 +105,13 @@ class Heart:
 
     sphericity: float
     septal_thickness_ratio: float
+    outline: tuple[float, float, float, float]
+    septal_flattening: float
+    wall_pattern: tuple[float, float, float, float]
+    trabecular_share: float
+    papillary_scale: float
+    papillary_turn_deg: tuple[float, float]
+    twist_deg: float
     rv_wall_mm: float
     long_axis_shortening_mm: float
     azimuth_deg: float
@@ -107,12 +123,9 @@ class Heart:
     fat_mm: float
 
     condition: str
+    severity: float
     scar_territory: str | None
     scar_extent: float
-
-    plan_tilt_deg: tuple[float, float]
-    plan_shift_mm: tuple[float, float, float]
-    slice_shift_mm: float
 
     endocardial_speed_mm_ms: float
     transmural_speed_mm_ms: float
@@ -122,159 +135,220 @@ class Heart:
     lv_delay_ms: float
     rv_delay_ms: float
     gain: float
-    electrode_shift_mm: tuple[tuple[float, float], ...]
     pr_ms: float
     p_amplitude_mv: float
     rhythm: str
     rr_variability: float
-    respiratory_rate_hz: float
     ectopic_beats: int
-    baseline_mv: float
-    mains_uv: float
-    muscle_uv: float
+
+    contractility: float
+    coupling_ms: float
+    systole_shift_ms: float
+    relaxation_ms: float
+    early_filling_ms: float
+    atrial_share: float
+    discoordination: float
+    scar_bulge: float
+
+    recording: Recording
+    acquisition: Acquisition
     noise_seed: int
 
     def replace(self, **changes: object) -> "Heart":
-        """The same patient with some numbers changed; those that depend on them are the caller's to change too."""
+        """The same patient with some numbers changed; those that depend on them are the caller's to change too.
+
+        Names of `Recording` and `Acquisition` are found there.
+        """
+        for part in ("recording", "acquisition"):
+            names = changes.keys() & getattr(self, part).__dataclass_fields__.keys()
+            if names:
+                inner = dataclasses.replace(getattr(self, part), **{name: changes.pop(name) for name in names})
+                changes[part] = inner
         return dataclasses.replace(self, **changes)
 
 
-def draw_heart(seed: int, index: int) -> Heart:
-    """Draw patient number `index` of the cohort `seed`; it depends on nothing else."""
-    rng = np.random.default_rng([seed, index])
-    condition = str(rng.choice(list(CONDITIONS), p=list(CONDITIONS.values())))
-    person = _draw_person(rng)
-    disease = _draw_disease(rng, condition)
-    ventricles = _draw_ventricles(rng, person, condition)
-    return Heart(
+@dataclass(frozen=True)
+class Draw:
+    """What a patient is drawn from, beside seed and number.
+
+    Attributes:
+        condition: a key of CONDITIONS that everybody has, or None for the population's mixture.
+        population: a key of POPULATIONS. scanner: one of `phantom.acquisition.SCANNERS`.
+        visit: from 1; another one records and images the same heart anew.
+    """
+
+    condition: str | None = None
+    population: str = "usual"
+    scanner: str = "usual"
+    visit: int = 1
+
+
+def draw_heart(seed: int, index: int, draw: Draw = Draw()) -> Heart:
+    """Draw patient number `index` of the cohort `seed`; it depends on nothing else but `draw`."""
+
+    def chance(key: int, *more: int) -> np.random.Generator:
+        return np.random.default_rng([seed, index, key, *more])
+
+    population = POPULATIONS[draw.population]
+    person = _draw_person(chance(PERSON), population)
+    disease = _draw_disease(chance(DISEASE), population, draw.condition)
+    ventricles, contractility = _draw_ventricles(chance(VENTRICLES), person, disease)
+    electricity = _draw_electrophysiology(chance(ELECTRICITY), person, disease, contractility)
+    heart = Heart(
         **person,
         **ventricles,
         **disease,
-        **_draw_shape(rng, condition, ventricles["lvef_percent"]),
-        **_draw_position(rng, person, condition),
-        **_draw_plan(rng),
-        **_draw_electrophysiology(rng, person, condition),
-        **_draw_recording(rng),
+        **_draw_shape(chance(SHAPE), disease, ventricles["lvef_percent"]),
+        **_draw_position(chance(POSITION), person, disease),
+        **electricity,
+        **_draw_motion(chance(MOTION), person, ventricles, electricity["rhythm"]),
+        contractility=contractility,
+        recording=draw_recording(chance(RECORDING, draw.visit)),
+        acquisition=draw_acquisition(chance(ACQUISITION, draw.visit), draw.scanner),
+        noise_seed=int(chance(NOISE, draw.visit).integers(10_000_000, 2**31)),  # never in the range of a participant id
+    )
+    return heart if draw.visit == 1 else _at_another_visit(chance(VISIT, draw.visit), heart)
+
+
+def _at_another_visit(rng: np.random.Generator, heart: Heart) -> Heart:
+    """The same heart on another day: rate and blood pressure have changed a little, and the QT with the rate."""
+    rate = float(np.clip(heart.heart_rate_bpm * math.exp(rng.normal(0, 0.07)), 42, 110))
+    return heart.replace(
+        heart_rate_bpm=rate,
+        systolic_bp_mmhg=normal(rng, heart.systolic_bp_mmhg, 7, 85, 220),
+        apd_ms=heart.apd_ms * (heart.heart_rate_bpm / rate) ** APD_RATE_POWER,
     )
 
 
-def _normal(rng: np.random.Generator, mean: float, sd: float, low: float = -math.inf, high: float = math.inf) -> float:
-    return float(np.clip(rng.normal(mean, sd), low, high))
-
-
-def _log_normal(rng: np.random.Generator, median: float, log_sd: float) -> float:
-    return float(median * np.exp(rng.normal(0, log_sd)))
-
-
-def _draw_person(rng: np.random.Generator) -> dict:
+def _draw_person(rng: np.random.Generator, population: Population) -> dict:
     sex = str(rng.choice(["female", "male"]))
     norms = NORMS[sex]
-    height = _normal(rng, *norms.height_cm, 140, 205)
-    bmi = float(np.clip(_log_normal(rng, norms.bmi[0], norms.bmi[1] / norms.bmi[0]), 17, 45))
+    height = normal(rng, norms.height_cm[0] + population.height_shift_cm, norms.height_cm[1], 135, 205)
+    bmi = float(np.clip(log_normal(rng, norms.bmi[0] + population.bmi_shift, norms.bmi[1] / norms.bmi[0]), 17, 45))
     weight = bmi * (height / 100) ** 2
+    age = float(np.round(rng.uniform(*population.age_years), 1))
     return {
         "sex": sex,
-        "age_years": float(np.round(rng.uniform(45, 80), 1)),
+        "age_years": age,
         "height_cm": height,
         "weight_kg": weight,
         "bmi": bmi,
         "bsa_m2": math.sqrt(height * weight / 3600),  # Mosteller 1987
-        "heart_rate_bpm": _normal(rng, 63, 10, 42, 105),
+        "heart_rate_bpm": normal(rng, 63, 10, 42, 105),
+        # UK Biobank at imaging: about 138 (SD 18) mmHg, 0.5 mmHg more a year of age.
+        "systolic_bp_mmhg": normal(rng, 132 + 0.5 * (age - 60) + 0.6 * (bmi - 26.5), 15, 90, 210),
     }
 
 
-def _draw_disease(rng: np.random.Generator, condition: str) -> dict:
+def _draw_disease(rng: np.random.Generator, population: Population, condition: str | None) -> dict:
+    share = population.prevalence
+    drawn = str(rng.choice(list(share), p=list(share.values())))
+    condition = condition or drawn
+    # Most disease is mild: half of it lies below a severity of 0.42.
+    severity = float(rng.beta(1.5, 2.0))
     territory = str(rng.choice(SCAR_TERRITORIES, p=[0.45, 0.35, 0.20]))
-    extent = float(rng.uniform(0.45, 1.0))
+    extent = float(0.25 + 0.75 * severity)
     infarct = condition == "infarct"
     return {
         "condition": condition,
+        "severity": severity if condition != "normal" else 0.0,
         "scar_territory": territory if infarct else None,
         "scar_extent": extent if infarct else 0.0,
     }
 
 
-def _draw_ventricles(rng: np.random.Generator, person: dict, condition: str) -> dict:
-    """Volumes and mass: healthy values first, then what the disease does to them.
+def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> tuple[dict, float]:
+    """Volumes and mass: healthy values first, then what the disease does to them. And the contractility, in SDs.
 
     A correlation of 0.6 beyond body size gives log LVEDV and log mass r of about 0.7 within a sex; both ventricles
     eject nearly the same stroke volume, which ties RVEDV to LVEDV (r of about 0.8).
     """
     norms, bsa = NORMS[person["sex"]], person["bsa_m2"]
-    z_edv, z_mass, z_ef, z_rvef = rng.normal(size=4).tolist()
+    z_edv, z_mass, z_ef, z_rvef, contractility = rng.normal(size=5).tolist()
     z_mass = 0.6 * z_edv + 0.8 * z_mass
+    z_ef = 0.7 * contractility + math.sqrt(1 - 0.7**2) * z_ef
     z_rvef = 0.35 * z_ef + math.sqrt(1 - 0.35**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
     slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
+    pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
     edv = norms.lvedv_index * bsa * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
-    mass = norms.lv_mass_index * bsa * math.exp(norms.lv_mass_log_sd * z_mass)
-    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 50, 75))
+    mass = norms.lv_mass_index * bsa * math.exp(norms.lv_mass_log_sd * z_mass) * pressure
+    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 48, 75))
     rvef = float(np.clip(norms.rvef_percent[0] + norms.rvef_percent[1] * z_rvef, 42, 72))
     regurgitation = float(np.exp(rng.normal(0, 0.03)))
 
     healthy_stroke = edv * ef / 100 * regurgitation
-    edv_factor, mass_factor, ef, rv_factor = _remodelling(rng, condition, ef)
+    edv_factor, mass_factor, new_ef, rv_factor = _remodelling(rng, disease["condition"], disease["severity"], ef)
     edv, mass = edv * edv_factor, mass * mass_factor
-    stroke = edv * ef / 100 * regurgitation
+    stroke = edv * new_ef / 100 * regurgitation
     # A failing left ventricle leaves the right one less to eject, not a smaller cavity: hence the healthy stroke here.
     rvedv = max(healthy_stroke * rv_factor / (rvef / 100), stroke / 0.72)
-    return {
+    ventricles = {
         "lvedv_ml": edv,
-        "lvesv_ml": edv * (1 - ef / 100),
-        "lvef_percent": ef,
+        "lvesv_ml": edv * (1 - new_ef / 100),
+        "lvef_percent": new_ef,
         "lv_mass_g": mass,
         "rvedv_ml": rvedv,
         "rvesv_ml": rvedv - stroke,
         "rvef_percent": 100 * stroke / rvedv,
     }
+    return ventricles, contractility + 0.15 * (new_ef - ef)
 
 
-def _remodelling(rng: np.random.Generator, condition: str, ef: float) -> tuple[float, float, float, float]:
+def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: float) -> tuple[float, ...]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
-    a, b, c = rng.uniform(size=3).tolist()
+    a, b, c = (severity * rng.uniform(0.6, 1.4, size=3)).clip(0, 1.2).tolist()
     match condition:
         case "lvh":  # concentric: mass without dilatation
-            return 0.88 + 0.15 * a, 1.40 + 0.55 * b, min(ef + 4 * c, 76), 1.0
+            return 1.0 - 0.10 * a, 1.12 + 0.65 * b, min(ef + 4 * c, 76), 1.0
         case "dcm":
-            return 1.5 + 0.5 * a, 1.25 + 0.35 * b, 20 + 20 * c, 1.0 + 0.15 * a
+            return 1.15 + 0.65 * a, 1.08 + 0.45 * b, max(ef - 6 - 32 * c, 16), 1.0 + 0.20 * a
         case "hcm":
-            return 0.82 + 0.15 * a, 1.35 + 0.55 * b, min(ef + 2 + 6 * c, 78), 1.0
+            return 0.97 - 0.14 * a, 1.12 + 0.65 * b, min(ef + 2 + 6 * c, 78), 1.0
         case "infarct":
-            return 1.0 + 0.35 * a, 1.0 + 0.12 * b, 33 + 18 * c, 1.0
+            return 1.0 + 0.35 * a, 1.0 + 0.12 * b, max(ef - 3 - 22 * c, 22), 1.0
         case "rv_overload":
-            return 0.85 + 0.13 * a, 1.0, ef - 4 * c, 1.4 + 0.5 * b
+            return 1.0 - 0.16 * a, 1.0, ef - 4 * c, 1.12 + 0.65 * b
         case "lbbb":
-            return 1.0 + 0.15 * a, 1.0 + 0.10 * b, ef - 2 - 6 * c, 1.0
+            return 1.0 + 0.18 * a, 1.0 + 0.12 * b, ef - 2 - 10 * c, 1.0
         case _:
             return 1.0, 1.0, ef, 1.0
 
 
-def _draw_shape(rng: np.random.Generator, condition: str, ef: float) -> dict:
-    sphericity = _normal(rng, {"dcm": 1.50, "lvh": 1.85, "hcm": 1.85}.get(condition, 1.75), 0.10, 1.25, 2.15)
-    septum = float(rng.uniform(1.5, 2.2)) if condition == "hcm" else _normal(rng, 1.08, 0.06, 0.9, 1.3)
-    rv_wall = float(rng.uniform(6, 8)) if condition == "rv_overload" else _normal(rng, 3.3, 0.35, 2.5, 4.5)
+def _draw_shape(rng: np.random.Generator, disease: dict, ef: float) -> dict:
+    condition, severity = disease["condition"], disease["severity"]
+    of_kind = {"dcm": -0.35, "lvh": 0.12, "hcm": 0.12}.get(condition, 0.0)
+    septum = normal(rng, 1.08, 0.06, 0.9, 1.3) + (0.25 + 0.85 * severity) * (condition == "hcm")
+    overload = severity * (condition == "rv_overload")
     return {
-        "sphericity": sphericity,
+        "sphericity": normal(rng, 1.75 + of_kind * severity, 0.11, 1.25, 2.15),
         "septal_thickness_ratio": septum,
-        "rv_wall_mm": rv_wall,
-        "long_axis_shortening_mm": _normal(rng, 14 * ef / 60, 1.3, 3, 19),
+        "outline": tuple(float(x) for x in rng.normal(0, [0.045, 0.045, 0.02, 0.02])),
+        "septal_flattening": normal(rng, 0.05 + 0.22 * overload, 0.03, 0.0, 0.35),
+        "wall_pattern": tuple(float(x) for x in rng.normal(0, [0.05, 0.05, 0.035, 0.035])),
+        "trabecular_share": normal(rng, 0.17, 0.04, 0.07, 0.32),
+        "papillary_scale": log_normal(rng, 1.0, 0.18),
+        "papillary_turn_deg": tuple(float(x) for x in rng.normal(0, 9, size=2)),
+        "twist_deg": normal(rng, 13 * ef / 60, 3, 1, 24),
+        "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + 4.0 * overload,
+        "long_axis_shortening_mm": normal(rng, 14 * ef / 60, 1.3, 3, 19),
     }
 
 
-def _draw_position(rng: np.random.Generator, person: dict, condition: str) -> dict:
+def _draw_position(rng: np.random.Generator, person: dict, disease: dict) -> dict:
     """Where the heart lies. A stout belly lifts the diaphragm and lays the heart down; a large RV turns the apex."""
     norms, stoutness = NORMS[person["sex"]], person["bmi"] - 26.5
-    overload = condition == "rv_overload"
-    width = _normal(rng, norms.chest_width_mm + 5.0 * stoutness, 9, 250, 460)
-    depth = _normal(rng, norms.chest_depth_mm + 5.0 * stoutness, 9, 170, 360)
-    fat = _normal(rng, norms.fat_mm + 1.2 * stoutness, 2, 4, 45)
+    overload = disease["severity"] * (disease["condition"] == "rv_overload")
+    width = normal(rng, norms.chest_width_mm + 5.0 * stoutness, 9, 250, 460)
+    depth = normal(rng, norms.chest_depth_mm + 5.0 * stoutness, 9, 170, 360)
+    fat = normal(rng, norms.fat_mm + 1.2 * stoutness, 2, 4, 45)
     # The right ventricle lies against the front wall of the chest.
-    forward = _normal(rng, depth / 2 - fat - 74, 5, -10, 60)
-    centre = (_normal(rng, -34, 6, -55, -15), forward, _normal(rng, -18 + 0.8 * stoutness, 8, -45, 15))
+    forward = normal(rng, depth / 2 - fat - 74, 5, -10, 60)
+    centre = (normal(rng, -34, 6, -55, -15), forward, normal(rng, -18 + 0.8 * stoutness, 8, -45, 15))
     return {
-        "azimuth_deg": _normal(rng, 46 + 8 * overload, 8, 20, 75),
-        "elevation_deg": _normal(rng, 31 - 0.8 * stoutness, 7, 5, 58),
-        "roll_deg": _normal(rng, -22, 8, -45, 5),
+        "azimuth_deg": normal(rng, 46 + 8 * overload, 9, 20, 75),
+        "elevation_deg": normal(rng, 31 - 0.8 * stoutness, 8, 5, 58),
+        "roll_deg": normal(rng, -22, 9, -45, 5),
         "centre_mm": centre,
         "chest_width_mm": width,
         "chest_depth_mm": depth,
@@ -282,47 +356,47 @@ def _draw_position(rng: np.random.Generator, person: dict, condition: str) -> di
     }
 
 
-def _draw_plan(rng: np.random.Generator) -> dict:
-    return {
-        "plan_tilt_deg": tuple(float(x) for x in rng.normal(0, 2.0, size=2).clip(-5, 5)),
-        "plan_shift_mm": tuple(float(x) for x in rng.normal(0, [5.0, 5.0, 0.5]).clip(-12, 12)),
-        "slice_shift_mm": float(rng.uniform(0.5, 1.8)),
-    }
-
-
 # ---- Electrophysiology ----
 # Speeds and durations: Durrer 1970 (activation of the human heart), Taggart 2000 (across the wall), Drouin 1995 (APD).
 
+APD_RATE_POWER = 0.25  # the APD grows with the RR interval to this power
 
-def _draw_electrophysiology(rng: np.random.Generator, person: dict, condition: str) -> dict:
+
+def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dict, contractility: float) -> dict:
+    condition = disease["condition"]
     delay, left_too, af_chance = float(rng.uniform(45, 60)), rng.uniform() < 0.4, rng.uniform()
     lv_blocked = condition == "lbbb" or (condition == "dcm" and left_too)
-    af = af_chance < 0.02 + 0.001 * (person["age_years"] - 45) + 0.06 * (condition == "dcm")
+    af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     return {
-        "endocardial_speed_mm_ms": _normal(rng, 0.99, 0.13, 0.65, 1.4),
-        "transmural_speed_mm_ms": _normal(rng, 0.42, 0.055, 0.28, 0.58),
-        "apd_ms": _normal(rng, 312, 12, 272, 352) * (63 / person["heart_rate_bpm"]) ** 0.25,
-        "apd_transmural_ms": _normal(rng, 11, 3, 3, 20),
+        "endocardial_speed_mm_ms": normal(rng, 0.99, 0.13, 0.65, 1.4),
+        "transmural_speed_mm_ms": normal(rng, 0.42, 0.055, 0.28, 0.58),
+        "apd_ms": normal(rng, 312, 12, 272, 352) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
+        "apd_transmural_ms": normal(rng, 11 + 2.0 * contractility, 3, 3, 24),
         "early_site_shift": tuple((float(x), float(ms)) for x, ms in rng.normal(0, [8, 2], size=(4, 2))),
         "lv_delay_ms": delay if lv_blocked else 0.0,
         "rv_delay_ms": delay if condition == "rbbb" else 0.0,
-        "gain": _log_normal(rng, 1.0, 0.2),
-        "pr_ms": _normal(rng, 165, 20, 120, 240),
-        "p_amplitude_mv": _log_normal(rng, 0.11, 0.25),
+        "gain": log_normal(rng, 1.0, 0.2),
+        "pr_ms": normal(rng, 165, 20, 120, 240),
+        "p_amplitude_mv": log_normal(rng, 0.11, 0.25),
         "rhythm": "af" if af else "sinus",
-        "rr_variability": _log_normal(rng, 0.18 if af else 0.03, 0.25 if af else 0.4),
+        "rr_variability": log_normal(rng, 0.18 if af else 0.03, 0.25 if af else 0.4),
         "ectopic_beats": min(ectopic, 3),
     }
 
 
-def _draw_recording(rng: np.random.Generator) -> dict:
-    """The circumstances of the ten seconds: electrodes, breathing, noise."""
+def _draw_motion(rng: np.random.Generator, person: dict, ventricles: dict, rhythm: str) -> dict:
+    """What the electricity leaves open of the beat: coupling, relaxation, filling."""
+    older, norms = person["age_years"] - 60, NORMS[person["sex"]]
+    heavier = math.log(ventricles["lv_mass_g"] / (norms.lv_mass_index * person["bsa_m2"]))
+    # E/A falls from about 1.3 at 50 to 0.8 at 75 years; a heavy wall relaxes late (Carrick-Ranson 2012).
+    atrial = normal(rng, 0.27 + 0.006 * older + 0.10 * heavier, 0.05, 0.08, 0.55)
     return {
-        "electrode_shift_mm": tuple((float(x), float(z)) for x, z in rng.normal(0, [8, 10], size=(6, 2)).clip(-30, 30)),
-        "respiratory_rate_hz": _normal(rng, 0.25, 0.04, 0.12, 0.4),
-        "baseline_mv": _log_normal(rng, 0.06, 0.5),
-        "mains_uv": _log_normal(rng, 4, 0.6),
-        "muscle_uv": _log_normal(rng, 7, 0.5),
-        "noise_seed": int(rng.integers(10_000_000, 2**31)),  # never in the range of a participant id
+        "coupling_ms": normal(rng, 22, 3, 14, 32),
+        "systole_shift_ms": normal(rng, 0, 10, -30, 30),
+        "relaxation_ms": normal(rng, 75 + 0.6 * older + 25 * heavier, 9, 45, 140),
+        "early_filling_ms": normal(rng, 250 + 1.2 * older + 30 * heavier, 25, 170, 380),
+        "atrial_share": 0.0 if rhythm == "af" else atrial,
+        "discoordination": normal(rng, 0.55, 0.08, 0.3, 0.8),
+        "scar_bulge": normal(rng, 0.12, 0.08, 0.0, 0.35),
     }

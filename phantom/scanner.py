@@ -13,7 +13,8 @@ import numpy as np
 from scipy import fft
 
 from cohort.cine import Label
-from phantom.anatomy import Geometry, bodies, end_systolic_phase, geometry_at
+from phantom.anatomy import Geometry, bodies
+from phantom.beating import end_systolic_phase, geometry_at
 from phantom.heart import Heart
 
 MATRIX = (192, 208)
@@ -113,7 +114,7 @@ def scan(heart: Heart, phases: Sequence[float | str] = (0.0, "es")) -> Scan:
     """
     times = tuple(end_systolic_phase(heart) if phase == "es" else float(phase) for phase in phases)
     plan = plan_stack(heart)
-    rng = np.random.default_rng(heart.noise_seed)
+    rng = np.random.default_rng([heart.noise_seed, 2])
     torso, coil = _torso(heart, plan, rng)
     voxels = np.empty((*MATRIX, plan.slices, len(times)), np.int16)
     labels = np.zeros(voxels.shape, np.uint8)
@@ -136,7 +137,7 @@ def plan_stack(heart: Heart) -> SlicePlan:
     the last lies beyond the apex. Image x runs to the patient's left and up, y to the back, as in UK Biobank.
     """
     geometry = geometry_at(heart)
-    tilt_u, tilt_v = np.tan(np.radians(heart.plan_tilt_deg))
+    tilt_u, tilt_v = np.tan(np.radians(heart.acquisition.plan_tilt_deg))
     normal = geometry.axes[2] + tilt_u * geometry.axes[0] + tilt_v * geometry.axes[1]
     normal /= np.linalg.norm(normal)
     left_up = np.array([-1.0, 0.0, 1.0])
@@ -145,17 +146,19 @@ def plan_stack(heart: Heart) -> SlicePlan:
     down = np.cross(across, normal)
     if down[1] > 0:
         down = -down
-    length = geometry.base + geometry.half_length + geometry.wall
+    length = geometry.base + geometry.half_length + geometry.epicardial_radius - geometry.cavity_radius
     slices = math.ceil((length + 6) / STEP_MM) + 1
     # Aim between the ventricles; the field of view reaches further to the back than to the chest wall.
-    shift_u, shift_v, shift_w = heart.plan_shift_mm
+    shift_u, shift_v, shift_w = heart.acquisition.plan_shift_mm
     aim = geometry.to_body(np.array([geometry.rv_centre[0] + shift_u, shift_v, 0.0]))
     first = geometry.to_body(np.array([0.0, 0.0, -geometry.base - 0.5 * STEP_MM + shift_w]))
     aim = aim + ((first - aim) @ normal) * normal - 20 * across + 22 * down
     affine = np.eye(4)
     affine[:3, 0], affine[:3, 1], affine[:3, 2] = across * PIXEL_MM, down * PIXEL_MM, normal * STEP_MM
     affine[:3, 3] = aim - affine[:3, :2] @ ((np.array(MATRIX) - 1) / 2)
-    breath = np.random.default_rng([heart.noise_seed, 1]).normal(0, heart.slice_shift_mm, slices).clip(-3, 3)
+    breath = (
+        np.random.default_rng([heart.noise_seed, 3]).normal(0, heart.acquisition.slice_shift_mm, slices).clip(-3, 3)
+    )
     # The diaphragm carries the heart up and down, and a fifth of that forwards (Wang et al. 1995).
     return SlicePlan(affine, slices, breath[:, None] * np.array([0.0, 0.2, 1.0]))
 
