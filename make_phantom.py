@@ -22,9 +22,21 @@ class Options:
     subjects: int = 200
     """How many. More later adds to the cohort and changes nobody."""
     seed: int = 0
-    """Subject i depends on this and on i alone."""
+    """Subject i depends on this, on i, and on what the options below draw from."""
+    phantom_version: int = 2
+    """1 is the phantom that the released weights know."""
+    condition: str | None = None
+    """Everybody has this one: normal, lvh, dcm, hcm, infarct, rv_overload, lbbb or rbbb. Default: a mixture."""
+    population: str = "usual"
+    """Whom they are drawn from: usual (as UK Biobank), clinic (older, heavier, sicker) or small (younger, slighter)."""
+    scanner: str = "usual"
+    """Which scanner took the MRIs."""
+    visits: int = 1
+    """2: everybody comes back three years later, as at UK Biobank's instance 3."""
     frames: int | None = None
     """2: end-diastole and end-systole only. More: a whole cine of so many frames. Default: 2, of DICOM 50."""
+    long_axis: bool = False
+    """Two-, three- and four-chamber views beside the short axis, with their label maps."""
     ecg_only: bool = False
     """No images: the same people's ECGs and tables, some ten times faster."""
     dicom: bool = False
@@ -39,10 +51,23 @@ def main() -> None:
     options = tyro.cli(Options, description=__doc__)
     for library in ("OMP", "OPENBLAS", "MKL"):  # the processes are the parallelism
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
-    from phantom.cohort_writer import UK_BIOBANK_FRAMES, CohortPlan, write_cohort
+    from phantom.cohort_plan import UK_BIOBANK_FRAMES, CohortPlan
+    from phantom.cohort_writer import write_cohort
 
-    frames = options.frames or (UK_BIOBANK_FRAMES if options.dicom else 2)
-    plan = CohortPlan(options.seed, options.subjects, frames, options.ecg_only, options.dicom, options.platform)
+    plan = CohortPlan(
+        seed=options.seed,
+        subjects=options.subjects,
+        frames=options.frames or (UK_BIOBANK_FRAMES if options.dicom else 2),
+        ecg_only=options.ecg_only,
+        dicom=options.dicom,
+        platform=options.platform,
+        version=options.phantom_version,
+        condition=options.condition,
+        population=options.population,
+        scanner=options.scanner,
+        visits=options.visits,
+        long_axis=options.long_axis,
+    )
     write_cohort(options.output, plan, options.processes)
 
 

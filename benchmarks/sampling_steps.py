@@ -48,7 +48,8 @@ def main() -> None:
     from benchmarks.sampling_error import Sampler, autoencoder_psnr, guidance_table, picture, steps_table
     from benchmarks.table import markdown, write_tables
     from cohort.disk import whole_file
-    from phantom.cohort_writer import CohortPlan, write_cohort
+    from phantom.cohort_plan import CohortPlan
+    from phantom.cohort_writer import write_cohort
     from sampling.release import pipeline_to_use
 
     folder = config.pipeline or pipeline_to_use(Path("runs"))

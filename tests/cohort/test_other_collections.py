@@ -20,7 +20,8 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.study_tables import read_tables
 from phantom.cohort_folders import ecg_path
-from phantom.cohort_writer import FIRST_EID, CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, write_cohort
 from phantom.heart import draw_heart
 from phantom.scanner import PIXEL_MM, STEP_MM, scan
 from tests.cohort.drawn_labels import as_acdc

@@ -18,7 +18,8 @@ from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
 from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort, read_example
 from cohort.subjects import split_of
-from phantom.cohort_writer import FIRST_EID, drawn_phenotypes, ecg_path
+from phantom.cohort_tables import drawn_phenotypes
+from phantom.cohort_writer import FIRST_EID, ecg_path
 from phantom.heart import draw_heart
 
 

@@ -6,7 +6,7 @@ from cohort.errors import InputError
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.study_tables import StudyTables, read_persons, read_phenotypes, read_tables
-from phantom.cohort_writer import drawn_phenotypes
+from phantom.cohort_tables import drawn_phenotypes
 from phantom.heart import draw_heart
 
 HEADER = "eid,sex,age,height_cm,weight_kg\n"

@@ -8,7 +8,9 @@ from cohort.cine import read_nifti
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.lock import try_locked
-from phantom.cohort_writer import CohortPlan, drawn_phenotypes, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_tables import drawn_phenotypes
+from phantom.cohort_writer import ecg_path, write_cohort
 from phantom.heart import draw_heart
 
 REAL_EID = 1_234_567  # such as a participant has
@@ -55,7 +57,9 @@ def test_the_tables_tell_what_was_drawn(written):
     for index in range(3):
         heart = draw_heart(6, index)
         assert tables["truth"][index]["condition"] == heart.condition
-        assert float(tables["truth"][index]["electrode_shift_mm_3_1"]) == pytest.approx(heart.electrode_shift_mm[2][0])
+        assert float(tables["truth"][index]["electrode_shift_mm_3_1"]) == pytest.approx(
+            heart.recording.electrode_shift_mm[2][0]
+        )
         assert float(tables["persons"][index]["height_cm"]) == pytest.approx(heart.height_cm)
         for name, value in drawn_phenotypes(heart).items():
             assert float(tables["phenotypes"][index][name]) == pytest.approx(value, rel=1e-6)
