@@ -19,7 +19,7 @@ from phantom.renderers import RENDERERS, VERSION, Renderers
 PLAN = "cohort.json"
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
-UK_BIOBANK_FRAMES = 50  # of a cine
+UK_BIOBANK_FRAMES, PREPARED_FRAMES = 50, 25  # of a cine in DICOM, and in prepared arrays
 YEARS_BETWEEN_VISITS = 3.0  # of UK Biobank's two imaging visits, at least two
 OLDEST = ("ecg_only", "dicom", "platform")
 DEFAULTS = {  # what cohorts older than an option are
@@ -90,6 +90,11 @@ class CohortPlan:
         }
 
 
+def usual_frames(dicom: bool, cines: int) -> int:
+    """The frames of each cine where nobody gives a number."""
+    return UK_BIOBANK_FRAMES if dicom else PREPARED_FRAMES if cines else 2
+
+
 def instance_of(visit: int) -> int:
     """UK Biobank's number of an imaging visit; visits count from 1."""
     return FIRST_IMAGING_VISIT + visit - 1
@@ -122,6 +127,8 @@ def check_plan(plan: CohortPlan, processes: int | None) -> None:
         raise InputError("--prepared", fault, "leave them out, or give --output")
     if plan.cines and not plan.prepared:
         raise InputError("--cines", "is of prepared arrays", "give --prepared, or --frames for cines in files")
+    if plan.prepared and (plan.frames > 2) != bool(plan.cines):
+        raise InputError("--frames", "is of the cines of prepared arrays", "give 3 or more with --cines, else leave it")
 
 
 def _require_known(option: str, given: object, known: object) -> None:
@@ -137,12 +144,13 @@ def _refuse_of_version_2(plan: CohortPlan) -> None:
             raise InputError(option, "the first phantom does not know it", "leave it out, or --phantom-version 1")
 
 
-def claim(output: Path, plan: CohortPlan) -> CohortPlan:
-    """Write cohort.json; returns what `agreed` returns."""
+def claim(output: Path, plan: CohortPlan, more: dict | None = None) -> CohortPlan:
+    """Write cohort.json, with `more` beside the plan; returns what `agreed` returns."""
     plan = agreed(output, plan)
     with writing(output):
         output.mkdir(parents=True, exist_ok=True)
-    write_json(output / PLAN, plan.as_json() | made_by(plan.as_json()))
+    said = plan.as_json() | (more or {})
+    write_json(output / PLAN, said | made_by(said))
     return plan
 
 
@@ -153,7 +161,7 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
         InputError: `output` holds another cohort, or anybody's real files.
     """
     note = output / PLAN
-    there = _read_plan(note)
+    there = read_plan(note)
     if there is None:
         strangers = [output / name for name in ("persons.csv", "phenotypes.csv", ABOUT)] + contents(output)
         if stranger := next((path for path in strangers if path.exists()), None):
@@ -175,7 +183,8 @@ def _called(name: str) -> str:
     return "phantom version" if name == "version" else name
 
 
-def _read_plan(note: Path) -> dict | None:
+def read_plan(note: Path) -> dict | None:
+    """What a cohort.json says; None where there is none, and InputError where it is no phantom cohort's."""
     try:
         plan = json.loads(note.read_text())
     except FileNotFoundError:

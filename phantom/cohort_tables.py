@@ -3,6 +3,7 @@
 A cohort of several visits has a row for each, with a column `instance`.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -14,9 +15,7 @@ from cohort.table import write_table
 from phantom.cohort_plan import CohortPlan, instance_of
 
 # column -> attribute of a heart
-PERSON = dict(
-    zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True)
-)
+PERSON = dict(zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True))
 PRESSURE = "systolic_bp_mmhg"  # a number beside the person's own, as cohort.further keeps it
 
 
@@ -71,7 +70,7 @@ def truth_of(plan: CohortPlan, heart: object) -> dict[str, object]:
         else:
             row[name] = value
 
-    for name, value in asdict(heart).items():
+    for name, value in (asdict(heart) | plan.renderers.motion_truth(heart)).items():
         put(name, value)
     return row
 
@@ -88,5 +87,12 @@ def _keyed(keys: Iterable[dict[str, int]], rows: Iterable[Iterable]) -> Iterator
 
 
 def _write(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
-    cells = ([f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    cells = ([_cell(value) for value in row] for row in rows)
     write_table(path, columns, cells, line_end="\n")
+
+
+def _cell(value: object) -> object:
+    """A number of seven digits; empty where there is none."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.7g}"
+    return value

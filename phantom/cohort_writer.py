@@ -51,7 +51,7 @@ def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -
     output = Path(output)
     check_plan(plan, processes)
     agreed(output, plan)  # before anything is written there
-    with held(output):
+    with held(output / "phantom"):
         plan = claim(output, plan)
         with writing(output):
             for folder in (ecg_folder(output, plan.platform), image_folder(output, plan.platform)):
@@ -126,7 +126,7 @@ def _write_view(folder: Path, names: tuple[str, str], images: object, interval_s
             write_nifti(folder / f"{name}{suffix}.nii.gz", CineStack(voxels[..., times], images.affine, interval_s))
 
 
-def in_processes(job: partial, people: list[tuple[int, int]], processes: int | None) -> Iterator:
+def in_processes(job: partial, people: list, processes: int | None) -> Iterator:
     """job(person) of everybody, in order; `processes` None for one per core.
 
     Fresh processes ("spawn") inherit no threads, whatever the caller has started.
@@ -142,10 +142,10 @@ def in_processes(job: partial, people: list[tuple[int, int]], processes: int | N
 
 
 @contextlib.contextmanager
-def held(output: Path) -> Iterator[None]:
-    """Hold the folder: two cohorts written at once would mix their people."""
+def held(path: Path) -> Iterator[None]:
+    """Hold what is written there: two cohorts written at once would mix their people."""
     who, remedy = "another make_phantom.py is writing here", "wait for it, or give another folder"
-    lock = lock_or_refuse(output / "phantom", who, remedy)
+    lock = lock_or_refuse(path, who, remedy)
     try:
         yield
     finally:

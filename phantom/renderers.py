@@ -10,6 +10,7 @@ from phantom import electrical, heart, scanner
 from phantom.first import electrical as first_electrical
 from phantom.first import heart as first_heart
 from phantom.first import scanner as first_scanner
+from phantom.truth import motion_truth
 
 VERSION = 2  # of the phantom: a change of what is drawn or rendered makes another cohort
 
@@ -20,11 +21,13 @@ class Renderers:
 
     Attributes:
         draw_heart: (seed, index, Draw) -> Heart. render_ecg: Heart -> RenderedECG. scan: (Heart, phases) -> Scan.
+        motion_truth: Heart -> numbers of the beat by name; none of version 1, in which everybody beats alike.
     """
 
     draw_heart: Callable
     render_ecg: Callable
     scan: Callable
+    motion_truth: Callable
 
 
 def _draw_first(seed: int, index: int, _: heart.Draw) -> first_heart.Heart:
@@ -32,7 +35,11 @@ def _draw_first(seed: int, index: int, _: heart.Draw) -> first_heart.Heart:
     return first_heart.draw_heart(seed, index)
 
 
+def _no_motion(_: first_heart.Heart) -> dict[str, float]:
+    return {}
+
+
 RENDERERS = {
-    1: Renderers(_draw_first, first_electrical.render_ecg, first_scanner.scan),
-    2: Renderers(heart.draw_heart, electrical.render_ecg, scanner.scan),
+    1: Renderers(_draw_first, first_electrical.render_ecg, first_scanner.scan, _no_motion),
+    2: Renderers(heart.draw_heart, electrical.render_ecg, scanner.scan, motion_truth),
 }
