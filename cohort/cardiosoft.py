@@ -236,7 +236,7 @@ def as_stored(ecg: ECG) -> ECG:
     Raises:
         ValueError: as `write_cardiosoft`.
     """
-    return replace(ecg, signal=_device_counts(ecg.signal) * (MICROVOLTS_PER_COUNT / 1000))
+    return replace(ecg, signal=(_device_counts(ecg.signal) * (MICROVOLTS_PER_COUNT / 1000)).astype(np.float32))
 
 
 def _device_counts(millivolts: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""Further numbers of UK Biobank's exports, by person and visit: kept beside the prepared arrays for who wants them.
+"""Further numbers of persons.csv and UK Biobank's exports, by person and visit, kept beside the prepared arrays.
 
-A column is called by its field, as p48, with its place in an array, as p20024_a1, or by the name in the field map.
+UK Biobank's columns are called by their field, as p48, with their place in an array, as p20024_a1, or by the name in
+the field map. Others of persons.csv keep their own names.
 """
 
 import csv
@@ -18,9 +19,9 @@ from cohort.field_map import NO_ANSWERS, Field, FieldColumn, field_column, read_
 from cohort.input_file import unreadable
 from cohort.person import finite_number
 from cohort.phenotypes import UNITS
-from cohort.study_tables import EXPORTS, PERSON_UNITS
-from cohort.subjects import Visit
-from cohort.table_reader import KEY, STATA_EID, WHOLE, opened_records
+from cohort.study_tables import EXPORTS, PERSON_UNITS, PERSONS
+from cohort.subjects import FIRST_IMAGING_VISIT, Visit
+from cohort.table_reader import FILE, KEY, STATA_EID, WHOLE, opened_records, told_person
 
 FURTHER = "further.csv"
 OURS = PERSON_UNITS.keys() | UNITS.keys()  # what stands in the prepared arrays already
@@ -89,17 +90,19 @@ class FurtherNumbers(NamedTuple):
     columns: tuple[np.ndarray, ...]
 
 
-def further_numbers(data: Path, visits: Sequence[Visit]) -> FurtherNumbers:
-    """Every column of UK Biobank's exports in a folder that holds numbers only, and some for these people.
+def further_numbers(data: Path, visits: Sequence[Visit], names: Collection[str] = ()) -> FurtherNumbers:
+    """Every column of persons.csv and of UK Biobank's exports that holds numbers only, and some for these people.
 
-    A column that names no visit is of the row's `instance`, or else of all visits. Empty cells are left out. So are
-    CODES where all other numbers of a column are whole, and none is negative but ANSWERS: they mean "no answer" there.
+    A column that names no visit is of the row's `instance`. Without one, it is of all visits, or in persons.csv of the
+    first imaging visit. Empty cells are left out. So are CODES in columns of UK Biobank where all other numbers are
+    whole, and none is negative but ANSWERS: they mean "no answer" there.
 
     A table passes through memory row by row. What stays has 4 bytes a visit and name, or 8 where a number is longer
     than EXACT_LETTERS.
 
     Args:
         visits: (N,) whose; nobody else's cells are looked at.
+        names: of people whom no eid calls, as persons.csv may name them.
 
     Raises:
         InputError: as `cohort.table_reader.read_table`.
@@ -109,24 +112,27 @@ def further_numbers(data: Path, visits: Sequence[Visit]) -> FurtherNumbers:
         rows.setdefault(eid, {})[instance] = row
     known: dict[str, np.ndarray] = {}
     fields = read_field_map(Path(data), PERSON_UNITS | UNITS)
-    for path in (Path(data) / name for name in EXPORTS):
+    for path in (Path(data) / name for name in (PERSONS, *EXPORTS)):
         if not path.exists():
             continue
-        for name, found in _numbers_of(path, fields, rows, len(visits)):
+        for name, found in _numbers_of(path, fields, rows, len(visits), names):
             first = known.get(name)
             known[name] = found if first is None else np.where(np.isnan(first), found, first)
     names = tuple(sorted(known))
     return FurtherNumbers(names, tuple(known[name] for name in names))
 
 
-def _numbers_of(path: Path, fields: dict[int, Field], rows: Rows, people: int) -> Iterator[tuple[str, np.ndarray]]:
+def _numbers_of(
+    path: Path, fields: dict[int, Field], rows: Rows, people: int, names: Collection[str]
+) -> Iterator[tuple[str, np.ndarray]]:
     """(name, (N,) numbers) of one table."""
     with opened_records(path, known_spellings(KEY)) as (header, records, delimiter):
-        columns = _columns(header, fields)
+        columns = _columns(header, fields) + (_own_columns(header) if path.name == PERSONS else [])
         keys = {name: place for place, cell in enumerate(header) if (name := _key(cell))}
         every = {column.name: column.numbers for column in columns}
         for _, cells in records:
-            eid, visit = (_whole(cells, keys.get(name)) for name in KEY)
+            eid = told_person(_cell(cells, keys.get("eid")), names)
+            visit = _whole(_cell(cells, keys.get("instance")))
             if eid in rows and _add_row(cells, columns, visit, rows[eid], people, delimiter == ";"):
                 columns = [column for column in columns if not column.numbers.refused]
     for name, numbers in every.items():
@@ -165,9 +171,13 @@ def _add_row(
     return refused
 
 
-def _whole(cells: Sequence[str], place: int | None) -> int | None:
-    """The whole number in a row's place; None where there is none."""
-    whole = WHOLE.fullmatch(cells[place]) if place is not None and len(cells) > place else None
+def _cell(cells: Sequence[str], place: int | None) -> str:
+    """What stands in a row's place; empty where there is none."""
+    return cells[place] if place is not None and len(cells) > place else ""
+
+
+def _whole(cell: str) -> int | None:
+    whole = WHOLE.fullmatch(cell)
     return int(whole[1]) if whole else None
 
 
@@ -188,18 +198,30 @@ def _columns(header: list[str], fields: dict[int, Field]) -> list[_Column]:
     return [columns[place] for place in sorted(range(len(columns)), key=ranks.__getitem__, reverse=True)]
 
 
+def _own_columns(header: list[str]) -> list[_Column]:
+    """The columns of a persons.csv that are neither UK Biobank's nor OURS. In them, a negative number is one."""
+    known = known_spellings({**KEY, **PERSON_UNITS, **UNITS, FILE: ""})
+    instance = None if "instance" in map(_key, header) else FIRST_IMAGING_VISIT
+    every: dict[str, _Numbers] = {}
+    return [
+        _Column(place, cell, instance, every.setdefault(cell, _Numbers(whole=False)))
+        for place, cell in enumerate(header)
+        if cell and plain(cell) not in known and not STATA_EID.fullmatch(cell) and field_column(cell) is None
+    ]
+
+
 def _name(column: FieldColumn, fields: dict[int, Field]) -> str:
     name = fields[column.field].name if column.field in fields else f"p{column.field}"
     return f"{name}_a{column.array}" if column.array else name
 
 
-def write_further(folder: Path, data: Path, visits: Sequence[Visit]) -> None:
+def write_further(folder: Path, data: Path, visits: Sequence[Visit], called: Collection[str] = ()) -> None:
     """Write FURTHER into a folder: eid, instance, and a column for each further number. Without any, there is no file.
 
     Args:
-        visits: (N,) in the order of the rows.
+        visits: (N,) in the order of the rows. called: people whom no eid calls, by their names.
     """
-    names, columns = further_numbers(data, visits)
+    names, columns = further_numbers(data, visits, called)
     if not names:
         return
     with whole_file(folder / FURTHER) as unfinished, unfinished.open("w", encoding="utf-8", newline="") as file:

@@ -25,7 +25,7 @@ from .heart_grid import GridGeometry, HeartGrid, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person
-from .person_number import write_names
+from .person_number import read_names, write_names
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input, part_used
@@ -34,7 +34,7 @@ from .process_pool import process_pool
 from .provenance import made_by
 from .step_code import code_sha256
 from .stop_signals import starting_processes
-from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
+from .stored_arrays import ABOUT, PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, Visit, names_of, pairs, split_of, too_few_to_split
 from .table import write_table
@@ -142,16 +142,21 @@ def prepare_cohort(
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
     its further.csv (`cohort.further`). Where people are called by names, names.csv says who has which number.
 
+    A data folder that holds such arrays itself (prepared.json) is opened as it is.
+
     Args:
         exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
 
     Raises:
         InputError: an option is out of range. No subject is complete, none can be read, or more than
-            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared.
+            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared. Also where
+            `data` holds arrays that were prepared otherwise, or of people who withdrew since.
     """
     preparation.geometry.require_sound()
     require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
     places = as_places(data)
+    if (places.data / ABOUT).exists():
+        return _already(places, preparation, exclude)
     subjects, data = complete_subjects(places, exclude), places.data
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
@@ -166,9 +171,37 @@ def prepare_cohort(
         raise InputError(data, f"{summary} ({counts(read_excluded(final))})", remedy)
     if bad:
         print(f"{summary} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
+    _warn_if_too_few(cohort)
+    return cohort
+
+
+def _already(places: CohortPlaces, preparation: Preparation, exclude: Path | None) -> PreparedCohort:
+    """The cohort whose arrays lie in the data folder itself."""
+    folder = places.data
+    if places.ecg_dir or places.mri_dir:
+        raise InputError("--ecg-dir and --mri-dir", f"{folder} holds prepared arrays", "leave them out")
+    cohort = load_prepared(folder)
+    there, wanted = (_settings(one) for one in (cohort.preparation, preparation))
+    if other := [name for name in wanted if there[name] != wanted[name]]:
+        said = ", ".join(f"{name} {there[name]}, not {wanted[name]}" for name in other)
+        raise InputError(folder, f"its arrays have {said}", "give the options they were prepared with")
+    withdrawn = withdrawn_eids(folder, exclude, read_names(folder)) & set(cohort.eid.tolist())
+    if withdrawn:
+        raise InputError(folder, f"holds {len(withdrawn)} people who withdrew", "prepare it anew without them")
+    _warn_if_too_few(cohort)
+    return cohort
+
+
+def _warn_if_too_few(cohort: PreparedCohort) -> None:
     if cohort.too_few_to_split:
         print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
-    return cohort
+
+
+def _settings(preparation: Preparation) -> dict[str, float]:
+    """Settings by the names of their options."""
+    settings = asdict(preparation)
+    geometry = {f"geometry.{name}": value for name, value in settings.pop("geometry").items()}
+    return settings | geometry
 
 
 def complete_subjects(data: CohortPlaces, exclude: Path | None = None, quiet: bool = False) -> list[Subject]:
@@ -308,7 +341,8 @@ def finish(
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             continue
         write_array(draft / f"{name}.npy", array[good])
-    write_further(draft, data, [(subjects[row].eid, subjects[row].instance) for row in good])
+    visits = [(subjects[row].eid, subjects[row].instance) for row in good]
+    write_further(draft, data, visits, names_of(subjects))
     settings = asdict(preparation)
     write_about(draft, (*ARRAYS, *more), {"people": len(good), "preparation": settings, **made_by(settings)})
 

@@ -170,7 +170,8 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
             )
         return plan
     there = DEFAULTS | there
-    for name in (field.name for field in fields(plan) if field.name != "subjects"):
+    names = (field.name for field in fields(plan) if field.name not in ("prepared", "subjects"))
+    for name in ("prepared", *names):
         if there.get(name) != getattr(plan, name):
             fault = f"this cohort has {_called(name)} {there.get(name)}, not {getattr(plan, name)}"
             raise InputError(note, fault, "give another folder")

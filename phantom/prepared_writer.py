@@ -91,7 +91,8 @@ def _write(draft: Path, plan: CohortPlan, preparation: Preparation, processes: i
     def examples(rows: list[int]) -> Iterator[Example]:
         jobs = [(plan.people[row], row < plan.cines, known[row]) for row in rows]
         rendered = in_processes(partial(_render, plan, preparation), jobs, processes)
-        for row, (example, truth[row]) in zip(rows, rendered, strict=True):
+        for row, (example, drawn) in zip(rows, rendered, strict=True):
+            truth[row] = drawn
             yield example
 
     more = _cine_shapes(plan, preparation.geometry)

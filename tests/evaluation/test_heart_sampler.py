@@ -56,7 +56,7 @@ def test_the_row_of_this_visit_is_taken_and_what_is_doubtful_is_told(folder, pha
     repeat = shutil.copy(ecg_path(phantom_data, 0), tmp_path / f"{eid}_20205_3_0.xml")
     table.write_text(f"eid;sex;age;height_cm;weight_kg;CRP\n{eid};F;20;178,5;176;2\n")
     sampler = opened(folder, tmp_path / "out", persons=table)
-    assert "columns nobody knows: CRP" in capsys.readouterr().err
+    assert "columns nobody knows, kept if they hold numbers only: CRP" in capsys.readouterr().err
     first, second = sampler.read(ecg_path(phantom_data, 0)), sampler.read(repeat)
     assert first.person.tolist() == [0, 20, 178.5, 176]
     said = "; ".join(first.warnings)
