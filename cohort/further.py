@@ -1,6 +1,6 @@
 """Further numbers of persons.csv and UK Biobank's exports, by person and visit, kept beside the prepared arrays.
 
-UK Biobank's columns are called by their field, as p48, with their place in an array, as p20024_a1, or by the name in
+UK Biobank's columns are called by their field, as p48 or p20024_a1 with its place in an array, or by the name in
 the field map. Others of persons.csv keep their own names.
 """
 

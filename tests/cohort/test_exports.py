@@ -10,6 +10,7 @@ from cohort.errors import InputError
 from cohort.field_map import MAP_COLUMNS, OURS, FieldColumn, field_column, read_field_map
 from cohort.further import FURTHER, further_numbers, read_further, write_further
 from cohort.person import Person
+from cohort.person_number import person_number
 from cohort.phenotypes import PHENOTYPES, UNITS
 from cohort.study_tables import EXPORTS, PERSON_UNITS, phenotype_values, read_persons, read_tables
 from cohort.table_reader import SPARE
@@ -202,6 +203,37 @@ def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):
     write_further(tmp_path, tmp_path, [(TWO, 2), (ONE, 2), (ONE, 3)])
     rows = list(csv.reader((tmp_path / FURTHER).open(newline="")))
     assert rows == [["eid", "instance", "p48"], [str(TWO), "2", "89.0"], [str(ONE), "2", "88.0"], [str(ONE), "3", ""]]
+
+
+def persons(folder, header, *rows):
+    (folder / "persons.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+def test_further_numbers_of_persons_csv_keep_their_own_names_and_a_negative_one_is_a_number(tmp_path):
+    known = "eid,sex,Age (years),height_cm,weight_kg"
+    persons(tmp_path, f"{known},SBP (mmHg),z,note,,p48_i2", f"{ONE},F,61,164,70,128.5,-1,x,3,88", f"{TWO},M,60,,,,2,,,")
+    numbers = numbers_by_visit(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2)])
+    assert numbers[ONE, 2] == {"SBP (mmHg)": 128.5, "z": -1.0, "p48": 88.0}
+    assert numbers[ONE, 3] == {} and numbers[TWO, 2] == {"z": 2.0}  # without `instance`, a row is of the first visit
+
+
+def test_further_numbers_of_persons_csv_are_of_the_rows_visit_and_go_before_an_export(tmp_path):
+    persons(tmp_path, "instance,eid,sex,age,height_cm,weight_kg,waist", f"3,{ONE},F,61,164,70,91", f"2,{ONE},F,,,,")
+    (tmp_path / "field_map.csv").write_text(",".join(MAP_COLUMNS) + "\n48,waist,cm,1,\n")
+    export(tmp_path, "eid,p48_i2,p48_i3", f"{ONE},88,1")
+    assert numbers_by_visit(tmp_path, [(ONE, 2), (ONE, 3)]) == {(ONE, 2): {"waist": 88.0}, (ONE, 3): {"waist": 91.0}}
+
+
+def test_further_numbers_of_people_with_names_are_theirs(tmp_path):
+    persons(tmp_path, "eid,sex,age,height_cm,weight_kg,waist", "Anna,F,61,164,70,91", "001,F,,,,92")
+    visits = [(person_number("Anna"), 2), (person_number("001"), 2)]
+    names, columns = further_numbers(tmp_path, visits, {"Anna", "001"})
+    assert names == ("waist",) and columns[0].tolist() == [91, 92]
+
+
+def test_persons_csv_of_semicolons_has_decimal_commas(tmp_path):
+    persons(tmp_path, "eid;sex;age;height_cm;weight_kg;waist", f"{ONE};F;61;164,5;70;91,5")
+    assert numbers_by_visit(tmp_path, [(ONE, 2)]) == {(ONE, 2): {"waist": 91.5}}
 
 
 def test_without_an_export_nothing_is_written(tmp_path):
