@@ -28,6 +28,10 @@ SCAR_THINNING = 0.40
 TERRITORY_DEG = {"anterior": (115, 55), "inferior": (268, 82), "lateral": (352, 80)}
 TERRITORY_RADIUS_DEG = 60
 
+# The right ventricle's short axis is a triangle with round corners: its height falls towards its tip by this share.
+RV_TAPER = 0.35
+RV_LEAN = 0.20  # mm by which its middle rises per mm towards the base, where the outflow tract leaves at the front
+
 # Directions: angle round the long axis (0 lateral, 90 degrees anterior), and from the apex.
 THETA = 2 * np.pi * np.arange(48) / 48
 PHI = np.pi * np.arange(33) / 32
@@ -44,7 +48,7 @@ class Geometry:
         centre: (3,) the heart's origin at this moment, body frame; it moves along w as the ventricle shortens.
         radius: of the LV cavity across, at end-diastole, its mean. half_length: origin to apex, at this moment.
         endocardium, epicardium: (48, 33) squeezed radius by direction (THETA, PHI).
-        rv_centre: (u, v, w), heart axes. rv_axes: semi-axes of the RV cavity's ellipsoid towards -u, v and w.
+        rv_centre: (u, v, w), heart axes. rv_axes: semi-axes of the RV cavity's body towards -u, v and w.
     """
 
     heart: Heart
@@ -291,7 +295,7 @@ def _regional_scale(heart: Heart, n: np.ndarray) -> np.ndarray:
 
 
 def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: float, beat: float) -> Geometry:
-    """Add the RV: an ellipsoid beside the LV less the LV, its bulge solved so that the cavity has its volume.
+    """Add the RV: a tapered ellipsoid beside the LV less the LV, its bulge solved so that the cavity has its volume.
 
     Height and length follow the LV and the RV's size at end-diastole; in systole the free wall moves to the septum.
 
@@ -301,42 +305,57 @@ def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: floa
     """
     heart, outer = geometry.heart, diastole.epicardial_radius
     size = min(max((heart.rvedv_ml / heart.lvedv_ml) ** (1 / 3), 0.85), 1.25)
-    height = outer * size * (1.22 - 0.06 * beat)
-    length = geometry.half_length * (1.15 + 0.35 * (size - 1))
-    centre = (-0.50 * geometry.epicardial_radius, 0.06 * outer, -0.34 * geometry.half_length)
+    height = outer * size * (1.14 - 0.05 * beat)
+    length = geometry.half_length * (1.22 + 0.35 * (size - 1))
+    centre = (-0.50 * geometry.epicardial_radius, 0.0, -0.42 * geometry.half_length)
     shaped = replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))
     bulge = _solve_bulge(shaped, volume_ml)
     return replace(shaped, rv_axes=(bulge, height, length))
 
 
-def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 4.0) -> float:
+def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 3.0) -> float:
     """The semi-axis towards -u at which the cavity outside the LV and below the base holds `volume_ml`.
 
     Every lattice point has a bulge from which on it is inside; sorted by it, the volume is a running sum.
     """
     _, height, length = geometry.rv_axes
     centre = geometry.rv_centre
-    u = np.arange(centre[0] - 130, centre[0] + 45, step)
-    v = np.arange(centre[1] - height, centre[1] + height, step)
-    w = np.arange(-geometry.base + step / 2, centre[2] + length, step)
-    points = np.stack(np.meshgrid(u, v, w, indexing="ij"), axis=-1).reshape(-1, 3)
-    room = 1 - ((points[:, 1] - centre[1]) / height) ** 2 - ((points[:, 2] - centre[2]) / length) ** 2
-    points, room = points[room > 1e-3], room[room > 1e-3]
-    needed = _rv_offset(points[:, 0] - centre[0]) / np.sqrt(room)
-    outside_lv = np.clip(0.5 - lv_distances(geometry, points.T)[1] / step, 0, 1)
+    u = np.arange(centre[0] - 170, centre[0] + 45, step, np.float32)
+    v = np.arange(centre[1] - 1.3 * height, centre[1] + 1.3 * height, step, np.float32)
+    w = np.arange(-geometry.base + step / 2, centre[2] + length, step, np.float32)
+    v, w = (x.ravel() for x in np.meshgrid(v, w, indexing="ij"))
+    room = 1 - ((w - centre[2]) / length) ** 2
+    y = (v - _rv_middle(geometry, w)) / height
+    inside = y**2 < room - 1e-3
+    v, w, room, y = (x[inside] for x in (v, w, room, y))
+    points = np.stack(np.broadcast_arrays(u[:, None], v, w))
+    right = np.maximum(centre[0] - u, 0)[:, None] / _reach(y, room)
+    left = 3 * np.maximum(u - centre[0], 0)[:, None] / np.sqrt(room - y**2)
+    needed = np.maximum(right, left).ravel()
+    outside_lv = np.clip(0.5 - lv_distances(geometry, points)[1] / step, 0, 1).ravel()
     order = np.argsort(needed)
-    filled = np.cumsum(outside_lv[order]) * step**3 / 1000
+    filled = np.cumsum(outside_lv[order], dtype=np.float64) * step**3 / 1000
     if filled[-1] < volume_ml:
         raise ValueError(f"no right ventricle of {volume_ml:.0f} mL fits beside this left ventricle")
     return float(np.interp(volume_ml, filled, needed[order]))
 
 
+def _reach(y: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Share x of the bulge at which the RV ends: x^2 + (y / (1 - RV_TAPER x))^2 = room; by bisection."""
+    low, high = np.zeros_like(y), np.ones_like(y)
+    for _ in range(10):
+        x = (low + high) / 2
+        outside = x**2 + (y / (1 - RV_TAPER * x)) ** 2 > room
+        low, high = np.where(outside, low, x), np.where(outside, x, high)
+    return (low + high) / 2
+
+
 # ---- Where a point lies ----
 
 
-def _rv_offset(u: np.ndarray) -> np.ndarray:
-    """Distance from the RV's centre plane; three times that on the LV's side, so that the RV only just laps over it."""
-    return np.maximum(-u, 3 * u)
+def _rv_middle(geometry: Geometry, w: np.ndarray) -> np.ndarray:
+    """Where the RV's middle lies along v at each w."""
+    return geometry.rv_centre[1] - RV_LEAN * w
 
 
 def lv_distances(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -347,14 +366,21 @@ def lv_distances(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np
 
 
 def rv_distance(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Signed distance in mm (positive inside) to the RV's ellipsoid, LV and base not yet taken off; points (3, ...)."""
+    """Signed distance in mm (positive inside) to the RV's body, LV and base not yet taken off; points (3, ...).
+
+    Towards the LV it ends three times as soon as towards its tip, so that it only just laps over the LV.
+    """
     centre, (bulge, height, length) = geometry.rv_centre, geometry.rv_axes
-    offset = points[0] - centre[0]
-    steep = np.where(offset > 0, 3 / bulge, 1 / bulge).astype(points.dtype)
-    x, y, z = offset * steep, (points[1] - centre[1]) / height, (points[2] - centre[2]) / length
-    q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
-    slope = np.sqrt((x * steep) ** 2 + (y / height) ** 2 + (z / length) ** 2) / q + 1e-6
-    return (1 - q) / slope
+    offset = centre[0] - points[0]
+    x = offset * np.where(offset > 0, 1 / bulge, 3 / bulge).astype(points.dtype)
+    narrow = 1 - RV_TAPER * np.clip(x, 0, 1.3)
+    y, z = (points[1] - _rv_middle(geometry, points[2])) / (height * narrow), (points[2] - centre[2]) / length
+    squared = y**2
+    q = np.sqrt(x**2 + squared + z**2) + 1e-6
+    by_x = (x + squared * (RV_TAPER / narrow) * (x > 0)) * np.where(offset > 0, 1 / bulge, 3 / bulge)
+    by_y = y / (height * narrow)
+    by_z = z / length + RV_LEAN * by_y
+    return (1 - q) * q / (np.sqrt(by_x**2 + by_y**2 + by_z**2) + 1e-6)
 
 
 def bodies(geometry: Geometry, points: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
