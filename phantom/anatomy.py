@@ -11,7 +11,6 @@ follow for any drawn volume and mass.
 
 import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -360,83 +359,42 @@ def _rv_middle(geometry: Geometry, w: np.ndarray) -> np.ndarray:
 
 def lv_distances(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Signed distance in mm (positive inside) to endocardium and epicardium of the LV; points (3, ...), heart axes."""
+    return lv_place(geometry, points)[:2]
+
+
+def lv_place(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`lv_distances`, and (3, ...) where each point lies when the endocardium is the unit sphere."""
     n, length = squeezed(geometry, points)
     found = at_directions(geometry.tables, n)
-    return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3]
+    unit = n * (length / found[..., 0])
+    return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3], unit
 
 
-def rv_distance(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Signed distance in mm (positive inside) to the RV's body, LV and base not yet taken off; points (3, ...).
+def rv_unit(geometry: Geometry, points: np.ndarray) -> np.ndarray:
+    """Points (3, ...) in heart axes -> (3, ...) towards the RV's tip, along v and w: its surface is the unit sphere.
 
     Towards the LV it ends three times as soon as towards its tip, so that it only just laps over the LV.
     """
     centre, (bulge, height, length) = geometry.rv_centre, geometry.rv_axes
     offset = centre[0] - points[0]
-    x = offset * np.where(offset > 0, 1 / bulge, 3 / bulge).astype(points.dtype)
+    x = np.where(offset > 0, offset, 3 * offset) / np.float32(bulge)
+    y = (points[1] - _rv_middle(geometry, points[2])) / (height * (1 - RV_TAPER * np.clip(x, 0, 1.3)))
+    return np.stack([x, y, (points[2] - centre[2]) / length])
+
+
+def rv_distance(geometry: Geometry, points: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
+    """Signed distance in mm (positive inside) to the RV's body, LV and base not yet taken off; points (3, ...).
+
+    unit: `rv_unit` of the points, if known.
+    """
+    bulge, height, length = geometry.rv_axes
+    x, y, z = rv_unit(geometry, points) if unit is None else unit
     narrow = 1 - RV_TAPER * np.clip(x, 0, 1.3)
-    y, z = (points[1] - _rv_middle(geometry, points[2])) / (height * narrow), (points[2] - centre[2]) / length
-    squared = y**2
-    q = np.sqrt(x**2 + squared + z**2) + 1e-6
-    by_x = (x + squared * (RV_TAPER / narrow) * (x > 0)) * np.where(offset > 0, 1 / bulge, 3 / bulge)
+    q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
+    by_x = (x + y**2 * (RV_TAPER / narrow) * (x > 0)) * np.where(x > 0, 1 / bulge, 3 / bulge).astype(points.dtype)
     by_y = y / (height * narrow)
     by_z = z / length + RV_LEAN * by_y
     return (1 - q) * q / (np.sqrt(by_x**2 + by_y**2 + by_z**2) + 1e-6)
-
-
-def bodies(geometry: Geometry, points: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Signed distances in mm (positive inside) to the heart's bodies, one at a time; points (3, ...) in heart axes.
-
-    Yields (name, distance): "below_base"; "lv_cavity", "lv_outer"; "rv_cavity", "rv_outer" (the LV not yet taken off);
-    "papillary"; "blood_above", "vessel_above": left atrium and aortic root above the base, and these with their walls;
-    "fat": the epicardial fat with everything inside it.
-    """
-    below = points[2] + geometry.base
-    yield "below_base", below
-    cavity, outer = lv_distances(geometry, points)
-    yield "lv_cavity", cavity
-    yield "lv_outer", outer
-    rv = rv_distance(geometry, points)
-    yield "rv_cavity", rv
-    yield "rv_outer", rv + geometry.rv_wall
-    yield "papillary", _papillary(geometry, points)
-    above = _above_base(geometry, points)
-    yield "blood_above", above
-    yield "vessel_above", above + 2.0
-    # Fat fills the grooves, where both ventricles are equally near and near the base, and lies in lumps elsewhere.
-    groove = 6 * np.exp(-((outer - rv) ** 2) / 200) + 5 * np.exp(-(below**2) / 200)
-    lumps = 2 * np.sin(points[0] / 9) * np.sin(points[1] / 11 + points[2] / 13)
-    yield "fat", np.maximum(outer, rv + geometry.rv_wall) + groove + lumps
-
-
-def _ellipsoid(points: np.ndarray, centre: tuple, semi_axes: tuple) -> np.ndarray:
-    """Signed distance (first order) to an ellipsoid along the heart axes; points (3, ...)."""
-    x, y, z = ((p - c) / s for p, c, s in zip(points, centre, semi_axes, strict=True))
-    q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
-    a, b, c = semi_axes
-    return (1 - q) * q / (np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + 1e-6)
-
-
-def _papillary(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """The two papillary muscles: anterolateral and posteromedial, from mid-ventricle half-way to the apex."""
-    reach, length = 0.66 * geometry.cavity_radius, 0.36 * geometry.half_length
-    thick = 2.2 + 0.10 * geometry.radius  # as thick in systole as in diastole, while the cavity closes in on them
-    muscles = (
-        _ellipsoid(
-            points,
-            (reach * math.cos(angle), reach * math.sin(angle), 0.22 * geometry.half_length),
-            (thick, thick * 0.8, length),
-        )
-        for angle in (math.radians(58), math.radians(-78))
-    )
-    return np.maximum(*muscles)
-
-
-def _above_base(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Left atrium and aortic root, side by side on the base plane. (The right side goes on as the RV's ellipsoid.)"""
-    outer, base = geometry.epicardial_radius, geometry.base
-    atrium = _ellipsoid(points, (0.12 * outer, -0.32 * outer, -base - 16), (0.92 * outer, 0.66 * outer, 34))
-    aorta = _ellipsoid(points, (-0.15 * outer, 0.52 * outer, -base - 40), (0.48 * outer, 0.46 * outer, 75))
-    return np.maximum(atrium, aorta)
 
 
 def wall_lattice(heart: Heart, step_mm: float = 5.0) -> WallLattice:

@@ -1,0 +1,199 @@
+"""The beating heart painted into the torso, and its label map.
+
+What a voxel holds is computed, not super-sampled: each body's signed distance on two planes of the slab gives its depth
+and its slant, and from both the share of the voxel inside it. Only pixels near the heart are looked at.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cohort.cine import Label
+from phantom.anatomy import Geometry, end_diastole, lv_place, rv_distance, rv_unit
+from phantom.chambers import STRETCH_MM, chamber_distances
+from phantom.heart import Heart
+from phantom.stack_plan import SlicePlan
+from phantom.trabeculae import mesh_share, strand_distance
+
+NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
+FLOW_WAVES = 4
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The pixels near the heart, as a flat list of n.
+
+    Attributes:
+        window: of the field of view that holds them. inside: (slices, nx, ny) bool: which of it they are.
+        points: (3, 2, n) heart axes at end-diastole, on two planes of the slab.
+        chambers: (2, n) signed distance to atria and great vessels. venous: (n,) share of these that is the right side.
+        pattern: (n,) smooth random texture.
+        pixel_mm, slice_mm: of a voxel.
+    """
+
+    window: tuple[slice, slice]
+    inside: np.ndarray
+    points: np.ndarray
+    chambers: np.ndarray
+    venous: np.ndarray
+    pattern: np.ndarray
+    pixel_mm: float
+    slice_mm: float
+
+    def share(self, distance: np.ndarray) -> np.ndarray:
+        """(n,) share of each voxel inside a body, from its signed distance (2, n) on the slab's two planes.
+
+        A surface along the slice normal is blurred over a pixel, one across it over the slice's thickness.
+        """
+        slant = np.minimum(np.abs(distance[1] - distance[0]) * np.float32(0.5 / self.half_gap), 1)
+        width = self.pixel_mm * np.sqrt(1 - slant * slant) + self.slice_mm * slant
+        return np.clip(0.5 + (distance[0] + distance[1]) / (2 * width), 0, 1)
+
+    @property
+    def half_gap(self) -> float:
+        """The planes at this distance from the middle have the same second moment as the slab."""
+        return self.slice_mm / math.sqrt(12)
+
+
+def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
+    """What of the plan's pixels the heart can reach in any phase."""
+    diastole = end_diastole(heart)
+    window = _window(diastole, plan)
+    half_gap = plan.slice_mm / math.sqrt(12)
+    points = np.moveaxis(diastole.to_heart(plan.points(*window, (-half_gap, half_gap))), -1, 0)
+    middle = points.mean(axis=1)
+    _, outer, _ = lv_place(diastole, middle)
+    near = np.maximum(outer, rv_distance(diastole, middle) + diastole.rv_wall)
+    high = middle[2] < 8 - diastole.base + heart.long_axis_shortening_mm
+    near[high] = np.maximum(near[high], chamber_distances(diastole, middle[:, high]).max(axis=0) + 6)
+    inside = near > -NEAR_MM
+    points = np.ascontiguousarray(points[:, :, inside])
+    chambers = chamber_distances(diastole, points)
+    venous = np.clip(0.5 + (chambers[2:].max(axis=0) - chambers[:2].max(axis=0)).mean(axis=0) / 2, 0, 1)
+    pattern = _waves(heart, points.mean(axis=1), key=4, wavelength_mm=(9, 26))
+    return Canvas(window, inside, points, chambers.max(axis=0), venous, pattern, plan.pixel_mm, plan.slice_mm)
+
+
+def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
+    """The pixels that hold the heart in any slice."""
+    outer = 1.2 * diastole.epicardial_radius + NEAR_MM
+    right = diastole.rv_centre[0] - diastole.rv_axes[0] - diastole.rv_wall - NEAR_MM
+    height = max(diastole.rv_axes[1] + diastole.rv_wall, outer) + 18
+    along = (-diastole.base - 45, diastole.half_length + 15)
+    corners = diastole.to_body(np.array([(u, v, w) for u in (right, outer) for v in (-height, height) for w in along]))
+    index = (corners - plan.affine[:3, 3]) @ np.linalg.inv(plan.affine[:3, :3]).T
+    low = np.clip(np.floor(index.min(0)[:2]), 0, None).astype(int)
+    high = np.clip(np.ceil(index.max(0)[:2]) + 1, None, plan.shape[:2]).astype(int)
+    return slice(low[0], high[0]), slice(low[1], high[1])
+
+
+def _waves(heart: Heart, points: np.ndarray, key: int, wavelength_mm: tuple[float, float]) -> np.ndarray:
+    """A smooth random field of SD about 1 at points (3, ...), from a few plane waves."""
+    rng = np.random.default_rng([heart.pattern_seed, key])
+    total = np.zeros(points.shape[1:], np.float32)
+    for _ in range(FLOW_WAVES):
+        direction = rng.normal(size=3)
+        direction *= 2 * np.pi / rng.uniform(*wavelength_mm) / np.linalg.norm(direction)
+        total += np.sin(np.tensordot(direction.astype(np.float32), points, 1) + np.float32(rng.uniform(0, 2 * np.pi)))
+    return total / np.float32(math.sqrt(FLOW_WAVES / 2))
+
+
+def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Paint the heart at one moment.
+
+    Args:
+        geometry: at that moment. signal: by tissue.
+        torso: (n,) what lies there without a heart. flow: (n,) by how much its flow brightens the blood, as a share.
+
+    Returns:
+        (n,) float32 picture, and (n,) uint8 labels.
+    """
+    heart = geometry.heart
+    diastole = end_diastole(heart)
+    sunk = np.float32((geometry.centre - diastole.centre) @ geometry.axes[2])
+    points = canvas.points.copy()
+    points[2] -= sunk
+    below_mm = points[2] + np.float32(geometry.base)
+    cavity, outer, lv_unit = lv_place(geometry, points)
+    right_unit = rv_unit(geometry, points)
+    rv = rv_distance(geometry, points, right_unit)
+    chambers = canvas.chambers + np.float32(STRETCH_MM * geometry.beat)
+    below = canvas.share(below_mm)
+    above = 1 - below
+    lv_cavity, lv_outer = canvas.share(cavity) * below, canvas.share(outer) * below
+    rv_cavity, rv_outer = canvas.share(rv) * below, canvas.share(rv + geometry.rv_wall) * below
+    muscle = np.float32(signal["myocardium"]) * (1 + np.float32(heart.acquisition.muscle_texture) * canvas.pattern)
+    blood = np.float32(signal["blood"]) * (1 + flow)
+    venous = np.float32(signal["venous_blood"]) * (1 + flow)
+    picture = torso.copy()
+    layers = (  # from the outside in
+        (signal["fat"], canvas.share(_fat(heart, geometry, outer, rv, below_mm, canvas.chambers))),
+        (muscle, canvas.share(chambers + 1.6) * above),
+        (blood + canvas.venous * (venous - blood), canvas.share(chambers) * above),
+        (muscle, rv_outer),
+        (venous, rv_cavity),
+        (muscle, _mesh(heart, geometry, canvas, rv, points, right_unit) * rv_cavity),
+        (muscle, lv_outer),
+        (blood, lv_cavity),
+        (muscle, _strands(heart, geometry, diastole, canvas, cavity, lv_unit) * lv_cavity),
+    )
+    for level, cover in layers:
+        picture += cover * (level - picture)
+    held = np.empty((len(Label), len(below)), np.float32)
+    held[Label.LV_CAVITY] = lv_cavity
+    held[Label.LV_MYOCARDIUM] = lv_outer - lv_cavity
+    held[Label.RV_CAVITY] = rv_cavity * (1 - canvas.share(outer))
+    held[Label.BACKGROUND] = 1 - held[1:].sum(0)
+    return picture, held.argmax(0).astype(np.uint8)
+
+
+def _strands(
+    heart: Heart, geometry: Geometry, diastole: Geometry, canvas: Canvas, cavity: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
+    """(n,) share of each voxel of the LV cavity that is papillary muscle or trabecula."""
+    there = cavity.max(axis=0) > -1
+    shrink = geometry.cavity_radius / diastole.cavity_radius
+    share = np.zeros(cavity.shape[1:], np.float32)
+    distance = strand_distance(heart, geometry.beat, shrink, unit[:, :, there])
+    share[there] = canvas.share(distance)
+    return share
+
+
+def _mesh(
+    heart: Heart, geometry: Geometry, canvas: Canvas, rv: np.ndarray, points: np.ndarray, unit: np.ndarray
+) -> np.ndarray:
+    """(n,) share of each voxel of the RV cavity that is meshwork or moderator band."""
+    there = rv.max(axis=0) > -1
+    share = np.zeros(rv.shape[1:], np.float32)
+    mesh = mesh_share(heart, unit[:, :, there]).mean(axis=0)
+    band = canvas.share(_moderator_band(heart, geometry, points[:, :, there]))
+    share[there] = np.maximum(mesh, band)
+    return share
+
+
+def _moderator_band(heart: Heart, geometry: Geometry, points: np.ndarray) -> np.ndarray:
+    """Signed distance in mm to the muscle that crosses the RV from the septum to the free wall's papillary muscle."""
+    bulge, height, length = geometry.rv_axes
+    centre = geometry.rv_centre
+    start = np.array([-0.95 * geometry.epicardial_radius, 0.15 * height, 0.20 * length])
+    end = np.array([centre[0] - 0.62 * bulge, -0.35 * height, 0.42 * length])
+    along, away = (end - start).astype(np.float32), points - start.astype(np.float32)[:, None, None]
+    reach = np.clip(np.tensordot(along, away, 1) / (along @ along), 0, 1)
+    thick = (1.6 + 1.2 * heart.papillary_scale) * (1 + 0.15 * geometry.beat)
+    return thick - np.sqrt(((away - along[:, None, None] * reach) ** 2).sum(axis=0))
+
+
+def _fat(
+    heart: Heart, geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarray, chambers: np.ndarray
+) -> np.ndarray:
+    """(2, n) signed distance to the epicardial fat with everything inside it.
+
+    It fills the grooves, where both ventricles are equally near and near the base, and lies in lumps on the RV.
+    """
+    rv_outer = rv + geometry.rv_wall
+    stout = min(max(heart.fat_mm / 12, 0.5), 1.8)
+    groove = 5 * np.exp(-((outer - rv) ** 2) / 120) + 4 * np.exp(-(below**2) / 120)
+    on_right = 2.2 * np.clip((rv_outer - outer) / 12, 0, 1)
+    ventricles = np.where(below > -3, np.maximum(outer, rv_outer), -40)
+    return np.maximum(ventricles, chambers + 0.5) + np.float32(0.4) + np.float32(stout) * (groove + on_right)
