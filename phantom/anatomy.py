@@ -29,6 +29,7 @@ TERRITORY_RADIUS_DEG = 60
 
 # The right ventricle's short axis is a triangle with round corners: its height falls towards its tip by this share.
 RV_TAPER = 0.35
+RV_FULLNESS = 2.6  # exponent of its length: 2 is an ellipsoid, more keeps it wide towards the apex
 RV_LEAN = 0.20  # mm by which its middle rises per mm towards the base, where the outflow tract leaves at the front
 
 # Directions: angle round the long axis (0 lateral, 90 degrees anterior), and from the apex.
@@ -304,9 +305,9 @@ def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: floa
     """
     heart, outer = geometry.heart, diastole.epicardial_radius
     size = min(max((heart.rvedv_ml / heart.lvedv_ml) ** (1 / 3), 0.85), 1.25)
-    height = outer * size * (1.14 - 0.05 * beat)
-    length = geometry.half_length * (1.22 + 0.35 * (size - 1))
-    centre = (-0.50 * geometry.epicardial_radius, 0.0, -0.42 * geometry.half_length)
+    height = outer * size * (1.14 - 0.20 * beat)
+    length = geometry.half_length * (1.22 + 0.25 * (size - 1))
+    centre = (-0.50 * geometry.epicardial_radius, 0.0, -0.35 * geometry.half_length)
     shaped = replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))
     bulge = _solve_bulge(shaped, volume_ml)
     return replace(shaped, rv_axes=(bulge, height, length))
@@ -323,7 +324,7 @@ def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 3.0) -> flo
     v = np.arange(centre[1] - 1.3 * height, centre[1] + 1.3 * height, step, np.float32)
     w = np.arange(-geometry.base + step / 2, centre[2] + length, step, np.float32)
     v, w = (x.ravel() for x in np.meshgrid(v, w, indexing="ij"))
-    room = 1 - ((w - centre[2]) / length) ** 2
+    room = 1 - np.abs((w - centre[2]) / length) ** RV_FULLNESS
     y = (v - _rv_middle(geometry, w)) / height
     inside = y**2 < room - 1e-3
     v, w, room, y = (x[inside] for x in (v, w, room, y))
@@ -379,7 +380,8 @@ def rv_unit(geometry: Geometry, points: np.ndarray) -> np.ndarray:
     offset = centre[0] - points[0]
     x = np.where(offset > 0, offset, 3 * offset) / np.float32(bulge)
     y = (points[1] - _rv_middle(geometry, points[2])) / (height * (1 - RV_TAPER * np.clip(x, 0, 1.3)))
-    return np.stack([x, y, (points[2] - centre[2]) / length])
+    z = (points[2] - centre[2]) / length
+    return np.stack([x, y, np.sign(z) * np.abs(z) ** np.float32(RV_FULLNESS / 2)])
 
 
 def rv_distance(geometry: Geometry, points: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
@@ -393,7 +395,7 @@ def rv_distance(geometry: Geometry, points: np.ndarray, unit: np.ndarray | None 
     q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
     by_x = (x + y**2 * (RV_TAPER / narrow) * (x > 0)) * np.where(x > 0, 1 / bulge, 3 / bulge).astype(points.dtype)
     by_y = y / (height * narrow)
-    by_z = z / length + RV_LEAN * by_y
+    by_z = z * np.abs(z) ** (1 - 2 / RV_FULLNESS) * (RV_FULLNESS / 2 / length) + RV_LEAN * by_y
     return (1 - q) * q / (np.sqrt(by_x**2 + by_y**2 + by_z**2) + 1e-6)
 
 

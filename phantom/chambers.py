@@ -3,11 +3,13 @@
 Their roof stays where it is while the base plane sinks towards the apex: so they fill while the ventricles empty.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from phantom.anatomy import Geometry, rv_distance
 
-WALL_MM = 1.4
+WALL_MM = 1.8
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 
 
@@ -22,17 +24,32 @@ def rv_middle(geometry: Geometry) -> np.ndarray:
     return np.array([geometry.rv_centre[0] - 0.5 * geometry.rv_axes[0], geometry.rv_centre[1], 0.0])
 
 
-def chamber_distances(diastole: Geometry, points: np.ndarray) -> np.ndarray:
-    """(4, ...) signed distance in mm (positive inside): left atrium, aorta, right atrium, pulmonary trunk.
+@dataclass(frozen=True)
+class Chambers:
+    """Atria and vessels at some points, as at end-diastole; they go on below the base, where the ventricles hide them.
 
-    They are those of end-diastole and go on below the base plane, where the ventricles hide them; points (3, ...), heart
-    axes at end-diastole. Neighbours share a wall: no chamber laps over another.
+    Attributes:
+        hull: signed distance in mm (positive inside) to all of them together.
+        apart: the same to the walls between neighbours, negative within a wall.
+        venous: share that is right atrium or pulmonary trunk.
     """
+
+    hull: np.ndarray
+    apart: np.ndarray
+    venous: np.ndarray
+
+    def blood(self, beat: float) -> np.ndarray:
+        """Signed distance to the blood within; the atria stretch until end-systole."""
+        return np.minimum(self.hull + np.float32(STRETCH_MM * beat), self.apart)
+
+
+def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
+    """Chambers at points (3, ...), heart axes at end-diastole."""
     outer, base = diastole.epicardial_radius, diastole.base
     up = (diastole.axes @ np.array([0.0, 0.0, 1.0])).tolist()
     rising = [0.55 * up[0], 0.55 * up[1], 0.55 * up[2] - 0.75]
     centre = diastole.rv_centre[0]
-    left_atrium = _ellipsoid(points, (0.16 * outer, -0.34 * outer, -base - 14), (0.92 * outer, 0.72 * outer, 38.0))
+    left_atrium = _ellipsoid(points, (0.02 * outer, -0.40 * outer, -base - 14), (1.08 * outer, 0.66 * outer, 38.0))
     aorta = _tube(points, aortic_root(diastole).tolist(), rising, 0.42 * outer)
     right_atrium = np.maximum(
         _ellipsoid(points, (centre - 0.85 * outer, -0.38 * outer, -base - 22), (0.85 * outer, 0.80 * outer, 36.0)),
@@ -40,12 +57,10 @@ def chamber_distances(diastole: Geometry, points: np.ndarray) -> np.ndarray:
     )
     outflow = [centre - 0.35 * outer, 0.92 * outer, -base]
     trunk = _tube(points, outflow, [rising[0] + 0.30, rising[1] - 0.1, rising[2]], 0.38 * outer)
-    alone = np.stack([left_atrium, aorta, right_atrium, trunk])
-    return np.stack([np.minimum(d, (d - _largest_other(alone, k)) / 2 - WALL_MM / 2) for k, d in enumerate(alone)])
-
-
-def _largest_other(distances: np.ndarray, k: int) -> np.ndarray:
-    return np.delete(distances, k, axis=0).max(axis=0)
+    right = np.maximum(right_atrium, trunk)
+    ordered = np.sort(np.stack([left_atrium, aorta, right]), axis=0)
+    venous = np.clip(0.5 + (right - np.maximum(left_atrium, aorta)) / 2, 0, 1)
+    return Chambers(ordered[2], (ordered[2] - ordered[1]) / 2 - WALL_MM / 2, venous)
 
 
 def _tube(points: np.ndarray, start: list[float], along: list[float], radius: float) -> np.ndarray:

@@ -50,7 +50,7 @@ def optics_of(heart: Heart, plan: SlicePlan) -> Optics:
     """The optics of an examination."""
     how = heart.acquisition
     rng = np.random.default_rng([heart.noise_seed, DRIFT_KEY])
-    drift = how.breathing_blur_mm * np.abs(rng.normal(0, 1.25, plan.slices))
+    drift = how.breathing_blur_mm * np.abs(rng.normal(0, 1.25, plan.slices)).clip(max=1.8)
     pixels = [float(BREATH_DIRECTION @ plan.affine[:3, axis]) / plan.pixel_mm**2 for axis in range(2)]
     (rows, noise_rows), (columns, noise_columns) = (
         _along(size, share, how.filter_share, drift * per_mm)

@@ -11,13 +11,13 @@ import numpy as np
 
 from cohort.cine import Label
 from phantom.anatomy import Geometry, end_diastole, lv_place, rv_distance, rv_unit
-from phantom.chambers import STRETCH_MM, chamber_distances
+from phantom.chambers import Chambers, chambers_at
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
 from phantom.trabeculae import mesh_share, strand_distance
 
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
-FLOW_WAVES = 4
+WAVES = 4
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,19 @@ class Canvas:
     Attributes:
         window: of the field of view that holds them. inside: (slices, nx, ny) bool: which of it they are.
         points: (3, 2, n) heart axes at end-diastole, on two planes of the slab.
-        chambers: (2, n) signed distance to atria and great vessels. venous: (n,) share of these that is the right side.
-        pattern: (n,) smooth random texture.
+        chambers: (2, n) atria and great vessels.
+        pattern: (n,) smooth random texture of the muscle. lumps: (n,) where fat lies thick (1) or hardly at all (0).
+        pad: (n,) thickness in mm of the fat pad before the heart.
         pixel_mm, slice_mm: of a voxel.
     """
 
     window: tuple[slice, slice]
     inside: np.ndarray
     points: np.ndarray
-    chambers: np.ndarray
-    venous: np.ndarray
+    chambers: Chambers
     pattern: np.ndarray
+    lumps: np.ndarray
+    pad: np.ndarray
     pixel_mm: float
     slice_mm: float
 
@@ -66,13 +68,18 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     _, outer, _ = lv_place(diastole, middle)
     near = np.maximum(outer, rv_distance(diastole, middle) + diastole.rv_wall)
     high = middle[2] < 8 - diastole.base + heart.long_axis_shortening_mm
-    near[high] = np.maximum(near[high], chamber_distances(diastole, middle[:, high]).max(axis=0) + 6)
+    near[high] = np.maximum(near[high], chambers_at(diastole, middle[:, high]).hull + 6)
     inside = near > -NEAR_MM
     points = np.ascontiguousarray(points[:, :, inside])
-    chambers = chamber_distances(diastole, points)
-    venous = np.clip(0.5 + (chambers[2:].max(axis=0) - chambers[:2].max(axis=0)).mean(axis=0) / 2, 0, 1)
-    pattern = _waves(heart, points.mean(axis=1), key=4, wavelength_mm=(9, 26))
-    return Canvas(window, inside, points, chambers.max(axis=0), venous, pattern, plan.pixel_mm, plan.slice_mm)
+    rng = np.random.default_rng([heart.pattern_seed, 4])
+    middle = middle[:, inside]
+    pattern = waves(rng, middle, (8, 26))
+    lumps = np.clip(0.45 + 0.45 * waves(rng, middle, (35, 80)), 0, 1)
+    front = (diastole.axes @ np.array([0.0, 1.0, 0.0])).astype(np.float32)
+    forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
+    pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
+    chambers = chambers_at(diastole, points)
+    return Canvas(window, inside, points, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
 
 
 def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
@@ -88,15 +95,19 @@ def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def _waves(heart: Heart, points: np.ndarray, key: int, wavelength_mm: tuple[float, float]) -> np.ndarray:
-    """A smooth random field of SD about 1 at points (3, ...), from a few plane waves."""
-    rng = np.random.default_rng([heart.pattern_seed, key])
+def waves(rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[float, float], drift: float = 0.0) -> np.ndarray:
+    """A smooth random field of SD about 1 at points (3, ...): plane waves, each bent by another.
+
+    drift: share of a turn by which they have moved on.
+    """
     total = np.zeros(points.shape[1:], np.float32)
-    for _ in range(FLOW_WAVES):
-        direction = rng.normal(size=3)
-        direction *= 2 * np.pi / rng.uniform(*wavelength_mm) / np.linalg.norm(direction)
-        total += np.sin(np.tensordot(direction.astype(np.float32), points, 1) + np.float32(rng.uniform(0, 2 * np.pi)))
-    return total / np.float32(math.sqrt(FLOW_WAVES / 2))
+    for turns in (1, 2, 1, 3)[:WAVES]:
+        directions = rng.normal(size=(2, 3))
+        directions *= (2 * np.pi / rng.uniform(*wavelength_mm, size=2) / np.linalg.norm(directions, axis=1))[:, None]
+        offsets = rng.uniform(0, 2 * np.pi, size=2) + 2 * np.pi * turns * drift
+        bend, wave = np.tensordot(directions.astype(np.float32), points, 1) + offsets.astype(np.float32)[:, None]
+        total += np.sin(wave + np.float32(1.5) * np.sin(bend))
+    return total / np.float32(math.sqrt(WAVES / 2))
 
 
 def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +129,7 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
     cavity, outer, lv_unit = lv_place(geometry, points)
     right_unit = rv_unit(geometry, points)
     rv = rv_distance(geometry, points, right_unit)
-    chambers = canvas.chambers + np.float32(STRETCH_MM * geometry.beat)
+    atria = canvas.chambers.blood(geometry.beat)
     below = canvas.share(below_mm)
     above = 1 - below
     lv_cavity, lv_outer = canvas.share(cavity) * below, canvas.share(outer) * below
@@ -128,9 +139,9 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
     picture = torso.copy()
     layers = (  # from the outside in
-        (signal["fat"], canvas.share(_fat(heart, geometry, outer, rv, below_mm, canvas.chambers))),
-        (muscle, canvas.share(chambers + 1.6) * above),
-        (blood + canvas.venous * (venous - blood), canvas.share(chambers) * above),
+        (signal["fat"], canvas.share(_fat(geometry, outer, rv, below_mm, canvas))),
+        (muscle, canvas.share(canvas.chambers.hull + 2.5) * above),
+        (blood + canvas.chambers.venous.mean(axis=0) * (venous - blood), canvas.share(atria) * above),
         (muscle, rv_outer),
         (venous, rv_cavity),
         (muscle, _mesh(heart, geometry, canvas, rv, points, right_unit) * rv_cavity),
@@ -184,16 +195,16 @@ def _moderator_band(heart: Heart, geometry: Geometry, points: np.ndarray) -> np.
     return thick - np.sqrt(((away - along[:, None, None] * reach) ** 2).sum(axis=0))
 
 
-def _fat(
-    heart: Heart, geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarray, chambers: np.ndarray
-) -> np.ndarray:
+def _fat(geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarray, canvas: Canvas) -> np.ndarray:
     """(2, n) signed distance to the epicardial fat with everything inside it.
 
     It fills the grooves, where both ventricles are equally near and near the base, and lies in lumps on the RV.
     """
     rv_outer = rv + geometry.rv_wall
-    stout = min(max(heart.fat_mm / 12, 0.5), 1.8)
-    groove = 5 * np.exp(-((outer - rv) ** 2) / 120) + 4 * np.exp(-(below**2) / 120)
-    on_right = 2.2 * np.clip((rv_outer - outer) / 12, 0, 1)
-    ventricles = np.where(below > -3, np.maximum(outer, rv_outer), -40)
-    return np.maximum(ventricles, chambers + 0.5) + np.float32(0.4) + np.float32(stout) * (groove + on_right)
+    stout = min(max(geometry.heart.fat_mm / 12, 0.5), 1.8)
+    groove = 4 * np.exp(-((outer - rv) ** 2) / 100) + 4 * np.exp(-(below**2) / 100)
+    on_right = 2.5 * np.clip((rv_outer - outer) / 12, 0, 1)
+    ventricles = np.minimum(np.maximum(outer, rv_outer), below)
+    chambers = np.minimum(canvas.chambers.hull + 2, 2 - below)
+    thick = 0.4 + stout * canvas.lumps * (groove + on_right) + canvas.pad
+    return np.maximum(ventricles, chambers) + thick.astype(np.float32)

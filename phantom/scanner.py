@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phantom.anatomy import Geometry
 from phantom.beating import end_systolic_phase, geometry_at
 from phantom.contrast import signals
 from phantom.heart import Heart
 from phantom.optics import NOISE_KEY, optics_of, sensitivity
-from phantom.painting import Canvas, canvas_of, paint
+from phantom.painting import Canvas, canvas_of, paint, waves
 from phantom.stack_plan import VIEWS, SlicePlan, plan_long_axis, plan_stack
 from phantom.torso import paint_torso
 
@@ -87,11 +86,5 @@ def _image(heart: Heart, plan: SlicePlan, phases: Sequence[float | str], noise_k
 def _flow(heart: Heart, canvas: Canvas, phase: float) -> np.ndarray:
     """(n,) by how much the blood's flow brightens it, as a share: swirls that drift through the cavities."""
     rng = np.random.default_rng([heart.noise_seed, FLOW_KEY])
-    middle = canvas.points.mean(axis=1)
-    total = np.zeros(middle.shape[1:], np.float32)
-    for turns in (1, 2, 1, 3):
-        direction = rng.normal(size=3)
-        direction *= 2 * np.pi / rng.uniform(16, 60) / np.linalg.norm(direction)
-        offset = rng.uniform(0, 2 * np.pi) + 2 * np.pi * turns * phase
-        total += np.sin(np.tensordot(direction.astype(np.float32), middle, 1) + np.float32(offset))
-    return np.float32(heart.acquisition.flow_share / 2**0.5) * total
+    swirls = waves(rng, canvas.points.mean(axis=1), (18, 70), phase)
+    return np.float32(heart.acquisition.flow_share) * swirls

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from phantom.anatomy import end_diastole
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
 
@@ -49,6 +50,13 @@ def _body(heart: Heart, plan: SlicePlan) -> Body:
     return Body(x, y, z, skin, fields)
 
 
+def _depth_below_centre(heart: Heart) -> float:
+    """How far, in mm, the lowest point of the left ventricle lies below its centre."""
+    geometry = end_diastole(heart)
+    across, along = geometry.epicardial_radius, geometry.half_length + 8
+    return float(np.linalg.norm(geometry.axes[:, 2] * [across, across, along]))
+
+
 def _inside(distance: np.ndarray, blur_mm: float = 3.0) -> np.ndarray:
     return np.clip(0.5 + distance / np.float32(blur_mm), 0, 1)
 
@@ -62,9 +70,10 @@ def _layers(heart: Heart, body: Body) -> list[tuple[str, np.ndarray]]:
     rib = np.cos(slanted)
     pleura = depth - 15 - 1.5 * rib
     # The dome under the right lung is higher; the heart rests on the middle of the diaphragm.
-    floor = heart.centre_mm[2] - 48
+    floor = heart.centre_mm[2] - _depth_below_centre(heart)
     dome = floor + 36 - ((x - 70) / 15) ** 2 * 0.9 - (y / 15) ** 2
-    dome = np.maximum(dome, floor + 12 - ((x + 85) / 14) ** 2 - ((y + 20) / 15) ** 2) - z + 2 * coarse
+    dome = np.maximum(dome, floor + 12 - ((x + 85) / 14) ** 2 - ((y + 20) / 15) ** 2)
+    dome = np.maximum(dome, floor + 3 - ((x + 30) / 24) ** 2 - ((y - heart.centre_mm[1]) / 24) ** 2) - z + 2 * coarse
     belly = _inside(pleura - 2) * _inside(dome)
     spine_y = -half_depth + heart.fat_mm + 46
     to_spine = 24 - np.hypot(x + 6, y - (spine_y + 14)) + 3 * coarse  # the mediastinum's fat behind the heart

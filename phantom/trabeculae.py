@@ -17,7 +17,7 @@ SHAPE = (72, 72, 36)  # of the LV's table, along u, v, w
 LOW, HIGH = np.array([-1.08, -1.08, -0.56]), np.array([1.08, 1.08, 1.02])
 FAR_MM = -9.0
 MARGIN_MM = 4.0
-THICKENING = 1.06  # of a strand until end-systole, as it shortens
+THICKENING = 1.12  # of a strand until end-systole, as it shortens
 PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
 USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
 
@@ -58,13 +58,13 @@ def _draw_papillary(table: np.ndarray, rng: np.random.Generator, heart: Heart, a
 def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, scale: float) -> None:
     """Strands along the free wall, thicker and denser towards the apex; the septum is nearly smooth."""
     share = heart.trabecular_share
-    for _ in range(round(54 * share / USUAL_SHARE)):
+    for _ in range(round(130 * share / USUAL_SHARE)):
         angle = float(rng.uniform(-math.pi, math.pi))
         septal = 0.5 - 0.5 * math.cos(angle)
         if rng.uniform() < 0.75 * septal**2:
             continue
         middle, half = float(rng.uniform(-0.40, 0.95)), float(rng.uniform(0.12, 0.45))
-        inner = 1 - share * float(rng.uniform(0.1, 1.5))
+        inner = 1 - share * float(rng.uniform(0.0, 1.7))
         _draw_rod(
             table,
             scale,
@@ -72,7 +72,7 @@ def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, 
             turn=float(rng.normal(0, 0.7)),
             depth=(inner, min(1.0, inner + float(rng.uniform(-0.05, 0.15)))),
             ends=(middle - half, middle + half),
-            thick=float(rng.uniform(0.8, 2.0)) * (0.85 + 0.35 * max(middle, 0)),
+            thick=float(rng.uniform(1.0, 2.6)) * (0.85 + 0.35 * max(middle, 0)),
         )
 
 
@@ -150,5 +150,5 @@ def mesh_share(heart: Heart, unit: np.ndarray) -> np.ndarray:
     field = np.abs(_looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH))
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
     apical = np.clip(unit[2] - 0.35, 0, 1)
-    thick = (0.05 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
-    return np.clip(0.5 + (thick - field) / 0.35, 0, 1) * np.clip(4 * thick, 0, 1)
+    thick = (0.10 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    return np.clip(0.5 + (thick - field) / 0.5, 0, 1) * np.clip(4 * thick, 0, 1)
