@@ -35,7 +35,7 @@ class Options:
     population: str = "usual"
     """Whom they are drawn from: usual (as UK Biobank), clinic (older, heavier, sicker) or small (younger, slighter)."""
     scanner: str = "usual"
-    """Which scanner took the MRIs."""
+    """Which scanner took the MRIs: usual (as UK Biobank's), 3t (sharper) or low (old, or of a low field)."""
     visits: int = 1
     """2: everybody comes back three years later, as at UK Biobank's instance 3."""
     frames: int | None = None

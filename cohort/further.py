@@ -1,7 +1,7 @@
 """Further numbers of persons.csv and UK Biobank's exports, by person and visit, kept beside the prepared arrays.
 
-A column of UK Biobank is called by its field, as p48, or by its name in the field map. Its place in an array follows, as
-in p20024_a1. Other columns of persons.csv keep their own names.
+A column of UK Biobank is called by its field, as p48, or by its name in the field map. Its place in an array follows,
+as in p20024_a1. Other columns of persons.csv keep their own names.
 """
 
 import csv

@@ -3,6 +3,7 @@
     <out>/ecg/<eid>_20205_2_0.xml                             ten seconds of 12-lead ECG, CardioSoft
     <out>/NIFTI/<eid>/sa_ED.nii.gz, seg_sa_ED.nii.gz, ...     end-diastole and end-systole, or
     <out>/NIFTI/<eid>/sa.nii.gz, seg_sa.nii.gz                the whole cine, or
+    <out>/NIFTI/<eid>/la_2ch.nii.gz, seg_la_2ch.nii.gz, ...   the same of long-axis views, or
     <out>/NIFTI/<eid>_20209_2_0.zip                           its DICOM; a cohort of ECGs only has none of them
     <out>/ecg/<eid>_20205_3_0.xml, NIFTI/<eid>_3/, ...        the same of a repeat visit
     <out>/persons.csv, phenotypes.csv                         what a study would know of them
@@ -34,6 +35,7 @@ from phantom.cohort_folders import ecg_folder, ecg_path, image_folder, nifti_fol
 from phantom.cohort_plan import CohortPlan, agreed, check_plan, claim, instance_of
 from phantom.cohort_tables import truth_of, write_study_tables, write_truth
 from phantom.dicom_zip import write_dicom_zip
+from phantom.stack_plan import VIEWS
 
 
 def write_cohort(output: Path, plan: CohortPlan, processes: int | None = None) -> None:
@@ -114,8 +116,12 @@ def _write_images(folder: Path, plan: CohortPlan, heart: object) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder)
+    interval_s = None if plan.frames == 2 else 60 / heart.heart_rate_bpm / plan.frames
     images = plan.renderers.scan(heart, moments(plan.frames))
-    _write_view(folder, (IMAGE, LABELS), images, None if plan.frames == 2 else 60 / heart.heart_rate_bpm / plan.frames)
+    _write_view(folder, (IMAGE, LABELS), images, interval_s)
+    for view in VIEWS if plan.long_axis else ():
+        images = plan.renderers.scan_long_axis(heart, view, moments(plan.frames))
+        _write_view(folder, (view, f"seg_{view}"), images, interval_s)
 
 
 def _write_view(folder: Path, names: tuple[str, str], images: object, interval_s: float | None) -> None:

@@ -21,12 +21,14 @@ class Renderers:
 
     Attributes:
         draw_heart: (seed, index, Draw) -> Heart. render_ecg: Heart -> RenderedECG. scan: (Heart, phases) -> Scan.
+        scan_long_axis: (Heart, view, phases) -> Scan of one slice; None of version 1, which knows no such view.
         motion_truth: Heart -> numbers of the beat by name; none of version 1, in which everybody beats alike.
     """
 
     draw_heart: Callable
     render_ecg: Callable
     scan: Callable
+    scan_long_axis: Callable | None
     motion_truth: Callable
 
 
@@ -40,6 +42,6 @@ def _no_motion(_: first_heart.Heart) -> dict[str, float]:
 
 
 RENDERERS = {
-    1: Renderers(_draw_first, first_electrical.render_ecg, first_scanner.scan, _no_motion),
-    2: Renderers(heart.draw_heart, electrical.render_ecg, scanner.scan, motion_truth),
+    1: Renderers(_draw_first, first_electrical.render_ecg, first_scanner.scan, None, _no_motion),
+    2: Renderers(heart.draw_heart, electrical.render_ecg, scanner.scan, scanner.scan_long_axis, motion_truth),
 }

@@ -65,7 +65,7 @@ def overlaps(one: HeartGrid, other: HeartGrid) -> list[float]:
 
 
 def test_but_for_a_turn_the_heart_lies_where_it_truly_does():
-    """20 phantoms of the first version. Their RVs lie at different angles, which no label map tells: so much turn remains."""
+    """20 first phantoms. Their RVs lie at different angles, which no label map tells: so much turn remains."""
     turns = []
     for number in range(20):
         stacks = phantom(number)

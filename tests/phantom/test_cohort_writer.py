@@ -197,6 +197,45 @@ def test_a_repeat_visit_is_no_stranger_and_a_cohort_of_one_visit_has_none(tmp_pa
         write_cohort(tmp_path, replace(plan, visits=1))
 
 
+def test_another_scanner_images_the_same_people(written, tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, scanner="3t"), processes=1)
+    usual, other = contents(written), contents(tmp_path)
+    assert other["ecg/9000001_20205_2_0.xml"] == usual["ecg/9000001_20205_2_0.xml"]
+    assert other["phenotypes.csv"] == usual["phenotypes.csv"][: len(other["phenotypes.csv"])]
+    assert other["NIFTI/9000001/sa_ED.nii.gz"] != usual["NIFTI/9000001/sa_ED.nii.gz"]
+    assert json.loads(other["cohort.json"])["scanner"] == "3t"
+    with pytest.raises(InputError, match="this cohort has scanner 3t, not usual"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1))
+
+
+@pytest.mark.parametrize(("frames", "suffixes"), [(2, ("_ED", "_ES")), (3, ("",))])
+def test_long_axis_views_lie_beside_the_short_axis_and_change_nothing(tmp_path, frames, suffixes):
+    plan = CohortPlan(seed=6, subjects=1, frames=frames, long_axis=True)
+    write_cohort(tmp_path / "views", plan, processes=1)
+    write_cohort(tmp_path / "plain", replace(plan, long_axis=False), processes=1)
+    views, plain = contents(tmp_path / "views"), contents(tmp_path / "plain")
+    assert all(views[name] == plain[name] for name in plain if name != "cohort.json")
+    expected = {
+        f"NIFTI/9000001/{kind}la_{chambers}ch{suffix}.nii.gz"
+        for kind in ("", "seg_")
+        for chambers in (2, 3, 4)
+        for suffix in suffixes
+    }
+    assert views.keys() - plain.keys() == expected
+    for name in (name for name in expected if "/la_" in name):
+        image = read_nifti(tmp_path / "views" / name)
+        labels = read_nifti(tmp_path / "views" / name.replace("la_", "seg_la_"), labels=True)
+        assert image.voxels.shape == labels.voxels.shape and image.voxels.shape[2:] == (1, 1 if frames == 2 else 3)
+        assert {1, 2} <= set(np.unique(labels.voxels)), "it shows the left ventricle"
+        if frames > 2:
+            assert image.frame_interval_s == pytest.approx(60 / draw_heart(6, 0).heart_rate_bpm / 3, rel=1e-5)
+    (subject,) = find_subjects(tmp_path / "views")
+    assert subject.images.files.count(None) == (3 if frames == 2 else 5), "the reader takes the short axis only"
+    for other in ({"dicom": True, "frames": 50}, {"ecg_only": True}):
+        with pytest.raises(InputError, match="--long-axis"):
+            write_cohort(tmp_path / "new", replace(plan, **other))
+
+
 @pytest.mark.parametrize("option", ["condition", "population", "scanner"])
 def test_what_nobody_knows_is_refused_with_what_there_is(tmp_path, option):
     with pytest.raises(InputError, match=rf"--{option}: unheard is not one of [a-z]+"):
