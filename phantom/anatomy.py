@@ -11,7 +11,6 @@ follow for any drawn volume and mass.
 
 import functools
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +26,11 @@ SCAR_THINNING = 0.40
 # A coronary territory: angle round the long axis (0 lateral, 90 anterior) and from the apex of its middle; its radius.
 TERRITORY_DEG = {"anterior": (115, 55), "inferior": (268, 82), "lateral": (352, 80)}
 TERRITORY_RADIUS_DEG = 60
+
+# The right ventricle's short axis is a triangle with round corners: its height falls towards its tip by this share.
+RV_TAPER = 0.35
+RV_FULLNESS = 2.6  # exponent of its length: 2 is an ellipsoid, more keeps it wide towards the apex
+RV_LEAN = 0.20  # mm by which its middle rises per mm towards the base, where the outflow tract leaves at the front
 
 # Directions: angle round the long axis (0 lateral, 90 degrees anterior), and from the apex.
 THETA = 2 * np.pi * np.arange(48) / 48
@@ -44,7 +48,7 @@ class Geometry:
         centre: (3,) the heart's origin at this moment, body frame; it moves along w as the ventricle shortens.
         radius: of the LV cavity across, at end-diastole, its mean. half_length: origin to apex, at this moment.
         endocardium, epicardium: (48, 33) squeezed radius by direction (THETA, PHI).
-        rv_centre: (u, v, w), heart axes. rv_axes: semi-axes of the RV cavity's ellipsoid towards -u, v and w.
+        rv_centre: (u, v, w), heart axes. rv_axes: semi-axes of the RV cavity's body towards -u, v and w.
     """
 
     heart: Heart
@@ -291,7 +295,7 @@ def _regional_scale(heart: Heart, n: np.ndarray) -> np.ndarray:
 
 
 def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: float, beat: float) -> Geometry:
-    """Add the RV: an ellipsoid beside the LV less the LV, its bulge solved so that the cavity has its volume.
+    """Add the RV: a tapered ellipsoid beside the LV less the LV, its bulge solved so that the cavity has its volume.
 
     Height and length follow the LV and the RV's size at end-diastole; in systole the free wall moves to the septum.
 
@@ -301,116 +305,98 @@ def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: floa
     """
     heart, outer = geometry.heart, diastole.epicardial_radius
     size = min(max((heart.rvedv_ml / heart.lvedv_ml) ** (1 / 3), 0.85), 1.25)
-    height = outer * size * (1.22 - 0.06 * beat)
-    length = geometry.half_length * (1.15 + 0.35 * (size - 1))
-    centre = (-0.50 * geometry.epicardial_radius, 0.06 * outer, -0.34 * geometry.half_length)
+    height = outer * size * (1.14 - 0.20 * beat)
+    length = geometry.half_length * (1.22 + 0.25 * (size - 1))
+    centre = (-0.50 * geometry.epicardial_radius, 0.0, -0.35 * geometry.half_length)
     shaped = replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))
     bulge = _solve_bulge(shaped, volume_ml)
     return replace(shaped, rv_axes=(bulge, height, length))
 
 
-def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 4.0) -> float:
+def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 3.0) -> float:
     """The semi-axis towards -u at which the cavity outside the LV and below the base holds `volume_ml`.
 
     Every lattice point has a bulge from which on it is inside; sorted by it, the volume is a running sum.
     """
     _, height, length = geometry.rv_axes
     centre = geometry.rv_centre
-    u = np.arange(centre[0] - 130, centre[0] + 45, step)
-    v = np.arange(centre[1] - height, centre[1] + height, step)
-    w = np.arange(-geometry.base + step / 2, centre[2] + length, step)
-    points = np.stack(np.meshgrid(u, v, w, indexing="ij"), axis=-1).reshape(-1, 3)
-    room = 1 - ((points[:, 1] - centre[1]) / height) ** 2 - ((points[:, 2] - centre[2]) / length) ** 2
-    points, room = points[room > 1e-3], room[room > 1e-3]
-    needed = _rv_offset(points[:, 0] - centre[0]) / np.sqrt(room)
-    outside_lv = np.clip(0.5 - lv_distances(geometry, points.T)[1] / step, 0, 1)
+    u = np.arange(centre[0] - 170, centre[0] + 45, step, np.float32)
+    v = np.arange(centre[1] - 1.3 * height, centre[1] + 1.3 * height, step, np.float32)
+    w = np.arange(-geometry.base + step / 2, centre[2] + length, step, np.float32)
+    v, w = (x.ravel() for x in np.meshgrid(v, w, indexing="ij"))
+    room = 1 - np.abs((w - centre[2]) / length) ** RV_FULLNESS
+    y = (v - _rv_middle(geometry, w)) / height
+    inside = y**2 < room - 1e-3
+    v, w, room, y = (x[inside] for x in (v, w, room, y))
+    points = np.stack(np.broadcast_arrays(u[:, None], v, w))
+    right = np.maximum(centre[0] - u, 0)[:, None] / _reach(y, room)
+    left = 3 * np.maximum(u - centre[0], 0)[:, None] / np.sqrt(room - y**2)
+    needed = np.maximum(right, left).ravel()
+    outside_lv = np.clip(0.5 - lv_distances(geometry, points)[1] / step, 0, 1).ravel()
     order = np.argsort(needed)
-    filled = np.cumsum(outside_lv[order]) * step**3 / 1000
+    filled = np.cumsum(outside_lv[order], dtype=np.float64) * step**3 / 1000
     if filled[-1] < volume_ml:
         raise ValueError(f"no right ventricle of {volume_ml:.0f} mL fits beside this left ventricle")
     return float(np.interp(volume_ml, filled, needed[order]))
 
 
+def _reach(y: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Share x of the bulge at which the RV ends: x^2 + (y / (1 - RV_TAPER x))^2 = room; by bisection."""
+    low, high = np.zeros_like(y), np.ones_like(y)
+    for _ in range(10):
+        x = (low + high) / 2
+        outside = x**2 + (y / (1 - RV_TAPER * x)) ** 2 > room
+        low, high = np.where(outside, low, x), np.where(outside, x, high)
+    return (low + high) / 2
+
+
 # ---- Where a point lies ----
 
 
-def _rv_offset(u: np.ndarray) -> np.ndarray:
-    """Distance from the RV's centre plane; three times that on the LV's side, so that the RV only just laps over it."""
-    return np.maximum(-u, 3 * u)
+def _rv_middle(geometry: Geometry, w: np.ndarray) -> np.ndarray:
+    """Where the RV's middle lies along v at each w."""
+    return geometry.rv_centre[1] - RV_LEAN * w
 
 
 def lv_distances(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Signed distance in mm (positive inside) to endocardium and epicardium of the LV; points (3, ...), heart axes."""
+    return lv_place(geometry, points)[:2]
+
+
+def lv_place(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`lv_distances`, and (3, ...) where each point lies when the endocardium is the unit sphere."""
     n, length = squeezed(geometry, points)
     found = at_directions(geometry.tables, n)
-    return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3]
+    unit = n * (length / found[..., 0])
+    return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3], unit
 
 
-def rv_distance(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Signed distance in mm (positive inside) to the RV's ellipsoid, LV and base not yet taken off; points (3, ...)."""
-    centre, (bulge, height, length) = geometry.rv_centre, geometry.rv_axes
-    offset = points[0] - centre[0]
-    steep = np.where(offset > 0, 3 / bulge, 1 / bulge).astype(points.dtype)
-    x, y, z = offset * steep, (points[1] - centre[1]) / height, (points[2] - centre[2]) / length
-    q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
-    slope = np.sqrt((x * steep) ** 2 + (y / height) ** 2 + (z / length) ** 2) / q + 1e-6
-    return (1 - q) / slope
+def rv_unit(geometry: Geometry, points: np.ndarray) -> np.ndarray:
+    """Points (3, ...) in heart axes -> (3, ...) towards the RV's tip, along v and w: its surface is the unit sphere.
 
-
-def bodies(geometry: Geometry, points: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """Signed distances in mm (positive inside) to the heart's bodies, one at a time; points (3, ...) in heart axes.
-
-    Yields (name, distance): "below_base"; "lv_cavity", "lv_outer"; "rv_cavity", "rv_outer" (the LV not yet taken off);
-    "papillary"; "blood_above", "vessel_above": left atrium and aortic root above the base, and these with their walls;
-    "fat": the epicardial fat with everything inside it.
+    Towards the LV it ends three times as soon as towards its tip, so that it only just laps over the LV.
     """
-    below = points[2] + geometry.base
-    yield "below_base", below
-    cavity, outer = lv_distances(geometry, points)
-    yield "lv_cavity", cavity
-    yield "lv_outer", outer
-    rv = rv_distance(geometry, points)
-    yield "rv_cavity", rv
-    yield "rv_outer", rv + geometry.rv_wall
-    yield "papillary", _papillary(geometry, points)
-    above = _above_base(geometry, points)
-    yield "blood_above", above
-    yield "vessel_above", above + 2.0
-    # Fat fills the grooves, where both ventricles are equally near and near the base, and lies in lumps elsewhere.
-    groove = 6 * np.exp(-((outer - rv) ** 2) / 200) + 5 * np.exp(-(below**2) / 200)
-    lumps = 2 * np.sin(points[0] / 9) * np.sin(points[1] / 11 + points[2] / 13)
-    yield "fat", np.maximum(outer, rv + geometry.rv_wall) + groove + lumps
+    centre, (bulge, height, length) = geometry.rv_centre, geometry.rv_axes
+    offset = centre[0] - points[0]
+    x = np.where(offset > 0, offset, 3 * offset) / np.float32(bulge)
+    y = (points[1] - _rv_middle(geometry, points[2])) / (height * (1 - RV_TAPER * np.clip(x, 0, 1.3)))
+    z = (points[2] - centre[2]) / length
+    return np.stack([x, y, np.sign(z) * np.abs(z) ** np.float32(RV_FULLNESS / 2)])
 
 
-def _ellipsoid(points: np.ndarray, centre: tuple, semi_axes: tuple) -> np.ndarray:
-    """Signed distance (first order) to an ellipsoid along the heart axes; points (3, ...)."""
-    x, y, z = ((p - c) / s for p, c, s in zip(points, centre, semi_axes, strict=True))
+def rv_distance(geometry: Geometry, points: np.ndarray, unit: np.ndarray | None = None) -> np.ndarray:
+    """Signed distance in mm (positive inside) to the RV's body, LV and base not yet taken off; points (3, ...).
+
+    unit: `rv_unit` of the points, if known.
+    """
+    bulge, height, length = geometry.rv_axes
+    x, y, z = rv_unit(geometry, points) if unit is None else unit
+    narrow = 1 - RV_TAPER * np.clip(x, 0, 1.3)
     q = np.sqrt(x**2 + y**2 + z**2) + 1e-6
-    a, b, c = semi_axes
-    return (1 - q) * q / (np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) + 1e-6)
-
-
-def _papillary(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """The two papillary muscles: anterolateral and posteromedial, from mid-ventricle half-way to the apex."""
-    reach, length = 0.66 * geometry.cavity_radius, 0.36 * geometry.half_length
-    thick = 2.2 + 0.10 * geometry.radius  # as thick in systole as in diastole, while the cavity closes in on them
-    muscles = (
-        _ellipsoid(
-            points,
-            (reach * math.cos(angle), reach * math.sin(angle), 0.22 * geometry.half_length),
-            (thick, thick * 0.8, length),
-        )
-        for angle in (math.radians(58), math.radians(-78))
-    )
-    return np.maximum(*muscles)
-
-
-def _above_base(geometry: Geometry, points: np.ndarray) -> np.ndarray:
-    """Left atrium and aortic root, side by side on the base plane. (The right side goes on as the RV's ellipsoid.)"""
-    outer, base = geometry.epicardial_radius, geometry.base
-    atrium = _ellipsoid(points, (0.12 * outer, -0.32 * outer, -base - 16), (0.92 * outer, 0.66 * outer, 34))
-    aorta = _ellipsoid(points, (-0.15 * outer, 0.52 * outer, -base - 40), (0.48 * outer, 0.46 * outer, 75))
-    return np.maximum(atrium, aorta)
+    by_x = (x + y**2 * (RV_TAPER / narrow) * (x > 0)) * np.where(x > 0, 1 / bulge, 3 / bulge).astype(points.dtype)
+    by_y = y / (height * narrow)
+    by_z = z * np.abs(z) ** (1 - 2 / RV_FULLNESS) * (RV_FULLNESS / 2 / length) + RV_LEAN * by_y
+    return (1 - q) * q / (np.sqrt(by_x**2 + by_y**2 + by_z**2) + 1e-6)
 
 
 def wall_lattice(heart: Heart, step_mm: float = 5.0) -> WallLattice:

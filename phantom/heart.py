@@ -60,6 +60,7 @@ class Heart:
         wall_pattern: uneven thickness round the wall: cosine and sine parts of 2 and of 3 lobes.
         trabecular_share: of the cavity's radius that the trabeculated layer takes up.
         papillary_scale: of the papillary muscles' thickness. papillary_turn_deg: of each round the long axis.
+        pattern_seed: of the pattern of trabeculae, fat and vessels, the same at every visit.
         twist_deg: by which the apex turns against the base until end-systole.
         azimuth_deg: of the long axis (base to apex) in the horizontal plane, from anterior towards the patient's left.
         elevation_deg: of the long axis, below the horizontal.
@@ -111,6 +112,7 @@ class Heart:
     trabecular_share: float
     papillary_scale: float
     papillary_turn_deg: tuple[float, float]
+    pattern_seed: int
     twist_deg: float
     rv_wall_mm: float
     long_axis_shortening_mm: float
@@ -332,6 +334,7 @@ def _draw_shape(rng: np.random.Generator, disease: dict, ef: float) -> dict:
         "twist_deg": normal(rng, 13 * ef / 60, 3, 1, 24),
         "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + 4.0 * overload,
         "long_axis_shortening_mm": normal(rng, 14 * ef / 60, 1.3, 3, 19),
+        "pattern_seed": int(rng.integers(10_000_000, 2**31)),  # never in the range of a participant id
     }
 
 

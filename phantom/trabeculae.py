@@ -1,0 +1,154 @@
+"""Muscle within the cavities: papillary muscles and trabeculae of the LV, the RV's meshwork.
+
+It is drawn once, at end-diastole, in coordinates that move with the wall: there the endocardium is the unit sphere.
+At any moment a point is looked up there. The cavity shrinks about the strands, which keep their own thickness.
+"""
+
+import functools
+import math
+
+import numpy as np
+from scipy import ndimage
+
+from phantom.anatomy import BASE_RATIO, end_diastole
+from phantom.heart import Heart
+
+SHAPE = (72, 72, 36)  # of the LV's table, along u, v, w
+LOW, HIGH = np.array([-1.08, -1.08, -0.56]), np.array([1.08, 1.08, 1.02])
+FAR_MM = -9.0
+MARGIN_MM = 4.0
+THICKENING = 1.12  # of a strand until end-systole, as it shortens
+PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
+USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
+
+RV_SHAPE = (30, 24, 14)
+RV_LOW, RV_HIGH = np.array([-0.7, -1.1, -0.7]), np.array([1.1, 1.1, 1.05])
+
+
+@functools.lru_cache(maxsize=8)
+def lv_strands(heart: Heart) -> np.ndarray:
+    """(2, *SHAPE) float32: signed distance (mm, positive inside) to the nearest strand, and that strand's radius, mm."""
+    rng = np.random.default_rng([heart.pattern_seed, 1])
+    table = np.zeros((2, *SHAPE), np.float32)
+    table[0] = FAR_MM
+    scale = end_diastole(heart).cavity_radius
+    for angle, turn in zip(PAPILLARY_DEG, heart.papillary_turn_deg, strict=True):
+        _draw_papillary(table, rng, heart, math.radians(angle + turn), scale)
+    _draw_trabeculae(table, rng, heart, scale)
+    return table
+
+
+def _draw_papillary(table: np.ndarray, rng: np.random.Generator, heart: Heart, angle: float, scale: float) -> None:
+    """One papillary muscle: two or three heads side by side that join the wall towards the apex."""
+    heads = int(rng.integers(2, 4))
+    thick = (2.4 + 0.075 * scale) * heart.papillary_scale / heads**0.35
+    for head in range(heads):
+        beside = (head - (heads - 1) / 2) * 1.25 * thick / (0.66 * scale)
+        _draw_rod(
+            table,
+            scale,
+            angle=angle + beside + float(rng.normal(0, 0.06)),
+            turn=float(rng.normal(0, 0.25)),
+            depth=(float(rng.uniform(0.60, 0.74)), float(rng.uniform(0.86, 1.0))),
+            ends=(float(rng.normal(-0.10, 0.06)), float(rng.normal(0.70, 0.08))),
+            thick=thick * float(rng.uniform(0.75, 1.15)),
+        )
+
+
+def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, scale: float) -> None:
+    """Strands along the free wall, thicker and denser towards the apex; the septum is nearly smooth."""
+    share = heart.trabecular_share
+    for _ in range(round(130 * share / USUAL_SHARE)):
+        angle = float(rng.uniform(-math.pi, math.pi))
+        septal = 0.5 - 0.5 * math.cos(angle)
+        if rng.uniform() < 0.75 * septal**2:
+            continue
+        middle, half = float(rng.uniform(-0.40, 0.95)), float(rng.uniform(0.12, 0.45))
+        inner = 1 - share * float(rng.uniform(0.0, 1.7))
+        _draw_rod(
+            table,
+            scale,
+            angle=angle,
+            turn=float(rng.normal(0, 0.7)),
+            depth=(inner, min(1.0, inner + float(rng.uniform(-0.05, 0.15)))),
+            ends=(middle - half, middle + half),
+            thick=float(rng.uniform(1.0, 2.6)) * (0.85 + 0.35 * max(middle, 0)),
+        )
+
+
+def _draw_rod(
+    table: np.ndarray,
+    scale: float,
+    angle: float,
+    turn: float,
+    depth: tuple[float, float],
+    ends: tuple[float, float],
+    thick: float,
+) -> None:
+    """A strand along the wall, in place.
+
+    Args:
+        scale: mm per unit across.
+        angle: round the long axis at its middle; turn: radians per unit along it.
+        depth: from the axis, as share of the cavity's radius there, at its basal and its apical end.
+        ends: basal and apical, in half-lengths. thick: radius in mm.
+    """
+    x, y, z = (np.linspace(*bounds, n, dtype=np.float32) for *bounds, n in zip(LOW, HIGH, SHAPE, strict=True))
+    layers = slice(*np.searchsorted(z, ends))
+    z = z[layers]
+    if not len(z):
+        return
+    along = (z - ends[0]) / (ends[1] - ends[0])
+    reach = (depth[0] + (depth[1] - depth[0]) * along) * np.sqrt(1 - np.minimum(z**2, 0.97))
+    turned = angle + turn * (z - (ends[0] + ends[1]) / 2)
+    radius = thick * np.sqrt(np.clip(1 - (2 * along - 1) ** 4, 0.02, 1))
+    centre_x, centre_y = reach * np.cos(turned), reach * np.sin(turned)
+    margin = (thick + MARGIN_MM) / scale
+    box_x = slice(*np.searchsorted(x, [centre_x.min() - margin, centre_x.max() + margin]))
+    box_y = slice(*np.searchsorted(y, [centre_y.min() - margin, centre_y.max() + margin]))
+    away = np.hypot(x[box_x, None, None] - centre_x, y[box_y, None] - centre_y)
+    inside = (radius - scale * away).astype(np.float32)
+    distance, thickness = table[:, box_x, box_y, layers]
+    nearer = inside > distance
+    distance[nearer] = inside[nearer]
+    thickness[nearer] = np.broadcast_to(radius, inside.shape)[nearer]
+
+
+def strand_distance(heart: Heart, beat: float, shrink: float, unit: np.ndarray) -> np.ndarray:
+    """Signed distance in mm (positive inside) to the LV's strands; unit (3, ...): the endocardium is the unit sphere.
+
+    beat: 0 at end-diastole to 1 at end-systole, by which the apex has turned. shrink: of the cavity's radius, 1 at ED.
+    """
+    turn = np.radians(np.float32(heart.twist_deg * beat)) * (unit[2] + BASE_RATIO) / (1 + BASE_RATIO)
+    cos, sin = np.cos(turn), np.sin(turn)
+    turned = np.stack([unit[0] * cos + unit[1] * sin, unit[1] * cos - unit[0] * sin, unit[2]])
+    distance, thick = (_looked_up(table, turned, LOW, HIGH) for table in lv_strands(heart))
+    return shrink * distance + (1 + (THICKENING - 1) * beat - shrink) * thick
+
+
+def _looked_up(table: np.ndarray, points: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """A table between two corners, interpolated at points (3, ...)."""
+    scale = (np.array(table.shape) - 1) / (high - low)
+    index = np.stack([(p - a) * s for p, a, s in zip(points, low.tolist(), scale.tolist(), strict=True)])
+    return ndimage.map_coordinates(table, index, order=1, mode="nearest", output=np.float32)
+
+
+@functools.lru_cache(maxsize=8)
+def rv_mesh(heart: Heart) -> np.ndarray:
+    """RV_SHAPE float32: a smooth random field, SD 1; where it is near 0 lies a sheet of the meshwork."""
+    rng = np.random.default_rng([heart.pattern_seed, 2])
+    field = rng.standard_normal(RV_SHAPE, np.float32)
+    field = ndimage.gaussian_filter(field, (0.6, 0.6, 0.8), mode="nearest")
+    return field / field.std()
+
+
+def mesh_share(heart: Heart, unit: np.ndarray) -> np.ndarray:
+    """Share of each point of the RV that is meshwork: most near its free wall and at its apex.
+
+    unit (3, ...): towards the tip, along v and along w, where the RV's surface is the unit sphere.
+    """
+    field = np.abs(_looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH))
+    outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
+    apical = np.clip(unit[2] - 0.35, 0, 1)
+    thick = (0.10 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    return np.clip(0.5 + (thick - field) / 0.5, 0, 1) * np.clip(4 * thick, 0, 1)
