@@ -17,7 +17,7 @@ from cohort.errors import InputError
 from cohort.leads import ECG, LEADS
 from cohort.preprocessing import ecg_input
 from phantom.electrical import render_ecg
-from phantom.heart import Draw, draw_heart
+from phantom.heart import draw_heart
 
 RATE_HZ = 500
 INDEPENDENT = [0, 1, *range(6, 12)]
@@ -223,12 +223,12 @@ def halves(measured: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     return rows[::2], rows[1::2]
 
 
-def phantom_features(seed: int, subjects: int, draw: Draw = Draw()) -> np.ndarray:
+def phantom_features(seed: int, subjects: int) -> np.ndarray:
     """(n, 20): FEATURES of the patients 0, 1, ... as drawn, all conditions; those nobody could measure are left out."""
     rows = []
     for index in range(subjects):
         try:
-            rows.append(features(render_ecg(draw_heart(seed, index, draw)).ecg))
+            rows.append(features(render_ecg(draw_heart(seed, index)).ecg))
         except ValueError:
             continue
     return np.array(rows)
