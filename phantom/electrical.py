@@ -33,7 +33,7 @@ Q_ONSET_SAMPLE = 200  # of the QRS onset in every single-beat array, and in the 
 ECTOPIC_SITE = (130.0, 0.10)  # the outflow tract of the right ventricle, the commonest origin
 UPSTROKE_SD_MS = 4.0  # of the front's passage through one lattice cell, step / speed / sqrt(12)
 # Phase 3 sets in slowly and ends fast; part of the recovery, the plateau's slope, is slower still.
-REPOLARISATION_SD_MS, REPOLARISATION_TAIL_MS, PLATEAU_TAIL_MS = 28.0, 34.0, 110.0
+REPOLARISATION_SD_MS, RECOVERY_TAILS_MS = 28.0, (34.0, 110.0)
 # Phase 1 at the epicardium: a notch that is deep after the first time and has filled after the second (Yan 1996).
 NOTCH_MS = (7.0, 45.0)
 # QT moves with the preceding RR interval with about this power (between Fridericia's 1/3 and no adaptation at once).
@@ -78,30 +78,39 @@ class Sources:
     notch: np.ndarray
     plateau_slope: float
 
-    def depolarisation(self) -> np.ndarray:
-        """(K, 600) mV: of the excitation."""
-        return _smooth(_steps(self.activation_ms, self.weight), UPSTROKE_SD_MS)
+    def excitation(self) -> np.ndarray:
+        """(K, 600) mV: of the upstrokes."""
+        return _smooth(np.cumsum(_impulses(self.activation_ms, self.weight), axis=1), UPSTROKE_SD_MS)
+
+    def start(self) -> np.ndarray:
+        """(K, 600) mV: of the upstrokes, and of the notch that follows them."""
+        return self.excitation() - _smooth(self._notch(), UPSTROKE_SD_MS)
 
     def recovery(self, apd_factor: float = 1.0) -> np.ndarray:
-        """(K, 600) mV: of all that follows it, every action potential `apd_factor` times as long."""
-        steps = -_steps(self.activation_ms + apd_factor * self.apd_ms, self.weight)
+        """(K, 600) mV: of the action potentials' ends, each of them `apd_factor` times as long."""
+        return self.recovered(self.ends(apd_factor))
+
+    def ends(self, apd_factor: float) -> np.ndarray:
+        """(K, 600): where each cell's action potential ends, before its end has a shape."""
+        return _impulses(self.activation_ms + apd_factor * self.apd_ms, self.weight)
+
+    def recovered(self, ends: np.ndarray) -> np.ndarray:
+        """(K, T) ends of action potentials -> (K, T) mV: slow along the plateau, faster in phase 3."""
         fast, slow = (np.exp(-np.arange(0, 5 * ms, MS_PER_SAMPLE) / ms) for ms in RECOVERY_TAILS_MS)
         tail = self.plateau_slope * slow / slow.sum()
         tail[: len(fast)] += (1 - self.plateau_slope) * fast / fast.sum()
-        early = fftconvolve(steps, tail[None, ::-1], axes=1)[:, len(tail) - 1 :]
-        return _smooth(early, REPOLARISATION_SD_MS) + self._notch()
+        reach = np.arange(-4 * REPOLARISATION_SD_MS, 4 * REPOLARISATION_SD_MS + 1, MS_PER_SAMPLE)
+        blur = np.exp(-0.5 * (reach / REPOLARISATION_SD_MS) ** 2)
+        shape = np.convolve(tail[::-1], blur / blur.sum())
+        before = len(tail) - 1 + len(blur) // 2
+        return -np.cumsum(fftconvolve(ends, shape[None], axes=1)[:, before : before + ends.shape[1]], axis=1)
 
     def _notch(self) -> np.ndarray:
-        if not self.notch.any():
-            return np.zeros((self.weight.shape[1], MEDIAN_SAMPLES))
         deep, filled = NOTCH_MS
         ms = np.arange(0, 6 * filled, MS_PER_SAMPLE)
         shape = np.exp(-ms / filled) - np.exp(-ms / deep)
-        steps = _impulses(self.activation_ms, self.weight * self.notch[:, None])
-        return -_smooth(fftconvolve(steps, shape[None], axes=1)[:, :MEDIAN_SAMPLES], UPSTROKE_SD_MS)
-
-
-RECOVERY_TAILS_MS = (REPOLARISATION_TAIL_MS, PLATEAU_TAIL_MS)
+        starts = _impulses(self.activation_ms, self.weight * self.notch[:, None])
+        return fftconvolve(starts, shape[None], axes=1)[:, :MEDIAN_SAMPLES]
 
 
 def render_ecg(heart: Heart) -> RenderedECG:
@@ -156,10 +165,6 @@ def _impulses(time_ms: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return (csr_array((parts, index, cells), (len(sample), MEDIAN_SAMPLES)).T @ weight).T
 
 
-def _steps(time_ms: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    return np.cumsum(_impulses(time_ms, weight), axis=1)
-
-
 def _smooth(beat: np.ndarray, sd_ms: float) -> np.ndarray:
     return gaussian_filter1d(beat, sd_ms / MS_PER_SAMPLE, axis=1, mode="nearest")
 
@@ -188,21 +193,22 @@ def p_wave(heart: Heart) -> np.ndarray:
 def _strip(heart: Heart, tissue: ExcitableTissue, sources: Sources, rhythm: Rhythm) -> np.ndarray:
     """(8, T) mV: every beat, its QT adapted to the interval before it, as the breath moves the heart."""
     wide = _ectopic_sources(heart, tissue, sources) if rhythm.ectopic.any() else sources
-    conducted = sources.depolarisation()
+    conducted = sources.start()
     conducted[:8] += p_wave(heart)
-    wide_qrs = wide.depolarisation()
+    wide_qrs = wide.start()
     samples = STRIP_SAMPLES + 2 * EDGE_SAMPLES
-    strip = np.zeros((sources.weight.shape[1], samples + 2 * MEDIAN_SAMPLES))
+    strip, ends = np.zeros((2, sources.weight.shape[1], samples + 2 * MEDIAN_SAMPLES))
     onsets = rhythm.onsets_ms
     intervals = np.diff(onsets, prepend=onsets[0] - 60_000 / heart.heart_rate_bpm)
     for onset, interval, ectopic, strength in zip(onsets, intervals, rhythm.ectopic, rhythm.strength, strict=True):
         first = MEDIAN_SAMPLES + EDGE_SAMPLES + int(np.rint(onset / MS_PER_SAMPLE)) - Q_ONSET_SAMPLE
         if not 0 <= first <= strip.shape[1] - MEDIAN_SAMPLES:
             continue
+        beat = slice(first, first + MEDIAN_SAMPLES)
         factor = (interval * heart.heart_rate_bpm / 60_000) ** APD_RATE_EXPONENT
-        beat = wide_qrs + wide.recovery(factor) if ectopic else conducted + sources.recovery(factor)
-        strip[:, first : first + MEDIAN_SAMPLES] += strength * beat
-    strip = strip[:, MEDIAN_SAMPLES : MEDIAN_SAMPLES + samples]
+        strip[:, beat] += strength * (wide_qrs if ectopic else conducted)
+        ends[:, beat] += strength * (wide if ectopic else sources).ends(factor)
+    strip = (strip + sources.recovered(ends))[:, MEDIAN_SAMPLES : MEDIAN_SAMPLES + samples]
     return strip[:8] + rhythm.breath * strip[8:]
 
 
@@ -242,7 +248,7 @@ def _extent(leads: np.ndarray, threshold: float) -> tuple[float, float]:
 
 def _measurements(heart: Heart, sources: Sources, intervals_ms: np.ndarray) -> dict[str, float | None]:
     """CardioSoft's names for the noise-free beat; onsets and offsets in ms from the start of the median block."""
-    qrs, t, p = sources.depolarisation()[:8], sources.recovery()[:8], p_wave(heart)
+    qrs, t, p = sources.excitation()[:8], sources.recovery()[:8], p_wave(heart)
     q_onset, q_offset = _extent(qrs, 0.03)
     t_offset = _extent(t, 0.05)[1]
     rr_ms = 60_000 / heart.heart_rate_bpm

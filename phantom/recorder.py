@@ -1,7 +1,6 @@
 """The recorder of a simulated ECG: what disturbs it, what its filters pass, how it writes numbers."""
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, sosfilt, sosfiltfilt
 
 from phantom.recording import Recording
@@ -25,11 +24,20 @@ def disturbance(recording: Recording, breath: np.ndarray, rng: np.random.Generat
         breath: (T,) from -1 to 1; the baseline partly follows it.
     """
     samples = len(breath)
-    slow = 0.75 * _coloured(rng, samples, 0.03, 0.5, 2.0)
-    wander = recording.baseline_mv * (slow + 0.9 * breath * rng.normal(size=(9, 1)))
-    motion = 1e-3 * recording.motion_uv * _coloured(rng, samples, 0.6, 9.0, 1.5)
-    muscle = 1e-3 * recording.muscle_uv * _muscle(rng, samples)
-    return _joined(0.85 * (wander + motion + muscle)) + _mains(recording, samples, rng)
+    hz = np.fft.rfftfreq(samples, 1 / SAMPLING_RATE_HZ)
+    slow = (0.75 * recording.baseline_mv) ** 2 * _band(hz, 0.03, 0.5, 2.0)
+    slow += (1e-3 * recording.motion_uv) ** 2 * _band(hz, 0.6, 9.0, 1.5)
+    muscle = (1e-3 * recording.muscle_uv) ** 2 * _muscle_band(hz)
+    strength = np.exp(0.35 * wandering(rng, samples, 1.2))
+    noise = _gaussian(rng, slow, samples) + strength * _gaussian(rng, muscle, samples)
+    noise += 0.9 * recording.baseline_mv * rng.normal(size=(9, 1)) * breath
+    return _joined(0.85 * noise) + _mains(recording, samples, rng)
+
+
+def wandering(rng: np.random.Generator, samples: int, every_s: float) -> np.ndarray:
+    """(T,) of SD 1, about: a number that drifts to another every so many seconds."""
+    knots = np.arange(0, samples + 2 * every_s * SAMPLING_RATE_HZ, every_s * SAMPLING_RATE_HZ)
+    return 1.2 * np.interp(np.arange(samples), knots, rng.normal(size=len(knots)))
 
 
 def _joined(electrodes: np.ndarray) -> np.ndarray:
@@ -38,28 +46,24 @@ def _joined(electrodes: np.ndarray) -> np.ndarray:
     return np.concatenate([[left - right, foot - right], chest - (right + left + foot) / 3])
 
 
-def _coloured(rng: np.random.Generator, samples: int, low_hz: float, high_hz: float, slope: float) -> np.ndarray:
-    """(9, T) of RMS 1: Gaussian noise, power falling as frequency to the power of -slope from `low_hz` on.
-
-    Above `high_hz` it falls steeply, with no edge.
-    """
-    hz = np.fft.rfftfreq(samples, 1 / SAMPLING_RATE_HZ)
-    shape = np.maximum(hz, low_hz) ** (-slope / 2) / (1 + (hz / high_hz) ** 4)
-    shape[hz < low_hz] *= (hz[hz < low_hz] / low_hz) ** 2
-    parts = rng.normal(size=(9, len(hz))) + 1j * rng.normal(size=(9, len(hz)))
-    noise = np.fft.irfft(shape * parts, samples)
-    return noise / noise.std(axis=1, keepdims=True)
+def _gaussian(rng: np.random.Generator, power: np.ndarray, samples: int) -> np.ndarray:
+    """(9, T): Gaussian noise, independent at each electrode; `power` holds each frequency's part of the variance."""
+    heard = int(np.flatnonzero(power > 1e-6 * power.max(initial=1e-30))[-1]) + 1 if power.any() else 1
+    parts = rng.normal(size=(9, heard, 2)).view(complex)[:, :, 0] * np.sqrt(power[:heard])
+    return np.fft.irfft(parts, samples) * (samples / 2)
 
 
-def _muscle(rng: np.random.Generator, samples: int) -> np.ndarray:
-    """(9, T) of RMS 1: power rises to about 40 Hz and falls slowly; its strength comes and goes within seconds."""
-    hz = np.fft.rfftfreq(samples, 1 / SAMPLING_RATE_HZ)
-    shape = (hz / 25) / np.sqrt(1 + (hz / 25) ** 2) / np.sqrt(1 + (hz / 60) ** 2)
-    parts = rng.normal(size=(9, len(hz))) + 1j * rng.normal(size=(9, len(hz)))
-    noise = np.fft.irfft(shape * parts, samples)
-    strength = np.exp(0.35 * gaussian_filter1d(rng.normal(size=samples), 300) * np.sqrt(2 * np.sqrt(np.pi) * 300))
-    noise *= strength
-    return noise / noise.std(axis=1, keepdims=True)
+def _band(hz: np.ndarray, low_hz: float, high_hz: float, slope: float) -> np.ndarray:
+    """Shares of the variance: falling as frequency to the power of -slope from `low_hz` on, steeply past `high_hz`."""
+    power = np.maximum(hz, low_hz) ** -slope / (1 + (hz / high_hz) ** 4) ** 2
+    power[hz < low_hz] *= (hz[hz < low_hz] / low_hz) ** 4
+    return power / power.sum()
+
+
+def _muscle_band(hz: np.ndarray) -> np.ndarray:
+    """Shares of the variance: rising to about 40 Hz and falling slowly, as the surface electromyogram does."""
+    power = (hz / 25) ** 2 / (1 + (hz / 25) ** 2) / (1 + (hz / 60) ** 2)
+    return power / power.sum()
 
 
 def _mains(recording: Recording, samples: int, rng: np.random.Generator) -> np.ndarray:
@@ -67,7 +71,7 @@ def _mains(recording: Recording, samples: int, rng: np.random.Generator) -> np.n
     seconds = np.arange(samples) / SAMPLING_RATE_HZ
     phase, level = rng.uniform(0, 2 * np.pi, size=(8, 1)), rng.uniform(0.5, 1.5, size=(8, 1))
     if not recording.mains_hz:
-        return np.zeros((8, samples))
+        return np.zeros((8, 1))
     turns = 2 * np.pi * recording.mains_hz * seconds + phase
     hum = np.sin(turns) + 0.15 * np.sin(3 * turns + 1.0)
     return np.sqrt(2) * 1e-3 * recording.mains_uv * level * hum

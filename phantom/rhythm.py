@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from phantom.heart import Heart
-from phantom.recorder import EDGE_SAMPLES, MS_PER_SAMPLE, SAMPLING_RATE_HZ, STRIP_SAMPLES
+from phantom.recorder import EDGE_SAMPLES, MS_PER_SAMPLE, SAMPLING_RATE_HZ, STRIP_SAMPLES, wandering
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,6 @@ def _beat_times(heart: Heart, start: float, rng: np.random.Generator) -> tuple[n
 def _breath(heart: Heart, start: float, rng: np.random.Generator) -> np.ndarray:
     """Breathing in is quicker than breathing out, and no breath is quite as long or as deep as the last."""
     seconds = (np.arange(STRIP_SAMPLES + 2 * EDGE_SAMPLES) - EDGE_SAMPLES) / SAMPLING_RATE_HZ
-    unsteady = gaussian_filter1d(rng.normal(size=(2, len(seconds))), 800, axis=1, mode="reflect")
-    unsteady *= np.sqrt(2 * np.sqrt(np.pi) * 800)
-    turn = 2 * np.pi * heart.recording.respiratory_rate_hz * seconds + start + 0.25 * unsteady[0]
-    return np.exp(0.2 * unsteady[1]) * (np.sin(turn) + 0.2 * np.sin(2 * turn)) / 1.1
+    longer, deeper = (wandering(rng, len(seconds), 3.0) for _ in range(2))
+    turn = 2 * np.pi * heart.recording.respiratory_rate_hz * seconds + start + 0.25 * longer
+    return np.exp(0.2 * deeper) * (np.sin(turn) + 0.2 * np.sin(2 * turn)) / 1.1
