@@ -469,6 +469,6 @@ def _draw_motion(rng: np.random.Generator, person: dict, ventricles: dict, rhyth
         "relaxation_ms": normal(rng, 75 + 0.6 * older + 25 * heavier, 9, 45, 140),
         "early_filling_ms": normal(rng, 250 + 1.2 * older + 30 * heavier, 25, 170, 380),
         "atrial_share": 0.0 if rhythm == "af" else atrial,
-        "discoordination": normal(rng, 0.55, 0.08, 0.3, 0.8),
+        "discoordination": normal(rng, 0.50, 0.08, 0.25, 0.75),
         "scar_bulge": normal(rng, 0.12, 0.08, 0.0, 0.35),
     }
