@@ -19,11 +19,13 @@ from phantom.heart import Heart
 LATTICE_STEP_MM = 5.0
 RAS_TO_XYZ = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])  # to Dower's axes
 # (Angle round the long axis from lateral over anterior, degrees; fraction of the way from base to apex; time, ms.)
-LV_SITES = ((143.0, 0.43, 0.0), (100.0, 0.45, 0.0), (-101.0, 0.30, 10.0))
-RV_SITE = (169.0, 0.31, 10.5)
+LV_SITES = ((120.0, 0.24, 0.0), (114.0, 0.57, 6.0), (-115.0, 0.32, 6.0))
+RV_SITE = (246.0, 0.15, 8.5)
 # How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
-BASE_LEVEL = 0.45  # above which, towards the base, the network thins out
+# The network thins out towards the base, most of all at the side, which is excited last (Durrer 1970): above this
+# level, about this angle, and opposite to it less by this share.
+BASE_LEVEL, THIN_DEG, THIN_SIDE = 0.52, -5.0, 0.38
 # Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
 MUSCLE_SPEED_MM_MS = 0.65
 FULL_BLOCK_MS = 40.0  # a delay this long leaves a ventricle to its muscle; a shorter one is an incomplete block
@@ -207,7 +209,9 @@ def _conduction_speed(
     basal_slowing: float,
 ) -> np.ndarray:
     """(N,) mm/ms: the endocardial speed of its ventricle, falling off to the transmural speed with depth."""
-    network = 1 - basal_slowing * np.clip((BASE_LEVEL - tissue.level) / BASE_LEVEL, 0, 1)
+    away = np.cos(np.arctan2(tissue.position_mm[:, 1], tissue.position_mm[:, 0]) - np.radians(THIN_DEG))
+    thin = (1 - THIN_SIDE * 0.5 * (1 - away)) * np.clip((BASE_LEVEL - tissue.level) / BASE_LEVEL, 0, 1)
+    network = 1 - basal_slowing * thin
     left, right = (speed - transmural_speed_mm_ms for speed in endocardial_speed_mm_ms)
     from_left = left * np.exp(-((tissue.depth / LEFT_LAYER) ** 2))
     from_right = right * np.exp(-((tissue.depth * tissue.rv_wall_mm / FAST_LAYER_MM) ** 2))

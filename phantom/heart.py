@@ -392,10 +392,10 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     return {
-        "endocardial_speed_mm_ms": normal(rng, 0.99, 0.13, 0.65, 1.4),
-        "transmural_speed_mm_ms": normal(rng, 0.42, 0.055, 0.28, 0.58),
-        "basal_slowing": normal(rng, 0.45, 0.15, 0.0, 0.9),
-        "fibre_anisotropy": normal(rng, 0.25, 0.12, 0.0, 0.6),
+        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9),
+        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42),
+        "basal_slowing": normal(rng, 0.74, 0.12, 0.2, 1.0),
+        "fibre_anisotropy": normal(rng, 0.08, 0.06, 0.0, 0.3),
         **_draw_recovery(rng, person, condition, severity, contractility),
         **_draw_conduction(rng, condition, severity),
         **_draw_torso(rng),
