@@ -394,8 +394,8 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     return {
         "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9),
         "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42),
-        "basal_slowing": normal(rng, 0.74, 0.12, 0.2, 1.0),
-        "fibre_anisotropy": normal(rng, 0.08, 0.06, 0.0, 0.3),
+        "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
+        "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
         **_draw_conduction(rng, condition, severity),
         **_draw_torso(rng),
@@ -415,13 +415,13 @@ def _draw_recovery(
     """How long the action potentials last, and where they are shorter. A strong heart recovers more orderly."""
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
-        "apd_ms": normal(rng, 312, 12, 272, 352) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 18 + 4.0 * contractility - 14 * strain, 6, -8, 44),
-        "apd_apicobasal_ms": normal(rng, 8, 8, -20, 36),
-        "apd_sideways_ms": normal(rng, 0, 3, -9, 9),
-        "apd_per_activation": normal(rng, 1.4, 0.2, 0.8, 2.0),
-        "plateau_slope": normal(rng, 0.3, 0.1, 0.0, 0.6),
-        "notch": log_normal(rng, 0.03, 0.7),
+        "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
+        "apd_transmural_ms": normal(rng, 44 + 5.0 * contractility - 40 * strain, 8, -20, 85),
+        "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
+        "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
+        "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
+        "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
+        "notch": log_normal(rng, 0.012, 0.9),
     }
 
 

@@ -43,7 +43,7 @@ ACTION_POTENTIAL_MV = 100.0
 # A wall at distance d is seen as d / (d2 + SOFTENING2)^1.5: fat, bone and the extent of an electrode keep near ones
 # from dwarfing the rest. CONTRAST 1 would be that law; the torso round the heart evens part of it out.
 SOFTENING_MM = 26.0
-CONTRAST = 0.24
+CONTRAST = 0.28
 
 
 @dataclass(frozen=True)
