@@ -48,14 +48,15 @@ def main() -> None:
     from benchmarks.sampling_error import Sampler, autoencoder_psnr, guidance_table, picture, steps_table
     from benchmarks.table import markdown, write_tables
     from cohort.disk import whole_file
-    from phantom.cohort_writer import CohortPlan, write_cohort
+    from phantom.cohort_plan import CohortPlan
+    from phantom.cohort_writer import write_cohort
     from sampling.release import pipeline_to_use
 
     folder = config.pipeline or pipeline_to_use(Path("runs"))
     with TemporaryDirectory() as made:
         data = config.data or Path(made) / "UKBB"
-        if not config.data:  # simulated patients that no README trains on
-            write_cohort(data, CohortPlan(seed=4, subjects=config.people), processes=1)
+        if not config.data:  # simulated patients that no README trains on, of the phantom that the weights know
+            write_cohort(data, CohortPlan(seed=4, subjects=config.people, version=1), processes=1)
         sampler = Sampler(folder, data, config.people, config.seed)
         floor = autoencoder_psnr(sampler, data)
     plain = sampler.reference(config.people, config.reference_steps, 1.0, config.cache)

@@ -6,6 +6,7 @@ occur under several parents.
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
@@ -227,6 +228,15 @@ def write_cardiosoft(
     strip = _block_lines(_device_counts(ecg.signal), ecg.sampling_rate, "\t\t")
     lines += ["\t<StripData>", *strip, "\t</StripData>", "</CardiologyXML>", ""]
     write_bytes(Path(path), "\r\n".join(lines).encode("iso-8859-1"))
+
+
+def as_stored(ecg: ECG) -> ECG:
+    """What reading back gives of the strip that `write_cardiosoft` writes: whole counts, and exact limb leads.
+
+    Raises:
+        ValueError: as `write_cardiosoft`.
+    """
+    return replace(ecg, signal=(_device_counts(ecg.signal) * (MICROVOLTS_PER_COUNT / 1000)).astype(np.float32))
 
 
 def _device_counts(millivolts: np.ndarray) -> np.ndarray:

@@ -175,6 +175,11 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     write_bytes(path, _zipped(image.to_bytes()) if path.name.endswith(".gz") else image.to_bytes())
 
 
+def stored_affine(affine: np.ndarray) -> np.ndarray:
+    """(4, 4) what reading back gives of an affine that `write_nifti` writes: orthonormal, of 32 bits a number."""
+    return _orthonormal(Path("in memory"), affine).astype(np.float32).astype(float)
+
+
 def _zipped(content: bytes) -> bytes:
     """As gzip, without a name and a time: the same voxels are the same bytes."""
     zipped = io.BytesIO()

@@ -175,12 +175,19 @@ def stacks_grid(
 
 
 def cine_grid(
-    cine: CineStack, labels: CineStack | None = None, geometry: GridGeometry | None = None, source: str = "cine"
+    cine: CineStack,
+    labels: CineStack | None = None,
+    geometry: GridGeometry | None = None,
+    source: str = "cine",
+    ed: int | None = None,
 ) -> HeartGrid:
     """Put a whole cine, and its label map of the same shape if there is one, onto the grid.
 
     Two phases are ED and ES. More phases are spread evenly over the cycle, the first being ED. Images are interpolated
     in time; labels are those of the nearest frame.
+
+    Args:
+        ed: the frame of ED, where it is known.
 
     Raises:
         InputError: the two do not share one geometry, or there is no motion to choose ES from. Also where the image
@@ -195,8 +202,9 @@ def cine_grid(
         raise InputError(
             source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
         )
-    ed, es = (0, 0) if labels is None else labelled_phases(labels.voxels)
-    if ed:
+    largest, es = (0, 0) if labels is None else labelled_phases(labels.voxels)
+    ed = largest if ed is None else ed
+    if ed == largest != 0:
         notes = (f"ED is frame {ed} of the cine, not 0: the LV cavity is largest there",)
     if geometry.phases != 2:
         moments = (ed + np.arange(geometry.phases) * frames / geometry.phases) % frames

@@ -3,6 +3,7 @@
 Everywhere a person is a whole number. UK Biobank's and the phantoms' have seven digits, so these begin far above them.
 """
 
+import csv
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -39,3 +40,19 @@ def write_names(folder: Path, names: dict[int, str]) -> None:
     """Write NAMES, which says who a number is; nothing where everybody has an eid."""
     if names:
         write_table(folder / NAMES, ("eid", "name"), sorted(names.items()))
+
+
+def read_names(folder: Path) -> frozenset[str]:
+    """The names of NAMES; none where there is no such file.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = folder / NAMES
+    if not path.exists():
+        return frozenset()
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            return frozenset(row["name"] for row in csv.DictReader(file, strict=True))
+    except (OSError, ValueError, KeyError, csv.Error) as error:
+        raise InputError(path, "is damaged", "prepare the cohort again") from error

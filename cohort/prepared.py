@@ -5,7 +5,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -15,17 +15,17 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
-from .discovery import find_subjects
+from .discovery import scan
 from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
-from .ecg import read_ecg
+from .ecg import ECG, read_ecg
 from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
 from .further import write_further
-from .heart_grid import GridGeometry, read_heart
+from .heart_grid import GridGeometry, HeartGrid, read_heart
 from .intensity import as_grey_levels
 from .lock import locked
 from .person import Person
-from .person_number import write_names
+from .person_number import read_names, write_names
 from .phenotypes import PHENOTYPES, phenotypes_of
 from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input, part_used
@@ -34,9 +34,9 @@ from .process_pool import process_pool
 from .provenance import made_by
 from .step_code import code_sha256
 from .stop_signals import starting_processes
-from .stored_arrays import PREPARE_AGAIN, open_arrays, read_about, write_about
+from .stored_arrays import ABOUT, PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
-from .subjects import Subject, names_of, pairs, split_of, too_few_to_split
+from .subjects import Subject, Visit, names_of, pairs, split_of, too_few_to_split
 from .table import write_table
 from .withdrawal import withdrawn_eids, without_withdrawn
 
@@ -45,6 +45,7 @@ STATE, REMARKS = "state.npy", "remarks.jsonl"
 TO_DO, GOOD, BAD = range(3)  # the state of a row
 FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
+ArrayShape = tuple[tuple[int, ...], type]
 
 
 @dataclass(frozen=True)
@@ -141,16 +142,21 @@ def prepare_cohort(
     listed in its `excluded.csv`: eid, instance, code (`cohort.exclusion`), remark. Further numbers of the tables are in
     its further.csv (`cohort.further`). Where people are called by names, names.csv says who has which number.
 
+    A data folder that holds such arrays itself (prepared.json) is opened as it is.
+
     Args:
         exclude: a list of people who withdrew (`cohort.withdrawal`). Arrays that hold one of them have another name.
 
     Raises:
         InputError: an option is out of range. No subject is complete, none can be read, or more than
-            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared.
+            `max_bad_fraction` of them cannot be read. Or the arrays hold something else than was prepared. Also where
+            `data` holds arrays that were prepared otherwise, or of people who withdrew since.
     """
     preparation.geometry.require_sound()
     require_within("--max-bad-fraction", max_bad_fraction, 0, 1)
     places = as_places(data)
+    if (places.data / ABOUT).exists():
+        return _already(places, preparation, exclude)
     subjects, data = complete_subjects(places, exclude), places.data
     final = folder_of(data, subjects, folder, preparation)
     if not final.exists():
@@ -165,21 +171,55 @@ def prepare_cohort(
         raise InputError(data, f"{summary} ({counts(read_excluded(final))})", remedy)
     if bad:
         print(f"{summary} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
-    if cohort.too_few_to_split:
-        print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
+    _warn_if_too_few(cohort)
     return cohort
 
 
-def complete_subjects(data: CohortPlaces, exclude: Path | None = None) -> list[Subject]:
+def _already(places: CohortPlaces, preparation: Preparation, exclude: Path | None) -> PreparedCohort:
+    """The cohort whose arrays lie in the data folder itself."""
+    folder = places.data
+    if places.ecg_dir or places.mri_dir:
+        raise InputError("--ecg-dir and --mri-dir", f"{folder} holds prepared arrays", "leave them out")
+    cohort = load_prepared(folder)
+    there, wanted = (_settings(one) for one in (cohort.preparation, preparation))
+    if other := [name for name in wanted if there[name] != wanted[name]]:
+        said = ", ".join(f"{name} {there[name]}, not {wanted[name]}" for name in other)
+        raise InputError(folder, f"its arrays have {said}", "give the options they were prepared with")
+    withdrawn = withdrawn_eids(folder, exclude, read_names(folder)) & set(cohort.eid.tolist())
+    if withdrawn:
+        raise InputError(folder, f"holds {len(withdrawn)} people who withdrew", "prepare it anew without them")
+    _warn_if_too_few(cohort)
+    return cohort
+
+
+def _warn_if_too_few(cohort: PreparedCohort) -> None:
+    if cohort.too_few_to_split:
+        print(f"warning: {len(cohort.eid)} people are too few to split: the same people train, validate and test")
+
+
+def _settings(preparation: Preparation) -> dict[str, float]:
+    """Settings by the names of their options."""
+    settings = asdict(preparation)
+    geometry = {f"geometry.{name}": value for name, value in settings.pop("geometry").items()}
+    return settings | geometry
+
+
+def complete_subjects(data: CohortPlaces, exclude: Path | None = None, quiet: bool = False) -> list[Subject]:
     """Everybody in a cohort with both modalities at one visit, but for people who withdrew.
+
+    What the look into the folder passed over is printed, a line a kind.
 
     Args:
         exclude: a list of them, beside those that lie in the folder (`cohort.withdrawal`).
+        quiet: print nothing of what was passed over.
 
     Raises:
         InputError: there is nobody.
     """
-    people = pairs(find_subjects(data))
+    found = scan(data)
+    for line in () if quiet else found.passed.lines:
+        print(f"note: passed over: {line}")
+    people = pairs(found.subjects)
     subjects = without_withdrawn(people, withdrawn_eids(data.data, exclude, names_of(people)))
     if not subjects:
         raise InputError(
@@ -233,10 +273,27 @@ def read_rows(
     Args:
         names: of the whole cohort's people whom no eid calls, whom its tables may name.
     """
-    arrays, state = open_draft(draft, len(subjects), preparation)
-    todo = [row for row in range(len(subjects)) if state[row] == TO_DO]
-    bar = tqdm(total=len(subjects), initial=len(subjects) - len(todo), desc="reading the cohort", disable=quiet)
-    for row, example in _examples(data, [subjects[row] for row in todo], preparation, todo, names):
+    fill_rows(draft, len(subjects), preparation, quiet, partial(_examples, data, subjects, preparation, names))
+
+
+def fill_rows(
+    draft: Path,
+    people: int,
+    preparation: Preparation,
+    quiet: bool,
+    examples: Callable[[list[int]], Iterable[Example]],
+    more: Mapping[str, ArrayShape] | None = None,
+) -> None:
+    """Put what a draft still lacks into its arrays, state.npy and REMARKS. What is interrupted goes on here.
+
+    Args:
+        examples: the rows that are lacking -> the example of each, in their order.
+        more: arrays beside `array_shapes`, perhaps of the first rows only; then the later examples have none of them.
+    """
+    arrays, state = open_draft(draft, people, preparation, more)
+    todo = [row for row in range(people) if state[row] == TO_DO]
+    bar = tqdm(total=people, initial=people - len(todo), desc="reading the cohort", disable=quiet)
+    for row, example in zip(todo, examples(todo), strict=True):
         for name, value in example.arrays.items():
             arrays[name][row] = value
         if example.remarks:
@@ -248,17 +305,28 @@ def read_rows(
         array.flush()
 
 
-def open_draft(draft: Path, people: int, preparation: Preparation) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """The arrays of a draft by name, and the state of every row: TO_DO, GOOD or BAD."""
-    shapes = array_shapes(people, preparation)
+def open_draft(
+    draft: Path, people: int, preparation: Preparation, more: Mapping[str, ArrayShape] | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The arrays of a draft by name, and the state of every row: TO_DO, GOOD or BAD.
+
+    Args:
+        more: arrays beside `array_shapes`.
+    """
+    shapes = array_shapes(people, preparation) | dict(more or {})
     new = {name: array_bytes(*shape) for name, shape in shapes.items() if not (draft / f"{name}.npy").exists()}
     require_room(draft, sum(new.values()))
-    arrays = {name: _open(draft / f"{name}.npy", *shapes[name]) for name in ARRAYS}
+    arrays = {name: _open(draft / f"{name}.npy", *shape) for name, shape in shapes.items()}
     return arrays, _open(draft / STATE, (people,), np.uint8)
 
 
-def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Preparation) -> None:
+def finish(
+    data: Path, subjects: list[Subject], draft: Path, preparation: Preparation, more: Collection[str] = ()
+) -> None:
     """Leave the good rows of a draft, all of which were read, and write what the arrays are.
+
+    Args:
+        data: the folder of the tables. more: names of arrays beside ARRAYS, which stay as they are.
 
     Raises:
         InputError: no subject can be read.
@@ -273,9 +341,10 @@ def finish(data: Path, subjects: list[Subject], draft: Path, preparation: Prepar
         if len(array) == len(good):  # all are good, or an earlier run has taken the bad ones out
             continue
         write_array(draft / f"{name}.npy", array[good])
-    write_further(draft, data, [(subjects[row].eid, subjects[row].instance) for row in good])
+    visits = [(subjects[row].eid, subjects[row].instance) for row in good]
+    write_further(draft, data, visits, names_of(subjects))
     settings = asdict(preparation)
-    write_about(draft, ARRAYS, {"people": len(good), "preparation": settings, **made_by(settings)})
+    write_about(draft, (*ARRAYS, *more), {"people": len(good), "preparation": settings, **made_by(settings)})
 
 
 def draft_of(final: Path) -> Path:
@@ -322,15 +391,22 @@ def read_remarks(draft: Path) -> dict[int, tuple[str, list[str]]]:
 
 
 def _examples(
-    data: Path, subjects: list[Subject], preparation: Preparation, rows: list[int], names: Collection[str]
-) -> Iterator:
-    tables = read_tables(data, names)
-    for note in tables.notes_on((s.eid, s.instance) for s in subjects):
-        print(f"note: {note}")
-    visits = [(s.eid, s.instance) for s in subjects]
-    known = [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
+    data: Path, subjects: list[Subject], preparation: Preparation, names: Collection[str], rows: list[int]
+) -> Iterator[Example]:
+    subjects = [subjects[row] for row in rows]
+    known = what_tables_say(data, [(s.eid, s.instance) for s in subjects], names)
     jobs = [(subject, *row) for subject, row in zip(subjects, known, strict=True)]
-    yield from zip(rows, in_processes(partial(read_example, preparation), jobs), strict=True)
+    yield from in_processes(partial(read_example, preparation), jobs)
+
+
+def what_tables_say(
+    data: Path, visits: list[Visit], names: Collection[str] = ()
+) -> list[tuple[Person, dict[str, float]]]:
+    """The person and the known phenotypes of each visit, by the tables of a folder, whose notes are printed."""
+    tables = read_tables(data, names)
+    for note in tables.notes_on(visits):
+        print(f"note: {note}")
+    return [(tables.persons.at(*visit), tables.phenotypes.known(visit)) for visit in visits]
 
 
 def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator:
@@ -354,6 +430,18 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         heart = read_heart(subject, preparation.geometry)
     except InputError as refusal:
         return Example({}, (str(refusal),), reason_code(part, refusal))
+    return example_of(preparation, (subject.eid, subject.instance), ecg, heart, person, known)
+
+
+def example_of(
+    preparation: Preparation, visit: Visit, ecg: ECG, heart: HeartGrid, person: Person, known: dict[str, float]
+) -> Example:
+    """The arrays of one visit.
+
+    Args:
+        ecg: as it was recorded. heart: on the preparation's grid.
+        person, known: of `what_tables_say`. They come before what ECG and label maps tell.
+    """
     signal, lead_mask = ecg_input(ecg, preparation.sampling_rate, preparation.duration_s)
     spacing = (preparation.geometry.pixel_mm, heart.slice_step_mm)
     measured = {} if heart.labels is None else phenotypes_of(heart.labels, *spacing, absent_ml=np.nan)
@@ -366,14 +454,15 @@ def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str,
         "lead_mask": lead_mask,
         "person": person.filled_from(ecg.person).vector,
         "phenotypes": phenotype_values(known, measured),
-        "eid": subject.eid,
-        "instance": subject.instance,
+        "eid": visit[0],
+        "instance": visit[1],
     }
     of_ecg = (*ecg.notes, *part_used(ecg, preparation.duration_s))
     return Example(arrays, (*heart.notes, *(f"ECG: {note.words}" for note in of_ecg)))
 
 
-def array_shapes(people: int, preparation: Preparation) -> dict[str, tuple[tuple[int, ...], type]]:
+def array_shapes(people: int, preparation: Preparation) -> dict[str, ArrayShape]:
+    """Shape and type of each of ARRAYS."""
     g = preparation.geometry
     heart = (people, g.slices, g.phases, g.height, g.width)
     return {

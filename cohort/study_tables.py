@@ -12,6 +12,7 @@ from math import nan
 from pathlib import Path
 from statistics import median
 
+from cohort.column_names import shown
 from cohort.errors import InputError
 from cohort.field_map import FIELD_MAP, Field, read_field_map
 from cohort.finding import Finding
@@ -25,6 +26,7 @@ PERSONS, PHENOTYPES_TABLE = "persons.csv", "phenotypes.csv"
 EXPORTS = ("participant.csv", "participant.tsv", "data_participant.csv", "data_participant.tsv")  # UK Biobank's
 TABLES = (PERSONS, PHENOTYPES_TABLE, *EXPORTS, FIELD_MAP)  # of a data folder; what is prepared is named by them, too
 PERSON_UNITS = {"sex": "", "age": "years", "height_cm": "cm", "weight_kg": "kg"}
+FURTHER_UNITS = {"systolic_bp_mmhg": ""}  # of persons.csv, kept beside the arrays as every number is there
 HEART_UNITS = UNITS | {f"{SPARE}{name}": unit for name, unit in UNITS.items()}
 OTHER_UNITS = {  # factor to our unit -> how a stranger's is called
     "mL": {1000: "litres", 0.001: "cubic millimetres"},
@@ -258,7 +260,7 @@ def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
             `instance` tells the visit; without it, all rows are of instance 2. Sex is female or male, F or M, or UK
             Biobank's coding 9 (0 female, 1 male). An empty cell is None. UK Biobank's own columns are known, too
             (`cohort.field_map`); such a table need not have all. A column `file` or `stem` may stand for eid: the name
-            of an ECG's file, with its ending or without.
+            of an ECG's file, with its ending or without. Other columns of numbers are kept by `cohort.further`.
         names: of people whom no eid calls; where there are any, the column eid may hold names.
 
     Raises:
@@ -267,7 +269,9 @@ def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
             export, up to MOST_ODD of the rows may be so: their impossible numbers are left out with a note.
     """
     path = Path(path)
-    return _persons_of(read_table(path, PERSON_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)), names)
+    return _persons_of(
+        read_table(path, PERSON_UNITS | FURTHER_UNITS | {FILE: ""}, PERSON_COLUMNS[1:], _fields(path)), names
+    )
 
 
 def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
@@ -285,8 +289,15 @@ def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
         raise first_fault
     _refuse_pounds(table, first_row, (*persons.values(), *files.values()))
     told = (f"{table.path}: rows whose impossible age, height or weight is left out: {odd}",) if odd else ()
-    notes = (*table.notes, *told, *_disagreements(table.path, persons))
+    notes = (*_further_columns(table), *told, *_disagreements(table.path, persons))
     return PersonTable(persons, notes, table.path.name, files=files)
+
+
+def _further_columns(table: InputTable) -> tuple[str, ...]:
+    """A note on columns that nobody knows; `cohort.further` keeps those of persons.csv that hold numbers."""
+    if not table.unknown or table.path.name != PERSONS:
+        return table.notes
+    return (f"{table.path}: columns nobody knows, kept if they hold numbers only: {shown(table.unknown)}",)
 
 
 def _person(table: InputTable, row: int, cells: dict[str, str]) -> tuple[Person, InputError | None]:

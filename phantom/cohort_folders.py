@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from cohort.errors import InputError
+from cohort.subjects import FIRST_IMAGING_VISIT
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 
 ECGS, IMAGES = "ecg", "NIFTI"
@@ -18,14 +19,20 @@ def image_folder(output: Path, platform: bool = False) -> Path:
     return output / (PLATFORM_IMAGES if platform else IMAGES)
 
 
-def ecg_path(output: Path, index: int, platform: bool = False) -> Path:
-    """Where the ECG of subject `index` lies: field 20205, instance 2 (first imaging visit)."""
-    return _shard(ecg_folder(output, platform), index, platform) / f"{FIRST_EID + index}_20205_2_0.xml"
+def ecg_path(output: Path, index: int, platform: bool = False, instance: int = FIRST_IMAGING_VISIT) -> Path:
+    """Where the ECG of subject `index` lies: field 20205."""
+    return _shard(ecg_folder(output, platform), index, platform) / f"{FIRST_EID + index}_20205_{instance}_0.xml"
 
 
-def zip_path(output: Path, index: int, platform: bool = False) -> Path:
-    """Where the DICOM zip of subject `index` lies: field 20209, instance 2."""
-    return _shard(image_folder(output, platform), index, platform) / f"{FIRST_EID + index}_20209_2_0.zip"
+def zip_path(output: Path, index: int, platform: bool = False, instance: int = FIRST_IMAGING_VISIT) -> Path:
+    """Where the DICOM zip of subject `index` lies: field 20209."""
+    return _shard(image_folder(output, platform), index, platform) / f"{FIRST_EID + index}_20209_{instance}_0.zip"
+
+
+def nifti_folder(output: Path, index: int, instance: int = FIRST_IMAGING_VISIT) -> Path:
+    """Where the NIfTI files of subject `index` lie: <eid>, or <eid>_3 of the repeat visit."""
+    visit = "" if instance == FIRST_IMAGING_VISIT else f"_{instance}"
+    return image_folder(output) / f"{FIRST_EID + index}{visit}"
 
 
 def _shard(folder: Path, index: int, platform: bool) -> Path:
@@ -50,7 +57,10 @@ def contents(output: Path) -> list[Path]:
     return [path for path in paths if path.name != "README.md" and not path.name.startswith(".")]
 
 
-def is_phantom(path: Path) -> bool:
-    """Whether a file or folder has a name that a phantom cohort gives."""
-    name = re.fullmatch(r"(9\d{6})(_20205_2_0\.xml|_20209_2_0\.zip)?", path.name)
-    return name is not None and int(name[1]) >= FIRST_EID
+def is_phantom(path: Path, visits: int = 1) -> bool:
+    """Whether a file or folder has a name that a phantom cohort of so many visits gives."""
+    name = re.fullmatch(r"(9\d{6})(?:_(\d))?|(9\d{6})_(?:20205_(\d)_0\.xml|20209_(\d)_0\.zip)", path.name)
+    if name is None:
+        return False
+    instance = int(name[2] or name[4] or name[5] or FIRST_IMAGING_VISIT)
+    return int(name[1] or name[3]) >= FIRST_EID and 0 <= instance - FIRST_IMAGING_VISIT < visits

@@ -20,9 +20,9 @@ from cohort.cardiosoft import write_cardiosoft
 from cohort.disk import whole_file, writing
 from cohort.ecg import read_ecg
 from cohort.errors import InputError, exit_code_of
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.table import write_table
 from phantom.cohort_folders import ecg_path, zip_path
-from phantom.cohort_writer import FIRST_EID
 
 EXPORT, WITHDRAWN = "participant.csv", "w12345_20260101.csv"
 NO_ECG, EMPTY_ECG, CUT_ZIP, LACKS_FRAME, TWICE, TWICE_BY_ECG = range(6)  # the first people of the cohort

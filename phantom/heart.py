@@ -396,10 +396,10 @@ def _draw_motion(rng: np.random.Generator, person: dict, ventricles: dict, rhyth
     atrial = normal(rng, 0.27 + 0.006 * older + 0.10 * heavier, 0.05, 0.08, 0.55)
     return {
         "coupling_ms": normal(rng, 22, 3, 14, 32),
-        "systole_shift_ms": normal(rng, 0, 10, -30, 30),
+        "systole_shift_ms": normal(rng, 0, 16, -40, 40),
         "relaxation_ms": normal(rng, 75 + 0.6 * older + 25 * heavier, 9, 45, 140),
         "early_filling_ms": normal(rng, 250 + 1.2 * older + 30 * heavier, 25, 170, 380),
         "atrial_share": 0.0 if rhythm == "af" else atrial,
-        "discoordination": normal(rng, 0.55, 0.08, 0.3, 0.8),
+        "discoordination": normal(rng, 0.50, 0.08, 0.25, 0.75),
         "scar_bulge": normal(rng, 0.12, 0.08, 0.0, 0.35),
     }

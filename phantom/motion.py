@@ -16,15 +16,17 @@ from phantom.anatomy import directions, end_diastole, scar_share, squeezed
 from phantom.heart import Heart
 
 STEP_MS = 2.0
-RISE_MS = 21.0  # of the twitch; a strong heart pulls faster
-FALL_MS = 15.0
+RISE_MS = 26.0  # of the twitch; a strong heart pulls faster
+FALL_MS = 30.0
+# In what order force ends: a little by recovery, mostly by activation, for muscle that was stretched pulls longer.
+BY_RECOVERY, BY_ACTIVATION = 0.25, 1.4
 # From the end of a cell's action potential to half of its force. So mechanical systole ends with the QT interval as
 # Boudoulas et al. found it (Am J Cardiol 1981): QS2 - QT is 12 - 0.1 HR ms in men, 29 - 0.1 HR in women.
-HOLD_MS = {"male": 78.0, "female": 95.0}
-RV_HOLD_MS = 25.0  # the pulmonary valve closes later, against a low pressure
-LOAD, LOAD_PER_MMHG, RV_LOAD = 0.40, 0.0015, 0.22  # share of the full force that opens the valve
-STIFFENING = 0.28  # by how much the load grows until all is ejected
-EJECTION_PER_MS = 1 / 60  # rate at which force in excess of the load ejects
+HOLD_MS = {"male": 145.0, "female": 162.0}
+RV_HOLD_MS = 5.0  # the pulmonary valve closes later, against a low pressure
+LOAD, LOAD_PER_MMHG, RV_LOAD = 0.45, 0.002, 0.25  # share of the full force that opens the valve
+STIFFENING = 0.42  # by how much the load grows until all is ejected
+EJECTION_PER_MS = 1 / 45  # rate at which force in excess of the load ejects
 EARLY_PEAK = 0.38  # of early filling's duration, its peak flow
 ATRIAL_DELAY_MS = 45.0  # from the onset of P to the flow it drives
 PRESTRETCH_PER_MS = 0.004  # late muscle is stretched first and shortens more, early muscle less (Prinzen 1999)
@@ -42,9 +44,9 @@ class Pull:
 
     def at(self, time_ms: np.ndarray | float) -> np.ndarray:
         """Share of the full force, 0 to 1, at a moment (broadcast against the pieces)."""
-        since = np.maximum(time_ms - self.start_ms, 0) / self.rise_ms
+        risen = np.maximum(time_ms - self.start_ms, 0) / self.rise_ms
         left = 1 / (1 + np.exp(np.clip((time_ms - self.end_ms) / FALL_MS, -50, 50)))
-        return (1 - (1 + since) * np.exp(-since)) * left
+        return (1 - (1 + risen) * np.exp(-risen)) * left
 
 
 @dataclass(frozen=True)
@@ -112,13 +114,14 @@ def beat_of(heart: Heart) -> Beat:
     rise = RISE_MS * np.exp(-0.10 * np.clip(heart.contractility, -4, 3))
     hold = HOLD_MS[heart.sex] + heart.systole_shift_ms
     late = BORDER_DELAY_MS * border
-    pull = Pull(start + heart.coupling_ms + late, end + hold + late, rise)
     time = np.arange(0, cycle_ms, STEP_MS)
     weight = _wall_weight() * (1 - scar)
+    pull = Pull(start + heart.coupling_ms + late, _end_of_force(start, end, weight) + hold + late, rise)
     force = _mean_force(pull, weight, time)
     right = electric.tissue.ventricle == 2
     activation, recovery = electric.activation_ms[right], electric.activation_ms[right] + electric.apd_ms[right]
-    rv_pull = Pull(activation[::4] + heart.coupling_ms, recovery[::4] + hold + RV_HOLD_MS, rise)
+    rv_end = _end_of_force(activation[::4], recovery[::4], np.ones(len(activation[::4])))
+    rv_pull = Pull(activation[::4] + heart.coupling_ms, rv_end + hold + RV_HOLD_MS, rise)
     rv_force = _mean_force(rv_pull, np.ones(len(rv_pull.start_ms)), time)
     load = LOAD + LOAD_PER_MMHG * (heart.systolic_bp_mmhg - 130)
     amplitude = np.clip(1 + PRESTRETCH_PER_MS * (start - np.average(start, weights=weight)), 0.5, 1.5)
@@ -161,6 +164,13 @@ def _refined(coarse: np.ndarray) -> np.ndarray:
     theta, phi = np.arange(48) / 4, np.arange(33) / 4
     rows = np.stack([np.interp(theta, np.arange(13), column) for column in round_axis.T], axis=1)
     return np.stack([np.interp(phi, np.arange(9), row) for row in rows])
+
+
+def _end_of_force(activation: np.ndarray, recovery: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """When each piece lets go: on average with its recovery, and apart by BY_RECOVERY and BY_ACTIVATION."""
+    middle = np.average(recovery, weights=weight)
+    apart = BY_RECOVERY * (recovery - middle)
+    return middle + apart + BY_ACTIVATION * (activation - np.average(activation, weights=weight))
 
 
 def _mean_force(pull: Pull, weight: np.ndarray, time: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
 from models.presets import Preset
-from phantom.cohort_writer import CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import write_cohort
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 

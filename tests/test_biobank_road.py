@@ -11,7 +11,8 @@ import pytest
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
 from phantom.cohort_folders import ecg_folder, ecg_path
-from phantom.cohort_writer import FIRST_EID, CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, write_cohort
 from phantom.download import CUT_ZIP, EMPTY_ECG, LACKS_FRAME, NO_ECG, TWICE, TWICE_BY_ECG, WITHDREW, as_downloaded
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=64, width=64, slice_step_mm=20.0)  # pixels as the segmenter knows

@@ -18,7 +18,8 @@ from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, prepare_cohort
-from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
 from sampling.pipeline import weights_sha256
 from training.options import DiffusionOptions, StageSteps
 from training.stages import Training, segmenter_stage

@@ -35,11 +35,12 @@ def open_arrays(
     """A cohort as arrays, made as `preparation` says, and the ECGs of further people.
 
     Args:
+        data: a cohort's folder, or one that holds its prepared arrays already.
         extra_ecgs: a folder with ECGs and phenotypes.csv of people without an MRI; None for none.
         exclude: a list of people who withdrew (`cohort.withdrawal`).
 
     Raises:
-        InputError: the cohort cannot be read, or somebody is in two splits.
+        InputError: the cohort cannot be read (`prepare_cohort`), or somebody is in two splits.
     """
     with accelerator.main_process_first():
         cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction, exclude=exclude)

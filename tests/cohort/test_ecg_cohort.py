@@ -8,7 +8,9 @@ import pytest
 from cohort.ecg_cohort import prepare_ecgs
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
-from phantom.cohort_writer import FIRST_EID, CohortPlan, drawn_phenotypes, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_tables import drawn_phenotypes
+from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
 from phantom.heart import draw_heart
 
 PEOPLE = 5

@@ -10,8 +10,8 @@ from cohort.errors import InputError
 from cohort.heart_grid import HeartGrid, canonical_affine, cine_grid, stack_axes
 from cohort.labelled_orientation import ORIENTED, TAKEN_FOR_GRANTED, USUAL_RV_DEG, oriented_by_labels
 from cohort.phenotypes import CLASSES, dice
-from phantom.heart import draw_heart
-from phantom.scanner import PIXEL_MM, STEP_MM, scan
+from phantom.first.heart import draw_heart
+from phantom.first.scanner import PIXEL_MM, STEP_MM, scan
 from tests.corpora.orientations import stored
 
 STEPS_MM = (PIXEL_MM, PIXEL_MM, STEP_MM)
@@ -65,7 +65,7 @@ def overlaps(one: HeartGrid, other: HeartGrid) -> list[float]:
 
 
 def test_but_for_a_turn_the_heart_lies_where_it_truly_does():
-    """20 phantoms. Their RVs lie at different angles, which no label map tells: so much turn remains."""
+    """20 first phantoms. Their RVs lie at different angles, which no label map tells: so much turn remains."""
     turns = []
     for number in range(20):
         stacks = phantom(number)

@@ -20,9 +20,10 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.study_tables import read_tables
 from phantom.cohort_folders import ecg_path
-from phantom.cohort_writer import FIRST_EID, CohortPlan, write_cohort
-from phantom.heart import draw_heart
-from phantom.scanner import PIXEL_MM, STEP_MM, scan
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, write_cohort
+from phantom.first.heart import draw_heart
+from phantom.first.scanner import PIXEL_MM, STEP_MM, scan
 from tests.cohort.drawn_labels import as_acdc
 
 SMALL = Preparation(GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4))
@@ -67,7 +68,7 @@ def write_mms(folder: Path, name: str, number: int, affine: np.ndarray | None) -
 def data(tmp_path_factory) -> Path:
     """Three people of ACDC, and two of M&Ms, of whom one has lost the orientation."""
     folder = tmp_path_factory.mktemp("collections") / "UKBB"
-    write_cohort(folder, CohortPlan(seed=5, subjects=5), processes=1)
+    write_cohort(folder, CohortPlan(seed=5, subjects=5, version=1), processes=1)
     shutil.rmtree(folder / "NIFTI")
     for table in folder.glob("*.csv"):
         table.unlink()

@@ -1,4 +1,5 @@
 import csv
+import json
 import os
 import shutil
 import signal
@@ -15,10 +16,14 @@ from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
+from cohort.person_number import person_number, write_names
 from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
+from cohort.places import CohortPlaces
 from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort, read_example
+from cohort.stored_arrays import write_about
 from cohort.subjects import split_of
-from phantom.cohort_writer import FIRST_EID, drawn_phenotypes, ecg_path
+from phantom.cohort_tables import drawn_phenotypes
+from phantom.cohort_writer import FIRST_EID, ecg_path
 from phantom.heart import draw_heart
 
 
@@ -366,3 +371,51 @@ def test_a_table_that_became_a_broken_link_is_not_the_absence_of_a_table(copied,
     (copied / "phenotypes.csv").symlink_to(tmp_path / "gone.csv")
     with pytest.raises(InputError, match=r"phenotypes\.csv"):
         prepare(copied, tmp_path / "out", geometry)
+
+
+# ---- A data folder that holds arrays ----
+
+
+@pytest.fixture
+def arrays(prepared, tmp_path):
+    """A folder of prepared arrays that lies where a cohort's files would."""
+    return shutil.copytree(prepared.folder, tmp_path / "arrays")
+
+
+def test_a_data_folder_of_prepared_arrays_is_opened_as_it_is(prepared, arrays, geometry, tmp_path):
+    cohort = prepare(arrays, tmp_path / "elsewhere", geometry)
+    assert cohort.folder == arrays and not (tmp_path / "elsewhere").exists()
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(cohort, name), getattr(prepared, name), err_msg=name)
+
+
+def test_arrays_that_were_prepared_otherwise_are_refused_by_their_options(arrays, geometry, tmp_path):
+    with pytest.raises(InputError, match=r"geometry.slices 3, not 10, geometry.height 32, not 96"):
+        prepare_cohort(arrays, tmp_path, Preparation())
+    with pytest.raises(InputError, match="sampling_rate 250, not 500"):
+        prepare_cohort(arrays, tmp_path, Preparation(geometry, sampling_rate=500))
+    with pytest.raises(InputError, match="holds prepared arrays"):
+        prepare_cohort(CohortPlaces(arrays, ecg_dir=tmp_path), tmp_path, Preparation(geometry))
+
+
+def test_arrays_of_people_who_withdrew_are_refused(arrays, geometry, tmp_path):
+    (tmp_path / "gone.csv").write_text(f"{FIRST_EID + 2}\n")
+    with pytest.raises(InputError, match="holds 1 people who withdrew"):
+        prepare(arrays, tmp_path, geometry, exclude=tmp_path / "gone.csv")
+    write_names(arrays, {FIRST_EID + 3: "Anna"})
+    (arrays / "withdrawn.csv").write_text("nobody of them\n")
+    assert len(prepare(arrays, tmp_path, geometry).eid) == 18
+    np.save(arrays / "eid.npy", np.array([person_number("Anna"), *prepare(arrays, tmp_path, geometry).eid[1:]]))
+    about = json.loads((arrays / "prepared.json").read_text())
+    write_about(arrays, about.pop("arrays"), about)
+    (arrays / "withdrawn.csv").write_text("Anna\n")
+    with pytest.raises(InputError, match="holds 1 people who withdrew"):
+        prepare(arrays, tmp_path, geometry)
+
+
+def test_a_changed_array_of_a_data_folder_is_refused(arrays, geometry, tmp_path):
+    content = bytearray((arrays / "ecg.npy").read_bytes())
+    content[-1] ^= 1
+    (arrays / "ecg.npy").write_bytes(content)
+    with pytest.raises(InputError, match="holds something else than was prepared"):
+        prepare(arrays, tmp_path, geometry)

@@ -11,7 +11,8 @@ from cohort.person_number import person_number
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, cohort_fingerprint, prepare_cohort
 from phantom.cohort_folders import ecg_path
-from phantom.cohort_writer import CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import write_cohort
 from tests.cohort.test_subjects import FIRST, touch
 
 SMALL = Preparation(GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4))

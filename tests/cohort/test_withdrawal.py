@@ -1,5 +1,6 @@
 """Who withdrew is nowhere: not in arrays, reports, evaluations or samples, and who was taught by them is told."""
 
+import csv
 import json
 import shutil
 
@@ -117,6 +118,10 @@ def test_jobs_that_share_a_cohort_leave_them_out_and_keep_further_numbers(data, 
     joined = join_parts(data, folder, preparation, 2, path)
     cohort = prepare_cohort(data, folder, preparation, quiet=True, exclude=path)
     assert cohort.folder == joined and GONE not in cohort.eid
-    further = (joined / FURTHER).read_text().splitlines()
-    assert further[:3] == ["eid,instance,p48", f"{FIRST_EID},2,88.0", f"{FIRST_EID + 2},2,89.0"]
-    assert len(further) == 1 + len(cohort.eid)
+    with (joined / FURTHER).open(newline="") as file:
+        further = list(csv.DictReader(file))
+    assert [(row["eid"], row["instance"], row["p48"]) for row in further[:2]] == [
+        (str(FIRST_EID), "2", "88.0"),
+        (str(FIRST_EID + 2), "2", "89.0"),
+    ]
+    assert len(further) == len(cohort.eid)

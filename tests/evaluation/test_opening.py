@@ -17,7 +17,8 @@ from cohort.prepared import NO_LABELS, prepare_cohort
 from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure, with_truth
 from evaluation.study import Study
 from models.segmenter import Segmenter
-from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
 from sampling.pipeline import load_part
 from sampling.release import RELEASED_SEGMENTER
 from sampling.segmentation import segment

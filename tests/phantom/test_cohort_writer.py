@@ -1,15 +1,24 @@
 import csv
+import hashlib
 import json
+import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cohort.cine import read_nifti
+from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.lock import try_locked
-from phantom.cohort_writer import CohortPlan, drawn_phenotypes, ecg_path, write_cohort
+from cohort.study_tables import read_tables
+from cohort.subjects import complete
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_tables import drawn_phenotypes
+from phantom.cohort_writer import ecg_path, write_cohort
 from phantom.heart import draw_heart
+from phantom.truth import motion_truth
 
 REAL_EID = 1_234_567  # such as a participant has
 
@@ -55,7 +64,9 @@ def test_the_tables_tell_what_was_drawn(written):
     for index in range(3):
         heart = draw_heart(6, index)
         assert tables["truth"][index]["condition"] == heart.condition
-        assert float(tables["truth"][index]["electrode_shift_mm_3_1"]) == pytest.approx(heart.electrode_shift_mm[2][0])
+        assert float(tables["truth"][index]["electrode_shift_mm_3_1"]) == pytest.approx(
+            heart.recording.electrode_shift_mm[2][0]
+        )
         assert float(tables["persons"][index]["height_cm"]) == pytest.approx(heart.height_cm)
         for name, value in drawn_phenotypes(heart).items():
             assert float(tables["phenotypes"][index][name]) == pytest.approx(value, rel=1e-6)
@@ -95,13 +106,151 @@ def test_ecgs_only_and_whole_cohorts_do_not_mix(written, tmp_path):
         write_cohort(tmp_path, CohortPlan(seed=6, subjects=1))
 
 
-def test_a_cohort_older_than_the_option_is_a_whole_one(written):
+def test_a_cohort_older_than_the_options_is_a_usual_one(written):
     note = written / "cohort.json"
     plan = json.loads(note.read_text())
-    assert plan.pop("ecg_only") is False
+    newer = {"ecg_only": False, "condition": None, "population": "usual", "scanner": "usual", "visits": 1}
+    newer |= {"long_axis": False, "prepared": False, "cines": 0}
+    assert all(plan.pop(name) == usual for name, usual in newer.items())
     note.write_text(json.dumps(plan))
     write_cohort(written, CohortPlan(seed=6, subjects=3), processes=1)
-    assert json.loads(note.read_text()) == plan | {"ecg_only": False}
+    assert json.loads(note.read_text()) == plan | newer
+
+
+OF_VERSION_1 = {  # as the release of the weights wrote them, seed 2
+    "ecg/9000001_20205_2_0.xml": "0eab030e804276d2447bffcd12563e08bb67489bc859fa219f99f84299238de6",
+    "NIFTI/9000001/sa_ED.nii.gz": "df06d38b41172d170ef6bc342f8048336c020ff1a7b159aca4d8ae43ae9f79eb",
+    "NIFTI/9000001/seg_sa_ES.nii.gz": "4190dc27d1cae4c42d6fe4cec3f9e552f81c49ca8282c0ed951aee7991c61061",
+    "persons.csv": "229a6acfa29949a0c0d40a4d01d49b5b4a4650955a2f13ea2b80a9e0c065f556",
+    "phenotypes.csv": "0cf7a47ab401f8ab51344f1ffca13ca79c6a9f113f4848a595153d85d0b4e0a4",
+    "truth.csv": "a7322837bcbf9ec3e40594d11efa38095613b952b8d5ad901cd81fea7a3d9826",
+}
+
+
+def test_the_first_phantom_is_written_byte_for_byte_as_ever(tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=2, subjects=1, version=1), processes=1)
+    found = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in OF_VERSION_1}
+    assert found == OF_VERSION_1
+    said = json.loads((tmp_path / "cohort.json").read_text())
+    usual = {"seed": 2, "subjects": 1, "frames": 2, "ecg_only": False, "dicom": False, "platform": False, "version": 1}
+    assert {name: said[name] for name in usual} == usual
+    assert said.keys() - usual.keys() == {"configuration_sha256", "code_version"}
+
+
+@pytest.mark.parametrize(
+    "option", [{"condition": "dcm"}, {"population": "clinic"}, {"visits": 2}, {"long_axis": True}, {"scanner": "other"}]
+)
+def test_the_first_phantom_knows_no_newer_option(tmp_path, option):
+    (name,) = option
+    with pytest.raises(InputError, match=f"--{name.replace('_', '-')}: the first phantom does not know it"):
+        write_cohort(tmp_path / "new", CohortPlan(seed=6, subjects=1, version=1, **option))
+    assert not (tmp_path / "new").exists()
+
+
+def test_versions_do_not_mix(written, tmp_path):
+    with pytest.raises(InputError, match="this cohort has phantom version 2, not 1"):
+        write_cohort(written, CohortPlan(seed=6, subjects=3, version=1))
+
+
+def test_a_cohort_of_one_disease_has_nobody_without_it(tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=4, ecg_only=True, condition="dcm"), processes=1)
+    with (tmp_path / "truth.csv").open() as file:
+        assert [row["condition"] for row in csv.DictReader(file)] == ["dcm"] * 4
+    with pytest.raises(InputError, match="this cohort has condition dcm, not None"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=4, ecg_only=True))
+
+
+def test_a_population_is_drawn_from_and_recorded(tmp_path):
+    plan = CohortPlan(seed=6, subjects=30, ecg_only=True, population="clinic")
+    ages = [plan.heart(index).age_years for index in range(30)]
+    assert min(ages) >= 60 and max(ages) > 80
+    write_cohort(tmp_path, replace(plan, subjects=1), processes=1)
+    assert json.loads((tmp_path / "cohort.json").read_text())["population"] == "clinic"
+    with pytest.raises(InputError, match="this cohort has population clinic, not small"):
+        write_cohort(tmp_path, replace(plan, population="small"))
+
+
+def test_everybody_comes_back_three_years_later(tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=2, visits=2), processes=1)
+    people = find_subjects(tmp_path)
+    assert [(s.eid - 9_000_000, s.instance) for s in people] == [(1, 2), (1, 3), (2, 2), (2, 3)]
+    assert all(complete(subject) for subject in people)
+    tables = read_tables(tmp_path)
+    for first, second in (people[:2], people[2:]):
+        ages = [tables.persons.at(s.eid, s.instance).age_years for s in (first, second)]
+        assert ages[1] == pytest.approx(ages[0] + 3)
+        assert read_ecg(second.ecg).person.age_years == pytest.approx(ages[1])
+        assert not np.array_equal(read_ecg(first.ecg).signal, read_ecg(second.ecg).signal)
+        maps = [read_nifti(s.images.labels_ed, labels=True).voxels for s in (first, second)]
+        assert maps[0].shape != maps[1].shape or not np.array_equal(*maps), "the stack was planned anew"
+        assert tables.phenotypes.known((first.eid, 2)) == tables.phenotypes.known((first.eid, 3))
+
+
+def test_a_repeat_visit_is_no_stranger_and_a_cohort_of_one_visit_has_none(tmp_path):
+    plan = CohortPlan(seed=6, subjects=1, visits=2, ecg_only=True)
+    write_cohort(tmp_path, plan, processes=1)
+    write_cohort(tmp_path, replace(plan, subjects=2), processes=1)
+    assert len(list((tmp_path / "ecg").iterdir())) == 4
+    note = tmp_path / "cohort.json"
+    note.write_text(json.dumps(json.loads(note.read_text()) | {"visits": 1}))
+    with pytest.raises(InputError, match="other people's files"):
+        write_cohort(tmp_path, replace(plan, visits=1))
+
+
+def test_another_scanner_images_the_same_people(written, tmp_path):
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, scanner="3t"), processes=1)
+    usual, other = contents(written), contents(tmp_path)
+    assert other["ecg/9000001_20205_2_0.xml"] == usual["ecg/9000001_20205_2_0.xml"]
+    assert other["phenotypes.csv"] == usual["phenotypes.csv"][: len(other["phenotypes.csv"])]
+    assert other["NIFTI/9000001/sa_ED.nii.gz"] != usual["NIFTI/9000001/sa_ED.nii.gz"]
+    assert json.loads(other["cohort.json"])["scanner"] == "3t"
+    with pytest.raises(InputError, match="this cohort has scanner 3t, not usual"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1))
+
+
+@pytest.mark.parametrize(("frames", "suffixes"), [(2, ("_ED", "_ES")), (3, ("",))])
+def test_long_axis_views_lie_beside_the_short_axis_and_change_nothing(tmp_path, frames, suffixes):
+    plan = CohortPlan(seed=6, subjects=1, frames=frames, long_axis=True)
+    write_cohort(tmp_path / "views", plan, processes=1)
+    write_cohort(tmp_path / "plain", replace(plan, long_axis=False), processes=1)
+    views, plain = contents(tmp_path / "views"), contents(tmp_path / "plain")
+    assert all(views[name] == plain[name] for name in plain if name != "cohort.json")
+    expected = {
+        f"NIFTI/9000001/{kind}la_{chambers}ch{suffix}.nii.gz"
+        for kind in ("", "seg_")
+        for chambers in (2, 3, 4)
+        for suffix in suffixes
+    }
+    assert views.keys() - plain.keys() == expected
+    for name in (name for name in expected if "/la_" in name):
+        image = read_nifti(tmp_path / "views" / name)
+        labels = read_nifti(tmp_path / "views" / name.replace("la_", "seg_la_"), labels=True)
+        assert image.voxels.shape == labels.voxels.shape and image.voxels.shape[2:] == (1, 1 if frames == 2 else 3)
+        assert {1, 2} <= set(np.unique(labels.voxels)), "it shows the left ventricle"
+        if frames > 2:
+            assert image.frame_interval_s == pytest.approx(60 / draw_heart(6, 0).heart_rate_bpm / 3, rel=1e-5)
+    (subject,) = find_subjects(tmp_path / "views")
+    assert subject.images.files.count(None) == (3 if frames == 2 else 5), "the reader takes the short axis only"
+    for other in ({"dicom": True, "frames": 50}, {"ecg_only": True}):
+        with pytest.raises(InputError, match="--long-axis"):
+            write_cohort(tmp_path / "new", replace(plan, **other))
+
+
+@pytest.mark.parametrize("option", ["condition", "population", "scanner"])
+def test_what_nobody_knows_is_refused_with_what_there_is(tmp_path, option):
+    with pytest.raises(InputError, match=rf"--{option}: unheard is not one of [a-z]+"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, **{option: "unheard"}))
+
+
+def test_truth_holds_what_the_walls_make_of_the_heart(written):
+    with (written / "truth.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for index, row in enumerate(rows):
+        expected = motion_truth(draw_heart(6, index))
+        for name, value in expected.items():
+            told = float(row[name]) if row[name] else math.nan
+            assert told == pytest.approx(value, rel=1e-5, nan_ok=True), name
+        assert "mains_hz" in row and "plan_tilt_deg_1" in row and "recording" not in row
 
 
 def test_another_seed_is_refused(written):

@@ -16,7 +16,8 @@ from cohort.discovery import find_subjects
 from cohort.errors import InputError
 from cohort.heart_grid import cine_grid, read_heart, read_stacks
 from phantom.cohort_folders import zip_path
-from phantom.cohort_writer import CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import write_cohort
 from phantom.dicom_zip import write_dicom_zip
 from phantom.heart import draw_heart
 from phantom.scanner import scan

@@ -27,7 +27,8 @@ from cohort.errors import exit_code_of
 from cohort.exclusion import EXCLUDED, read_excluded
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation, load_prepared, prepare_cohort
-from phantom.cohort_writer import FIRST_EID, CohortPlan, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
 from tests.corpora.trial import markdown_row
 
 SHARES, ALLOWED = (0.01, 0.05, 0.20), 0.20

@@ -29,7 +29,8 @@ from cohort.exclusion import EXCLUDED
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import ARRAYS, Preparation, PreparedCohort, load_prepared, prepare_cohort
 from models.autoencoder import SliceAutoencoder
-from phantom.cohort_writer import CohortPlan, ecg_path, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import ecg_path, write_cohort
 from tests.corpora.trial import markdown_row
 from training.latents import cohort_latents
 

@@ -25,11 +25,11 @@ SEEDS = {"training": 21, "held out": 22, "strangers": 23, "generated": 24}
 
 
 def hearts(seed: int, people: int, phases: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Simulated hearts on the grid, (n, slices, phases, height, width) uint8, and a mask of what was acquired."""
+    """Hearts of the first phantom on the grid, (n, slices, phases, height, width) uint8, and their masks."""
     from cohort.cine import CineStack
     from cohort.heart_grid import GridGeometry, heart_grid
-    from phantom.heart import draw_heart
-    from phantom.scanner import scan
+    from phantom.first.heart import draw_heart
+    from phantom.first.scanner import scan
 
     voxels, masks = [], []
     for index in range(people):

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from _tiny_training import ROOT, fork, row
 
-from phantom.cohort_writer import FIRST_EID, CohortPlan, write_cohort
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import FIRST_EID, write_cohort
 from tests.torture.tiny import tiny_pipeline
 
 FEW_ECGS, MANY_ECGS, MOST_MORE_MEGABYTES = 100, {True: 400, False: 20_000}, 100

@@ -59,9 +59,10 @@ FEW_DRAWS = ("--samples", "2", "--steps", "1")
 
 
 def readme_commands(quick: bool, key: Path) -> list[tuple]:
-    """The commands of the README, on a coarse grid and with few steps."""
+    """The commands of the README, on a coarse grid and with few steps. The quick form has the released weights only."""
+    people = ("--subjects", "2", "--phantom-version", "1") if quick else ("--subjects", "18")
     phantom = [
-        ("make_phantom.py", "--output", "UKBB", "--subjects", "2" if quick else "18", "--processes", "1"),
+        ("make_phantom.py", "--output", "UKBB", *people, "--processes", "1"),
         ("-m", "cohort.report", "--data", "UKBB"),
     ]
     ecg = "UKBB/ecg/9000001_20205_2_0.xml"

@@ -44,7 +44,8 @@ def table_row(row: str, what: str, target: str, reached: object, met: bool) -> b
 
 def tiny_cohort(folder: Path, subjects: int = SPLIT_SUBJECTS, seed: int = 3) -> Path:
     """Simulated patients in UK Biobank's formats."""
-    from phantom.cohort_writer import CohortPlan, write_cohort
+    from phantom.cohort_plan import CohortPlan
+    from phantom.cohort_writer import write_cohort
 
     with Path(os.devnull).open("w") as nowhere:
         screen, sys.stderr = sys.stderr, nowhere  # the progress bar

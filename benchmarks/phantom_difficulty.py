@@ -1,0 +1,58 @@
+"""How much of a simulated heart its ECG tells, beside what is published of real people.
+
+    python benchmarks/phantom_difficulty.py --people 2500
+
+Learned on people of one cohort by ridge regression and by boosted trees, on features of the noisy median beat; judged
+on others. The better of both counts. The learning curve says how far more people would carry.
+"""
+
+import json
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import tyro
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
+
+from cohort.errors import exit_code_of
+
+
+@dataclass(frozen=True)
+class Config:
+    """Learn from ECG, from the person, and from both."""
+
+    people: tuple[int, ...] = (2500,)
+    """To learn from; several give a learning curve."""
+    judged: int = 2000
+    """Others, who are judged."""
+    infarcts: int = 600
+    """People with a scar, half to learn its territory from and half to judge."""
+    seed: int = 31
+    processes: int = 2
+    kept: Path = Path("runs/difficulty")
+    """Where rendered people are kept from run to run. Delete it when the phantom has changed."""
+    output: Path | None = None
+    """JSON to write the table to."""
+
+
+def main() -> None:
+    config = tyro.cli(Config, description=__doc__)
+    from benchmarks.drawn_people import people
+    from benchmarks.told_by_ecg import as_table, told
+    from phantom.heart import Draw
+
+    draws = Draw()
+    learners = people(config.seed, max(config.people), draws, config.processes, config.kept)
+    judged = people(config.seed + 1, config.judged, draws, config.processes, config.kept)
+    scarred = people(
+        config.seed + 2, config.infarcts, replace(draws, condition="infarct"), config.processes, config.kept
+    )
+    rows = [told(learners, judged, scarred, count) for count in config.people]
+    print(as_table(rows))
+    if config.output:
+        config.output.write_text(json.dumps(rows, indent=1))
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

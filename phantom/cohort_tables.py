@@ -1,0 +1,98 @@
+"""The tables of a phantom cohort: what a study would know of its people, and the truth.
+
+A cohort of several visits has a row for each, with a column `instance`.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from cohort.person import PERSON_COLUMNS
+from cohort.phenotypes import VOLUMETRIC, with_derived
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
+from cohort.table import write_table
+from phantom.cohort_plan import CohortPlan, instance_of
+
+# column -> attribute of a heart
+PERSON = dict(zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True))
+PRESSURE = "systolic_bp_mmhg"  # a number beside the person's own, as cohort.further keeps it
+
+
+def write_study_tables(output: Path, plan: CohortPlan) -> None:
+    """Write persons.csv and phenotypes.csv of everybody in a plan."""
+    hearts = [plan.heart(*person) for person in plan.people]
+    keys = list(_keys(plan))
+    told = {**PERSON, PRESSURE: PRESSURE} if plan.version > 1 else PERSON
+    people = ([getattr(heart, name) for name in told.values()] for heart in hearts)
+    _write(output / "persons.csv", (*keys[0], *told), _keyed(keys, people))
+    measured = (drawn_phenotypes(heart).values() for heart in hearts)
+    _write(output / "phenotypes.csv", (*keys[0], *VOLUMETRIC), _keyed(keys, measured))
+
+
+def write_truth(output: Path, plan: CohortPlan, rows: Iterable[dict[str, object]]) -> None:
+    """Write truth.csv: every drawn number, of `truth_of` each person in the plan's order."""
+    rows = list(rows)
+    keys = list(_keys(plan))
+    _write(output / "truth.csv", (*keys[0], *rows[0]), _keyed(keys, (row.values() for row in rows)))
+
+
+def drawn_phenotypes(heart: object) -> dict[str, float]:
+    """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation approaches."""
+    return with_derived(
+        {
+            "LVEDV": heart.lvedv_ml,
+            "LVESV": heart.lvesv_ml,
+            "LVM": heart.lv_mass_g,
+            "RVEDV": heart.rvedv_ml,
+            "RVESV": heart.rvesv_ml,
+        }
+    )
+
+
+def truth_of(plan: CohortPlan, heart: object) -> dict[str, object]:
+    """One row of truth.csv, without its keys: what was drawn, then what the walls make of it.
+
+    A tuple becomes columns numbered from 1, as in electrode_shift_mm_3_1 (V3, leftwards). What stands in a heart's
+    `recording` or `acquisition` keeps its own name.
+    """
+    row: dict[str, object] = {}
+
+    def put(name: str, value: object) -> None:
+        if isinstance(value, dict):
+            for part, inner in value.items():
+                put(part, inner)
+        elif isinstance(value, tuple):
+            for number, part in enumerate(value, start=1):
+                put(f"{name}_{number}", part)
+        elif name in row:
+            raise ValueError(f"two columns of truth.csv would be called {name}")
+        else:
+            row[name] = value
+
+    for name, value in (asdict(heart) | plan.renderers.motion_truth(heart)).items():
+        put(name, value)
+    return row
+
+
+def _keys(plan: CohortPlan) -> Iterator[dict[str, int]]:
+    """What a row begins with."""
+    for index, visit in plan.people:
+        key = {"eid": FIRST_EID + index}
+        yield key | {"instance": instance_of(visit)} if plan.visits > 1 else key
+
+
+def _keyed(keys: Iterable[dict[str, int]], rows: Iterable[Iterable]) -> Iterator[tuple]:
+    return ((*key.values(), *row) for key, row in zip(keys, rows, strict=True))
+
+
+def _write(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None:
+    cells = ([_cell(value) for value in row] for row in rows)
+    write_table(path, columns, cells, line_end="\n")
+
+
+def _cell(value: object) -> object:
+    """A number of seven digits; empty where there is none."""
+    if isinstance(value, float):
+        return "" if math.isnan(value) else f"{value:.7g}"
+    return value

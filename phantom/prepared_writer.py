@@ -1,0 +1,145 @@
+"""A phantom cohort as prepared arrays, straight from memory: what `cohort.prepare` makes of the cohort's files.
+
+    <out>/hearts.npy, ecg.npy, ..., prepared.json       as `cohort.prepared` describes them
+    <out>/cines.npy, cine_labels.npy                    (n, slices, frames, height, width) uint8, of the first n rows
+    <out>/further.csv, persons.csv, phenotypes.csv      what a study would know of them
+    <out>/truth.csv, cohort.json                        every drawn number; what the cohort was made from
+
+Cines lie on the grids of their hearts. Frame 0 is ED, and the frames are spread evenly over the cycle.
+"""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cohort.cardiosoft import as_stored
+from cohort.cine import CineStack, stored_affine
+from cohort.disk import writing
+from cohort.errors import InputError
+from cohort.heart_grid import GridGeometry, HeartGrid, cine_grid, heart_grid
+from cohort.intensity import as_grey_levels
+from cohort.person import Person
+from cohort.prepared import ArrayShape, Example, Preparation, draft_of, example_of, fill_rows, finish, what_tables_say
+from cohort.stored_arrays import read_about
+from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
+from cohort.subjects import Subject
+from phantom.cohort_plan import PLAN, CohortPlan, agreed, check_plan, claim, instance_of, read_plan
+from phantom.cohort_tables import truth_of, write_study_tables, write_truth
+from phantom.cohort_writer import held, in_processes, moments
+
+CINES = ("cines", "cine_labels")
+Job = tuple[tuple[int, int], bool, tuple[Person, dict[str, float]]]  # (index, visit), with its cine?, what tables say
+
+
+def write_prepared(
+    output: Path, plan: CohortPlan, preparation: Preparation | None = None, processes: int | None = None
+) -> None:
+    """Write a cohort as arrays. The folder appears when it is whole; an interrupted run continues.
+
+    Args:
+        output: folder; new or empty, or what the same call wrote.
+        plan: with `prepared`. preparation: the default one if not given; of two phases.
+        processes: None for one per core.
+
+    Raises:
+        InputError: an option out of range; `output` holds anything else; or another process is writing there.
+    """
+    output, preparation = Path(output).absolute(), preparation or Preparation()
+    check_plan(plan, processes)
+    preparation.geometry.require_sound()
+    if preparation.geometry.phases != 2:
+        raise InputError("--geometry.phases", "a phantom's prepared hearts are ED and ES", "leave it at 2")
+    with held(output):
+        if not _is_there(output, plan, preparation):
+            draft = draft_of(output)
+            _write(draft, plan, preparation, processes)
+            with writing(output.parent):
+                draft.rename(output)
+
+
+def _is_there(output: Path, plan: CohortPlan, preparation: Preparation) -> bool:
+    """Whether the same call has written `output`. Anything else in it is refused."""
+    there = output.exists() and any(output.iterdir())
+    if there:
+        _require_same(output, plan, preparation)
+        read_about(output)
+    return there
+
+
+def _require_same(folder: Path, plan: CohortPlan, preparation: Preparation) -> None:
+    agreed(folder, plan)
+    said = read_plan(folder / PLAN) or {}
+    if said.get("subjects") != plan.subjects:
+        fault = f"holds {said.get('subjects')} subjects, not {plan.subjects}, and arrays do not grow"
+        raise InputError(folder, fault, "give another folder")
+    if said.get("preparation") != asdict(preparation):
+        raise InputError(folder, "holds arrays of another grid or sampling rate", "give another folder")
+
+
+def _write(draft: Path, plan: CohortPlan, preparation: Preparation, processes: int | None) -> None:
+    if (draft / PLAN).exists():
+        _require_same(draft, plan, preparation)
+    claim(draft, plan, {"preparation": asdict(preparation)})
+    write_study_tables(draft, plan)
+    subjects = [Subject(FIRST_EID + index, instance_of(visit)) for index, visit in plan.people]
+    known = what_tables_say(draft, [(subject.eid, subject.instance) for subject in subjects])
+    truth: dict[int, dict[str, object]] = {}
+
+    def examples(rows: list[int]) -> Iterator[Example]:
+        jobs = [(plan.people[row], row < plan.cines, known[row]) for row in rows]
+        rendered = in_processes(partial(_render, plan, preparation), jobs, processes)
+        for row, (example, drawn) in zip(rows, rendered, strict=True):
+            truth[row] = drawn
+            yield example
+
+    more = _cine_shapes(plan, preparation.geometry)
+    fill_rows(draft, len(subjects), preparation, False, examples, more)
+    finish(draft, subjects, draft, preparation, more)
+    earlier = [person for row, person in enumerate(plan.people) if row not in truth]  # of a run that was interrupted
+    rest = in_processes(partial(_truth, plan), earlier, processes)
+    write_truth(draft, plan, (truth[row] if row in truth else next(rest) for row in range(len(subjects))))
+
+
+def _cine_shapes(plan: CohortPlan, geometry: GridGeometry) -> dict[str, ArrayShape]:
+    shape = (plan.cines, geometry.slices, plan.frames, geometry.height, geometry.width)
+    return dict.fromkeys(CINES, (shape, np.uint8)) if plan.cines else {}
+
+
+def _truth(plan: CohortPlan, person: tuple[int, int]) -> dict[str, object]:
+    return truth_of(plan, plan.heart(*person))
+
+
+def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Example, dict[str, object]]:
+    """The arrays of one (index, visit), perhaps with its cine, and its row of truth.csv."""
+    (index, visit), with_cine, known = job
+    heart = plan.heart(index, visit)
+    source = f"short-axis MRI of {FIRST_EID + index}"
+    grid = heart_grid(*_stills(plan, heart), preparation.geometry, source)
+    ecg = as_stored(plan.renderers.render_ecg(heart).ecg)
+    example = example_of(preparation, (FIRST_EID + index, instance_of(visit)), ecg, grid, *known)
+    if with_cine:
+        cine = _cine(plan, heart, grid, source)
+        arrays = dict(zip(CINES, (as_grey_levels(cine.voxels), cine.labels), strict=True))
+        example = replace(example, arrays=example.arrays | arrays)
+    return example, truth_of(plan, heart)
+
+
+def _stills(plan: CohortPlan, heart: object) -> list[CineStack]:
+    """ED, ES, and the label map of each."""
+    images = plan.renderers.scan(heart, moments(2))
+    affine = stored_affine(images.affine)
+    return [CineStack(voxels[..., t : t + 1], affine) for voxels in (images.voxels, images.labels) for t in range(2)]
+
+
+def _cine(plan: CohortPlan, heart: object, stills: HeartGrid, source: str) -> HeartGrid:
+    """The whole beat on the grid of its stills."""
+    images = plan.renderers.scan(heart, moments(plan.frames))
+    affine = stored_affine(images.affine)
+    stacks = (CineStack(voxels, affine) for voxels in (images.voxels, images.labels))
+    cine = cine_grid(*stacks, replace(stills.geometry, phases=plan.frames), source, ed=0)
+    if not np.array_equal(cine.affine, stills.affine):
+        raise ValueError("a cine does not lie on the grid of its stills")
+    return cine
