@@ -91,7 +91,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         slice_mm=8.0,
         gap_mm=float(rng.choice([2.0, 1.0, 3.0], p=[0.90, 0.05, 0.05])),
         end_slices=(
-            int(rng.choice([-1, 0, 1, 2], p=[0.06, 0.14, 0.55, 0.25])),
+            int(rng.choice([-1, 0, 1, 2], p=[0.06, 0.34, 0.45, 0.15])),
             int(rng.choice([-2, -1, 0, 1, 2], p=[0.02, 0.08, 0.20, 0.50, 0.20])),
         ),
         plan_tilt_deg=tuple(float(x) for x in rng.normal(0, 3.0, size=2).clip(-8, 8)),

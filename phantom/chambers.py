@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phantom.anatomy import Geometry, rv_distance
+from phantom.anatomy import Geometry
 
 WALL_MM = 1.8
+INFLOW_MM = 30.0  # above the base, to which the RV goes on as inflow and outflow
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 
 
@@ -26,21 +27,43 @@ def rv_middle(geometry: Geometry) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Chambers:
-    """Atria and vessels at some points, as at end-diastole; they go on below the base, where the ventricles hide them.
+    """Atria and vessels at some points, signed distances in mm, positive inside.
+
+    They go on below the base, where the ventricles hide them.
 
     Attributes:
-        hull: signed distance in mm (positive inside) to all of them together.
-        apart: the same to the walls between neighbours, negative within a wall.
-        venous: share that is right atrium or pulmonary trunk.
+        left: to the left atrium with its veins. aorta. right: to right atrium and pulmonary trunk together.
     """
 
-    hull: np.ndarray
-    apart: np.ndarray
-    venous: np.ndarray
+    left: np.ndarray
+    aorta: np.ndarray
+    right: np.ndarray
 
-    def blood(self, beat: float) -> np.ndarray:
-        """Signed distance to the blood within; the atria stretch until end-systole."""
-        return np.minimum(self.hull + np.float32(STRETCH_MM * beat), self.apart)
+    def at(self, beat: float, ventricle: np.ndarray, above_mm: np.ndarray) -> "Chambers":
+        """The same, told at end-diastole, later in the beat: stretched, and the right ventricle goes on above the base.
+
+        ventricle: signed distance to the RV's body at that moment. above_mm: the base plane.
+        """
+        stretch, outside = np.float32(STRETCH_MM * beat), -self.aorta - np.float32(WALL_MM)
+        inflow = np.minimum(ventricle, INFLOW_MM - above_mm)
+        right = np.maximum(self.right + stretch, inflow)
+        return Chambers(np.minimum(self.left + stretch, outside), self.aorta, np.minimum(right, outside))
+
+    @property
+    def hull(self) -> np.ndarray:
+        """To all of them together."""
+        return np.maximum(np.maximum(self.left, self.right), self.aorta)
+
+    @property
+    def blood(self) -> np.ndarray:
+        """To the blood within; neighbours share a wall."""
+        septum = np.abs(self.left - self.right) / 2 - WALL_MM / 2
+        return np.maximum(np.minimum(np.maximum(self.left, self.right), septum), self.aorta)
+
+    @property
+    def venous(self) -> np.ndarray:
+        """Share that is the right side."""
+        return np.clip(0.5 + (self.right - np.maximum(self.left, self.aorta)) / 2, 0, 1)
 
 
 def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
@@ -49,18 +72,16 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
     up = (diastole.axes @ np.array([0.0, 0.0, 1.0])).tolist()
     rising = [0.55 * up[0], 0.55 * up[1], 0.55 * up[2] - 0.75]
     centre = diastole.rv_centre[0]
-    left_atrium = _ellipsoid(points, (0.02 * outer, -0.40 * outer, -base - 14), (1.08 * outer, 0.66 * outer, 38.0))
-    aorta = _tube(points, aortic_root(diastole).tolist(), rising, 0.42 * outer)
-    right_atrium = np.maximum(
-        _ellipsoid(points, (centre - 0.85 * outer, -0.38 * outer, -base - 22), (0.85 * outer, 0.80 * outer, 36.0)),
-        np.minimum(rv_distance(diastole, points), points[2] + base + 30),
-    )
+    roof = -base - 26
+    left = _ellipsoid(points, (-0.02 * outer, -0.50 * outer, -base - 14), (1.18 * outer, 0.72 * outer, 40.0))
+    for sideways in (1.0, -0.75):  # pulmonary veins, towards either lung
+        vein = _tube(points, [0.0, -0.62 * outer, roof], [sideways, -0.35, -0.30], 6.5)
+        left = np.maximum(left, np.where(points[0] * sideways > 0, vein, -99))
+    right = _ellipsoid(points, (centre - 0.85 * outer, -0.38 * outer, -base - 22), (0.85 * outer, 0.80 * outer, 36.0))
     outflow = [centre - 0.35 * outer, 0.92 * outer, -base]
     trunk = _tube(points, outflow, [rising[0] + 0.30, rising[1] - 0.1, rising[2]], 0.38 * outer)
-    right = np.maximum(right_atrium, trunk)
-    ordered = np.sort(np.stack([left_atrium, aorta, right]), axis=0)
-    venous = np.clip(0.5 + (right - np.maximum(left_atrium, aorta)) / 2, 0, 1)
-    return Chambers(ordered[2], (ordered[2] - ordered[1]) / 2 - WALL_MM / 2, venous)
+    aorta = _tube(points, aortic_root(diastole).tolist(), rising, 0.44 * outer)
+    return Chambers(left, aorta, np.maximum(right, trunk))
 
 
 def _tube(points: np.ndarray, start: list[float], along: list[float], radius: float) -> np.ndarray:

@@ -129,7 +129,7 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
     cavity, outer, lv_unit = lv_place(geometry, points)
     right_unit = rv_unit(geometry, points)
     rv = rv_distance(geometry, points, right_unit)
-    atria = canvas.chambers.blood(geometry.beat)
+    chambers = canvas.chambers.at(geometry.beat, rv, -below_mm)
     below = canvas.share(below_mm)
     above = 1 - below
     lv_cavity, lv_outer = canvas.share(cavity) * below, canvas.share(outer) * below
@@ -139,9 +139,9 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
     picture = torso.copy()
     layers = (  # from the outside in
-        (signal["fat"], canvas.share(_fat(geometry, outer, rv, below_mm, canvas))),
-        (muscle, canvas.share(canvas.chambers.hull + 2.5) * above),
-        (blood + canvas.chambers.venous.mean(axis=0) * (venous - blood), canvas.share(atria) * above),
+        (signal["fat"], canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))),
+        (muscle, canvas.share(chambers.hull + 2.0) * above),
+        (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood) * above),
         (muscle, rv_outer),
         (venous, rv_cavity),
         (muscle, _mesh(heart, geometry, canvas, rv, points, right_unit) * rv_cavity),
@@ -195,7 +195,9 @@ def _moderator_band(heart: Heart, geometry: Geometry, points: np.ndarray) -> np.
     return thick - np.sqrt(((away - along[:, None, None] * reach) ** 2).sum(axis=0))
 
 
-def _fat(geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarray, canvas: Canvas) -> np.ndarray:
+def _fat(
+    geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarray, chambers: np.ndarray, canvas: Canvas
+) -> np.ndarray:
     """(2, n) signed distance to the epicardial fat with everything inside it.
 
     It fills the grooves, where both ventricles are equally near and near the base, and lies in lumps on the RV.
@@ -205,6 +207,6 @@ def _fat(geometry: Geometry, outer: np.ndarray, rv: np.ndarray, below: np.ndarra
     groove = 4 * np.exp(-((outer - rv) ** 2) / 100) + 4 * np.exp(-(below**2) / 100)
     on_right = 2.5 * np.clip((rv_outer - outer) / 12, 0, 1)
     ventricles = np.minimum(np.maximum(outer, rv_outer), below)
-    chambers = np.minimum(canvas.chambers.hull + 2, 2 - below)
+    chambers = np.minimum(chambers + 2, 2 - below)
     thick = 0.4 + stout * canvas.lumps * (groove + on_right) + canvas.pad
     return np.maximum(ventricles, chambers) + thick.astype(np.float32)

@@ -21,7 +21,7 @@ THICKENING = 1.12  # of a strand until end-systole, as it shortens
 PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
 USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
 
-RV_SHAPE = (30, 24, 14)
+RV_SHAPE = (36, 28, 14)
 RV_LOW, RV_HIGH = np.array([-0.7, -1.1, -0.7]), np.array([1.1, 1.1, 1.05])
 
 
@@ -151,4 +151,4 @@ def mesh_share(heart: Heart, unit: np.ndarray) -> np.ndarray:
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
     apical = np.clip(unit[2] - 0.35, 0, 1)
     thick = (0.10 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
-    return np.clip(0.5 + (thick - field) / 0.5, 0, 1) * np.clip(4 * thick, 0, 1)
+    return np.clip(0.5 + (thick - field) / 0.8, 0, 1) * np.clip(4 * thick, 0, 0.85)
