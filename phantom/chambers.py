@@ -10,7 +10,7 @@ import numpy as np
 from phantom.anatomy import Geometry
 
 WALL_MM = 1.8
-INFLOW_MM = 30.0  # above the base, to which the RV goes on as inflow and outflow
+NARROWING = 0.35  # of the RV per mm above the base, where it goes on as inflow and outflow
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 
 
@@ -45,7 +45,7 @@ class Chambers:
         ventricle: signed distance to the RV's body at that moment. above_mm: the base plane.
         """
         stretch, outside = np.float32(STRETCH_MM * beat), -self.aorta - np.float32(WALL_MM)
-        inflow = np.minimum(ventricle, INFLOW_MM - above_mm)
+        inflow = ventricle - np.float32(NARROWING) * np.maximum(above_mm, 0)
         right = np.maximum(self.right + stretch, inflow)
         return Chambers(np.minimum(self.left + stretch, outside), self.aorta, np.minimum(right, outside))
 

@@ -87,7 +87,7 @@ def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
     outer = 1.2 * diastole.epicardial_radius + NEAR_MM
     right = diastole.rv_centre[0] - diastole.rv_axes[0] - diastole.rv_wall - NEAR_MM
     height = max(diastole.rv_axes[1] + diastole.rv_wall, outer) + 18
-    along = (-diastole.base - 45, diastole.half_length + 15)
+    along = (-diastole.base - 65, diastole.half_length + 15)
     corners = diastole.to_body(np.array([(u, v, w) for u in (right, outer) for v in (-height, height) for w in along]))
     index = (corners - plan.affine[:3, 3]) @ np.linalg.inv(plan.affine[:3, :3]).T
     low = np.clip(np.floor(index.min(0)[:2]), 0, None).astype(int)
