@@ -2,8 +2,8 @@
 
 Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970: the left ventricle starts at
 the septum, on the anterior wall beside it and on the posterior wall beside it; the right ventricle 5-10 ms later. The
-exact places were searched for within that description, until the drawn normals had normal ECGs and inferior scars
-their Q waves.
+base of the left ventricle comes last. The exact places were searched for within that description, until the drawn
+normals had the amplitudes of normal ECGs.
 """
 
 import functools
@@ -19,14 +19,16 @@ from phantom.heart import Heart
 LATTICE_STEP_MM = 5.0
 RAS_TO_XYZ = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])  # to Dower's axes
 # (Angle round the long axis from lateral over anterior, degrees; fraction of the way from base to apex; time, ms.)
-LV_SITES = ((143.0, 0.43, 0.0), (100.0, 0.45, 0.0), (-101.0, 0.30, 10.0))
-RV_SITE = (169.0, 0.31, 10.5)
+LV_SITES = ((120.0, 0.24, 0.0), (114.0, 0.57, 6.0), (-115.0, 0.32, 6.0))
+RV_SITE = (246.0, 0.15, 8.5)
 # How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
+# The network thins out towards the base, most of all at the side, which is excited last (Durrer 1970): above this
+# level, about this angle, and opposite to it less by this share.
+BASE_LEVEL, THIN_DEG, THIN_SIDE = 0.52, -5.0, 0.38
 # Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
 MUSCLE_SPEED_MM_MS = 0.65
-# Late sites recover early: the slope of APD on activation time (Franz et al., Circulation 75:379, 1987, found -1.3).
-APD_PER_ACTIVATION = -1.33
+FULL_BLOCK_MS = 40.0  # a delay this long leaves a ventricle to its muscle; a shorter one is an incomplete block
 LV_WALL_MM = 10.0  # over which the drawn transmural difference of APD is reached
 # How far the action potentials have followed a lasting block (Rosenbaum et al., Am J Cardiol 50:213, 1982).
 CARDIAC_MEMORY = 0.5
@@ -45,17 +47,25 @@ class Excitation:
 def excitation(heart: Heart) -> Excitation:
     """The conducted beat. Where a bundle is blocked its ventricle starts late and spreads without its Purkinje network.
 
-    The action potentials belong to the tissue, not to the beat: they are shorter at the epicardium and, mostly, where
-    the heart WITH both bundles is activated late. Hence T is upright in health and discordant in bundle branch block.
+    The action potentials belong to the tissue, not to the beat: they are shorter at the epicardium, towards the apex
+    and, mostly, where the heart WITH both bundles is activated late. Hence T is upright in health and discordant in
+    bundle branch block.
     """
-    tissue = excitable_tissue(wall_lattice(heart, LATTICE_STEP_MM), heart.rv_wall_mm)
+    tissue = excitable_tissue(wall_lattice(heart, LATTICE_STEP_MM), heart.rv_wall_mm, heart.scar_depth)
     healthy = _conducted_activation(heart, tissue, lv_delay_ms=0.0, rv_delay_ms=0.0)
     blocked = heart.lv_delay_ms > 0 or heart.rv_delay_ms > 0
     activation = _conducted_activation(heart, tissue, heart.lv_delay_ms, heart.rv_delay_ms) if blocked else healthy
-    shorter = heart.apd_transmural_ms * np.where(tissue.ventricle == 2, heart.rv_wall_mm / LV_WALL_MM, 1.0)
+    return Excitation(tissue, activation, _apd_ms(heart, tissue, healthy, activation))
+
+
+def _apd_ms(heart: Heart, tissue: "ExcitableTissue", healthy: np.ndarray, activation: np.ndarray) -> np.ndarray:
+    """(N,) ms. Franz et al., Circulation 75:379, 1987: the later a place is excited, the sooner it recovers."""
+    across = heart.apd_transmural_ms * np.where(tissue.ventricle == 2, heart.rv_wall_mm / LV_WALL_MM, 1.0)
+    along = heart.apd_apicobasal_ms * (tissue.level - tissue.level.mean())
+    lateral = tissue.position_mm[:, 0] / 30.0
+    sideways = heart.apd_sideways_ms * np.clip(lateral - lateral.mean(), -2, 2)
     remembered = (1 - CARDIAC_MEMORY) * (healthy - healthy.mean()) + CARDIAC_MEMORY * (activation - activation.mean())
-    apd = heart.apd_ms - shorter * tissue.depth + APD_PER_ACTIVATION * remembered
-    return Excitation(tissue, activation, apd)
+    return heart.apd_ms - across * tissue.depth - along - sideways - heart.apd_per_activation * remembered
 
 
 @dataclass(frozen=True)
@@ -65,9 +75,11 @@ class ExcitableTissue:
     Attributes:
         cell: (nx, ny, nz) int, the number of the cell, -1 where nothing is excitable.
         ventricle: (N,) 1 left with the septum, 2 right. septum: (N,) bool. depth: (N,) 0 endocardium to 1 epicardium.
-        position_mm: (N, 3) heart coordinates u, v, w.
-        face_mm2: (N, 3) net area of a cell's conducting faces, Dower's axes X Y Z.
-        links: pairs of cells that touch by face, edge or corner: (first, second, distance_mm).
+        position_mm: (N, 3) heart coordinates u, v, w. level: (N,) 0 at the base of the LV to 1 at its apex.
+        body_mm: (N, 3) the same places in the body frame.
+        faces: for the body axes x, y, z: (first cell, second cell, conducting area in mm2) of cells that share a face.
+        links: pairs of cells that touch by face, edge or corner: (first, second, step), a row of `link_steps`.
+        link_steps: (13, 3) from the first cell of a link to the second, heart axes, mm.
         rv_wall_mm: thickness of the right ventricle's wall.
     """
 
@@ -76,57 +88,70 @@ class ExcitableTissue:
     septum: np.ndarray
     depth: np.ndarray
     position_mm: np.ndarray
-    face_mm2: np.ndarray
+    level: np.ndarray
+    body_mm: np.ndarray
+    faces: tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]
     links: tuple[np.ndarray, np.ndarray, np.ndarray]
+    link_steps: np.ndarray
     rv_wall_mm: float
 
 
-def excitable_tissue(lattice: WallLattice, rv_wall_mm: float) -> ExcitableTissue:
-    """Number the cells that conduct (a scar does not) and list which of them touch."""
-    alive = (lattice.mask > 0) & ~lattice.scar
+def excitable_tissue(lattice: WallLattice, rv_wall_mm: float, scar_depth: float = 1.0) -> ExcitableTissue:
+    """Number the cells that conduct and list which of them touch.
+
+    Args:
+        scar_depth: share of the wall, from the endocardium, that a scar has silenced; what lies outside it conducts.
+    """
+    alive = (lattice.mask > 0) & ~(lattice.scar & (lattice.depth <= scar_depth))
     cell = np.full(alive.shape, -1)
     cell[alive] = np.arange(np.count_nonzero(alive))
+    position = lattice.heart_coordinates[alive].astype(float)
+    steps, first, second, step = _links(cell)
+    left = lattice.mask[alive] == 1
+    base, apex = position[left, 2].min(), position[left, 2].max()
     return ExcitableTissue(
         cell=cell,
         ventricle=lattice.mask[alive],
         septum=lattice.septum[alive],
         depth=lattice.depth[alive].astype(float),
-        position_mm=lattice.heart_coordinates[alive].astype(float),
-        face_mm2=_net_faces(np.where(alive, lattice.fill, 0.0), lattice.step_mm)[alive] @ RAS_TO_XYZ.T,
-        links=_links(cell, lattice.step_mm),
+        position_mm=position,
+        level=(position[:, 2] - base) / (apex - base),
+        body_mm=np.argwhere(alive) * lattice.step_mm + lattice.origin_mm,
+        faces=_faces(cell, lattice.fill, lattice.step_mm),
+        links=(first, second, step),
+        link_steps=lattice.step_mm * steps @ lattice.axes.T,
         rv_wall_mm=rv_wall_mm,
     )
 
 
-def _net_faces(fill: np.ndarray, step_mm: float) -> np.ndarray:
-    """g (nx, ny, nz, 3), body axes, such that sum_i Vm_i g_i = -sum over faces of (jump in Vm) x (conducting area).
-
-    The face between two cells conducts over the smaller of their fills; a face to nowhere does not, so that a uniform
-    Vm gives no vector. This is the discrete -integral of grad Vm (Gima & Rudy, Circ Res 90:889, 2002, without 1/r).
-    """
-    net = np.zeros((*fill.shape, 3))
+def _faces(cell: np.ndarray, fill: np.ndarray, step_mm: float) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+    """For each body axis the pairs of cells that share a face; it conducts over the smaller of their fills."""
+    faces = []
     for axis in range(3):
         low = [slice(None)] * 3
         high = [slice(None)] * 3
         low[axis], high[axis] = slice(None, -1), slice(1, None)
-        face = np.minimum(fill[tuple(low)], fill[tuple(high)]) * step_mm**2
-        net[(*low, axis)] += face
-        net[(*high, axis)] -= face
-    return net
+        both = (cell[tuple(low)] >= 0) & (cell[tuple(high)] >= 0)
+        area = np.minimum(fill[tuple(low)], fill[tuple(high)])[both] * step_mm**2
+        faces.append((cell[tuple(low)][both], cell[tuple(high)][both], area.astype(float)))
+    return tuple(faces)
 
 
-def _links(cell: np.ndarray, step_mm: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every pair of touching cells once: 13 of the 26 neighbours, the other 13 being their mirror images."""
+def _links(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Every pair of touching cells once: 13 of the 26 neighbours, the other 13 being their mirror images.
+
+    Returns the 13 steps (13, 3), and for each pair its two cells and the number of its step.
+    """
     flat = np.pad(cell, 1, constant_values=-1)
     strides = np.array([flat.shape[1] * flat.shape[2], flat.shape[2], 1])
     flat = flat.ravel()
     here = np.flatnonzero(flat >= 0)
-    offsets = [np.array(o) - 1 for o in np.ndindex(3, 3, 3) if o > (1, 1, 1)]
-    there = here + np.array([[o @ strides] for o in offsets])
-    distance = np.broadcast_to([[step_mm * np.linalg.norm(o)] for o in offsets], there.shape)
+    steps = np.array([np.array(o) - 1 for o in np.ndindex(3, 3, 3) if o > (1, 1, 1)])
+    there = here + (steps @ strides)[:, None]
     kept = flat[there] >= 0
     first = np.broadcast_to(flat[here], there.shape)
-    return first[kept], flat[there][kept], distance[kept]
+    step = np.broadcast_to(np.arange(len(steps))[:, None], there.shape)
+    return steps, first[kept], flat[there][kept], step[kept]
 
 
 def nearest_cell(tissue: ExcitableTissue, ventricle: int, angle_deg: float, fraction: float) -> int:
@@ -147,15 +172,25 @@ def activation_times(
     sites: list[tuple[int, float]],
     endocardial_speed_mm_ms: tuple[float, float],
     transmural_speed_mm_ms: float,
+    basal_slowing: float = 0.0,
+    anisotropy: float = 0.0,
 ) -> np.ndarray:
     """(N,) ms: earliest arrival at each cell from any (cell, start ms) of `sites`, by Dijkstra over touching cells.
 
     Args:
         endocardial_speed_mm_ms: of the left and of the right ventricle.
+        basal_slowing: share of the endocardial speed that is missing at the base, where Purkinje fibres are few.
+        anisotropy: how much faster the front runs round the long axis, as most fibres do, than along it or across.
     """
-    speed = _conduction_speed(tissue, endocardial_speed_mm_ms, transmural_speed_mm_ms)
-    first, second, distance = tissue.links
-    travel = distance * 0.5 * (1 / speed[first] + 1 / speed[second])
+    speed = _conduction_speed(tissue, endocardial_speed_mm_ms, transmural_speed_mm_ms, basal_slowing)
+    first, second, step = tissue.links
+    distance = np.linalg.norm(tissue.link_steps, axis=1)
+    travel = distance[step] * 0.5 * (1 / speed[first] + 1 / speed[second])
+    if anisotropy:
+        u, v, _ = tissue.position_mm.T
+        around = np.stack([-v, u]) / (np.hypot(u, v) + 1e-6)
+        along = (around[:, first] * (tissue.link_steps[step, :2] / distance[step, None]).T).sum(axis=0)
+        travel = travel * (1 + anisotropy * (1 / 3 - along**2))
     start = len(
         speed
     )  # one more cell, joined to the sites by their start times; the first of them 1, for 0 means no link
@@ -168,9 +203,15 @@ def activation_times(
 
 
 def _conduction_speed(
-    tissue: ExcitableTissue, endocardial_speed_mm_ms: tuple[float, float], transmural_speed_mm_ms: float
+    tissue: ExcitableTissue,
+    endocardial_speed_mm_ms: tuple[float, float],
+    transmural_speed_mm_ms: float,
+    basal_slowing: float,
 ) -> np.ndarray:
     """(N,) mm/ms: the endocardial speed of its ventricle, falling off to the transmural speed with depth."""
+    away = np.cos(np.arctan2(tissue.position_mm[:, 1], tissue.position_mm[:, 0]) - np.radians(THIN_DEG))
+    thin = (1 - THIN_SIDE * 0.5 * (1 - away)) * np.clip((BASE_LEVEL - tissue.level) / BASE_LEVEL, 0, 1)
+    network = 1 - basal_slowing * thin
     left, right = (speed - transmural_speed_mm_ms for speed in endocardial_speed_mm_ms)
     from_left = left * np.exp(-((tissue.depth / LEFT_LAYER) ** 2))
     from_right = right * np.exp(-((tissue.depth * tissue.rv_wall_mm / FAST_LAYER_MM) ** 2))
@@ -178,18 +219,21 @@ def _conduction_speed(
     gain = np.where(
         tissue.septum, np.maximum(from_left, right_of_septum), from_left
     )  # it has an endocardium either side
-    return transmural_speed_mm_ms + np.where(tissue.ventricle == 2, from_right, gain)
+    return transmural_speed_mm_ms + network * np.where(tissue.ventricle == 2, from_right, gain)
 
 
 def _conducted_activation(heart: Heart, tissue: ExcitableTissue, lv_delay_ms: float, rv_delay_ms: float) -> np.ndarray:
     plan = [(1, lv_delay_ms, *site) for site in LV_SITES] + [(2, rv_delay_ms, *RV_SITE)]
     sites = [
-        (nearest_cell(tissue, ventricle, angle + shift_deg, level), delay + ms + shift_ms)
-        for (ventricle, delay, angle, level, ms), (shift_deg, shift_ms) in zip(
+        (nearest_cell(tissue, ventricle, angle + shift_deg, level + shift_level), delay + ms + shift_ms)
+        for (ventricle, delay, angle, level, ms), (shift_deg, shift_level, shift_ms) in zip(
             plan, heart.early_site_shift, strict=True
         )
     ]
     speeds = tuple(
-        MUSCLE_SPEED_MM_MS if delay > 0 else heart.endocardial_speed_mm_ms for delay in (lv_delay_ms, rv_delay_ms)
+        MUSCLE_SPEED_MM_MS if delay >= FULL_BLOCK_MS else heart.endocardial_speed_mm_ms
+        for delay in (lv_delay_ms, rv_delay_ms)
     )
-    return activation_times(tissue, sites, speeds, heart.transmural_speed_mm_ms)
+    return activation_times(
+        tissue, sites, speeds, heart.transmural_speed_mm_ms, heart.basal_slowing, heart.fibre_anisotropy
+    )

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from cohort.leads import LEADS
-from phantom.electrical import MS_PER_SAMPLE, RESOLUTION_MV, RenderedECG, render_ecg
-from phantom.heart import CONDITIONS, Heart, draw_heart
+from phantom.electrical import RenderedECG, render_ecg
+from phantom.heart import Heart, draw_heart
+from phantom.population import CONDITIONS
+from phantom.recorder import MS_PER_SAMPLE, RESOLUTION_MV
 
 II, III, AVF, V1, V2, V5, V6 = (LEADS.index(lead) for lead in ("II", "III", "aVF", "V1", "V2", "V5", "V6"))
 T_UPRIGHT = [LEADS.index(lead) for lead in ("I", "II", "V4", "V5", "V6")]

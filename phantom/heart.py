@@ -71,10 +71,21 @@ class Heart:
         condition: a key of CONDITIONS. severity: from 0, hardly more than normal, to 1.
         scar_territory: None or one of SCAR_TERRITORIES. scar_extent: share of that territory, 0 to 1.
         endocardial_speed_mm_ms, transmural_speed_mm_ms: of the activation along the inner layer, and across the wall.
-        apd_ms: action-potential duration at the endocardium; apd_transmural_ms: how much shorter at the epicardium.
-        early_site_shift: of the three early sites of the LV and that of the RV: (degrees round the long axis, ms).
-        lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0.
-        gain: dimensionless factor of the torso's conductivity.
+        basal_slowing: share of the endocardial speed that is missing at the base. fibre_anisotropy: how much faster the
+            front runs round the long axis than along it.
+        apd_ms: action-potential duration at the endocardium; apd_transmural_ms: how much shorter at the epicardium;
+            apd_apicobasal_ms: at the apex than at the base; apd_sideways_ms: every 30 mm towards lateral.
+        apd_per_activation: ms by which an action potential is shorter for each ms that its cell is excited later.
+        plateau_slope: share of the recovery that is spread over the plateau. notch: depth of phase 1, epicardium.
+        early_site_shift: of the three early sites of the LV and that of the RV: degrees round the long axis, share of
+            that axis, ms.
+        lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0. Below 40 it is incomplete.
+        scar_depth: share of the wall, from the endocardium, that a scar has silenced.
+        gain: dimensionless factor of the torso's conductivity. chest_gain: of the chest leads besides.
+        torso_scatter: what lungs, fat and bone add to the rows of leads I, II, V1 to V6 (Dower's axes), shares of their
+            lengths.
+        electrode_bias_mm: for V1 to V6, (left, up): by which this person's landmarks mislead any technician.
+        pr_ms, p_duration_ms, p_axis_deg, p_amplitude_mv: of the P wave.
         rhythm: "sinus" or "af". rr_variability: SD / mean of the RR intervals. ectopic_beats: in the ten seconds.
         contractility: SDs from the mean of healthy people; it speeds the twitch, raises EF and tightens recovery.
         coupling_ms: from a cell's activation to the first force of its twitch.
@@ -131,13 +142,26 @@ class Heart:
 
     endocardial_speed_mm_ms: float
     transmural_speed_mm_ms: float
+    basal_slowing: float
+    fibre_anisotropy: float
     apd_ms: float
     apd_transmural_ms: float
-    early_site_shift: tuple[tuple[float, float], ...]
+    apd_apicobasal_ms: float
+    apd_sideways_ms: float
+    apd_per_activation: float
+    plateau_slope: float
+    notch: float
+    early_site_shift: tuple[tuple[float, float, float], ...]
     lv_delay_ms: float
     rv_delay_ms: float
+    scar_depth: float
     gain: float
+    chest_gain: float
+    torso_scatter: tuple[tuple[float, float, float], ...]
+    electrode_bias_mm: tuple[tuple[float, float], ...]
     pr_ms: float
+    p_duration_ms: float
+    p_axis_deg: float
     p_amplitude_mv: float
     rhythm: str
     rr_variability: float
@@ -366,25 +390,73 @@ APD_RATE_POWER = 0.25  # the APD grows with the RR interval to this power
 
 
 def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dict, contractility: float) -> dict:
-    condition = disease["condition"]
-    delay, left_too, af_chance = float(rng.uniform(45, 60)), rng.uniform() < 0.4, rng.uniform()
-    lv_blocked = condition == "lbbb" or (condition == "dcm" and left_too)
+    condition, severity = disease["condition"], disease["severity"]
+    af_chance = rng.uniform()
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     return {
-        "endocardial_speed_mm_ms": normal(rng, 0.99, 0.13, 0.65, 1.4),
-        "transmural_speed_mm_ms": normal(rng, 0.42, 0.055, 0.28, 0.58),
-        "apd_ms": normal(rng, 312, 12, 272, 352) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 11 + 2.0 * contractility, 3, 3, 24),
-        "early_site_shift": tuple((float(x), float(ms)) for x, ms in rng.normal(0, [8, 2], size=(4, 2))),
-        "lv_delay_ms": delay if lv_blocked else 0.0,
-        "rv_delay_ms": delay if condition == "rbbb" else 0.0,
-        "gain": log_normal(rng, 1.0, 0.2),
+        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9),
+        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42),
+        "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
+        "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
+        **_draw_recovery(rng, person, condition, severity, contractility),
+        **_draw_conduction(rng, condition, severity),
+        **_draw_torso(rng),
         "pr_ms": normal(rng, 165, 20, 120, 240),
-        "p_amplitude_mv": log_normal(rng, 0.11, 0.25),
+        "p_duration_ms": normal(rng, 106, 11, 80, 140),
+        "p_axis_deg": normal(rng, 52, 19, -10, 90),
+        "p_amplitude_mv": log_normal(rng, 0.11, 0.3),
         "rhythm": "af" if af else "sinus",
         "rr_variability": log_normal(rng, 0.18 if af else 0.03, 0.25 if af else 0.4),
         "ectopic_beats": min(ectopic, 3),
+    }
+
+
+def _draw_recovery(
+    rng: np.random.Generator, person: dict, condition: str, severity: float, contractility: float
+) -> dict:
+    """How long the action potentials last, and where they are shorter. A strong heart recovers more orderly."""
+    strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
+    return {
+        "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
+        "apd_transmural_ms": normal(rng, 44 + 5.0 * contractility - 40 * strain, 8, -20, 85),
+        "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
+        "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
+        "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
+        "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
+        "notch": log_normal(rng, 0.012, 0.9),
+    }
+
+
+def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) -> dict:
+    """Where the excitation starts and which bundles are late: blocked by disease, or incompletely in some healthy."""
+    full, chance, left_share, right_share = rng.uniform(size=4).tolist()
+    left, right = 5 + 25 * left_share, 5 + 28 * right_share
+    lv_delay = left if chance < 0.07 else 0.0
+    rv_delay = right if 0.07 <= chance < 0.17 else 0.0
+    delay = 44 + 14 * full
+    if condition == "lbbb" or (condition == "dcm" and chance < 0.45 * severity):
+        lv_delay, rv_delay = delay, 0.0
+    elif condition == "rbbb":
+        lv_delay, rv_delay = 0.0, delay
+    shift = rng.normal(0, [14, 0.08, 3], size=(4, 3))
+    return {
+        "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
+        "lv_delay_ms": lv_delay,
+        "rv_delay_ms": rv_delay,
+        "scar_depth": normal(rng, 0.4 + 0.5 * severity, 0.15, 0.2, 1.0),
+    }
+
+
+def _draw_torso(rng: np.random.Generator) -> dict:
+    """What lies between the heart and the electrodes, and where those are put; no image shows it."""
+    together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
+    scatter = rng.normal(0, 0.10, size=(8, 3))
+    return {
+        "gain": log_normal(rng, 1.0, 0.24),
+        "chest_gain": log_normal(rng, 1.0, 0.12),
+        "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
+        "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
     }
 
 
