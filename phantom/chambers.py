@@ -72,8 +72,8 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
     up = (diastole.axes @ np.array([0.0, 0.0, 1.0])).tolist()
     rising = [0.55 * up[0], 0.55 * up[1], 0.55 * up[2] - 0.75]
     centre = diastole.rv_centre[0]
-    roof = -base - 26
-    left = _ellipsoid(points, (-0.02 * outer, -0.50 * outer, -base - 14), (1.18 * outer, 0.72 * outer, 40.0))
+    roof = -base - 22
+    left = _ellipsoid(points, (-0.02 * outer, -0.48 * outer, -base - 10), (1.06 * outer, 0.68 * outer, 31.0))
     for sideways in (1.0, -0.75):  # pulmonary veins, towards either lung
         vein = _tube(points, [0.0, -0.62 * outer, roof], [sideways, -0.35, -0.30], 6.5)
         left = np.maximum(left, np.where(points[0] * sideways > 0, vein, -99))

@@ -74,7 +74,7 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     rng = np.random.default_rng([heart.pattern_seed, 4])
     middle = middle[:, inside]
     pattern = waves(rng, middle, (8, 26))
-    lumps = np.clip(0.45 + 0.45 * waves(rng, middle, (35, 80)), 0, 1)
+    lumps = np.clip(0.45 + 0.35 * waves(rng, middle, (50, 120)), 0, 1)
     front = (diastole.axes @ np.array([0.0, 1.0, 0.0])).astype(np.float32)
     forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
