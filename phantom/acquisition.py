@@ -102,7 +102,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         filter_share=float(rng.uniform(0.1, 0.5)),
         blood_to_muscle=float(np.clip(log_normal(rng, 3.7, 0.14), 2.7, 4.9)),
         venous_to_blood=normal(rng, 0.93, 0.05, 0.78, 1.05),
-        fat_to_blood=normal(rng, 1.05, 0.15, 0.7, 1.5),
+        fat_to_blood=normal(rng, 0.88, 0.13, 0.55, 1.3),
         liver_to_muscle=normal(rng, 1.15, 0.18, 0.7, 1.7),
         muscle_texture=float(rng.uniform(0.06, 0.16)),
         flow_share=float(rng.uniform(0.05, 0.14)),

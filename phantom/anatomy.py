@@ -305,7 +305,7 @@ def with_right_ventricle(geometry: Geometry, diastole: Geometry, volume_ml: floa
     """
     heart, outer = geometry.heart, diastole.epicardial_radius
     size = min(max((heart.rvedv_ml / heart.lvedv_ml) ** (1 / 3), 0.85), 1.25)
-    height = outer * size * (1.14 - 0.20 * beat)
+    height = outer * size * (1.08 - 0.18 * beat)
     length = geometry.half_length * (1.22 + 0.25 * (size - 1))
     centre = (-0.50 * geometry.epicardial_radius, 0.0, -0.35 * geometry.half_length)
     shaped = replace(geometry, rv_centre=centre, rv_axes=(1.0, height, length))

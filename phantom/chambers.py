@@ -10,7 +10,7 @@ import numpy as np
 from phantom.anatomy import Geometry
 
 WALL_MM = 1.8
-INFLOW_MM = 30.0  # above the base, to which the RV goes on as inflow and outflow
+NARROWING = 0.35  # of the RV per mm above the base, where it goes on as inflow and outflow
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 
 
@@ -45,7 +45,7 @@ class Chambers:
         ventricle: signed distance to the RV's body at that moment. above_mm: the base plane.
         """
         stretch, outside = np.float32(STRETCH_MM * beat), -self.aorta - np.float32(WALL_MM)
-        inflow = np.minimum(ventricle, INFLOW_MM - above_mm)
+        inflow = ventricle - np.float32(NARROWING) * np.maximum(above_mm, 0)
         right = np.maximum(self.right + stretch, inflow)
         return Chambers(np.minimum(self.left + stretch, outside), self.aorta, np.minimum(right, outside))
 
@@ -72,8 +72,8 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
     up = (diastole.axes @ np.array([0.0, 0.0, 1.0])).tolist()
     rising = [0.55 * up[0], 0.55 * up[1], 0.55 * up[2] - 0.75]
     centre = diastole.rv_centre[0]
-    roof = -base - 26
-    left = _ellipsoid(points, (-0.02 * outer, -0.50 * outer, -base - 14), (1.18 * outer, 0.72 * outer, 40.0))
+    roof = -base - 22
+    left = _ellipsoid(points, (-0.02 * outer, -0.48 * outer, -base - 10), (1.06 * outer, 0.68 * outer, 31.0))
     for sideways in (1.0, -0.75):  # pulmonary veins, towards either lung
         vein = _tube(points, [0.0, -0.62 * outer, roof], [sideways, -0.35, -0.30], 6.5)
         left = np.maximum(left, np.where(points[0] * sideways > 0, vein, -99))

@@ -23,7 +23,7 @@ TISSUES = {
     "muscle": Tissue(980, 38, 0.90),
     "liver": Tissue(590, 42, 0.85),
     "spleen": Tissue(1050, 61, 0.80),
-    "lung": Tissue(1200, 40, 0.07),
+    "lung": Tissue(1200, 40, 0.12),
     "marrow": Tissue(550, 50, 0.75),
     "fluid": Tissue(3000, 800),
 }

@@ -74,7 +74,7 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     rng = np.random.default_rng([heart.pattern_seed, 4])
     middle = middle[:, inside]
     pattern = waves(rng, middle, (8, 26))
-    lumps = np.clip(0.45 + 0.45 * waves(rng, middle, (35, 80)), 0, 1)
+    lumps = np.clip(0.45 + 0.35 * waves(rng, middle, (50, 120)), 0, 1)
     front = (diastole.axes @ np.array([0.0, 1.0, 0.0])).astype(np.float32)
     forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
@@ -87,7 +87,7 @@ def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
     outer = 1.2 * diastole.epicardial_radius + NEAR_MM
     right = diastole.rv_centre[0] - diastole.rv_axes[0] - diastole.rv_wall - NEAR_MM
     height = max(diastole.rv_axes[1] + diastole.rv_wall, outer) + 18
-    along = (-diastole.base - 45, diastole.half_length + 15)
+    along = (-diastole.base - 65, diastole.half_length + 15)
     corners = diastole.to_body(np.array([(u, v, w) for u in (right, outer) for v in (-height, height) for w in along]))
     index = (corners - plan.affine[:3, 3]) @ np.linalg.inv(plan.affine[:3, :3]).T
     low = np.clip(np.floor(index.min(0)[:2]), 0, None).astype(int)

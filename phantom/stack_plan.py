@@ -107,7 +107,7 @@ def plan_long_axis(heart: Heart, view: str) -> SlicePlan:
 def view_angle_deg(geometry: Geometry, view: str) -> float:
     """Angle of a view's plane round the long axis, in heart axes: 0 lateral, 90 anterior."""
     if view == "la_2ch":
-        return 75.0
+        return 90.0
     u, v, _ = aortic_root(geometry) if view == "la_3ch" else rv_middle(geometry)
     return math.degrees(math.atan2(v, u))
 

@@ -52,13 +52,14 @@ def _draw_papillary(table: np.ndarray, rng: np.random.Generator, heart: Heart, a
             depth=(float(rng.uniform(0.60, 0.74)), float(rng.uniform(0.86, 1.0))),
             ends=(float(rng.normal(-0.10, 0.06)), float(rng.normal(0.70, 0.08))),
             thick=thick * float(rng.uniform(0.75, 1.15)),
+            radial=float(rng.uniform(0.9, 1.4)),
         )
 
 
 def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, scale: float) -> None:
     """Strands along the free wall, thicker and denser towards the apex; the septum is nearly smooth."""
     share = heart.trabecular_share
-    for _ in range(round(130 * share / USUAL_SHARE)):
+    for _ in range(round(100 * share / USUAL_SHARE)):
         angle = float(rng.uniform(-math.pi, math.pi))
         septal = 0.5 - 0.5 * math.cos(angle)
         if rng.uniform() < 0.75 * septal**2:
@@ -72,7 +73,8 @@ def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, 
             turn=float(rng.normal(0, 0.7)),
             depth=(inner, min(1.0, inner + float(rng.uniform(-0.05, 0.15)))),
             ends=(middle - half, middle + half),
-            thick=float(rng.uniform(1.0, 2.6)) * (0.85 + 0.35 * max(middle, 0)),
+            thick=float(rng.uniform(0.8, 2.0)) * (0.85 + 0.35 * max(middle, 0)),
+            radial=float(rng.uniform(1.0, 2.6)),
         )
 
 
@@ -84,6 +86,7 @@ def _draw_rod(
     depth: tuple[float, float],
     ends: tuple[float, float],
     thick: float,
+    radial: float,
 ) -> None:
     """A strand along the wall, in place.
 
@@ -91,7 +94,8 @@ def _draw_rod(
         scale: mm per unit across.
         angle: round the long axis at its middle; turn: radians per unit along it.
         depth: from the axis, as share of the cavity's radius there, at its basal and its apical end.
-        ends: basal and apical, in half-lengths. thick: radius in mm.
+        ends: basal and apical, in half-lengths. thick: half its width round the cavity, in mm.
+        radial: by how much it is deeper than wide.
     """
     x, y, z = (np.linspace(*bounds, n, dtype=np.float32) for *bounds, n in zip(LOW, HIGH, SHAPE, strict=True))
     layers = slice(*np.searchsorted(z, ends))
@@ -103,10 +107,12 @@ def _draw_rod(
     turned = angle + turn * (z - (ends[0] + ends[1]) / 2)
     radius = thick * np.sqrt(np.clip(1 - (2 * along - 1) ** 4, 0.02, 1))
     centre_x, centre_y = reach * np.cos(turned), reach * np.sin(turned)
-    margin = (thick + MARGIN_MM) / scale
+    margin = (radial * thick + MARGIN_MM) / scale
     box_x = slice(*np.searchsorted(x, [centre_x.min() - margin, centre_x.max() + margin]))
     box_y = slice(*np.searchsorted(y, [centre_y.min() - margin, centre_y.max() + margin]))
-    away = np.hypot(x[box_x, None, None] - centre_x, y[box_y, None] - centre_y)
+    dx, dy = x[box_x, None, None] - centre_x, y[box_y, None] - centre_y
+    cos, sin = np.cos(turned), np.sin(turned)
+    away = np.hypot((dx * cos + dy * sin) / np.float32(radial), dy * cos - dx * sin)
     inside = (radius - scale * away).astype(np.float32)
     distance, thickness = table[:, box_x, box_y, layers]
     nearer = inside > distance
