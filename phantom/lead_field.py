@@ -39,12 +39,12 @@ ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
 LIMBS = np.array([[0.95, 0.0, 140.0], [-0.95, 0.0, 140.0], [-0.75, 0.3, -230.0]])
 SHOULDER_TO_HEART_MM = 200.0
 # From the equivalent dipole layer (mV mm2) to a Frank lead (mV) in that torso: set once, on the drawn normals.
-MV_PER_MV_MM2 = 1.70e-5
+MV_PER_MV_MM2 = 1.58e-5
 ACTION_POTENTIAL_MV = 100.0
 # A wall at distance d is seen as d / (d2 + SOFTENING2)^1.5: fat, bone and the extent of an electrode keep near ones
 # from dwarfing the rest. CONTRAST 1 would be that law; the torso round the heart evens part of it out.
 SOFTENING_MM = 26.0
-CONTRAST = 0.30
+CONTRAST = 0.36
 
 
 @dataclass(frozen=True)
