@@ -77,6 +77,7 @@ class Heart:
             apd_apicobasal_ms: at the apex than at the base; apd_sideways_ms: every 30 mm towards lateral.
         apd_per_activation: ms by which an action potential is shorter for each ms that its cell is excited later.
         plateau_slope: share of the recovery that is spread over the plateau. notch: depth of phase 1, epicardium.
+        plateau_gradient: by which action potentials are higher every 30 mm along u, v, w: it shifts the ST segment.
         early_site_shift: of the three early sites of the LV and that of the RV: degrees round the long axis, share of
             that axis, ms.
         lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0. Below 40 it is incomplete.
@@ -151,6 +152,7 @@ class Heart:
     apd_per_activation: float
     plateau_slope: float
     notch: float
+    plateau_gradient: tuple[float, float, float]
     early_site_shift: tuple[tuple[float, float, float], ...]
     lv_delay_ms: float
     rv_delay_ms: float
@@ -394,9 +396,11 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af_chance = rng.uniform()
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
+    # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
+    slowed = 1 - severity * {"dcm": 0.22, "infarct": 0.12, "hcm": 0.08}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9),
-        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42),
+        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42) * slowed,
         "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
@@ -424,7 +428,8 @@ def _draw_recovery(
         "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
         "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
         "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
-        "notch": log_normal(rng, 0.012, 0.9),
+        "notch": log_normal(rng, 0.015, 0.9),
+        "plateau_gradient": tuple(float(x) for x in rng.normal(0, 0.010 * (1 + 1.5 * severity), size=3)),
     }
 
 
@@ -435,7 +440,7 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
     lv_delay = left if chance < 0.07 else 0.0
     rv_delay = right if 0.07 <= chance < 0.17 else 0.0
     delay = 44 + 14 * full
-    if condition == "lbbb" or (condition == "dcm" and chance < 0.45 * severity):
+    if condition == "lbbb" or (condition == "dcm" and chance < 0.15 + 0.5 * severity):
         lv_delay, rv_delay = delay, 0.0
     elif condition == "rbbb":
         lv_delay, rv_delay = 0.0, delay
@@ -444,7 +449,7 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
         "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
         "lv_delay_ms": lv_delay,
         "rv_delay_ms": rv_delay,
-        "scar_depth": normal(rng, 0.4 + 0.5 * severity, 0.15, 0.2, 1.0),
+        "scar_depth": normal(rng, 0.6 + 0.4 * severity, 0.15, 0.3, 1.0),
     }
 
 
@@ -453,8 +458,8 @@ def _draw_torso(rng: np.random.Generator) -> dict:
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
     scatter = rng.normal(0, 0.10, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.24),
-        "chest_gain": log_normal(rng, 1.0, 0.12),
+        "gain": log_normal(rng, 1.0, 0.30),
+        "chest_gain": log_normal(rng, 1.0, 0.14),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
     }
