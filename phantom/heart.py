@@ -37,8 +37,8 @@ class SexNorms:
 
 
 NORMS = {
-    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.12, 42.0, 0.155, (61, 5), (58, 5.2), 290, 205, 13),
-    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.135, 53.0, 0.155, (58, 5), (55, 5.2), 325, 230, 9),
+    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.135, 42.0, 0.17, (61, 5), (58, 4.8), 290, 205, 13),
+    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.155, 53.0, 0.17, (58, 5), (55, 4.8), 325, 230, 9),
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
 NORMAL_PRESSURE_MMHG = 132.0
@@ -294,14 +294,14 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     norms, bsa = NORMS[person["sex"]], person["bsa_m2"]
     z_edv, z_mass, z_ef, z_rvef, contractility = rng.normal(size=5).tolist()
     z_mass = 0.6 * z_edv + 0.8 * z_mass
-    z_ef = 0.7 * contractility + math.sqrt(1 - 0.7**2) * z_ef
+    z_ef = 0.85 * contractility + math.sqrt(1 - 0.85**2) * z_ef
     z_rvef = 0.35 * z_ef + math.sqrt(1 - 0.35**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
     slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
     pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
     edv = norms.lvedv_index * bsa * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
     mass = norms.lv_mass_index * bsa * math.exp(norms.lv_mass_log_sd * z_mass) * pressure
-    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 48, 75))
+    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 50, 75))
     rvef = float(np.clip(norms.rvef_percent[0] + norms.rvef_percent[1] * z_rvef, 42, 72))
     regurgitation = float(np.exp(rng.normal(0, 0.03)))
 
@@ -310,7 +310,8 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     edv, mass = edv * edv_factor, mass * mass_factor
     stroke = edv * new_ef / 100 * regurgitation
     # A failing left ventricle leaves the right one less to eject, not a smaller cavity: hence the healthy stroke here.
-    rvedv = max(healthy_stroke * rv_factor / (rvef / 100), stroke / 0.72)
+    roomy = math.exp(rng.normal(0, 0.05))  # some right ventricles are large for what they eject
+    rvedv = max(healthy_stroke * rv_factor * roomy / (rvef / 100), stroke / 0.72)
     ventricles = {
         "lvedv_ml": edv,
         "lvesv_ml": edv * (1 - new_ef / 100),
@@ -423,7 +424,7 @@ def _draw_recovery(
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
         "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 44 + 5.0 * contractility - 40 * strain, 8, -20, 85),
+        "apd_transmural_ms": normal(rng, 44 + 8.0 * np.clip(contractility, -4, 3) - 40 * strain, 7, -20, 85),
         "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
         "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
         "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
