@@ -95,7 +95,9 @@ def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def waves(rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[float, float], drift: float = 0.0) -> np.ndarray:
+def waves(
+    rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[float, float], drift: float = 0.0
+) -> np.ndarray:
     """A smooth random field of SD about 1 at points (3, ...): plane waves, each bent by another.
 
     drift: share of a turn by which they have moved on.
@@ -110,7 +112,9 @@ def waves(rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[flo
     return total / np.float32(math.sqrt(WAVES / 2))
 
 
-def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def paint(
+    canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Paint the heart at one moment.
 
     Args:
