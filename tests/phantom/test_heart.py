@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from phantom.heart import CONDITIONS, draw_heart
+from phantom.heart import draw_heart
+from phantom.population import CONDITIONS
 
 
 @pytest.fixture(scope="module")
