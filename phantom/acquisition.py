@@ -106,7 +106,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         liver_to_muscle=normal(rng, 1.15, 0.18, 0.7, 1.7),
         muscle_texture=float(rng.uniform(0.06, 0.16)),
         flow_share=float(rng.uniform(0.05, 0.14)),
-        noise_share=log_normal(rng, 0.018, 0.3),
+        noise_share=log_normal(rng, 0.021, 0.3),
         blood_level=log_normal(rng, 330.0, 0.25),
         coil_reach_mm=float(rng.uniform(60, 120)),
         coil_share=(float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.3, 1.2))),

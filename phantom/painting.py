@@ -95,7 +95,9 @@ def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
     return slice(low[0], high[0]), slice(low[1], high[1])
 
 
-def waves(rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[float, float], drift: float = 0.0) -> np.ndarray:
+def waves(
+    rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[float, float], drift: float = 0.0
+) -> np.ndarray:
     """A smooth random field of SD about 1 at points (3, ...): plane waves, each bent by another.
 
     drift: share of a turn by which they have moved on.
@@ -110,7 +112,9 @@ def waves(rng: np.random.Generator, points: np.ndarray, wavelength_mm: tuple[flo
     return total / np.float32(math.sqrt(WAVES / 2))
 
 
-def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def paint(
+    canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: np.ndarray, flow: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Paint the heart at one moment.
 
     Args:
@@ -131,17 +135,18 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
     rv = rv_distance(geometry, points, right_unit)
     chambers = canvas.chambers.at(geometry.beat, rv, -below_mm)
     below = canvas.share(below_mm)
-    above = 1 - below
-    lv_cavity, lv_outer = canvas.share(cavity) * below, canvas.share(outer) * below
-    rv_cavity, rv_outer = canvas.share(rv) * below, canvas.share(rv + geometry.rv_wall) * below
+    lv_cavity, lv_outer = canvas.share(cavity), canvas.share(outer)
+    rv_cavity, rv_outer = canvas.share(rv), canvas.share(rv + geometry.rv_wall)
     muscle = np.float32(signal["myocardium"]) * (1 + np.float32(heart.acquisition.muscle_texture) * canvas.pattern)
     blood = np.float32(signal["blood"]) * (1 + flow)
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
-    picture = torso.copy()
-    layers = (  # from the outside in
-        (signal["fat"], canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))),
-        (muscle, canvas.share(chambers.hull + 2.0) * above),
-        (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood) * above),
+    fat = canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))
+    outside = torso + fat * (np.float32(signal["fat"]) - torso)
+    atria = (  # from the outside in
+        (muscle, canvas.share(chambers.hull + 2.0)),
+        (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood)),
+    )
+    ventricles = (
         (muscle, rv_outer),
         (venous, rv_cavity),
         (muscle, _mesh(heart, geometry, canvas, rv, points, right_unit) * rv_cavity),
@@ -149,14 +154,21 @@ def paint(canvas: Canvas, geometry: Geometry, signal: dict[str, float], torso: n
         (blood, lv_cavity),
         (muscle, _strands(heart, geometry, diastole, canvas, cavity, lv_unit) * lv_cavity),
     )
-    for level, cover in layers:
-        picture += cover * (level - picture)
+    picture = (1 - below) * _layered(outside, atria) + below * _layered(outside, ventricles)
     held = np.empty((len(Label), len(below)), np.float32)
-    held[Label.LV_CAVITY] = lv_cavity
-    held[Label.LV_MYOCARDIUM] = lv_outer - lv_cavity
-    held[Label.RV_CAVITY] = rv_cavity * (1 - canvas.share(outer))
+    held[Label.LV_CAVITY] = lv_cavity * below
+    held[Label.LV_MYOCARDIUM] = (lv_outer - lv_cavity) * below
+    held[Label.RV_CAVITY] = rv_cavity * (1 - lv_outer) * below
     held[Label.BACKGROUND] = 1 - held[1:].sum(0)
     return picture, held.argmax(0).astype(np.uint8)
+
+
+def _layered(ground: np.ndarray, layers: tuple[tuple[np.ndarray, np.ndarray], ...]) -> np.ndarray:
+    """(n,) the ground under layers of (signal, share of each voxel)."""
+    picture = ground.copy()
+    for level, cover in layers:
+        picture += cover * (level - picture)
+    return picture
 
 
 def _strands(

@@ -156,5 +156,5 @@ def mesh_share(heart: Heart, unit: np.ndarray) -> np.ndarray:
     field = np.abs(_looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH))
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
     apical = np.clip(unit[2] - 0.35, 0, 1)
-    thick = (0.10 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    thick = (0.13 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
     return np.clip(0.5 + (thick - field) / 0.8, 0, 1) * np.clip(4 * thick, 0, 0.85)
