@@ -17,7 +17,7 @@ class Acquisition:
     Attributes:
         matrix: pixels of a slice, along x and y. pixel_mm: their size.
         slice_mm: thickness. gap_mm: between two slices.
-        end_slices: (basal, apical) slices beyond those that hold left ventricle; negative: so many of these are missing.
+        end_slices: (basal, apical) slices beyond those that hold left ventricle; negative: so many are missing.
         plan_tilt_deg: two small angles by which the short-axis stack misses the long axis.
         plan_shift_mm: (u, v, w) by which the stack's middle misses the heart's.
         slice_shift_mm: SD of the breath-hold position from slice to slice.

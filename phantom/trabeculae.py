@@ -27,7 +27,7 @@ RV_LOW, RV_HIGH = np.array([-0.7, -1.1, -0.7]), np.array([1.1, 1.1, 1.05])
 
 @functools.lru_cache(maxsize=8)
 def lv_strands(heart: Heart) -> np.ndarray:
-    """(2, *SHAPE) float32: signed distance (mm, positive inside) to the nearest strand, and that strand's radius, mm."""
+    """(2, *SHAPE) float32: signed distance (mm, positive inside) to the nearest strand, and its radius (mm)."""
     rng = np.random.default_rng([heart.pattern_seed, 1])
     table = np.zeros((2, *SHAPE), np.float32)
     table[0] = FAR_MM

@@ -17,7 +17,7 @@ from phantom.stack_plan import VIEWS, plan_long_axis, plan_stack
 
 
 def fully_covered(heart):
-    """The same examination, planned well, with a slice above the base and one beyond the apex, and even breath-holds."""
+    """The same examination planned well: a slice above the base, one beyond the apex, even breath-holds."""
     return heart.replace(
         end_slices=(1, 1),
         slice_shift_mm=min(heart.acquisition.slice_shift_mm, 1.5),
