@@ -1,7 +1,7 @@
 """Write a cohort of simulated patients, ECG and heart MRI, in UK Biobank's formats.
 
 python make_phantom.py --output UKBB --subjects 200
-python make_phantom.py --prepared runs/phantom --subjects 20000    as a training reads them, four times as fast
+python make_phantom.py --prepared runs/phantom --subjects 20000    as arrays, for a training
 """
 
 import os

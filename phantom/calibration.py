@@ -1,17 +1,23 @@
-"""How the simulated ECGs compare with normal ones: `python -m phantom.calibration --subjects 300` prints the tables."""
+"""How the simulated people compare with real ones: `python -m phantom.calibration --subjects 300` prints the tables.
+
+The first table says how common each disease is. `--preview sheet.png` writes pictures of some people of each.
+"""
 
 import argparse
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
 from cohort.leads import LEADS
 from phantom.electrical import RenderedECG, render_ecg
-from phantom.heart import Heart, draw_heart
+from phantom.heart import Draw, Heart, draw_heart
 from phantom.population import CONDITIONS
+from phantom.preview import write_preview
 from phantom.recorder import MS_PER_SAMPLE, RESOLUTION_MV
 
 II, III, AVF, V1, V2, V5, V6 = (LEADS.index(lead) for lead in ("II", "III", "aVF", "V1", "V2", "V5", "V6"))
+COMPLETE_MS = 40  # of delay, from which a bundle is blocked and not only late
 T_UPRIGHT = [LEADS.index(lead) for lead in ("I", "II", "V4", "V5", "V6")]
 
 # What a normal 12-lead ECG of a resting adult keeps within, nearly always. Durations and axis follow Surawicz et al.,
@@ -112,11 +118,31 @@ def conditions_table(by_condition: dict[str, dict[str, np.ndarray]]) -> str:
     return "\n".join(lines)
 
 
+def prevalence_table(hearts: list[Heart]) -> str:
+    """Markdown: the share of each condition and of what follows from it, in percent of the drawn people."""
+    signs = {
+        "left ventricular EF below 50 %": [heart.lvef_percent < 50 for heart in hearts],
+        "a scar": [heart.scar_territory is not None for heart in hearts],
+        "a complete bundle branch block": [max(h.lv_delay_ms, h.rv_delay_ms) > COMPLETE_MS for h in hearts],
+        "atrial fibrillation": [heart.rhythm == "af" for heart in hearts],
+        "systolic pressure of 140 mmHg or more": [heart.systolic_bp_mmhg >= 140 for heart in hearts],
+    }
+    rows = {name: [heart.condition == name for heart in hearts] for name in CONDITIONS} | signs
+    lines = [f"| of {len(hearts):,} people | share |", "|---|---|"]
+    return "\n".join(lines + [f"| {name} | {np.mean(row):.1%} |" for name, row in rows.items()])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--preview", type=Path, help="write a PNG of two people of each condition there")
     parser.add_argument("--subjects", type=int, default=300, help="normals; a tenth as many of each other condition")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    if options.preview:
+        pairs = [draw_heart(options.seed, index, Draw(c)) for index, c in enumerate(2 * tuple(CONDITIONS))]
+        write_preview(options.preview, sorted(pairs, key=lambda heart: heart.condition))
+    print(prevalence_table([draw_heart(options.seed, index) for index in range(10 * options.subjects)]))
+    print()
     normals = table(_draw("normal", options.subjects, options.seed))
     others = {c: table(_draw(c, max(options.subjects // 10, 2), options.seed)) for c in CONDITIONS if c != "normal"}
     print(normals_table(normals))

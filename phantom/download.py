@@ -20,6 +20,7 @@ from cohort.cardiosoft import write_cardiosoft
 from cohort.disk import whole_file, writing
 from cohort.ecg import read_ecg
 from cohort.errors import InputError, exit_code_of
+from cohort.subjects import FIRST_IMAGING_VISIT
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.table import write_table
 from phantom.cohort_folders import ecg_path, zip_path
@@ -36,14 +37,15 @@ def as_downloaded(cohort: Path) -> None:
     """Change a phantom cohort in place.
 
     Args:
-        cohort: of at least FEWEST people, on the platform's layout, with DICOM.
+        cohort: of at least FEWEST people of one visit, on the platform's layout, with DICOM.
 
     Raises:
         InputError: it is no such cohort, or was changed already.
     """
     persons = cohort / "persons.csv"
-    if not (persons.exists() and zip_path(cohort, FEWEST - 1, True).exists()):
-        remedy = f"make_phantom.py --dicom --platform --subjects {FEWEST} or more, once"
+    came_back = zip_path(cohort, FEWEST - 1, True, FIRST_IMAGING_VISIT + 1).exists()
+    if came_back or not (persons.exists() and zip_path(cohort, FEWEST - 1, True).exists()):
+        remedy = f"make_phantom.py --dicom --platform --subjects {FEWEST} or more, of one visit, once"
         raise InputError(cohort, "is no fresh phantom cohort of the platform's layout", remedy)
     _come_again(cohort)
     with writing(cohort):

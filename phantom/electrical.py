@@ -3,7 +3,7 @@
 Everything is deterministic in the `Heart`; the noise comes from `default_rng([heart.noise_seed, 1])`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -69,30 +69,36 @@ class Sources:
     Attributes:
         activation_ms: (N,) from the onset of the QRS. apd_ms: (N,).
         weight: (N, K) mV per unit of Vm, of K leads. notch: (N,) depth of phase 1, share of the action potential.
-        plateau_slope: share of the recovery that is spread over the plateau.
+        height: (N,) of each action potential against the mean. plateau_slope: share of recovery during the plateau.
     """
 
     activation_ms: np.ndarray
     apd_ms: np.ndarray
     weight: np.ndarray
     notch: np.ndarray
+    height: np.ndarray
     plateau_slope: float
 
     def excitation(self) -> np.ndarray:
-        """(K, 600) mV: of the upstrokes."""
+        """(K, 600) mV: of the upstrokes, were they all alike; it ends at zero."""
         return _smooth(np.cumsum(_impulses(self.activation_ms, self.weight), axis=1), UPSTROKE_SD_MS)
 
     def start(self) -> np.ndarray:
-        """(K, 600) mV: of the upstrokes, and of the notch that follows them."""
-        return self.excitation() - _smooth(self._notch(), UPSTROKE_SD_MS)
+        """(K, 600) mV: of the upstrokes as they are, and of the notch that follows them."""
+        steps = np.cumsum(_impulses(self.activation_ms, self._own_weight), axis=1)
+        return _smooth(steps - self._notch(), UPSTROKE_SD_MS)
 
-    def recovery(self, apd_factor: float = 1.0) -> np.ndarray:
-        """(K, 600) mV: of the action potentials' ends, each of them `apd_factor` times as long."""
-        return self.recovered(self.ends(apd_factor))
+    @property
+    def _own_weight(self) -> np.ndarray:
+        return self.weight * self.height[:, None]
+
+    def recovery(self) -> np.ndarray:
+        """(K, 600) mV: of the ends of the action potentials, were they all alike; it starts and ends at zero."""
+        return self.recovered(_impulses(self.activation_ms + self.apd_ms, self.weight))
 
     def ends(self, apd_factor: float) -> np.ndarray:
-        """(K, 600): where each cell's action potential ends, before its end has a shape."""
-        return _impulses(self.activation_ms + apd_factor * self.apd_ms, self.weight)
+        """(K, 600): when each action potential ends, `apd_factor` times as long as usual, before its end has a shape."""
+        return _impulses(self.activation_ms + apd_factor * self.apd_ms, self._own_weight)
 
     def recovered(self, ends: np.ndarray) -> np.ndarray:
         """(K, T) ends of action potentials -> (K, T) mV: slow along the plateau, faster in phase 3."""
@@ -144,14 +150,16 @@ def beat_sources(heart: Heart) -> Sources:
     middle, full = (cell_weights(heart, beat.tissue, place_of(heart.recording, breath)) for breath in (0.0, 1.0))
     full = (1 - heart.recording.breath_gain) * full
     notch = heart.notch * beat.tissue.depth
-    return Sources(beat.activation_ms, beat.apd_ms, np.hstack([middle, full - middle]), notch, heart.plateau_slope)
+    height = 1 + beat.tissue.position_mm @ np.array(heart.plateau_gradient) / 30.0
+    weight = np.hstack([middle, full - middle])
+    return Sources(beat.activation_ms, beat.apd_ms, weight, notch, height, heart.plateau_slope)
 
 
 def _ectopic_sources(heart: Heart, tissue: ExcitableTissue, conducted: Sources) -> Sources:
     origin = (nearest_cell(tissue, 2, *ECTOPIC_SITE), 0.0)
     speeds = (heart.endocardial_speed_mm_ms,) * 2
     activation = activation_times(tissue, [origin], speeds, heart.transmural_speed_mm_ms)
-    return Sources(activation, conducted.apd_ms, conducted.weight, conducted.notch, conducted.plateau_slope)
+    return replace(conducted, activation_ms=activation)
 
 
 def _impulses(time_ms: np.ndarray, weight: np.ndarray) -> np.ndarray:

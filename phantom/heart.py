@@ -37,8 +37,8 @@ class SexNorms:
 
 
 NORMS = {
-    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.12, 42.0, 0.155, (61, 5), (58, 5.2), 290, 205, 13),
-    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.135, 53.0, 0.155, (58, 5), (55, 5.2), 325, 230, 9),
+    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.135, 42.0, 0.17, (61, 5), (58, 4.8), 290, 205, 13),
+    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.155, 53.0, 0.17, (58, 5), (55, 4.8), 325, 230, 9),
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
 NORMAL_PRESSURE_MMHG = 132.0
@@ -77,6 +77,7 @@ class Heart:
             apd_apicobasal_ms: at the apex than at the base; apd_sideways_ms: every 30 mm towards lateral.
         apd_per_activation: ms by which an action potential is shorter for each ms that its cell is excited later.
         plateau_slope: share of the recovery that is spread over the plateau. notch: depth of phase 1, epicardium.
+        plateau_gradient: by which action potentials are higher every 30 mm along u, v, w: it shifts the ST segment.
         early_site_shift: of the three early sites of the LV and that of the RV: degrees round the long axis, share of
             that axis, ms.
         lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0. Below 40 it is incomplete.
@@ -151,6 +152,7 @@ class Heart:
     apd_per_activation: float
     plateau_slope: float
     notch: float
+    plateau_gradient: tuple[float, float, float]
     early_site_shift: tuple[tuple[float, float, float], ...]
     lv_delay_ms: float
     rv_delay_ms: float
@@ -292,14 +294,14 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     norms, bsa = NORMS[person["sex"]], person["bsa_m2"]
     z_edv, z_mass, z_ef, z_rvef, contractility = rng.normal(size=5).tolist()
     z_mass = 0.6 * z_edv + 0.8 * z_mass
-    z_ef = 0.7 * contractility + math.sqrt(1 - 0.7**2) * z_ef
+    z_ef = 0.85 * contractility + math.sqrt(1 - 0.85**2) * z_ef
     z_rvef = 0.35 * z_ef + math.sqrt(1 - 0.35**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
     slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
     pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
     edv = norms.lvedv_index * bsa * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
     mass = norms.lv_mass_index * bsa * math.exp(norms.lv_mass_log_sd * z_mass) * pressure
-    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 48, 75))
+    ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 50, 75))
     rvef = float(np.clip(norms.rvef_percent[0] + norms.rvef_percent[1] * z_rvef, 42, 72))
     regurgitation = float(np.exp(rng.normal(0, 0.03)))
 
@@ -308,7 +310,8 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     edv, mass = edv * edv_factor, mass * mass_factor
     stroke = edv * new_ef / 100 * regurgitation
     # A failing left ventricle leaves the right one less to eject, not a smaller cavity: hence the healthy stroke here.
-    rvedv = max(healthy_stroke * rv_factor / (rvef / 100), stroke / 0.72)
+    roomy = math.exp(rng.normal(0, 0.05))  # some right ventricles are large for what they eject
+    rvedv = max(healthy_stroke * rv_factor * roomy / (rvef / 100), stroke / 0.72)
     ventricles = {
         "lvedv_ml": edv,
         "lvesv_ml": edv * (1 - new_ef / 100),
@@ -394,9 +397,11 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af_chance = rng.uniform()
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
+    # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
+    slowed = 1 - severity * {"dcm": 0.22, "infarct": 0.12, "hcm": 0.08}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9),
-        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42),
+        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42) * slowed,
         "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
@@ -419,12 +424,13 @@ def _draw_recovery(
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
         "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 44 + 5.0 * contractility - 40 * strain, 8, -20, 85),
+        "apd_transmural_ms": normal(rng, 44 + 8.0 * np.clip(contractility, -4, 3) - 40 * strain, 7, -20, 85),
         "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
         "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
         "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
         "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
-        "notch": log_normal(rng, 0.012, 0.9),
+        "notch": log_normal(rng, 0.015, 0.9),
+        "plateau_gradient": tuple(float(x) for x in rng.normal(0, 0.010 * (1 + 1.5 * severity), size=3)),
     }
 
 
@@ -435,7 +441,7 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
     lv_delay = left if chance < 0.07 else 0.0
     rv_delay = right if 0.07 <= chance < 0.17 else 0.0
     delay = 44 + 14 * full
-    if condition == "lbbb" or (condition == "dcm" and chance < 0.45 * severity):
+    if condition == "lbbb" or (condition == "dcm" and chance < 0.15 + 0.5 * severity):
         lv_delay, rv_delay = delay, 0.0
     elif condition == "rbbb":
         lv_delay, rv_delay = 0.0, delay
@@ -444,7 +450,7 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
         "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
         "lv_delay_ms": lv_delay,
         "rv_delay_ms": rv_delay,
-        "scar_depth": normal(rng, 0.4 + 0.5 * severity, 0.15, 0.2, 1.0),
+        "scar_depth": normal(rng, 0.6 + 0.4 * severity, 0.15, 0.3, 1.0),
     }
 
 
@@ -453,8 +459,8 @@ def _draw_torso(rng: np.random.Generator) -> dict:
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
     scatter = rng.normal(0, 0.10, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.24),
-        "chest_gain": log_normal(rng, 1.0, 0.12),
+        "gain": log_normal(rng, 1.0, 0.30),
+        "chest_gain": log_normal(rng, 1.0, 0.14),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
     }

@@ -117,29 +117,34 @@ def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Examp
     (index, visit), with_cine, known = job
     heart = plan.heart(index, visit)
     source = f"short-axis MRI of {FIRST_EID + index}"
-    grid = heart_grid(*_stills(plan, heart), preparation.geometry, source)
+    images, labels = _scanned(plan, heart, [*moments(2), *moments(plan.frames)[1:]] if with_cine else moments(2))
+    stills = [_frames(stack, [t]) for stack in (images, labels) for t in range(2)]
+    grid = heart_grid(*stills, preparation.geometry, source)
     ecg = as_stored(plan.renderers.render_ecg(heart).ecg)
     example = example_of(preparation, (FIRST_EID + index, instance_of(visit)), ecg, grid, *known)
     if with_cine:
-        cine = _cine(plan, heart, grid, source)
+        frames = [0, *range(2, plan.frames + 1)]  # ED is the first of them, and ES lies between two
+        cine = _cine(_frames(images, frames), _frames(labels, frames), grid, source)
         arrays = dict(zip(CINES, (as_grey_levels(cine.voxels), cine.labels), strict=True))
         example = replace(example, arrays=example.arrays | arrays)
     return example, truth_of(plan, heart)
 
 
-def _stills(plan: CohortPlan, heart: object) -> list[CineStack]:
-    """ED, ES, and the label map of each."""
-    images = plan.renderers.scan(heart, moments(2))
+def _scanned(plan: CohortPlan, heart: object, phases: list[float | str]) -> tuple[CineStack, CineStack]:
+    """The images and the label maps as their files would hold them. One scan, because the torso is painted once."""
+    images = plan.renderers.scan(heart, phases)
     affine = stored_affine(images.affine)
-    return [CineStack(voxels[..., t : t + 1], affine) for voxels in (images.voxels, images.labels) for t in range(2)]
+    return CineStack(images.voxels, affine), CineStack(images.labels, affine)
 
 
-def _cine(plan: CohortPlan, heart: object, stills: HeartGrid, source: str) -> HeartGrid:
+def _frames(stack: CineStack, frames: list[int]) -> CineStack:
+    return replace(stack, voxels=stack.voxels[..., frames])
+
+
+def _cine(images: CineStack, labels: CineStack, stills: HeartGrid, source: str) -> HeartGrid:
     """The whole beat on the grid of its stills."""
-    images = plan.renderers.scan(heart, moments(plan.frames))
-    affine = stored_affine(images.affine)
-    stacks = (CineStack(voxels, affine) for voxels in (images.voxels, images.labels))
-    cine = cine_grid(*stacks, replace(stills.geometry, phases=plan.frames), source, ed=0)
+    geometry = replace(stills.geometry, phases=images.voxels.shape[3])
+    cine = cine_grid(images, labels, geometry, source, ed=0)
     if not np.array_equal(cine.affine, stills.affine):
         raise ValueError("a cine does not lie on the grid of its stills")
     return cine

@@ -62,7 +62,7 @@ def _band(hz: np.ndarray, low_hz: float, high_hz: float, slope: float) -> np.nda
 
 def _muscle_band(hz: np.ndarray) -> np.ndarray:
     """Shares of the variance: rising to about 40 Hz and falling slowly, as the surface electromyogram does."""
-    power = (hz / 25) ** 2 / (1 + (hz / 25) ** 2) / (1 + (hz / 60) ** 2)
+    power = (hz / 25) ** 2 / (1 + (hz / 25) ** 2) / (1 + (hz / 45) ** 2)
     return power / power.sum()
 
 

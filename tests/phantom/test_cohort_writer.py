@@ -3,20 +3,25 @@ import hashlib
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cohort.cine import read_nifti
+from cohort.dicom_stack import read_short_axis
 from cohort.discovery import find_subjects
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.heart_grid import cine_grid
 from cohort.lock import try_locked
 from cohort.study_tables import read_tables
 from cohort.subjects import complete
+from phantom.cohort_folders import zip_path
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_tables import drawn_phenotypes
 from phantom.cohort_writer import ecg_path, write_cohort
+from phantom.download import FEWEST, as_downloaded
 from phantom.heart import draw_heart
 from phantom.truth import motion_truth
 
@@ -184,6 +189,25 @@ def test_everybody_comes_back_three_years_later(tmp_path):
         maps = [read_nifti(s.images.labels_ed, labels=True).voxels for s in (first, second)]
         assert maps[0].shape != maps[1].shape or not np.array_equal(*maps), "the stack was planned anew"
         assert tables.phenotypes.known((first.eid, 2)) == tables.phenotypes.known((first.eid, 3))
+
+
+def test_a_repeat_visit_as_dicom_lies_where_the_platform_has_it(tmp_path):
+    plan = CohortPlan(seed=6, subjects=1, frames=4, visits=2, dicom=True, platform=True)
+    write_cohort(tmp_path, plan, processes=1)
+    people = find_subjects(tmp_path)
+    assert [subject.instance for subject in people] == [2, 3] and all(complete(subject) for subject in people)
+    assert people[1].images.dicom == str(tmp_path / "Bulk/Heart MRI/Short axis/90/9000001_20209_3_0.zip")
+    assert cine_grid(read_short_axis(Path(people[1].images.dicom))).voxels.any()
+
+
+def test_a_cohort_of_two_visits_is_not_made_a_download(tmp_path):
+    for instance in (2, 3):
+        path = zip_path(tmp_path, FEWEST - 1, True, instance)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    (tmp_path / "persons.csv").touch()
+    with pytest.raises(InputError, match="no fresh phantom cohort.*of one visit"):
+        as_downloaded(tmp_path)
 
 
 def test_a_repeat_visit_is_no_stranger_and_a_cohort_of_one_visit_has_none(tmp_path):

@@ -10,8 +10,8 @@ from scipy.signal import find_peaks
 from cohort.ecg import LEADS
 from phantom.activation import RAS_TO_XYZ, excitation
 from phantom.calibration import NORMAL_BOUNDS, measure
-from phantom.electrical import beat_sources, render_ecg
-from phantom.heart import Draw, Heart, draw_heart
+from phantom.electrical import render_ecg
+from phantom.heart import Heart, draw_heart
 from phantom.lead_field import Place, cell_weights, lead_fields, lead_matrix
 from phantom.likeness import energy_beyond_three, median_beat
 from phantom.recorder import RESOLUTION_MV

@@ -3,14 +3,18 @@ import json
 
 import numpy as np
 import pytest
+from accelerate import Accelerator
 
 from cohort.errors import InputError
 from cohort.further import read_further
+from cohort.places import CohortPlaces
 from cohort.prepared import ARRAYS, Preparation, load_prepared, prepare_cohort
 from phantom import prepared_writer
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import write_cohort
 from phantom.prepared_writer import write_prepared
+from sampling.model_folder import SIMULATED
+from training.cohort_arrays import open_arrays, taught_by
 
 FILES = CohortPlan(seed=6, subjects=3, visits=2)
 ARRAYS_ONLY = CohortPlan(seed=6, subjects=3, visits=2, prepared=True)
@@ -40,6 +44,14 @@ def test_arrays_are_those_that_preparing_the_files_gives(written, geometry, tmp_
         assert (written / name).read_bytes() == (read.folder / name).read_bytes(), name
     for name in ("truth.csv", "persons.csv", "phenotypes.csv"):
         assert (written / name).read_bytes() == (tmp_path / "UKBB" / name).read_bytes(), name
+
+
+def test_a_training_opens_the_folder_as_its_data_and_learns_of_simulated_hearts_only(written, geometry, tmp_path):
+    cohort, _ = open_arrays(written, tmp_path / "nowhere", Preparation(geometry), Accelerator(cpu=True))
+    assert cohort.folder == written and not (tmp_path / "nowhere").exists()
+    assert taught_by(CohortPlaces(written)) == SIMULATED
+    with pytest.raises(InputError, match="geometry.slices 3, not 10"):
+        open_arrays(written, tmp_path / "nowhere", Preparation(), Accelerator(cpu=True))
 
 
 def test_two_processes_write_the_same_bytes(written, geometry, tmp_path):
