@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohort.cine import Label
-from phantom.anatomy import Geometry, end_diastole, lv_place, rv_distance, rv_unit
+from phantom.anatomy import Geometry, end_diastole, lv_distances, lv_place, rv_distance, rv_unit
 from phantom.chambers import Chambers, chambers_at
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
 from phantom.trabeculae import mesh_share, strand_distance
 
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
+FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
 
 
@@ -27,6 +28,7 @@ class Canvas:
     Attributes:
         window: of the field of view that holds them. inside: (slices, nx, ny) bool: which of it they are.
         points: (3, 2, n) heart axes at end-diastole, on two planes of the slab.
+        beside_lv: numbers of those points that lie in or near the LV; elsewhere it is not looked up.
         chambers: (2, n) atria and great vessels.
         pattern: (n,) smooth random texture of the muscle. lumps: (n,) where fat lies thick (1) or hardly at all (0).
         pad: (n,) thickness in mm of the fat pad before the heart.
@@ -36,6 +38,7 @@ class Canvas:
     window: tuple[slice, slice]
     inside: np.ndarray
     points: np.ndarray
+    beside_lv: np.ndarray
     chambers: Chambers
     pattern: np.ndarray
     lumps: np.ndarray
@@ -65,7 +68,7 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     half_gap = plan.slice_mm / math.sqrt(12)
     points = np.moveaxis(diastole.to_heart(plan.points(*window, (-half_gap, half_gap))), -1, 0)
     middle = points.mean(axis=1)
-    _, outer, _ = lv_place(diastole, middle)
+    outer = lv_distances(diastole, middle)[1]
     near = np.maximum(outer, rv_distance(diastole, middle) + diastole.rv_wall)
     high = middle[2] < 8 - diastole.base + heart.long_axis_shortening_mm
     near[high] = np.maximum(near[high], chambers_at(diastole, middle[:, high]).hull + 6)
@@ -79,7 +82,8 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
     chambers = chambers_at(diastole, points)
-    return Canvas(window, inside, points, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
+    beside_lv = np.flatnonzero(outer[inside] > -NEAR_MM - plan.slice_mm / 2)
+    return Canvas(window, inside, points, beside_lv, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
 
 
 def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
@@ -130,7 +134,10 @@ def paint(
     points = canvas.points.copy()
     points[2] -= sunk
     below_mm = points[2] + np.float32(geometry.base)
-    cavity, outer, lv_unit = lv_place(geometry, points)
+    cavity, outer = np.full((2, *below_mm.shape), np.float32(-FAR_MM))
+    cavity[:, canvas.beside_lv], outer[:, canvas.beside_lv], lv_unit = lv_place(
+        geometry, points[:, :, canvas.beside_lv]
+    )
     right_unit = rv_unit(geometry, points)
     rv = rv_distance(geometry, points, right_unit)
     chambers = canvas.chambers.at(geometry.beat, rv, -below_mm)
@@ -175,11 +182,12 @@ def _strands(
     heart: Heart, geometry: Geometry, diastole: Geometry, canvas: Canvas, cavity: np.ndarray, unit: np.ndarray
 ) -> np.ndarray:
     """(n,) share of each voxel of the LV cavity that is papillary muscle or trabecula."""
-    there = cavity.max(axis=0) > -1
+    near = canvas.beside_lv
+    there = cavity[:, near].max(axis=0) > -1
     shrink = geometry.cavity_radius / diastole.cavity_radius
     share = np.zeros(cavity.shape[1:], np.float32)
     distance = strand_distance(heart, geometry.beat, shrink, unit[:, :, there])
-    share[there] = canvas.share(distance)
+    share[near[there]] = canvas.share(distance)
     return share
 
 
