@@ -17,7 +17,7 @@ class Acquisition:
     Attributes:
         matrix: pixels of a slice, along x and y. pixel_mm: their size.
         slice_mm: thickness. gap_mm: between two slices.
-        end_slices: (basal, apical) slices beyond those that hold left ventricle; negative: so many of these are missing.
+        end_slices: (basal, apical) slices beyond those that hold left ventricle; negative: so many are missing.
         plan_tilt_deg: two small angles by which the short-axis stack misses the long axis.
         plan_shift_mm: (u, v, w) by which the stack's middle misses the heart's.
         slice_shift_mm: SD of the breath-hold position from slice to slice.
@@ -106,7 +106,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         liver_to_muscle=normal(rng, 1.15, 0.18, 0.7, 1.7),
         muscle_texture=float(rng.uniform(0.06, 0.16)),
         flow_share=float(rng.uniform(0.05, 0.14)),
-        noise_share=log_normal(rng, 0.018, 0.3),
+        noise_share=log_normal(rng, 0.021, 0.3),
         blood_level=log_normal(rng, 330.0, 0.25),
         coil_reach_mm=float(rng.uniform(60, 120)),
         coil_share=(float(rng.uniform(0.8, 2.2)), float(rng.uniform(0.3, 1.2))),

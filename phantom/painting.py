@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohort.cine import Label
-from phantom.anatomy import Geometry, end_diastole, lv_place, rv_distance, rv_unit
+from phantom.anatomy import Geometry, end_diastole, lv_distances, lv_place, rv_distance, rv_unit
 from phantom.chambers import Chambers, chambers_at
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
 from phantom.trabeculae import mesh_share, strand_distance
 
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
+FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
 
 
@@ -27,6 +28,7 @@ class Canvas:
     Attributes:
         window: of the field of view that holds them. inside: (slices, nx, ny) bool: which of it they are.
         points: (3, 2, n) heart axes at end-diastole, on two planes of the slab.
+        beside_lv: numbers of those points that lie in or near the LV; elsewhere it is not looked up.
         chambers: (2, n) atria and great vessels.
         pattern: (n,) smooth random texture of the muscle. lumps: (n,) where fat lies thick (1) or hardly at all (0).
         pad: (n,) thickness in mm of the fat pad before the heart.
@@ -36,6 +38,7 @@ class Canvas:
     window: tuple[slice, slice]
     inside: np.ndarray
     points: np.ndarray
+    beside_lv: np.ndarray
     chambers: Chambers
     pattern: np.ndarray
     lumps: np.ndarray
@@ -65,7 +68,7 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     half_gap = plan.slice_mm / math.sqrt(12)
     points = np.moveaxis(diastole.to_heart(plan.points(*window, (-half_gap, half_gap))), -1, 0)
     middle = points.mean(axis=1)
-    _, outer, _ = lv_place(diastole, middle)
+    outer = lv_distances(diastole, middle)[1]
     near = np.maximum(outer, rv_distance(diastole, middle) + diastole.rv_wall)
     high = middle[2] < 8 - diastole.base + heart.long_axis_shortening_mm
     near[high] = np.maximum(near[high], chambers_at(diastole, middle[:, high]).hull + 6)
@@ -79,7 +82,8 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
     chambers = chambers_at(diastole, points)
-    return Canvas(window, inside, points, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
+    beside_lv = np.flatnonzero(outer[inside] > -NEAR_MM - plan.slice_mm / 2)
+    return Canvas(window, inside, points, beside_lv, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
 
 
 def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
@@ -130,22 +134,26 @@ def paint(
     points = canvas.points.copy()
     points[2] -= sunk
     below_mm = points[2] + np.float32(geometry.base)
-    cavity, outer, lv_unit = lv_place(geometry, points)
+    cavity, outer = np.full((2, *below_mm.shape), np.float32(-FAR_MM))
+    cavity[:, canvas.beside_lv], outer[:, canvas.beside_lv], lv_unit = lv_place(
+        geometry, points[:, :, canvas.beside_lv]
+    )
     right_unit = rv_unit(geometry, points)
     rv = rv_distance(geometry, points, right_unit)
     chambers = canvas.chambers.at(geometry.beat, rv, -below_mm)
     below = canvas.share(below_mm)
-    above = 1 - below
-    lv_cavity, lv_outer = canvas.share(cavity) * below, canvas.share(outer) * below
-    rv_cavity, rv_outer = canvas.share(rv) * below, canvas.share(rv + geometry.rv_wall) * below
+    lv_cavity, lv_outer = canvas.share(cavity), canvas.share(outer)
+    rv_cavity, rv_outer = canvas.share(rv), canvas.share(rv + geometry.rv_wall)
     muscle = np.float32(signal["myocardium"]) * (1 + np.float32(heart.acquisition.muscle_texture) * canvas.pattern)
     blood = np.float32(signal["blood"]) * (1 + flow)
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
-    picture = torso.copy()
-    layers = (  # from the outside in
-        (signal["fat"], canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))),
-        (muscle, canvas.share(chambers.hull + 2.0) * above),
-        (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood) * above),
+    fat = canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))
+    outside = torso + fat * (np.float32(signal["fat"]) - torso)
+    atria = (  # from the outside in
+        (muscle, canvas.share(chambers.hull + 2.0)),
+        (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood)),
+    )
+    ventricles = (
         (muscle, rv_outer),
         (venous, rv_cavity),
         (muscle, _mesh(heart, geometry, canvas, rv, points, right_unit) * rv_cavity),
@@ -153,25 +161,33 @@ def paint(
         (blood, lv_cavity),
         (muscle, _strands(heart, geometry, diastole, canvas, cavity, lv_unit) * lv_cavity),
     )
-    for level, cover in layers:
-        picture += cover * (level - picture)
+    picture = (1 - below) * _layered(outside, atria) + below * _layered(outside, ventricles)
     held = np.empty((len(Label), len(below)), np.float32)
-    held[Label.LV_CAVITY] = lv_cavity
-    held[Label.LV_MYOCARDIUM] = lv_outer - lv_cavity
-    held[Label.RV_CAVITY] = rv_cavity * (1 - canvas.share(outer))
+    held[Label.LV_CAVITY] = lv_cavity * below
+    held[Label.LV_MYOCARDIUM] = (lv_outer - lv_cavity) * below
+    held[Label.RV_CAVITY] = rv_cavity * (1 - lv_outer) * below
     held[Label.BACKGROUND] = 1 - held[1:].sum(0)
     return picture, held.argmax(0).astype(np.uint8)
+
+
+def _layered(ground: np.ndarray, layers: tuple[tuple[np.ndarray, np.ndarray], ...]) -> np.ndarray:
+    """(n,) the ground under layers of (signal, share of each voxel)."""
+    picture = ground.copy()
+    for level, cover in layers:
+        picture += cover * (level - picture)
+    return picture
 
 
 def _strands(
     heart: Heart, geometry: Geometry, diastole: Geometry, canvas: Canvas, cavity: np.ndarray, unit: np.ndarray
 ) -> np.ndarray:
     """(n,) share of each voxel of the LV cavity that is papillary muscle or trabecula."""
-    there = cavity.max(axis=0) > -1
+    near = canvas.beside_lv
+    there = cavity[:, near].max(axis=0) > -1
     shrink = geometry.cavity_radius / diastole.cavity_radius
     share = np.zeros(cavity.shape[1:], np.float32)
     distance = strand_distance(heart, geometry.beat, shrink, unit[:, :, there])
-    share[there] = canvas.share(distance)
+    share[near[there]] = canvas.share(distance)
     return share
 
 

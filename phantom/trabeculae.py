@@ -17,7 +17,7 @@ SHAPE = (72, 72, 36)  # of the LV's table, along u, v, w
 LOW, HIGH = np.array([-1.08, -1.08, -0.56]), np.array([1.08, 1.08, 1.02])
 FAR_MM = -9.0
 MARGIN_MM = 4.0
-THICKENING = 1.12  # of a strand until end-systole, as it shortens
+THICKENING = 1.35  # of a strand until end-systole: it shortens, and blood between strands is pressed out
 PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
 USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
 
@@ -27,7 +27,7 @@ RV_LOW, RV_HIGH = np.array([-0.7, -1.1, -0.7]), np.array([1.1, 1.1, 1.05])
 
 @functools.lru_cache(maxsize=8)
 def lv_strands(heart: Heart) -> np.ndarray:
-    """(2, *SHAPE) float32: signed distance (mm, positive inside) to the nearest strand, and that strand's radius, mm."""
+    """(2, *SHAPE) float32: signed distance (mm, positive inside) to the nearest strand, and its radius (mm)."""
     rng = np.random.default_rng([heart.pattern_seed, 1])
     table = np.zeros((2, *SHAPE), np.float32)
     table[0] = FAR_MM
@@ -156,5 +156,5 @@ def mesh_share(heart: Heart, unit: np.ndarray) -> np.ndarray:
     field = np.abs(_looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH))
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
     apical = np.clip(unit[2] - 0.35, 0, 1)
-    thick = (0.10 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    thick = (0.13 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
     return np.clip(0.5 + (thick - field) / 0.8, 0, 1) * np.clip(4 * thick, 0, 0.85)
