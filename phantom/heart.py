@@ -394,7 +394,7 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
-    slowed = 1 - severity * {"dcm": 0.22, "infarct": 0.12, "hcm": 0.08}.get(condition, 0.0)
+    slowed = 1 - severity * {"dcm": 0.32, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
         "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9) * slowed,
         "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42) * slowed,
@@ -420,7 +420,7 @@ def _draw_recovery(
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
         "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 44 + 5.0 * contractility - 40 * strain, 8, -20, 85),
+        "apd_transmural_ms": normal(rng, 44 + 7.0 * contractility - 40 * strain, 7, -25, 85),
         "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
         "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
         "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
@@ -441,22 +441,22 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
         lv_delay, rv_delay = delay, 0.0
     elif condition == "rbbb":
         lv_delay, rv_delay = 0.0, delay
-    shift = rng.normal(0, [14, 0.08, 3], size=(4, 3))
+    shift = rng.normal(0, [9, 0.05, 2.2], size=(4, 3))
     return {
         "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
         "lv_delay_ms": lv_delay,
         "rv_delay_ms": rv_delay,
-        "scar_depth": normal(rng, 0.6 + 0.4 * severity, 0.15, 0.3, 1.0),
+        "scar_depth": normal(rng, 0.75 + 0.3 * severity, 0.15, 0.35, 1.0),
     }
 
 
 def _draw_torso(rng: np.random.Generator) -> dict:
     """What lies between the heart and the electrodes, and where those are put; no image shows it."""
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
-    scatter = rng.normal(0, 0.10, size=(8, 3))
+    scatter = rng.normal(0, 0.07, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.30),
-        "chest_gain": log_normal(rng, 1.0, 0.14),
+        "gain": log_normal(rng, 1.0, 0.25),
+        "chest_gain": log_normal(rng, 1.0, 0.13),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
     }
