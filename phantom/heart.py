@@ -396,9 +396,9 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
     slowed = 1 - severity * {"dcm": 0.32, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9) * slowed,
-        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42) * slowed,
-        "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
+        "endocardial_speed_mm_ms": normal(rng, 1.48, 0.15, 1.0, 2.0) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.34, 0.035, 0.24, 0.46) * slowed,
+        "basal_slowing": normal(rng, 0.82, 0.10, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
         **_draw_conduction(rng, condition, severity),
