@@ -394,10 +394,10 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
-    slowed = 1 - severity * {"dcm": 0.32, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
+    slowed = 1 - severity * {"dcm": 0.36, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.48, 0.15, 1.0, 2.0) * slowed,
-        "transmural_speed_mm_ms": normal(rng, 0.34, 0.035, 0.24, 0.46) * slowed,
+        "endocardial_speed_mm_ms": normal(rng, 1.54, 0.16, 1.05, 2.1) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.352, 0.036, 0.25, 0.47) * slowed,
         "basal_slowing": normal(rng, 0.82, 0.10, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
@@ -419,11 +419,11 @@ def _draw_recovery(
     """How long the action potentials last, and where they are shorter. A strong heart recovers more orderly."""
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
-        "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 44 + 7.0 * contractility - 40 * strain, 7, -25, 85),
-        "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
-        "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
-        "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
+        "apd_ms": normal(rng, 298, 12, 258, 338) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
+        "apd_transmural_ms": normal(rng, 33 + 6.5 * contractility - 32 * strain, 7, -25, 75),
+        "apd_apicobasal_ms": normal(rng, 32, 9, -10, 70),
+        "apd_sideways_ms": normal(rng, 7.5, 4, -8, 25),
+        "apd_per_activation": normal(rng, 0.36, 0.18, -0.2, 1.0),
         "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
         "notch": log_normal(rng, 0.015, 0.9),
         "plateau_gradient": tuple(float(x) for x in rng.normal(0, 0.010 * (1 + 1.5 * severity), size=3)),
@@ -455,7 +455,7 @@ def _draw_torso(rng: np.random.Generator) -> dict:
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
     scatter = rng.normal(0, 0.07, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.25),
+        "gain": log_normal(rng, 1.0, 0.28),
         "chest_gain": log_normal(rng, 1.0, 0.13),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),

@@ -29,7 +29,7 @@ DOWER = np.array(
 )
 # The chest in which Dower's numbers are taken to hold: the mean of the drawn patients.
 REFERENCE_CHEST_MM = (310.0, 220.0)
-REFERENCE_CENTRE_MM = np.array([-33.0, 25.0, -17.0])
+REFERENCE_CENTRE_MM = np.array([-29.0, 25.0, -17.0])
 # V1..V6 round the chest: angle from the breastbone towards the left (degrees), height above V1 (mm).
 ELECTRODE_ANGLE_DEG = np.array([-8.0, 8.0, 24.0, 40.0, 62.0, 85.0])
 ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
