@@ -29,7 +29,6 @@ WIDER = "the second phantom's healthy people spread wider than published: its dr
 
 
 # 95 % ranges of UK Biobank's healthy women (Petersen 2017), and means per body surface area.
-@pytest.mark.xfail(reason=WIDER, strict=False)
 @pytest.mark.parametrize(
     ("name", "low", "high", "slack"),
     [("lvedv_ml", 88, 161, 8), ("lvesv_ml", 31, 68, 5), ("rvedv_ml", 85, 166, 20), ("rvef_percent", 47, 68, 2)],
@@ -39,7 +38,6 @@ def test_healthy_women_lie_in_the_published_range(hearts, name, low, high, slack
     np.testing.assert_allclose(found, [low, high], atol=slack)
 
 
-@pytest.mark.xfail(reason=WIDER, strict=False)
 @pytest.mark.parametrize(("sex", "ef", "mass_index", "mass_sd"), [("female", 61, 42, 7), ("male", 58, 53, 9)])
 def test_healthy_means(hearts, sex, ef, mass_index, mass_sd):
     group = healthy(hearts, sex)
