@@ -37,7 +37,7 @@ class SexNorms:
 
 
 NORMS = {
-    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.12, 42.0, 0.16, (61, 5), (58, 4.8), 290, 205, 13),
+    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.0, 0.11, 42.0, 0.16, (61, 5), (58, 4.8), 290, 205, 13),
     "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.145, 53.0, 0.16, (58, 5), (55, 4.8), 325, 230, 9),
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
@@ -310,7 +310,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     edv, mass = edv * edv_factor, mass * mass_factor
     stroke = edv * new_ef / 100 * regurgitation
     # A failing left ventricle leaves the right one less to eject, not a smaller cavity: hence the healthy stroke here.
-    roomy = math.exp(rng.normal(0, 0.03))  # some right ventricles are large for what they eject
+    roomy = math.exp(rng.normal(0, 0.02))  # some right ventricles are large for what they eject
     rvedv = max(healthy_stroke * rv_factor * roomy / (rvef / 100), stroke / 0.72)
     ventricles = {
         "lvedv_ml": edv,
