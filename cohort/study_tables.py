@@ -106,7 +106,7 @@ class PersonTable:
             visit: self.rows.get(visit, Person()).filled_from(other.rows.get(visit, Person()))
             for visit in self.rows.keys() | other.rows.keys()
         }
-        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        told = (f"{other.name} contradicts {self.name}, which counts, in rows: {len(found)}",) if found else ()
         return PersonTable(rows, (*self.notes, *other.notes, *told), f"{self.name} and {other.name}", found)
 
 
@@ -138,13 +138,13 @@ class PhenotypeTable:
                 if name in self.rows[visit]
             )
             words = [
-                f"{self.name} says {name} {mine:g}, {other.name} says {theirs:g}"
+                f"{self.name} says {name} {mine:g}, {other.name} says {theirs:g}: {self.name} counts"
                 for name, mine, theirs in pairs
                 if abs(mine - theirs) > SLIPS[UNITS[name]]
             ]
             if words:
                 found[visit] = tuple(Finding("table_contradiction", text) for text in words)
-        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        told = (f"{other.name} contradicts {self.name}, which counts, in rows: {len(found)}",) if found else ()
         findings = _joined(_joined(self.findings, other.findings), found)
         names = f"{self.name} and {other.name}"
         rows, spare = _filled(self.rows, other.rows), _filled(self.spare, other.spare)
@@ -333,7 +333,11 @@ def _disagreements(path: Path, persons: dict[Visit, Person]) -> tuple[str, ...]:
     sexes = sum(len({person.sex for person in visits} - {None}) > 1 for visits in by_eid.values())
     heights = sum(_height_span(visits) > LASTING_TOLERANCE_CM for visits in by_eid.values())
     told = {"sex": sexes, "height": heights}
-    return tuple(f"{path}: people whose {what} differs between visits: {n}" for what, n in told.items() if n)
+    return tuple(
+        f"{path}: people whose {what} differs between visits, each row counts for its own: {n}"
+        for what, n in told.items()
+        if n
+    )
 
 
 def _height_span(visits: list[Person]) -> float:

@@ -120,7 +120,7 @@ def doubt(about: dict, folder: Path) -> str:
     if not about:
         return f"{folder} does not say who taught it (training.json)"
     if "taught" not in about:
-        return f"{folder} names its cohort as a whole, so single people who taught it are not recognised"
+        return f"{folder} says which cohort taught it, but not which people. Those among your data are measured as if unseen"
     if made_by_other_code(about):
         return f"{folder} was trained with other code, so people who taught it may not be recognised"
     return ""

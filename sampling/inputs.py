@@ -89,11 +89,11 @@ def stated_person(options: SampleOptions) -> Person:
     for name, number in numbers.items():
         if number is not None and not QUANTITIES[name].holds(number):
             unit = QUANTITIES[name].other_unit(number)
-            fault = f"looks like {unit}" if unit else "is not possible"
-            raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+            fault = f"{number:g} is not possible{f', it looks like {unit}' if unit else ''}"
+            raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     if person.misfit:
         name, fault = person.misfit
-        raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+        raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     return person
 
 

@@ -99,8 +99,8 @@ def test_age_and_weight_of_another_visit_are_not_taken(tmp_path):
 def test_visits_that_disagree_on_what_lasts_are_told(tmp_path):
     table = persons(tmp_path, "eid,instance,sex,age,height_cm,weight_kg\n9000001,2,F,61,164,\n9000001,3,M,66,184,\n")
     assert [note.split(": ")[1:] for note in table.notes] == [
-        ["people whose sex differs between visits", "1"],
-        ["people whose height differs between visits", "1"],
+        ["people whose sex differs between visits, each row counts for its own", "1"],
+        ["people whose height differs between visits, each row counts for its own", "1"],
     ]
 
 
@@ -181,7 +181,7 @@ def test_findings_are_of_the_visit_and_name_both_sides(tmp_path):
     tables = StudyTables(persons(tmp_path, f"{HEADER}9000001,M,63,178,80\n"))
     found = list(tables.findings(ONE, Person("female", 51.0)))
     assert [finding.code for finding in found] == ["table_sex", "table_age"]
-    assert found[0].words == "persons.csv says male, the ECG file says female"
+    assert found[0].words == "persons.csv says male, the ECG file says female: persons.csv counts"
     assert not list(tables.findings(TWO, Person("female", 51.0))) and not list(tables.findings(ONE, None))
 
 

@@ -45,6 +45,11 @@ def test_a_line_that_is_no_eid_is_refused_and_not_quoted(tmp_path):
     assert "Ada" not in str(refusal.value)
 
 
+def test_a_folder_is_no_list_and_it_is_told_what_is_one(tmp_path):
+    with pytest.raises(InputError, match="is a folder, not a list of people who withdrew; name a text file"):
+        withdrawn_eids(None, tmp_path)
+
+
 def test_a_list_in_the_data_folder_is_found_by_its_name(tmp_path):
     listed(tmp_path, GONE)
     listed(tmp_path, FIRST_EID, name="withdrawn.csv")
