@@ -55,6 +55,7 @@ class PersonTable:
         name: of the file, or of several.
         findings: visit -> where several tables contradict each other.
         files: stem of an ECG's file -> what its row says; of a table with a column `file` or `stem`.
+        file_rows: stem -> the number of its row.
     """
 
     rows: dict[Visit, Person] = field(default_factory=dict)
@@ -62,6 +63,7 @@ class PersonTable:
     name: str = PERSONS
     findings: dict[Visit, tuple[Finding, ...]] = field(default_factory=dict)
     files: dict[str, Person] = field(default_factory=dict)
+    file_rows: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def _instances(self) -> dict[int, list[int]]:
@@ -90,6 +92,17 @@ class PersonTable:
         if visit is None and person_number(stem) in self._instances:
             visit = (person_number(stem), FIRST_IMAGING_VISIT)
         return self.at(*visit) if visit else Person()
+
+    def of_no_file(self, files: Collection[Path]) -> str:
+        """How many rows name none of these ECGs' files, and the first of them; empty where there is none.
+
+        Of a single ECG it is told only where no row is the ECG's own: a table may serve many.
+        """
+        stems = {file_stem(path.name) for path in files}
+        rows = [row for stem, row in self.file_rows.items() if stem not in stems]
+        if not rows or (len(stems) == 1 and stems & self.file_rows.keys()):
+            return ""
+        return f"{self.name}: rows that name no file among the ECGs: {len(rows)} (first row {rows[0]})"
 
     def other_visit_only(self, eid: int, instance: int) -> bool:
         """Whether this person has a row, and none of this visit."""
@@ -271,7 +284,7 @@ def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
 
 
 def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
-    persons, files, odd, first_row, first_fault = {}, {}, 0, 0, None
+    persons, files, file_rows, odd, first_row, first_fault = {}, {}, {}, 0, 0, None
     keyed = FILE in table.columns
     for row, key, cells in table.by_file(FILE) if keyed else table.by_visit(names):
         person, fault = _person(table, row, cells)
@@ -281,12 +294,14 @@ def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
         first_row = first_row or row
         if not table.spelled or person != Person():  # an export has a row of everybody, and of visits nobody made
             (files if keyed else persons)[key] = person
+        if keyed:
+            file_rows[key] = row
     if odd > MOST_ODD * len(persons):
         raise first_fault
     _refuse_pounds(table, first_row, (*persons.values(), *files.values()))
     told = (f"{table.path}: rows whose impossible age, height or weight is left out: {odd}",) if odd else ()
     notes = (*table.notes, *told, *_disagreements(table.path, persons))
-    return PersonTable(persons, notes, table.path.name, files=files)
+    return PersonTable(persons, notes, table.path.name, files=files, file_rows=file_rows)
 
 
 def _person(table: InputTable, row: int, cells: dict[str, str]) -> tuple[Person, InputError | None]:

@@ -209,3 +209,12 @@ def test_a_table_may_be_keyed_by_the_name_of_an_ecgs_file(tmp_path):
 def test_a_file_is_named_once(tmp_path, name, message):
     with pytest.raises(InputError, match=f"row 3, column file is {message}"):
         persons(tmp_path, f"file,sex,age,height_cm,weight_kg\na.xml,F,61,,\n{name},F,61,,\n")
+
+
+def test_rows_that_name_no_file_are_counted(tmp_path):
+    table = persons(tmp_path, "file,sex,age,height_cm,weight_kg\na.xml,F,61,,\ngone.xml,M,,,\nlost.xml,,50,,\n")
+    a, b, lost, gone = (tmp_path / f"{stem}.xml" for stem in ("a", "b", "lost", "gone"))
+    assert table.of_no_file([a, b]) == "persons.csv: rows that name no file among the ECGs: 2 (first row 3)"
+    assert table.of_no_file([a, lost]).endswith("ECGs: 1 (first row 3)")
+    assert table.of_no_file([a, lost, gone]) == ""
+    assert table.of_no_file([a]) == "" and table.of_no_file([b]).endswith("ECGs: 3 (first row 2)")

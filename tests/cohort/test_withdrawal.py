@@ -14,7 +14,8 @@ from cohort.parts import Part, join_parts, prepare_part
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.withdrawal import read_withdrawn, withdrawn_eids
-from evaluation.opening import people_to_measure
+from evaluation.opening import open_training_people, people_to_measure
+from evaluation.study import Study
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from sampling.inputs import ecg_files, without_withdrawn_files
 
@@ -111,7 +112,11 @@ def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_pa
     where = (data, tmp_path / "prepared", tiny_pipeline, tmp_path, "all")
     with pytest.raises(InputError, match="among those this pipeline was trained on"):
         people_to_measure(*where, 9, tmp_path / "list.csv")
-    assert f"1 people who withdrew taught {tmp_path}: train it anew" in capsys.readouterr().out
+    told = f"1 people who withdrew taught {tmp_path}: train it anew"
+    assert told in capsys.readouterr().out
+    study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
+    open_training_people(study, data, tmp_path / "prepared", tmp_path / "list.csv")
+    assert told in capsys.readouterr().out
 
 
 def test_jobs_that_share_a_cohort_leave_them_out_and_keep_further_numbers(data, tmp_path, geometry):
