@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib  # Intel's inflate: the same bytes in a third of the time
 
@@ -32,6 +32,8 @@ LONGEST_END = 22 + 0xFFFF  # of a zip: its last record and the comment
 ZIP_START, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
 PREAMBLE = 128
 EARLY_TAGS = (b"\x08\x00", b"\x02\x00")  # how objects without a preamble begin: groups 0008 and 0002, low byte first
+MANIFESTS = ("manifest.csv", "manifest.cvs")  # UK Biobank's; the second is a slip of years
+LARGEST_MANIFEST_BYTES = 4 << 20
 COPY_AGAIN = "copy or download it again"
 
 
@@ -54,6 +56,85 @@ def dicom_objects(path: Path) -> Iterator[bytes]:
             yield content
     if not found:
         raise InputError(path, "holds no DICOM file", "give a DICOM zip, or a folder of DICOM files", code="format")
+
+
+class Glance(NamedTuple):
+    """What a zip or a folder shows without being read.
+
+    Attributes:
+        files: how many there are. contents: some of its DICOM objects.
+        listed, absent: how many files its manifest names, and how many of those are not there.
+    """
+
+    files: int
+    contents: list[bytes]
+    listed: int = 0
+    absent: int = 0
+
+
+def glance(path: Path, objects: int) -> Glance:
+    """The list of files of a zip or a folder, its manifest, and `objects` of its files, from the first to the last.
+
+    Raises:
+        InputError: as `dicom_objects`, but for what only the other files show.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _glance_at_folder(path, objects)
+        with path.open("rb") as file:
+            if file.read(4) in (ZIP_START, ZIP_END):
+                return _glance_at_zip(path, file, objects)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    contents = [*dicom_objects(path)]  # of one file
+    return Glance(len(contents), contents)
+
+
+def _glance_at_folder(folder: Path, objects: int) -> Glance:
+    paths = dicom_paths(folder)
+    _check_size(folder, len(paths), sum(os.stat(path).st_size for path in paths))  # noqa: PTH116 (thousands of them)
+    manifests = [Path(path) for path in paths if _is_manifest(path)]
+    others = [path for path in paths if not _is_manifest(path)]
+    contents = [Path(path).read_bytes() for path in _spread(others, objects)]
+    listed = absent = 0
+    if manifests and manifests[0].stat().st_size <= LARGEST_MANIFEST_BYTES:
+        listed, absent = _held_against(manifests[0].read_bytes(), paths)
+    return Glance(len(paths), [content for content in contents if is_dicom(content)], listed, absent)
+
+
+def _glance_at_zip(path: Path, file: BinaryIO, objects: int) -> Glance:
+    members = _members(path, file)
+    manifests = [member for member in members if _is_manifest(member.filename)]
+    others = [member for member in members if not _is_manifest(member.filename)]
+    contents = [_inflated(path, file, member) for member in _spread(others, objects)]
+    listed = absent = 0
+    if manifests and manifests[0].file_size <= LARGEST_MANIFEST_BYTES:
+        names = [member.filename for member in members]
+        listed, absent = _held_against(_inflated(path, file, manifests[0]), names)
+    return Glance(len(members), [content for content in contents if is_dicom(content)], listed, absent)
+
+
+def _spread(all_of: list, count: int) -> list:
+    """So many of a list, from its first to its last."""
+    if len(all_of) <= count:
+        return all_of
+    return [all_of[number * (len(all_of) - 1) // max(1, count - 1)] for number in range(count)]
+
+
+def _is_manifest(name: str) -> bool:
+    return name.rpartition("/")[2].lower() in MANIFESTS
+
+
+def _held_against(manifest: bytes, names: list[str]) -> tuple[int, int]:
+    """How many files a manifest names in its first column, and how many of them are absent.
+
+    Zeros where none is there: then the first column says something else.
+    """
+    lines = manifest.decode("utf-8", errors="replace").splitlines()[1:]
+    listed = {line.split(",", 1)[0].strip("\"' ").rpartition("/")[2] for line in lines if line.strip()}
+    absent = listed - {name.rpartition("/")[2] for name in names}
+    return (len(listed), len(absent)) if len(absent) < len(listed) else (0, 0)
 
 
 def is_dicom(content: bytes) -> bool:
@@ -149,6 +230,12 @@ def _contents_of_folder(folder: Path) -> Iterator[bytes]:
 
 
 def _contents_of_zip(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    for member in _members(path, file):
+        yield _inflated(path, file, member)
+
+
+def _members(path: Path, file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """The files of a zip by its list, which is checked. Nothing is inflated yet."""
     size = os.fstat(file.fileno()).st_size
     _check_list(path, file, size)
     try:
@@ -156,8 +243,7 @@ def _contents_of_zip(path: Path, file: BinaryIO) -> Iterator[bytes]:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, IndexError) as error:
         raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated") from error
     _check_claims(path, members, size)
-    for member in members:
-        yield _inflated(path, file, member)
+    return members
 
 
 def _check_list(path: Path, file: BinaryIO, size: int) -> None:

@@ -17,7 +17,7 @@ from typing import TypeVar
 import numpy as np
 
 from cohort.cine import TOWARDS_APEX, CineStack
-from cohort.dicom_files import dicom_objects
+from cohort.dicom_files import Glance, dicom_objects, glance
 from cohort.dicom_frames import DicomFrame, forget, read_frames
 from cohort.errors import InputError
 
@@ -32,6 +32,7 @@ LEAST_FRAMES = 0.5  # of a slice, against the number of the other slices
 SAME_STEP = 0.1  # between the frame intervals of two slices, relative: one sampling, so frames are absent
 CYCLE_S = (0.25, 3.0)  # a heart's, which number of frames times interval must give
 LOUD = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg")  # loggers
+GLANCED_AT = 3  # images; to know what 600 are
 LAST_TOLD = 5  # kinds of series that an error names
 MS = 1e-3
 RAS = np.array([-1.0, -1.0, 1.0])  # from DICOM's LPS
@@ -94,6 +95,25 @@ def read_short_axis(path: Path) -> CineStack:
         fault = f"holds cines, but no stack of {FEWEST_SLICES} or more parallel ones"
         raise InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
     return short
+
+
+def glance_at_short_axis(path: Path) -> tuple[Glance, float] | None:
+    """What the list of files and GLANCED_AT images say, and the longer side of a pixel in mm.
+
+    None where they do not show a short-axis cine: there are too few files for one, or none of the images is of a cine.
+
+    Raises:
+        InputError: as `read_dicom`, but for what only the other images show.
+    """
+    path = Path(path)
+    with _silent():
+        found = glance(path, GLANCED_AT)
+        read = [read_frames(path, content) for content in found.contents]
+        frames = [frame for one in read if not isinstance(one, str) for frame in one if not frame.kind]
+        _require_one_study(path, frames)
+    if not frames or found.files + len(frames) < FEWEST_SLICES * FEWEST_FRAMES:
+        return None
+    return found, max(frames[0].pixel_mm)
 
 
 @contextmanager

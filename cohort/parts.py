@@ -117,7 +117,8 @@ def join_parts(
         InputError: a share is absent, of other files or settings, or damaged; or no subject can be read.
     """
     places = as_places(data)
-    data, subjects = places.data, complete_subjects(places, exclude)
+    subjects = complete_subjects(places, exclude, quiet=True)  # the parts have told it
+    data = places.data
     found = {
         part: _folder_of_part(data, _share(data, subjects, part), folder, preparation, part) for part in _all(parts)
     }

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from .content import files_of_ecg, files_of_image, fingerprint
 from .cores import available_cores
-from .discovery import find_subjects
+from .discovery import scan
 from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_room, whole_file, write_array, writing
 from .ecg import read_ecg
 from .errors import InputError, require_within
@@ -170,16 +170,22 @@ def prepare_cohort(
     return cohort
 
 
-def complete_subjects(data: CohortPlaces, exclude: Path | None = None) -> list[Subject]:
+def complete_subjects(data: CohortPlaces, exclude: Path | None = None, quiet: bool = False) -> list[Subject]:
     """Everybody in a cohort with both modalities at one visit, but for people who withdrew.
+
+    What the look into the folder passed over is printed, a line a kind.
 
     Args:
         exclude: a list of them, beside those that lie in the folder (`cohort.withdrawal`).
+        quiet: print nothing of what was passed over.
 
     Raises:
         InputError: there is nobody.
     """
-    people = pairs(find_subjects(data))
+    found = scan(data)
+    for line in () if quiet else found.passed.lines:
+        print(f"note: passed over: {line}")
+    people = pairs(found.subjects)
     subjects = without_withdrawn(people, withdrawn_eids(data.data, exclude, names_of(people)))
     if not subjects:
         raise InputError(

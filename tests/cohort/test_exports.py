@@ -1,13 +1,14 @@
 """UK Biobank's own tables: every spelling of a field, several visits in a row, and what nobody answered."""
 
 import csv
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from cohort.errors import InputError
 from cohort.field_map import MAP_COLUMNS, OURS, FieldColumn, field_column, read_field_map
-from cohort.further import FURTHER, read_further, write_further
+from cohort.further import FURTHER, further_numbers, read_further, write_further
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, UNITS
 from cohort.study_tables import EXPORTS, PERSON_UNITS, phenotype_values, read_persons, read_tables
@@ -154,10 +155,23 @@ def test_a_map_that_is_none_is_refused(tmp_path, text, message):
 # ---- Further numbers ----
 
 
+def numbers_by_visit(folder, visits):
+    """Visit -> name -> number, where there is one."""
+    names, columns = further_numbers(folder, visits)
+    return {
+        visit: {
+            name: pytest.approx(float(column[row]), rel=1e-6)
+            for name, column in zip(names, columns, strict=True)
+            if not np.isnan(column[row])
+        }
+        for row, visit in enumerate(visits)
+    }
+
+
 def test_further_numbers_are_kept_by_person_and_visit(tmp_path):
     header = "eid,p31,p24104_i2,p48_i2,p48_i3,p1558_i2,p24157_i2,p40000_i2,p34,p20024_i2_a1,note"
     export(tmp_path, header, f"{ONE},0,5.1,88,91,-3,-18.5,2020-01-01,1950,3,x", f"{TWO},1,,89,,2,-1,,1951,,y")
-    numbers = read_further(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2)])
+    numbers = numbers_by_visit(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2)])
     assert numbers[ONE, 2] == {"cardiac_output": 5.1, "p48": 88.0, "p24157": -18.5, "p34": 1950.0, "p20024_a1": 3.0}
     assert numbers[ONE, 3] == {"p48": 91.0, "p34": 1950.0}
     assert numbers[TWO, 2] == {"p48": 89.0, "p1558": 2.0, "p24157": -1.0, "p34": 1951.0}  # -1 may be a strain
@@ -165,13 +179,13 @@ def test_further_numbers_are_kept_by_person_and_visit(tmp_path):
 
 def test_further_numbers_of_a_row_a_visit_are_of_that_visit(tmp_path):
     export(tmp_path, "eid,instance,p31,p48", f"{ONE},2,0,88", f"{ONE},3,0,91", f"{TWO},2,1,70")
-    numbers = read_further(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2), (TWO, 3)])
+    numbers = numbers_by_visit(tmp_path, [(ONE, 2), (ONE, 3), (TWO, 2), (TWO, 3)])
     assert numbers == {(ONE, 2): {"p48": 88.0}, (ONE, 3): {"p48": 91.0}, (TWO, 2): {"p48": 70.0}, (TWO, 3): {}}
 
 
 def test_no_answer_is_left_out_beside_none_of_the_above(tmp_path):
     export(tmp_path, "eid,p31,p6138_i2,p20401_i2", f"{ONE},0,-7,1", f"{TWO},1,-3,-818")
-    numbers = read_further(tmp_path, [(ONE, 2), (TWO, 2)])
+    numbers = numbers_by_visit(tmp_path, [(ONE, 2), (TWO, 2)])
     assert numbers == {(ONE, 2): {"p6138": -7.0, "p20401": 1.0}, (TWO, 2): {}}
 
 
@@ -180,7 +194,7 @@ def test_of_two_columns_of_one_name_the_first_rank_counts_where_it_holds_somethi
         ",".join(MAP_COLUMNS) + "\n50,height_cm,cm,1,\n48,waist,cm,1,\n49,waist,cm,2,\n"
     )
     export(tmp_path, "eid,p50_i2,p48_i2,p49_i2", f"{ONE},170,88,70", f"{TWO},171,,90")
-    assert read_further(tmp_path, [(ONE, 2), (TWO, 2)]) == {(ONE, 2): {"waist": 88.0}, (TWO, 2): {"waist": 90.0}}
+    assert numbers_by_visit(tmp_path, [(ONE, 2), (TWO, 2)]) == {(ONE, 2): {"waist": 88.0}, (TWO, 2): {"waist": 90.0}}
 
 
 def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):
@@ -193,3 +207,65 @@ def test_further_numbers_are_written_in_the_order_of_the_rows(tmp_path):
 def test_without_an_export_nothing_is_written(tmp_path):
     write_further(tmp_path, tmp_path, [(ONE, 2)])
     assert not (tmp_path / FURTHER).exists()
+
+
+def test_long_numbers_keep_their_digits_and_short_ones_take_four_bytes(tmp_path):
+    export(tmp_path, "eid,p48_i2,p90001_i2,p90002_i2", f"{ONE},5.1,5.25,20200101", f"{TWO},-0.007,5.123456789,1")
+    names, columns = further_numbers(tmp_path, [(ONE, 2), (TWO, 2)])
+    assert [column.dtype for column in columns] == [np.float32, np.float64, np.float64]
+    write_further(tmp_path, tmp_path, [(ONE, 2), (TWO, 2)])
+    rows = list(csv.reader((tmp_path / FURTHER).open(newline="")))
+    assert rows[0][2:] == list(names) == ["p48", "p90001", "p90002"]
+    assert rows[1][2:] == ["5.1", "5.25", "20200101.0"] and rows[2][2:] == ["-0.007", "5.123456789", "1.0"]
+
+
+def test_text_of_another_visit_takes_a_whole_column_away_and_that_of_other_people_does_not(tmp_path):
+    export(tmp_path, "eid,p48_i0,p48_i2,p49_i2", f"{ONE},x,88,1", f"{TWO},,89,y")
+    assert numbers_by_visit(tmp_path, [(ONE, 2)]) == {(ONE, 2): {"p49": 1.0}}
+
+
+def test_the_first_table_goes_first_and_the_next_one_fills_its_gaps(tmp_path):
+    export(tmp_path, "eid,p48_i2", f"{ONE},88", f"{TWO},")
+    (tmp_path / "participant.tsv").write_text(f"eid\tp48_i2\n{ONE}\t1\n{TWO}\t89\n")
+    assert numbers_by_visit(tmp_path, [(ONE, 2), (TWO, 2)]) == {(ONE, 2): {"p48": 88.0}, (TWO, 2): {"p48": 89.0}}
+
+
+def test_an_export_passes_through_memory_row_by_row(tmp_path):
+    people, columns, others = 100, 200, 20
+    cells = ",".join(["1.234567890123456"] * columns)
+    header = "eid," + ",".join(f"p{30000 + k}_i2" for k in range(columns))
+    rows = (f"{ONE + k},{cells}" for k in range(people * others))
+    (tmp_path / "participant.csv").write_text("\n".join([header, *rows]))
+    tracemalloc.start()
+    try:
+        names, _ = further_numbers(tmp_path, [(ONE + k, 2) for k in range(people)])
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert len(names) == columns
+    assert peak < 8 * people * columns + 2e6 < (tmp_path / "participant.csv").stat().st_size / 2
+
+
+def test_named_numbers_are_read_in_the_order_of_the_rows(tmp_path):
+    export(tmp_path, "eid,p48_i2,p49_i2,p90001_i2", f"{ONE},88,1,0.1", f"{TWO},89,,")
+    write_further(tmp_path, tmp_path, [(TWO, 2), (ONE, 2), (ONE, 3)])
+    found = read_further(tmp_path / FURTHER, ["p49", "p48"])
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, [[np.nan, 89], [1, 88], [np.nan, np.nan]])
+    assert read_further(tmp_path / FURTHER, []).shape == (3, 0)
+
+
+def test_a_further_number_that_nobody_has_is_refused_by_its_name(tmp_path):
+    with pytest.raises(InputError, match="No such file"):
+        read_further(tmp_path / FURTHER, ["p48"])
+    export(tmp_path, "eid,p48_i2", f"{ONE},88")
+    write_further(tmp_path, tmp_path, [(ONE, 2)])
+    with pytest.raises(InputError, match="has no column p49, eid; it has p48"):
+        read_further(tmp_path / FURTHER, ["p48", "p49", "eid"])
+
+
+@pytest.mark.parametrize("row", [f"{ONE},2", f"{ONE},2,x", f'{ONE},2,"1'])
+def test_damaged_further_numbers_are_refused(tmp_path, row):
+    (tmp_path / FURTHER).write_text(f"eid,instance,p48\n{row}\n")
+    with pytest.raises(InputError, match="damaged"):
+        read_further(tmp_path / FURTHER, ["p48"])

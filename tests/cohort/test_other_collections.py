@@ -82,7 +82,7 @@ def data(tmp_path_factory) -> Path:
 
 
 def test_the_report_finds_everybody_and_says_what_was_taken_from_the_labels(data, tmp_path):
-    command = [sys.executable, "-m", "cohort.report", "--quiet", "--data", data, "--output", tmp_path]
+    command = [sys.executable, "-m", "cohort.report", "--quiet", "--full", "--data", data, "--output", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     rows = {row["eid"]: row for row in csv.DictReader((tmp_path / "subjects.csv").open())}

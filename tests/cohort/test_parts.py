@@ -135,3 +135,14 @@ def test_a_join_hashes_no_source_file_again(data, tmp_path, preparation, monkeyp
     monkeypatch.setattr("cohort.content._content_or_nothing", lambda path: read.append(path) or content_of(path))
     join_parts(data, tmp_path, preparation, PARTS)
     assert [path for path in read if data in Path(path).parents] == []
+
+
+def test_what_the_folder_holds_beside_the_cohort_is_told_once_a_command(data, tmp_path, preparation, capsys):
+    (data / "ecg" / "notes.docx").touch()
+    told = "note: passed over: 1 .docx files such as notes.docx"
+    options = {"data": data, "prepared": tmp_path, "geometry": preparation.geometry, "quiet": True}
+    for number in range(1, PARTS + 1):
+        prepare(**options, part=f"{number}/{PARTS}")
+        assert capsys.readouterr().out.count(told) == 1
+    prepare(**options, join=PARTS)
+    assert capsys.readouterr().out.count(told) == 1

@@ -75,7 +75,7 @@ def test_further_ecgs_and_the_report_leave_them_out(data, tmp_path):
     listed(data, GONE)
     eids = prepare_ecgs(data, tmp_path / "prepared", 250, 10.0, quiet=True).eid
     assert len(eids) and GONE not in eids
-    report = examine_cohort(data, names_only=True)
+    report = examine_cohort(data, depth="names")
     assert len(report.subjects) == len(eids) and GONE not in {one.subject.eid for one in report.subjects}
 
 

@@ -62,7 +62,7 @@ def readme_commands(quick: bool, key: Path) -> list[tuple]:
     """The commands of the README, on a coarse grid and with few steps."""
     phantom = [
         ("make_phantom.py", "--output", "UKBB", "--subjects", "2" if quick else "18", "--processes", "1"),
-        ("-m", "cohort.report", "--data", "UKBB"),
+        ("-m", "cohort.report", "--data", "UKBB", "--full"),
     ]
     ecg = "UKBB/ecg/9000001_20205_2_0.xml"
     sampling = [
