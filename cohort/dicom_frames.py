@@ -55,14 +55,22 @@ NO_MAGNITUDE = {
     *("R", "REAL", "I", "IMAGINARY"),
 }
 VIEW_WORD = re.compile(rb"(?<![0-9A-Za-z])([234])[ _-]?ch", re.IGNORECASE)
+HUMP = re.compile(rb"(?<=[a-z])(?=[A-Z])")  # where a word begins in CineTag
+
+
+def _word(pattern: bytes) -> re.Pattern[bytes]:
+    """A pattern of whole words: no letter stands before or after, so that "Helge" is no LGE."""
+    return re.compile(rb"(?<![a-z])(?:" + pattern + rb")(?![a-z])", re.IGNORECASE)
+
+
 WORDS = (  # of a series' description -> what the series is, in our words; nothing else of a description is kept
-    (re.compile(rb"inline.?vf", re.IGNORECASE), "images with drawn contours"),
-    (re.compile(rb"tag|spamm|csnap|grid", re.IGNORECASE), "tagged images"),
-    (re.compile(rb"flow|phase.?contrast|(?<![a-z])pc(?![a-z])|venc|veloc", re.IGNORECASE), "flow images"),
-    (re.compile(rb"molli|t1.?map|t2.?map|t2.?star|t2\*|mapping", re.IGNORECASE), "T1 or T2 maps"),
-    (re.compile(rb"perf", re.IGNORECASE), "perfusion images"),
-    (re.compile(rb"lge|psir|delayed|late.?gad", re.IGNORECASE), "late enhancement images"),
-    (re.compile(rb"locali|scout|survey|haste", re.IGNORECASE), "localisers"),
+    (_word(rb"inline.?vf"), "images with drawn contours"),
+    (_word(rb"(?:grid|cine|cmr)?.?tag(?:s|ged|ging)?|c?spamm|csnap|grids?"), "tagged images"),
+    (_word(rb"(?:[24]d)?flows?|phase.?contrast|pc|venc|veloc(?:ity|ities)?"), "flow images"),
+    (_word(rb"(?:sh|mod)?.?molli|t[12].?(?:map|mapping|star)s?|t2\*|mapping"), "T1 or T2 maps"),
+    (_word(rb"perf(?:usion)?"), "perfusion images"),
+    (_word(rb"lge|psir|delayed(?:.?enhancement)?|late.?gad(?:olinium)?"), "late enhancement images"),
+    (_word(rb"locali[sz]ers?|scouts?|survey|haste"), "localisers"),
 )
 
 
@@ -219,7 +227,8 @@ def _kind(image_type: bytes, component: bytes, description: bytes) -> str:
         return "phase or velocity images"
     if any("MAP" in part for part in types):
         return "T1 or T2 maps"
-    return next((kind for pattern, kind in WORDS if pattern.search(description)), "")
+    words = HUMP.sub(b" ", description)
+    return next((kind for pattern, kind in WORDS if pattern.search(words)), "")
 
 
 def _pixels(source: object, dataset: Dataset, frames: int) -> PixelData:

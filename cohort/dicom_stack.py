@@ -10,7 +10,7 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -137,22 +137,44 @@ def _require_one_study(path: Path, frames: Iterable[DicomFrame]) -> None:
 
 @dataclass(slots=True, eq=False)
 class Cine:
-    """Frames of one place in order of time, and their trigger times; None where they have none.
+    """Frames of one place in order of time.
 
-    `ordered` is False where nothing says the order.
+    Attributes:
+        frames: in that order.
+        moments: trigger times, else temporal positions, else instance numbers; None where nothing says the order.
+        triggered: whether the moments are trigger times, in ms.
     """
 
     frames: list[DicomFrame]
-    times_ms: list[float] | None = None
-    ordered: bool = True
+    moments: list[float] | None = None
+    triggered: bool = False
+
+    @property
+    def ordered(self) -> bool:
+        return self.moments is not None
+
+    @property
+    def times_ms(self) -> list[float] | None:
+        return self.moments if self.triggered else None
 
 
 @dataclass(slots=True, eq=False)
 class Slice(Cine):
-    """One slice position and its cine. `repeats`: how many other cines were taken there."""
+    """One slice position and its cine.
+
+    Attributes:
+        repeats: how many other cines were taken there.
+        places: of its frames in the cycle, counted in steps from the first one of the stack.
+    """
 
     depth: float = 0.0
     repeats: int = 0
+    places: list[int] = field(default_factory=list)
+
+    @property
+    def span(self) -> int:
+        """How many frames there would be from the stack's first one to this slice's last, were none absent."""
+        return self.places[-1] + 1
 
 
 Stack = list[Slice]
@@ -233,7 +255,7 @@ def _slices(frames: list[DicomFrame]) -> Stack:
             whole = [cine for cine in here if len(cine.frames) >= LEAST_FRAMES * usual] or here
             whole = [cine for cine in whole if not cine.frames[0].derived] or whole
             last = _last(whole)
-            slices.append(Slice(last.frames, last.times_ms, last.ordered, depth, len(whole) - 1))
+            slices.append(Slice(last.frames, last.moments, last.triggered, depth, len(whole) - 1))
     return slices
 
 
@@ -283,8 +305,8 @@ def _in_time(frames: list[DicomFrame]) -> Cine:
     for number, way in enumerate(ways):
         times = [way(frame) for frame in frames]
         if None not in times and len(set(times)) == len(times):
-            return Cine([frames[i] for i in np.argsort(times)], sorted(times) if number == 0 else None)
-    return Cine(frames, ordered=False)
+            return Cine([frames[i] for i in np.argsort(times)], sorted(times), triggered=number == 0)
+    return Cine(frames)
 
 
 def _last(cines: Sequence[AnyCine]) -> AnyCine:
@@ -380,16 +402,18 @@ def _affine(path: Path, stack: Stack) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _frames_of_each(path: Path, stack: Stack) -> tuple[list[list[DicomFrame]], tuple[str, ...]]:
-    """As many frames of every slice as most have. Those of other slices are the nearest in the cycle."""
-    counts = Counter(len(one.frames) for one in stack)
-    usual = max(counts, key=lambda count: (counts[count], count))
-    if len(counts) == 1:
+    """As many frames of every slice as most have, absent ones counted. Those of other slices are the nearest ones."""
+    _place_frames(stack)
+    spans = Counter(one.span for one in stack)
+    usual = max(spans, key=lambda span: (spans[span], span))
+    if all(len(one.frames) == usual for one in stack):
         return [one.frames for one in stack], ()
-    fewest = min(counts)
+    fewest = min(len(one.frames) for one in stack)
     if fewest < LEAST_FRAMES * usual:
         fault = f"has a slice of {fewest} frames, where the others have {usual}"
         raise InputError(path, fault, "frames are absent: export all of them", code="frames")
-    whole = [one for one in stack if len(one.frames) == usual and one.times_ms]
+    timed = [one for one in stack if one.times_ms]
+    whole = [one for one in timed if len(one.frames) == usual] or timed
     step = np.median([np.median(np.diff(one.times_ms)) for one in whole]) if whole else None
     chosen, absent, resampled = [], 0, 0
     for one in stack:
@@ -411,6 +435,24 @@ def _frames_of_each(path: Path, stack: Stack) -> tuple[list[list[DicomFrame]], t
     return chosen, notes
 
 
+def _place_frames(stack: Stack) -> None:
+    """Say of every frame its place in the cycle. A longer step than usual leaves places free: frames are absent there.
+
+    So does a slice that begins later than the others, by trigger times, or by instance numbers that begin anew.
+    """
+    steps = [float(np.median(np.diff(one.moments))) for one in stack]
+    first = min(one.moments[0] for one in stack)
+    late = [round((one.moments[0] - first) / step) for one, step in zip(stack, steps, strict=True)]
+    counted = all(one.triggered for one in stack) or all(step == 1 for step in steps)
+    if not counted or max(late) >= min(len(one.frames) for one in stack):
+        late = [0] * len(stack)  # numbers that go on from slice to slice
+    for one, step, begin in zip(stack, steps, late, strict=True):
+        gaps = np.maximum(np.round(np.diff(one.moments) / step), 1).astype(int)
+        places = begin + np.concatenate([[0], np.cumsum(gaps)])
+        count = len(one.frames)
+        one.places = (places if LEAST_FRAMES * (places[-1] + 1) <= count else np.arange(count)).tolist()
+
+
 def _phases(one: Slice, usual: int, step: float | None) -> tuple[np.ndarray, bool]:
     """(frames,) share of the cycle in [0, 1), and whether frames are absent (else the slice was sampled otherwise)."""
     count = len(one.frames)
@@ -426,15 +468,17 @@ def _phases(one: Slice, usual: int, step: float | None) -> tuple[np.ndarray, boo
     places = [frame.temporal for frame in one.frames]
     if None not in places and len(set(places)) == count and max(places) <= usual:
         return (np.array(places) - 1) / usual, True
+    if one.places != list(range(count)) and one.span <= usual:
+        return np.array(one.places) / usual, True
     return np.arange(count) / count, False
 
 
 def _interval_s(stack: Stack, frames: int) -> float | None:
     """Seconds from frame to frame, the mean of the slices: by trigger times, else by the cycle, else by repetition."""
     of_slices = [
-        (one.times_ms[-1] - one.times_ms[0]) / (frames - 1)
+        (one.times_ms[-1] - one.times_ms[0]) / (one.span - 1 - one.places[0])
         for one in stack
-        if one.times_ms and len(one.frames) == frames
+        if one.times_ms and one.span == frames
     ]
     cycles = [one.frames[0].cycle_ms / frames for one in stack if one.frames[0].cycle_ms]
     repeats = [one.frames[0].repetition_ms for one in stack if one.frames[0].repetition_ms]
