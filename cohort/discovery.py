@@ -25,7 +25,7 @@ from cohort.errors import InputError
 from cohort.folder_entries import FolderEntry, folder_entries
 from cohort.pairs_table import EID, PAIRS, Pair, read_pairs
 from cohort.passed_over import PassedOver, kind_of_file
-from cohort.person_folder import NIFTI_ENDINGS, images_by_name, nifti_stem
+from cohort.person_folder import ACDC_NOTE, NIFTI_ENDINGS, frames_without_note, images_by_name, nifti_stem
 from cohort.person_number import person_number, require_own_numbers
 from cohort.places import CohortPlaces, Root, as_places
 from cohort.subjects import (
@@ -223,6 +223,9 @@ class _Found:
             images = ShortAxis(dicom=place.path)
         if not any(images.files):
             return False
+        if frames_without_note(place.name, files):
+            kind = f"folders with frames of ACDC whose {ACDC_NOTE}, which says which are ED and ES, is absent"
+            self.passed.add(kind, place.shown(place.path))
         if visit is None:
             self._take_name(place)
             visit = (person_number(place.name), FIRST_IMAGING_VISIT)

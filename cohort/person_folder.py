@@ -1,15 +1,15 @@
 """What a person's folder of NIfTI files holds, by their names, in the layouts of several collections.
 
 sa.nii.gz, sa_ED.nii.gz, seg_sa.nii.gz                ukbb_cardiac
-patient001_4d.nii.gz, patient001_frame01.nii.gz,      ACDC; Info.cfg says which frames are ED and ES
-    patient001_frame01_gt.nii.gz
+patient001_4d.nii.gz, patient001_frame01.nii.gz,      ACDC; Info.cfg says which frames are ED and ES, however many
+    patient001_frame01_gt.nii.gz                      have label maps
 A0S9V9_sa.nii.gz, A0S9V9_sa_gt.nii.gz                 M&Ms
 001_SA_CINE.nii.gz, 001_SA_ED.nii.gz, ..._gt          M&Ms-2
 sa_1.nii.gz, CINE_segmented_SAX_b1.nii.gz, ...        one slice a file, as dcm2niix writes UK Biobank's series
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cohort.input_file import read_limited
@@ -18,6 +18,7 @@ from cohort.subjects import IMAGE_STEMS, ShortAxis
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 AFTER_FOLDER_NAME = {  # what follows the folder's name -> field of ShortAxis
     "4d": "cine",
+    "4d_gt": "labels_cine",
     "sa": "cine",
     "sa_gt": "labels_cine",
     "sa_cine": "cine",
@@ -71,6 +72,20 @@ def images_by_name(folder: str, files: Mapping[str, str]) -> ShortAxis:
     if not roles and len(slices) > 1:
         return ShortAxis(slices=tuple(slices.values()))
     return ShortAxis(**roles)
+
+
+def frames_without_note(folder: str, files: Iterable[str]) -> bool:
+    """Whether a folder has ACDC's numbered frames, and no note that says which of them are ED and ES.
+
+    Args:
+        folder: its name. files: names.
+    """
+    names = list(files)
+    stems = (nifti_stem(name).lower() for name in names)
+    prefix = f"{folder}_".lower()
+    return ACDC_NOTE not in names and any(
+        stem.startswith(prefix) and FRAME.fullmatch(stem.removeprefix(prefix)) for stem in stems
+    )
 
 
 def _acdc_phases(note: Path) -> dict[str, int]:
