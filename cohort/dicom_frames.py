@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 
 from cohort.dicom_pixels import COPY_AGAIN, GREY, LARGEST_SIDE, PixelData
 from cohort.errors import InputError
+from cohort.long_axis_views import view_word
 
 SYNTAX = "TransferSyntaxUID"
 CLASS, TYPE, INSTANCE_UID, MODALITY = 0x00080016, 0x00080008, 0x00080018, 0x00080060
@@ -54,7 +55,6 @@ NO_MAGNITUDE = {
     *("P", "PHASE", "PHASE MAP", "VELOCITY", "VELOCITY MAP", "PCA", "M_PCA", "PHASE CONTRAST M", "PS"),
     *("R", "REAL", "I", "IMAGINARY"),
 }
-VIEW_WORD = re.compile(rb"(?<![0-9A-Za-z])([234])[ _-]?ch", re.IGNORECASE)
 HUMP = re.compile(rb"(?<=[a-z])(?=[A-Z])")  # where a word begins in CineTag
 
 
@@ -84,7 +84,7 @@ class DicomFrame:
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
         derived: whether it was computed from other images, as a scanner's own analysis is.
-        view: "2ch", "3ch" or "4ch" where its series says so, else "".
+        view: what its series says of it (`cohort.long_axis_views.view_word`), else "".
         orientation: (6,) direction cosines of a row and of a column, LPS. position: (3,) LPS mm of its first pixel.
         pixel_mm: from row to row and from column to column.
         trigger_ms: after the R wave. temporal, instance: its numbers in time and in the series. None where unknown.
@@ -202,7 +202,6 @@ def _frames(source: object, dataset: Dataset) -> list[DicomFrame] | str:
 def _series_of(source: object, dataset: Dataset) -> dict:
     """What is common to all frames of an object."""
     description = _text(dataset, DESCRIPTION)
-    view = VIEW_WORD.search(description)
     times = ((ACQUIRED_DATE, ACQUIRED_TIME), (SERIES_DATE, SERIES_TIME))
     taken = (b"".join(_text(dataset, tag) for tag in pair) for pair in times if _text(dataset, pair[1]))
     return {
@@ -214,7 +213,7 @@ def _series_of(source: object, dataset: Dataset) -> dict:
         "series_number": _index(source, dataset, SERIES_NUMBER),
         "kind": _kind(_text(dataset, TYPE), _text(dataset, COMPONENT), description),
         "derived": _text(dataset, TYPE).upper().startswith(b"DERIVED"),
-        "view": f"{view[1].decode()}ch" if view else "",
+        "view": view_word(description),
     }
 
 

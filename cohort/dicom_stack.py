@@ -20,6 +20,7 @@ from cohort.cine import TOWARDS_APEX, CineStack
 from cohort.dicom_files import dicom_objects
 from cohort.dicom_frames import DicomFrame, forget, read_frames
 from cohort.errors import InputError
+from cohort.long_axis_views import name_views
 
 FEWEST_SLICES = 5
 FEWEST_FRAMES = 4  # of a cine; late enhancement has one or two
@@ -75,12 +76,41 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
         if chosen is None and not planes:
             raise _nothing(path, frames, stacks, others)
         short = None if chosen is None else _cine(path, chosen)
-        views = _long_axis(path, planes) if long_axis else {}
+        normal = None if chosen is None else _normal(chosen[0].frames[0]) * RAS
+        named, of_names = _named_planes(planes, normal) if long_axis else ({}, ())
+        views = {view: _cine(path, [plane]) for view, plane in named.items()}
     if short is not None:
         short = CineStack(short.voxels, short.affine, short.frame_interval_s, (*notes, *short.notes))
     told = () if short is None else short.notes
-    told += tuple(f"{view}: {note}" for view, cine in views.items() for note in cine.notes)
-    return DicomStudy(short, views, told)
+    return DicomStudy(short, views, (*told, *of_names, *_notes_of(views)))
+
+
+def read_long_axis(path: Path, short_axis: np.ndarray | None = None) -> DicomStudy:
+    """Read the long-axis cines of a zip or folder of them (UK Biobank field 20208). No stack is taken for short axis.
+
+    Args:
+        path: as of `dicom_objects`.
+        short_axis: (3,) normal in RAS of this person's short-axis slices, of length 1; None where it is unknown.
+
+    Raises:
+        InputError: as `read_dicom`, or it holds no long-axis cine.
+    """
+    path = Path(path)
+    with _silent():
+        named, notes = _long_axis_planes(path, short_axis)
+        views = {view: _cine(path, [plane]) for view, plane in named.items()}
+    return DicomStudy(None, views, (*notes, *_notes_of(views)))
+
+
+def long_axis_views(path: Path, short_axis: np.ndarray | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The views of `read_long_axis`, whose pixels are left packed, and notes on their names.
+
+    Raises:
+        InputError: as `read_long_axis`, but for pixels.
+    """
+    with _silent():
+        named, notes = _long_axis_planes(Path(path), short_axis)
+    return tuple(named), notes
 
 
 def read_short_axis(path: Path) -> CineStack:
@@ -345,14 +375,25 @@ def _usual(stack: Stack) -> bool:
 
 def _nothing(path: Path, frames: list[DicomFrame], stacks: list[Stack], others: Counter) -> InputError:
     """The refusal of what holds no cine, which says what it holds."""
-    found = Counter(others)
-    for frame in frames:
-        found[frame.kind or "images that are no cine"] += 1
+    found = _kinds(frames, others)
     if stacks:
         found = Counter({"cines in an axial, coronal or sagittal stack": sum(map(len, stacks))})
+    return InputError(
+        path,
+        f"holds no short-axis cine{_but(found)}",
+        "give the short-axis series (UK Biobank field 20209)",
+        code="geometry",
+    )
+
+
+def _kinds(frames: list[DicomFrame], others: Counter) -> Counter:
+    """How many images there are of every kind, in words."""
+    return Counter(others) + Counter(frame.kind or "images that are no cine" for frame in frames)
+
+
+def _but(found: Counter) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.most_common(LAST_TOLD))
-    fault = f"holds no short-axis cine (but {kinds})" if kinds else "holds no short-axis cine"
-    return InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
+    return f" (but {kinds})" if kinds else ""
 
 
 def _cine(path: Path, stack: Stack) -> CineStack:
@@ -508,13 +549,35 @@ def _voxels(path: Path, chosen: list[list[DicomFrame]]) -> np.ndarray:
     return voxels.transpose(3, 2, 1, 0)
 
 
-def _long_axis(path: Path, planes: list[Slice]) -> dict[str, CineStack]:
-    named: dict[str, list[Slice]] = defaultdict(list)
-    for plane in planes:
-        named[plane.frames[0].view or f"la_{len(named) + 1}"].append(plane)
-    views = {}
-    for name, taken in named.items():
-        last = _last(taken)
-        last.repeats += len(taken) - 1
-        views[name] = _cine(path, [last])
-    return views
+def _long_axis_planes(path: Path, short_axis: np.ndarray | None) -> tuple[dict[str, Slice], tuple[str, ...]]:
+    frames, others = _read_all(path)
+    _require_one_study(path, frames)
+    stacks, planes = _stacks_and_planes(frames)
+    if not planes:
+        found = Counter({f"stacks of {FEWEST_SLICES} or more parallel cines": len(stacks)} if stacks else {})
+        fault = f"holds no long-axis cine{_but(found or _kinds(frames, others))}"
+        raise InputError(path, fault, "give the long-axis series (UK Biobank field 20208)", code="geometry")
+    named, notes = _named_planes(planes, short_axis)
+    if stacks:
+        notes = (*notes, f"{len(stacks)} stacks of parallel cines are no long axis: they are left out")
+    return named, notes
+
+
+def _notes_of(views: dict[str, CineStack]) -> tuple[str, ...]:
+    return tuple(f"{view}: {note}" for view, cine in views.items() for note in cine.notes)
+
+
+def _named_planes(planes: list[Slice], short_axis: np.ndarray | None) -> tuple[dict[str, Slice], tuple[str, ...]]:
+    """View -> the cine that was taken last of it, in order of the views, those without a name behind; and notes."""
+    words, normals = [plane.frames[0].view for plane in planes], [_normal(plane.frames[0]) * RAS for plane in planes]
+    views, notes = name_views(words, normals, short_axis)
+    takes: dict[str, list[Slice]] = defaultdict(list)
+    nameless = 0
+    for view, plane in zip(views, planes, strict=True):
+        nameless += not view
+        takes[view or f"la_{nameless}"].append(plane)
+    named = {}
+    for view in sorted(takes):
+        named[view] = _last(takes[view])
+        named[view].repeats += len(takes[view]) - 1
+    return named, notes

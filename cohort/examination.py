@@ -1,14 +1,17 @@
 """A cohort examined: who has both modalities at the same visit, what is broken and why, what is poor."""
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
+from cohort.dicom_stack import long_axis_views
 from cohort.discovery import scan
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
@@ -16,7 +19,9 @@ from cohort.exclusion import reason_code
 from cohort.finding import Finding
 from cohort.heart_grid import GridGeometry, read_stacks, stacks_grid
 from cohort.label_numbering import RENUMBERED
+from cohort.long_axis_views import VIEWS
 from cohort.person import Person
+from cohort.person_folder import nifti_stem, views_by_name
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import in_processes
 from cohort.preprocessing import part_used
@@ -52,6 +57,7 @@ class Examined:
         facts: those of FACTS that are known.
         digests: modality -> hash of the recording. A copy under another name has the same.
         stated: what the ECG file says of the person; None where it was not read.
+        views: the long-axis views that are there: "2ch", "3ch", "4ch", and "la_1", ... of which no name is certain.
     """
 
     subject: Subject
@@ -61,6 +67,7 @@ class Examined:
     facts: dict[str, float] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
     stated: Person | None = None
+    views: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -126,6 +133,12 @@ class CohortReport:
         objections = f"; {out} left out, {poor} poor" if self.read else f"; {out} left out"
         return f"{self.data}: {len(usable)} subjects {how}, of {people} people ({sizes}){objections}"
 
+    @property
+    def _views(self) -> str:
+        """How many people have each long-axis view."""
+        counts = Counter(view for s in self.subjects for view in {v if v in VIEWS else "unnamed" for v in s.views})
+        return ", ".join(f"{view} {counts[view]}" for view in (*VIEWS, "unnamed") if counts[view] or view in VIEWS)
+
     def __str__(self) -> str:
         lines = [self.headline]
         for code, subjects in self.by_code.items():
@@ -136,7 +149,8 @@ class CohortReport:
             lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
         long_axes = sum(examined.subject.long_axis is not None for examined in self.subjects)
         if long_axes:
-            lines.append(f"  {long_axes:>6}  with long-axis MRI (field 20208), which nothing uses yet (no fault)")
+            told = f": {self._views}" if self.read else ""
+            lines.append(f"  {long_axes:>6}  with long-axis MRI (field 20208){told}; training leaves it out (no fault)")
         lines += [f"  passed over: {line}" for line in self.passed]
         lines += [f"  {fault}" for fault in self.faults]
         return "\n".join(lines + [f"  note: {note}" for note in self.notes])
@@ -188,7 +202,7 @@ def examine_names(subject: Subject) -> Examined:
 def examine(subject: Subject) -> Examined:
     """Read a subject's files as training would, and look at them. Files that are refused become findings."""
     named = examine_names(subject)
-    findings, facts, digests, stated = list(named.findings), {}, {}, None
+    findings, facts, digests, stated, normal = list(named.findings), {}, {}, None, None
     for part, there, look in (("ecg", subject.ecg, _look_at_ecg), ("mri", subject.has_mri, _look_at_mri)):
         if not there:
             continue
@@ -198,11 +212,30 @@ def examine(subject: Subject) -> Examined:
             facts |= seen.facts
             digests[part] = seen.digest
             stated = seen.stated or stated
+            normal = seen.normal if seen.normal is not None else normal
         except InputError as refusal:
             findings.append(Finding(reason_code(part, refusal), str(refusal)))
-    return Examined(
-        subject, tuple(findings), named.usable and len(digests) == 2, named.labelled, facts, digests, stated
-    )
+    views, doubts = _look_at_long_axis(subject, normal)
+    usable = named.usable and len(digests) == 2
+    return Examined(subject, (*findings, *doubts), usable, named.labelled, facts, digests, stated, views)
+
+
+def _look_at_long_axis(subject: Subject, normal: np.ndarray | None) -> tuple[tuple[str, ...], list[Finding]]:
+    """The long-axis views of a subject, and what is wrong with them. They make nobody unusable.
+
+    Args:
+        normal: (3,) of the short-axis slices in RAS; None where it is unknown.
+    """
+    path = subject.long_axis
+    if path is None or nifti_stem(os.path.basename(path)):  # noqa: PTH119 (as paths are kept, as text)
+        return (), []
+    if os.path.isdir(path) and (views := views_by_name(os.listdir(path))):  # noqa: PTH112, PTH208 (as above)
+        return views, []
+    try:
+        views, notes = long_axis_views(Path(path), normal)
+    except InputError as refusal:
+        return (), [Finding("mri_long_axis", str(refusal))]
+    return views, [Finding("mri_long_axis", note) for note in notes]
 
 
 class _Look(NamedTuple):
@@ -212,6 +245,7 @@ class _Look(NamedTuple):
     facts: dict[str, float]
     digest: bytes
     stated: Person | None = None
+    normal: np.ndarray | None = None  # (3,) of the short-axis slices in RAS, where the file says how they lie
 
 
 def _look_at_ecg(subject: Subject) -> _Look:
@@ -239,7 +273,9 @@ def _look_at_mri(subject: Subject) -> _Look:
         facts["acdc_numbers"] = int(any(RENUMBERED in note for note in notes))
     if images[0].frame_interval_s:
         facts["frame_ms"] = round(1000 * images[0].frame_interval_s, 2)
-    return _Look(mri_findings(images, maps), facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest())
+    digest = hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest()
+    normal = images[0].normal if images[0].states_orientation else None
+    return _Look(mri_findings(images, maps), facts, digest, normal=normal)
 
 
 def _with_tables(subjects: Iterable[Examined], tables: StudyTables) -> Iterable[Examined]:
@@ -283,5 +319,5 @@ def _row(examined: Examined) -> list:
     codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
     words = "; ".join(finding.words for finding in examined.findings)
     known = [subject.name or subject.eid, subject.instance, split_of(subject.eid), int(examined.usable)]
-    known += [int(examined.labelled), int(subject.long_axis is not None)]
+    known += [int(examined.labelled), " ".join(examined.views)]
     return [*known, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)]

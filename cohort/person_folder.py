@@ -1,8 +1,8 @@
 """What a person's folder of NIfTI files holds, by their names, in the layouts of several collections.
 
 sa.nii.gz, sa_ED.nii.gz, seg_sa.nii.gz                ukbb_cardiac
-patient001_4d.nii.gz, patient001_frame01.nii.gz,      ACDC; Info.cfg says which frames are ED and ES, however many
-    patient001_frame01_gt.nii.gz                      have label maps
+patient001_4d.nii.gz, patient001_frame01.nii.gz,      ACDC; Info.cfg says which frames are ED and ES
+    patient001_frame01_gt.nii.gz
 A0S9V9_sa.nii.gz, A0S9V9_sa_gt.nii.gz                 M&Ms
 001_SA_CINE.nii.gz, 001_SA_ED.nii.gz, ..._gt          M&Ms-2
 sa_1.nii.gz, CINE_segmented_SAX_b1.nii.gz, ...        one slice a file, as dcm2niix writes UK Biobank's series
@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cohort.input_file import read_limited
+from cohort.long_axis_views import VIEWS
 from cohort.subjects import IMAGE_STEMS, ShortAxis
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
@@ -72,6 +73,12 @@ def images_by_name(folder: str, files: Mapping[str, str]) -> ShortAxis:
     if not roles and len(slices) > 1:
         return ShortAxis(slices=tuple(slices.values()))
     return ShortAxis(**roles)
+
+
+def views_by_name(files: Iterable[str]) -> tuple[str, ...]:
+    """The long-axis views among the names of files, in ukbb_cardiac's layout: "2ch", "3ch", "4ch"."""
+    stems = {nifti_stem(name) for name in files}
+    return tuple(view for view in VIEWS if f"la_{view}" in stems)
 
 
 def frames_without_note(folder: str, files: Iterable[str]) -> bool:

@@ -20,6 +20,7 @@ from tests.corpora.case import CANARY, Case, bytes_case
 from tests.corpora.dicom_files import (
     FRAMES,
     INTERVAL_MS,
+    PIXEL_MM,
     SLICES,
     TOWARDS_APEX,
     Image,
@@ -42,6 +43,7 @@ MB = 1 << 20
 ACROSS = np.cross(TOWARDS_APEX, [0.0, 0.6, 0.8])
 ACROSS /= np.linalg.norm(ACROSS)  # a normal of planes along the long axis
 INNER = "Helge_Hertage_workflow_perfect_gridlock_sax"  # LGE, tag, flow, perfusion, grid: none of them a word
+LONG = ("CINE_segmented_LAX_2Ch", "LAX_3Ch", "4 ch cine")
 IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
 
@@ -707,11 +709,7 @@ def _company() -> list[Case]:
     whole = images()
     upwards = np.array([0.0, 0.0, 1.0])
     scouts = [i for i in _aside(upwards, 3, 30, "localizer", 1) if i.frame == 0]
-    long = [
-        image
-        for number, (name, tilt) in enumerate((("CINE_segmented_LAX_2Ch", 0.0), ("LAX_3Ch", 1.0), ("4 ch cine", 2.0)))
-        for image in _aside(_turned(tilt), 1, 40 + number, name, 60 + number)
-    ]
+    long = long_axis_images()
     turned_again = _aside(_turned(0.05), 1, 47, "CINE_segmented_LAX_2Ch", 90, AcquisitionTime="130000")
     nameless = _aside(ACROSS, 1, 44, "cine", 66)
     axial = _aside(upwards, 12, 50, "axial cine", 70)
@@ -737,7 +735,33 @@ def _company() -> list[Case]:
             [*turned_again, *long, *whole],
             right=_last_view(turned_again, ("2ch", "3ch", "4ch")),
         ),
-        _made("a long-axis cine of no name", [*nameless, *whole], right=right_study(long_axis=("la_1",))),
+        _made(
+            "a long-axis cine of no name",
+            [*nameless, *whole],
+            right=right_study(note="name no view", long_axis=("la_1",)),
+        ),
+        _made(
+            "a cine parallel to the short axis that is called 2ch",
+            [*short_axis_images("CINE_segmented_LAX_2Ch", 0), *long_axis_images(LONG[1:], (60, 120)), *whole],
+            right=right_study(note="a series called 2ch lies as the short axis does", long_axis=("3ch", "4ch", "la_1")),
+        ),
+        _made(
+            "two planes that are called 2ch",
+            [*long_axis_images((*LONG, LONG[0]), (0, 60, 120, 30)), *whole],
+            right=right_study(
+                note="two series called 2ch lie 30 degrees apart", long_axis=("3ch", "4ch", "la_1", "la_2")
+            ),
+        ),
+        _made(
+            "one plane that is called 2ch and 4ch",
+            [*long_axis_images(LONG, (0, 60, 2)), *whole],
+            right=right_study(note="series called 2ch and 4ch lie in one plane", long_axis=("3ch", "la_1", "la_2")),
+        ),
+        _made(
+            "an outflow tract as the three-chamber view",
+            [*long_axis_images((LONG[0], "CINE_LVOT", LONG[2])), *whole],
+            right=right_study(long_axis=("2ch", "3ch", "4ch")),
+        ),
         _made("a larger axial stack beside", [*axial, *whole], right=right_study(note=chosen)),
         _made("a larger stack along the long axis beside", [*rows, *whole], right=right_study(note=chosen)),
         _made("late enhancement in the same planes", [*whole, *late]),
@@ -757,6 +781,28 @@ def _company() -> list[Case]:
         _made("cines of two studies", [*whole, *_again(StudyInstanceUID="1.2.4")], "cines of 2 studies"),
         _made("a localiser of another study", [*(i.but(StudyInstanceUID="1.2.4") for i in scouts), *whole]),
     ]
+
+
+def long_axis_images(names: tuple[str, ...] = LONG, turns_deg: tuple[float, ...] = (0, 60, 120)) -> list[Image]:
+    """A long-axis cine of each name, its plane turned about the heart's long axis by so much."""
+    return [
+        image
+        for number, (name, turned) in enumerate(zip(names, turns_deg, strict=True))
+        for image in _aside(_turned(turned / 60), 1, 40 + number, name, 60 + number)
+    ]
+
+
+def short_axis_images(name: str, number: int) -> list[Image]:
+    """One cine that lies as the short axis does, but for 6 degrees, and is called otherwise."""
+    normal = TOWARDS_APEX + 0.1 * ACROSS
+    return _aside(normal / np.linalg.norm(normal), 1, 70 + number, name, 80 + number)
+
+
+def view_of(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (column, row, 1, frame) and the in-plane columns of the affine in RAS of one of `long_axis_images`."""
+    normal = _turned(number)
+    in_plane = (turn(normal) * [[PIXEL_MM[1]], [PIXEL_MM[0]]]).T * [[-1], [-1], [1]]
+    return true_values(1, FRAMES, 40 + number).transpose(3, 2, 0, 1), in_plane
 
 
 def _last_view(taken: list[Image], views: tuple[str, ...]) -> Callable[[DicomStudy], str]:
