@@ -233,7 +233,7 @@ def _many_leads() -> bytes:
 
 def _large_blocks() -> bytes:
     """Sixteen frames of few bytes, each of which says that it has a megabyte."""
-    frame = b"\x04\x04" + (40_000).to_bytes(4, "big") + b"\x06\x04" + (1).to_bytes(4, "big") + b"\x1e\x04\0\0\0\0"
+    frame = b"\x04\x04" + (40_000).to_bytes(4, "big") + b"\x06\x04" + (1).to_bytes(4, "big") + b"\x1e\x18" + bytes(24)
     return files.mfer(pieces=()).removesuffix(b"\x80\0") + frame * 16
 
 
