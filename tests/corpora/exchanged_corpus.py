@@ -207,7 +207,9 @@ def _bombs() -> list[Case]:
         bytes_case("MFER: gigabytes of events", lambda: files.mfer() + b"\x41\x02\0\1" * 900_000, "10_000 definitions"),
         bytes_case(
             "MFER: gigabytes of events in groups",
-            lambda: files.mfer() + b"\x67\x80" + b"\x67\x04\x41\x02\0\1" * 900_000 + b"\0\0",
+            lambda: (
+                files.mfer() + b"\x67\x84" + (900_000 * 4 + 2).to_bytes(4, "big") + b"\x41\x02\0\1" * 900_000 + b"\0\0"
+            ),
             "10_000 definitions",
         ),
         bytes_case("MFER: gigabytes of leads", _many_leads, "more than 64 leads"),
