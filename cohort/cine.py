@@ -87,6 +87,13 @@ class CineStack:
         return bool(np.minimum(parts, np.abs(parts - 1)).max() > PARALLEL)
 
     @property
+    def normal(self) -> np.ndarray:
+        """(3,) across its slices, in RAS, of length 1 and either sign."""
+        first, second = (self.affine[:3, axis] for axis in self.in_plane_axes)
+        across = np.cross(first, second)
+        return across / np.linalg.norm(across)
+
+    @property
     def in_plane_axes(self) -> tuple[int, int]:
         """The two storage axes within a slice."""
         first, second = (axis for axis in range(3) if axis != self.slice_axis)

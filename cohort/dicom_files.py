@@ -28,8 +28,13 @@ LARGEST_LIST_BYTES = 8 << 20  # of the list of files in a zip
 DEEPEST = 2  # folders below the one given
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 END_OF_ZIP = struct.Struct("<4s8xL")
+LOCATOR, END_OF_ZIP64 = struct.Struct("<4s4xQ"), struct.Struct("<4s36xQ")  # before that record, in a large zip
+LOCATOR_BYTES, ZIP64_END_BYTES = 20, 56
 LONGEST_END = 22 + 0xFFFF  # of a zip: its last record and the comment
 ZIP_START, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+ZIP64_LOCATOR, ZIP64_END = b"PK\x06\x07", b"PK\x06\x06"
+IN_ZIP64 = 0xFFFFFFFF  # in place of a length that the zip64 record tells
+OFFICE = (b"[Content_Types].xml", b"mimetype", b"_rels/", b"docProps/", b"xl/", b"word/", b"ppt/")
 PREAMBLE = 128
 EARLY_TAGS = (b"\x08\x00", b"\x02\x00")  # how objects without a preamble begin: groups 0008 and 0002, low byte first
 MANIFESTS = ("manifest.csv", "manifest.cvs")  # UK Biobank's; the second is a slip of years
@@ -49,7 +54,7 @@ def dicom_objects(path: Path) -> Iterator[bytes]:
     path = Path(path)
     found = False
     for content in _contents(path):
-        if content.startswith(ZIP_START):
+        if content.startswith(ZIP_START) and not _is_office(content):
             raise InputError(path, "holds a zip in it", "unpack that one, and give it alone", code="format")
         if is_dicom(content):
             found = True
@@ -142,6 +147,14 @@ def is_dicom(content: bytes) -> bool:
     return content[PREAMBLE : PREAMBLE + 4] == b"DICM" or (
         content[:2] in EARLY_TAGS and content[3:4] == b"\0" and len(content) > PREAMBLE
     )
+
+
+def _is_office(content: bytes) -> bool:
+    """Whether a zip is a spreadsheet or another document, by the name of the first file in it."""
+    if len(content) < LOCAL_HEADER.size:
+        return False
+    _, length, _ = LOCAL_HEADER.unpack_from(content)
+    return content[LOCAL_HEADER.size :][:length].startswith(OFFICE)
 
 
 def holds_dicom(path: Path) -> bool:
@@ -254,8 +267,32 @@ def _check_list(path: Path, file: BinaryIO, size: int) -> None:
     if at < 0 or at + END_OF_ZIP.size > len(tail):
         raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated")
     _, length = END_OF_ZIP.unpack_from(tail, at)
-    if length > LARGEST_LIST_BYTES:
+    lengths = _lengths_in_zip64(file, size - len(tail) + at)
+    if length == IN_ZIP64 and not lengths:
+        raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated")
+    if max(lengths or [length]) > LARGEST_LIST_BYTES:
         _check_size(path, MOST_FILES + 1, 0)
+
+
+def _lengths_in_zip64(file: BinaryIO, end: int) -> list[int]:
+    """What the zip64 record says of the list's length; nothing where there is none.
+
+    It should stand where its locator says. The zipfile module takes the one right before the locator.
+    """
+    at = end - LOCATOR_BYTES
+    if at < 0:
+        return []
+    file.seek(at)
+    mark, said = LOCATOR.unpack_from(file.read(LOCATOR_BYTES))
+    if mark != ZIP64_LOCATOR:
+        return []
+    lengths = []
+    for place in {said, at - ZIP64_END_BYTES}:
+        if 0 <= place <= at - END_OF_ZIP64.size:
+            file.seek(place)
+            mark, length = END_OF_ZIP64.unpack(file.read(END_OF_ZIP64.size))
+            lengths += [length] if mark == ZIP64_END else []
+    return lengths
 
 
 def _check_claims(path: Path, members: list[zipfile.ZipInfo], on_disk: int) -> None:
@@ -274,8 +311,8 @@ def _check_claims(path: Path, members: list[zipfile.ZipInfo], on_disk: int) -> N
 def _inflated(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> bytes:
     """The content of a member, of the size and CRC that the list says."""
     file.seek(member.header_offset)
-    header = file.read(30)
-    if len(header) < 30 or not header.startswith(ZIP_START):
+    header = file.read(LOCAL_HEADER.size)
+    if len(header) < LOCAL_HEADER.size or not header.startswith(ZIP_START):
         raise InputError(path, "is a damaged zip", COPY_AGAIN, code="damaged")
     _, name, extra = LOCAL_HEADER.unpack(header)
     file.seek(name + extra, os.SEEK_CUR)

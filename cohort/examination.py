@@ -1,6 +1,7 @@
 """A cohort examined: who has both modalities at the same visit, what is broken and why, what is poor."""
 
 import hashlib
+import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
@@ -8,10 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+import numpy as np
 from tqdm import tqdm
 
 from cohort.dicom_files import Glance, glance
-from cohort.dicom_stack import glance_at_short_axis
+from cohort.dicom_stack import glance_at_short_axis, long_axis_views
 from cohort.discovery import scan
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
@@ -26,7 +28,9 @@ from cohort.heart_grid import (
     stacks_grid,
 )
 from cohort.label_numbering import RENUMBERED
+from cohort.long_axis_views import VIEWS
 from cohort.person import Person
+from cohort.person_folder import nifti_stem, views_by_name
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import in_processes
 from cohort.preprocessing import part_used
@@ -49,7 +53,7 @@ COMPLETE = {"names": "complete", "headers": "complete by their headers", "whole"
 UNCHECKED = {
     "names": "only names were looked at",
     "headers": (
-        "MRIs beyond their headers (damage, voxels, label maps, copies) and the quality of ECG signals were not "
+        "MRIs beyond their headers (damage, voxels, label maps, copies), long-axis zips and the quality of ECG signals were not "
         "checked; --full checks them"
     ),
 }
@@ -81,6 +85,7 @@ class Examined:
         facts: those of FACTS that are known.
         digests: modality -> hash of the recording. A copy under another name has the same.
         stated: what the ECG file says of the person; None where it was not read.
+        views: the long-axis views that are there: "2ch", "3ch", "4ch", and "la_1", ... of which no name is certain.
     """
 
     subject: Subject
@@ -90,6 +95,7 @@ class Examined:
     facts: dict[str, float] = field(default_factory=dict)
     digests: dict[str, bytes] = field(default_factory=dict)
     stated: Person | None = None
+    views: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -159,6 +165,12 @@ class CohortReport:
         """A sentence on what was not looked at; empty where everything was."""
         return UNCHECKED.get(self.depth, "")
 
+    @property
+    def _views(self) -> str:
+        """How many people have each long-axis view."""
+        counts = Counter(view for s in self.subjects for view in {v if v in VIEWS else "unnamed" for v in s.views})
+        return ", ".join(f"{view} {counts[view]}" for view in (*VIEWS, "unnamed") if counts[view] or view in VIEWS)
+
     def __str__(self) -> str:
         lines = [self.headline]
         for code, subjects in self.by_code.items():
@@ -169,7 +181,8 @@ class CohortReport:
             lines.append(f"  {unlabelled:>6}  without a label map: heart's centre and ES will be estimated (no fault)")
         long_axes = sum(examined.subject.long_axis is not None for examined in self.subjects)
         if long_axes:
-            lines.append(f"  {long_axes:>6}  with long-axis MRI (field 20208), which nothing uses yet (no fault)")
+            told = f": {self._views}" if any(examined.views for examined in self.subjects) else ""
+            lines.append(f"  {long_axes:>6}  with long-axis MRI (field 20208){told}; training leaves it out (no fault)")
         lines += [f"  passed over: {line}" for line in self.passed]
         lines += [f"  {fault}" for fault in self.faults]
         lines += [f"  {self.unchecked}"] if self.depth == "headers" else []
@@ -226,7 +239,7 @@ def examine(subject: Subject, whole: bool = True) -> Examined:
         whole: read them as training would, and look at what they hold. Else an ECG is read, and of an MRI its headers.
     """
     named = examine_names(subject)
-    findings, facts, digests, stated, sound = list(named.findings), {}, {}, None, named.usable
+    findings, facts, digests, stated, normal, sound = list(named.findings), {}, {}, None, None, named.usable
     looks = (_look_at_ecg, _look_at_mri) if whole else (_glance_at_ecg, _glance_at_mri)
     for part, there, look in zip(("ecg", "mri"), (subject.ecg, subject.has_mri), looks, strict=True):
         if not there:
@@ -241,7 +254,32 @@ def examine(subject: Subject, whole: bool = True) -> Examined:
         facts |= seen.facts
         digests |= {part: seen.digest} if seen.digest else {}
         stated = seen.stated or stated
-    return Examined(subject, tuple(findings), sound, named.labelled, facts, digests, stated)
+        normal = seen.normal if seen.normal is not None else normal
+    views, doubts = _look_at_long_axis(subject, normal, whole)
+    return Examined(subject, (*findings, *doubts), sound, named.labelled, facts, digests, stated, views)
+
+
+def _look_at_long_axis(
+    subject: Subject, normal: np.ndarray | None, whole: bool
+) -> tuple[tuple[str, ...], list[Finding]]:
+    """The long-axis views of a subject, and what is wrong with them. They make nobody unusable.
+
+    Args:
+        normal: (3,) of the short-axis slices in RAS; None where it is unknown.
+        whole: read the headers of all images of a zip. Else only the names of NIfTI files tell views.
+    """
+    path = subject.long_axis
+    if path is None or nifti_stem(os.path.basename(path)):  # noqa: PTH119 (as paths are kept, as text)
+        return (), []
+    if os.path.isdir(path) and (views := views_by_name(os.listdir(path))):  # noqa: PTH112, PTH208 (as above)
+        return views, []
+    if not whole:
+        return (), []
+    try:
+        views, notes = long_axis_views(Path(path), normal)
+    except InputError as refusal:
+        return (), [Finding("mri_long_axis", str(refusal))]
+    return views, [Finding("mri_long_axis", note) for note in notes]
 
 
 class _Look(NamedTuple):
@@ -251,6 +289,7 @@ class _Look(NamedTuple):
     facts: dict[str, float]
     digest: bytes = b""
     stated: Person | None = None
+    normal: np.ndarray | None = None  # (3,) of the short-axis slices in RAS, where the file says how they lie
 
 
 def _glance_at_ecg(subject: Subject) -> _Look:
@@ -276,7 +315,7 @@ def _glance_at_mri(subject: Subject) -> _Look:
     """The headers of an MRI; where they leave open what it is, the whole of it."""
     if not is_read_as_dicom(subject.images):
         images, maps = read_stack_headers(subject)
-        return _Look(header_findings(images, maps), _stack_facts(images))
+        return _Look(header_findings(images, maps), _stack_facts(images), normal=_normal(images))
     seen = glance_at_short_axis(Path(subject.images.dicom))
     if seen is None:
         return _look_at_mri(subject)
@@ -293,7 +332,12 @@ def _look_at_mri(subject: Subject) -> _Look:
     findings = mri_findings(images, maps)
     if is_read_as_dicom(subject.images):
         findings += _manifest_findings(glance(Path(subject.images.dicom), 0))
-    return _Look(findings, facts, hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest())
+    digest = hashlib.sha256(images[0].voxels[..., 0].tobytes()).digest()
+    return _Look(findings, facts, digest, normal=_normal(images))
+
+
+def _normal(images: Stacks) -> np.ndarray | None:
+    return images[0].normal if images[0].states_orientation else None
 
 
 def _stack_facts(images: Stacks) -> dict[str, float]:
@@ -355,5 +399,5 @@ def _row(examined: Examined) -> list:
     codes = " ".join(dict.fromkeys(finding.code for finding in examined.findings))
     words = "; ".join(finding.words for finding in examined.findings)
     known = [subject.name or subject.eid, subject.instance, split_of(subject.eid), int(examined.usable)]
-    known += [int(examined.labelled), int(subject.long_axis is not None)]
+    known += [int(examined.labelled), " ".join(examined.views)]
     return [*known, codes, words, *(examined.facts.get(fact, "") for fact in FACTS)]

@@ -23,6 +23,7 @@ from cohort.joined_slices import join_slices
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
 from cohort.labelled_orientation import oriented_by_labels
+from cohort.phase_labels import labels_in_cine
 from cohort.phases import end_diastole, end_systole
 from cohort.subjects import ShortAxis, Subject
 
@@ -142,10 +143,11 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
 
     ED and ES files are preferred for one or two phases (no need to inflate the whole cine).
 
-    Label maps come in the numbers of `Label` (`in_ukbb_numbers`).
+    Label maps come in the numbers of `Label` (`in_ukbb_numbers`). Where a cine states no orientation and has no map,
+    those of its ED and ES stand at their frames (`labels_in_cine`).
 
     Raises:
-        InputError: no MRI, or a file that `read_nifti` or `in_ukbb_numbers` refuses.
+        InputError: no MRI, or a file that `read_nifti`, `in_ukbb_numbers` or `labels_in_cine` refuses.
     """
     images = subject.images
     if images.ed and images.es and phases <= 2:
@@ -158,7 +160,12 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
     if images.cine is None:
         remedy = "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder"
         raise InputError(subject.short_axis_called, "is not there", remedy, code="absent")
-    return (read_nifti(images.cine),), _read_maps(images.labels_cine)
+    cine = read_nifti(images.cine)
+    if not images.labels_cine and images.ed and images.es and not cine.states_orientation:
+        stills = tuple(read_nifti(path) for path in (images.ed, images.es))
+        maps = _read_maps(images.labels_ed, images.labels_es)
+        return (cine,), (labels_in_cine(cine, stills, maps, subject.short_axis_called),)
+    return (cine,), _read_maps(images.labels_cine)
 
 
 def read_stack_headers(subject: Subject) -> tuple[Stacks, tuple[CineStack | None, ...]]:

@@ -51,6 +51,7 @@ MEANINGS = {
     "mri_label_gap": "A slice within the ventricle is not labelled.",
     "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
     "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
+    "mri_long_axis": "The long-axis MRI cannot be read, or a view has no certain name. Training leaves it out.",
     "table_sex": "persons.csv and the ECG file tell another sex: whose row is it?",
     "table_age": "persons.csv and the ECG file tell another age.",
     "table_height": "persons.csv and the ECG file tell another height.",
