@@ -53,8 +53,8 @@ COMPLETE = {"names": "complete", "headers": "complete by their headers", "whole"
 UNCHECKED = {
     "names": "only names were looked at",
     "headers": (
-        "MRIs beyond their headers (damage, voxels, label maps, copies), long-axis zips and the quality of ECG signals were not "
-        "checked; --full checks them"
+        "MRIs beyond their headers (damage, voxels, label maps, copies), long-axis zips and the quality of ECG signals "
+        "were not checked; --full checks them"
     ),
 }
 POOR_MEANS = "used in trainings, but with a finding"
