@@ -25,8 +25,6 @@ def test_a_subject_depends_on_seed_and_index_alone(hearts):
     assert draw_heart(1, 17) != hearts[17] != hearts[18]
 
 
-
-
 # 95 % ranges of UK Biobank's healthy women (Petersen 2017), and means per body surface area.
 @pytest.mark.parametrize(
     ("name", "low", "high", "slack"),
