@@ -97,7 +97,7 @@ class Sources:
         return self.recovered(_impulses(self.activation_ms + self.apd_ms, self.weight))
 
     def ends(self, apd_factor: float) -> np.ndarray:
-        """(K, 600): when each action potential ends, `apd_factor` times as long as usual, before its end has a shape."""
+        """(K, 600): when each action potential ends, `apd_factor` times as long; its end has no shape yet."""
         return _impulses(self.activation_ms + apd_factor * self.apd_ms, self._own_weight)
 
     def recovered(self, ends: np.ndarray) -> np.ndarray:

@@ -80,7 +80,7 @@ class Heart:
         plateau_gradient: by which action potentials are higher every 30 mm along u, v, w: it shifts the ST segment.
         early_site_shift: of the three early sites of the LV and that of the RV: degrees round the long axis, share of
             that axis, ms.
-        lv_delay_ms, rv_delay_ms: by which a bundle branch block delays that ventricle; else 0. Below 40 it is incomplete.
+        lv_delay_ms, rv_delay_ms: by which a block of its bundle delays that ventricle; below 40 incomplete.
         scar_depth: share of the wall, from the endocardium, that a scar has silenced.
         gain: dimensionless factor of the torso's conductivity. chest_gain: of the chest leads besides.
         torso_scatter: what lungs, fat and bone add to the rows of leads I, II, V1 to V6 (Dower's axes), shares of their

@@ -9,7 +9,6 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from phantom.activation import RAS_TO_XYZ, ExcitableTissue
-from phantom.anatomy import long_axes
 from phantom.heart import Heart
 from phantom.recording import Recording
 
@@ -77,7 +76,7 @@ def electrodes_of(heart: Heart) -> np.ndarray:
     return chest_electrodes_mm(heart.chest_width_mm, heart.chest_depth_mm, shift)
 
 
-def lead_matrix(heart: Heart, place: Place = Place()) -> np.ndarray:  # noqa: B008  (a frozen dataclass)
+def lead_matrix(heart: Heart, place: Place = Place()) -> np.ndarray:
     """(8, 3): leads I, II, V1 to V6 of a unit heart vector (X left, Y foot, Z back), for this chest and electrodes.
 
     Dower's row of a chest electrode turns with the direction in which the heart sees that electrode, and grows with

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
+from scipy.spatial.transform import Rotation
 
 from cohort.ecg import LEADS
 from phantom.activation import RAS_TO_XYZ, excitation
@@ -111,6 +112,9 @@ def test_a_heart_turned_and_moved_is_seen_otherwise_and_turned_back_as_before():
     heart = hearts("normal", 1)[0]
     tissue = excitation(heart).tissue
     before, turned = (cell_weights(heart, tissue, place) for place in (Place(), Place((0.0, 0.0, 20.0))))
+    turn = Rotation.from_euler("z", 20, degrees=True).as_matrix()
+    mean = lead_fields(heart, tissue, Place((0.0, 0.0, 20.0))).mean(axis=0)
+    np.testing.assert_allclose(mean, lead_matrix(heart) @ RAS_TO_XYZ @ turn, atol=1e-9)
     lower = cell_weights(heart, tissue, Place(shift_mm=(0.0, 0.0, -15.0)))
     for other in (turned, lower):
         assert 0.02 < np.linalg.norm(other - before) / np.linalg.norm(before) < 0.5
