@@ -50,7 +50,7 @@ ukb-demo: install
 	test -e $(UKB)/UKBB/participant.csv || $(BIN)/python make_phantom.py --output $(UKB)/UKBB --subjects 60 --seed 4 \
 	    --frames 20 --dicom --platform --phantom-version 1
 	test -e $(UKB)/UKBB/participant.csv || $(BIN)/python -m phantom.download $(UKB)/UKBB
-	$(BIN)/python -m cohort.report --data $(UKB)/UKBB --output $(UKB)/cohort
+	$(BIN)/python -m cohort.report --data $(UKB)/UKBB --output $(UKB)/cohort --full
 	$(BIN)/python -m cohort.prepare --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --part 1/2
 	$(BIN)/python -m cohort.prepare --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --part 2/2
 	$(BIN)/python -m cohort.prepare --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --join 2

@@ -28,21 +28,24 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
     from cohort.pseudonym import Naming, read_key
+    from sampling import inputs
     from sampling.imports import lean_imports
-    from sampling.inputs import TAUGHT_BY_UNKNOWN, ecg_files, names_of_files, stated_person, without_withdrawn_files
 
     naming = Naming(read_key(config.pseudonymise) if config.pseudonymise else None)
     with naming.hiding():
-        stated_person(config)  # refuses before anything is loaded
-        files = without_withdrawn_files(ecg_files(config.ecg, naming), config.ecg, config.exclude)
+        inputs.stated_person(config)  # refuses before anything is loaded
+        found = inputs.ecg_files(config.ecg, naming)
+        files = inputs.without_withdrawn_files(found, config.ecg, config.exclude)
+        withdrawn = inputs.files_of_withdrawn(found, config.ecg, config.exclude)
+        inputs.require_readable(config, files, naming)
         alone = len(files) == 1
         with lean_imports():
             from accelerate.utils import gather_object
-            from tqdm import tqdm
 
             from evaluation.heart_sampler import HeartSampler
             from evaluation.phenotype_lines import phenotype_lines
             from evaluation.tally import TABLE, Tally, join_tables
+            from evaluation.training_people import warning_of_withdrawn
             from sampling.grid import write_overview
             from sampling.output_lock import kept_apart
             from sampling.outputs import written_names
@@ -51,21 +54,28 @@ def main() -> None:
 
             state = started_state()
             folder, why = chosen_pipeline(config.pipeline, Path("runs"))
-            sampler = HeartSampler.open(config, folder, naming, state.device, names_of_files(files))
+            sampler = HeartSampler.open(config, folder, naming, state.device, inputs.names_of_files(files))
         if state.is_main_process:
             print(naming.shown(f"pipeline: {folder} ({why}) on {state.device}"))
-            if sampler.pipeline.config.trained_on is None:
-                print(naming.shown(f"warning: {folder}: {TAUGHT_BY_UNKNOWN}"), file=sys.stderr)
+            unknown = sampler.pipeline.config.trained_on is None
+            warnings = (
+                f"{folder}: {inputs.TAUGHT_BY_UNKNOWN}" if unknown else "",
+                warning_of_withdrawn(folder, withdrawn, sampler.pipeline.preparation),
+                sampler.persons.of_no_file(found),
+            )
+            for warning in filter(None, warnings):
+                print(naming.shown(f"warning: {warning}"), file=sys.stderr)
             print(f"note: {sampler.said}")
         tally = Tally(config.output, naming, alone, state.process_index)
         overview = []  # of the first few only: a folder may hold thousands
         with state.split_between_processes(files) as mine:
             # A file alone is looked at before anything is written.
             first = list(sampler.read_all(mine, tally)) if alone else []
-            hidden = alone or not state.is_main_process
+            hidden, share = alone or not state.is_main_process, state.num_processes
+            said = "ECGs" if share == 1 else f"ECGs of the first of {share} processes"
             apart, whole = kept_apart(config.output, state), tally.withdrawn_when_interrupted()
-            with apart, whole, tqdm(mine, desc="ECGs", disable=hidden) as bar:
-                patients = first if alone else sampler.read_all(bar, tally)
+            with apart, whole, tally.progress(len(mine), said, hidden) as bar:
+                patients = first if alone else sampler.read_all(mine, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     if drawn.phenotypes:
                         bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))

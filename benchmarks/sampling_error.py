@@ -123,7 +123,7 @@ def autoencoder_psnr(sampler: Sampler, data: Path) -> float | None:
     """PSNR of true hearts through the autoencoder alone, dB; None where there are none."""
     names = [patient.name for patient in sampler.patients]
     true = [find_true_heart(data, name, sampler.pipeline.grid) for name in names]
-    known = np.array([heart for heart in true if heart is not None])
+    known = np.array([heart.voxels for heart in true if heart is not None])
     if not len(known):
         return None
     made = np.array([sampler.pipeline.reconstruct(torch.from_numpy(heart)).numpy() for heart in known])

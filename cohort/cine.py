@@ -4,6 +4,8 @@ import gzip
 import io
 import math
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -33,6 +35,7 @@ PARALLEL = 1e-3  # direction cosines closer than this to 0, 1 or -1 are those of
 NEARLY_WHOLE = 1e-3  # labels that a scale left closer than this to a whole number mean that number
 SAME_MM = 1e-3  # two affines closer than this are one
 TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior, as the long axis of most hearts lies
+GZIP = b"\x1f\x8b"
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: one large piece would take the memory twice
 COPY_AGAIN = "copy or download it again"
 EXPORT_AGAIN = "export it again as a 3D or 4D short-axis NIfTI"
@@ -84,6 +87,13 @@ class CineStack:
         return bool(np.minimum(parts, np.abs(parts - 1)).max() > PARALLEL)
 
     @property
+    def normal(self) -> np.ndarray:
+        """(3,) across its slices, in RAS, of length 1 and either sign."""
+        first, second = (self.affine[:3, axis] for axis in self.in_plane_axes)
+        across = np.cross(first, second)
+        return across / np.linalg.norm(across)
+
+    @property
     def in_plane_axes(self) -> tuple[int, int]:
         """The two storage axes within a slice."""
         first, second = (axis for axis in range(3) if axis != self.slice_axis)
@@ -122,25 +132,62 @@ def read_nifti(path: Path, labels: bool = False) -> CineStack:
             where the gzip CRC is wrong, which nibabel never checks.
     """
     path = Path(path)
+    with _opened(path) as (stream, header, affine):
+        voxels = _read_voxels(path, stream, header)
+    voxels = _scaled(path, voxels, header)
+    voxels, notes = _as_labels(path, voxels) if labels else (_as_image(path, voxels), ())
+    return CineStack(voxels, affine, _frame_interval_s(header), notes)
+
+
+def read_nifti_header(path: Path, labels: bool = False) -> CineStack:
+    """A NIfTI file by its header: the voxels are one 0 seen at every place, which takes no memory.
+
+    Where the end of the file tells another size than the header, the file is damaged or packed in an unusual way. Then
+    it is read whole, as `read_nifti` does.
+
+    Args:
+        path, labels: as of `read_nifti`, whose errors it raises, but for those that only voxels show.
+    """
+    path = Path(path)
+    with _opened(path) as (_, header, affine):
+        shape = (*_shape(header), 1)[:4]
+        claimed = int(header["vox_offset"]) + header.get_data_dtype().itemsize * math.prod(shape)
+    if _inflated_size(path) != claimed:
+        return read_nifti(path, labels)
+    return CineStack(np.broadcast_to(np.uint8(0), shape), affine, _frame_interval_s(header))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[BinaryIO, nib.Nifti1Header, np.ndarray]]:
+    """The inflated content behind the header, the header, and its affine. Whatever is wrong is an InputError."""
     try:
         if path.exists() and not path.is_file():  # opening a named pipe would wait for ever
             raise InputError(path, "cannot be read (it is no file)", "give a .nii.gz", code="unreadable")
         with path.open("rb") as raw:
             on_disk = os.fstat(raw.fileno()).st_size
-            zipped = raw.read(2) == b"\x1f\x8b"
+            zipped = raw.read(2) == GZIP
             raw.seek(0)
             with igzip.open(raw) if zipped else raw as stream:
                 header = _read_header(path, stream)
                 affine = _affine(path, header)
                 _check_claim(path, header, on_disk, zipped)
-                voxels = _read_voxels(path, stream, header)
+                yield stream, header, affine
     except (EOFError, OverflowError, gzip.BadGzipFile, isal_zlib.error) as error:  # overflow: a name of megabytes
         raise InputError(path, f"damaged gzip ({error})", COPY_AGAIN, code=_gzip_code(error)) from error
     except OSError as error:
         raise unreadable(path, error) from error
-    voxels = _scaled(path, voxels, header)
-    voxels, notes = _as_labels(path, voxels) if labels else (_as_image(path, voxels), ())
-    return CineStack(voxels, affine, _frame_interval_s(header), notes)
+
+
+def _inflated_size(path: Path) -> int:
+    """Bytes of the content by the file's end: a gzip's last four bytes tell them, of its last member."""
+    try:
+        with path.open("rb") as raw:
+            if raw.read(2) != GZIP:
+                return os.fstat(raw.fileno()).st_size
+            raw.seek(-4, os.SEEK_END)
+            return int.from_bytes(raw.read(4), "little")
+    except OSError as error:
+        raise unreadable(path, error) from error
 
 
 def write_nifti(path: Path, stack: CineStack) -> None:

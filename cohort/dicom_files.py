@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from isal import isal_zlib  # Intel's inflate: the same bytes in a third of the time
 
@@ -28,10 +28,17 @@ LARGEST_LIST_BYTES = 8 << 20  # of the list of files in a zip
 DEEPEST = 2  # folders below the one given
 LOCAL_HEADER = struct.Struct("<4s22xHH")
 END_OF_ZIP = struct.Struct("<4s8xL")
+LOCATOR, END_OF_ZIP64 = struct.Struct("<4s4xQ"), struct.Struct("<4s36xQ")  # before that record, in a large zip
+LOCATOR_BYTES, ZIP64_END_BYTES = 20, 56
 LONGEST_END = 22 + 0xFFFF  # of a zip: its last record and the comment
 ZIP_START, ZIP_END = b"PK\x03\x04", b"PK\x05\x06"
+ZIP64_LOCATOR, ZIP64_END = b"PK\x06\x07", b"PK\x06\x06"
+IN_ZIP64 = 0xFFFFFFFF  # in place of a length that the zip64 record tells
+OFFICE = (b"[Content_Types].xml", b"mimetype", b"_rels/", b"docProps/", b"xl/", b"word/", b"ppt/")
 PREAMBLE = 128
 EARLY_TAGS = (b"\x08\x00", b"\x02\x00")  # how objects without a preamble begin: groups 0008 and 0002, low byte first
+MANIFESTS = ("manifest.csv", "manifest.cvs")  # UK Biobank's; the second is a slip of years
+LARGEST_MANIFEST_BYTES = 4 << 20
 COPY_AGAIN = "copy or download it again"
 
 
@@ -47,7 +54,7 @@ def dicom_objects(path: Path) -> Iterator[bytes]:
     path = Path(path)
     found = False
     for content in _contents(path):
-        if content.startswith(ZIP_START):
+        if content.startswith(ZIP_START) and not _is_office(content):
             raise InputError(path, "holds a zip in it", "unpack that one, and give it alone", code="format")
         if is_dicom(content):
             found = True
@@ -56,11 +63,98 @@ def dicom_objects(path: Path) -> Iterator[bytes]:
         raise InputError(path, "holds no DICOM file", "give a DICOM zip, or a folder of DICOM files", code="format")
 
 
+class Glance(NamedTuple):
+    """What a zip or a folder shows without being read.
+
+    Attributes:
+        files: how many there are. contents: some of its DICOM objects.
+        listed, absent: how many files its manifest names, and how many of those are not there.
+    """
+
+    files: int
+    contents: list[bytes]
+    listed: int = 0
+    absent: int = 0
+
+
+def glance(path: Path, objects: int) -> Glance:
+    """The list of files of a zip or a folder, its manifest, and `objects` of its files, from the first to the last.
+
+    Raises:
+        InputError: as `dicom_objects`, but for what only the other files show.
+    """
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _glance_at_folder(path, objects)
+        with path.open("rb") as file:
+            if file.read(4) in (ZIP_START, ZIP_END):
+                return _glance_at_zip(path, file, objects)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    contents = [*dicom_objects(path)]  # of one file
+    return Glance(len(contents), contents)
+
+
+def _glance_at_folder(folder: Path, objects: int) -> Glance:
+    paths = dicom_paths(folder)
+    _check_size(folder, len(paths), sum(os.stat(path).st_size for path in paths))  # noqa: PTH116 (thousands of them)
+    manifests = [Path(path) for path in paths if _is_manifest(path)]
+    others = [path for path in paths if not _is_manifest(path)]
+    contents = [Path(path).read_bytes() for path in _spread(others, objects)]
+    listed = absent = 0
+    if manifests and manifests[0].stat().st_size <= LARGEST_MANIFEST_BYTES:
+        listed, absent = _held_against(manifests[0].read_bytes(), paths)
+    return Glance(len(paths), [content for content in contents if is_dicom(content)], listed, absent)
+
+
+def _glance_at_zip(path: Path, file: BinaryIO, objects: int) -> Glance:
+    members = _members(path, file)
+    manifests = [member for member in members if _is_manifest(member.filename)]
+    others = [member for member in members if not _is_manifest(member.filename)]
+    contents = [_inflated(path, file, member) for member in _spread(others, objects)]
+    listed = absent = 0
+    if manifests and manifests[0].file_size <= LARGEST_MANIFEST_BYTES:
+        names = [member.filename for member in members]
+        listed, absent = _held_against(_inflated(path, file, manifests[0]), names)
+    return Glance(len(members), [content for content in contents if is_dicom(content)], listed, absent)
+
+
+def _spread(all_of: list, count: int) -> list:
+    """So many of a list, from its first to its last."""
+    if len(all_of) <= count:
+        return all_of
+    return [all_of[number * (len(all_of) - 1) // max(1, count - 1)] for number in range(count)]
+
+
+def _is_manifest(name: str) -> bool:
+    return name.rpartition("/")[2].lower() in MANIFESTS
+
+
+def _held_against(manifest: bytes, names: list[str]) -> tuple[int, int]:
+    """How many files a manifest names in its first column, and how many of them are absent.
+
+    Zeros where none is there: then the first column says something else.
+    """
+    lines = manifest.decode("utf-8", errors="replace").splitlines()[1:]
+    listed = {line.split(",", 1)[0].strip("\"' ").rpartition("/")[2] for line in lines if line.strip()}
+    absent = listed - {name.rpartition("/")[2] for name in names}
+    return (len(listed), len(absent)) if len(absent) < len(listed) else (0, 0)
+
+
 def is_dicom(content: bytes) -> bool:
     """Whether bytes begin as a DICOM object does, with the preamble or, as old archives have it, without."""
     return content[PREAMBLE : PREAMBLE + 4] == b"DICM" or (
         content[:2] in EARLY_TAGS and content[3:4] == b"\0" and len(content) > PREAMBLE
     )
+
+
+def _is_office(content: bytes) -> bool:
+    """Whether a zip is a spreadsheet or another document, by the name of the first file in it."""
+    if len(content) < LOCAL_HEADER.size:
+        return False
+    _, length, _ = LOCAL_HEADER.unpack_from(content)
+    return content[LOCAL_HEADER.size :][:length].startswith(OFFICE)
 
 
 def holds_dicom(path: Path) -> bool:
@@ -149,6 +243,12 @@ def _contents_of_folder(folder: Path) -> Iterator[bytes]:
 
 
 def _contents_of_zip(path: Path, file: BinaryIO) -> Iterator[bytes]:
+    for member in _members(path, file):
+        yield _inflated(path, file, member)
+
+
+def _members(path: Path, file: BinaryIO) -> list[zipfile.ZipInfo]:
+    """The files of a zip by its list, which is checked. Nothing is inflated yet."""
     size = os.fstat(file.fileno()).st_size
     _check_list(path, file, size)
     try:
@@ -156,8 +256,7 @@ def _contents_of_zip(path: Path, file: BinaryIO) -> Iterator[bytes]:
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, EOFError, IndexError) as error:
         raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated") from error
     _check_claims(path, members, size)
-    for member in members:
-        yield _inflated(path, file, member)
+    return members
 
 
 def _check_list(path: Path, file: BinaryIO, size: int) -> None:
@@ -168,8 +267,32 @@ def _check_list(path: Path, file: BinaryIO, size: int) -> None:
     if at < 0 or at + END_OF_ZIP.size > len(tail):
         raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated")
     _, length = END_OF_ZIP.unpack_from(tail, at)
-    if length > LARGEST_LIST_BYTES:
+    lengths = _lengths_in_zip64(file, size - len(tail) + at)
+    if length == IN_ZIP64 and not lengths:
+        raise InputError(path, "is a damaged or truncated zip", COPY_AGAIN, code="truncated")
+    if max(lengths or [length]) > LARGEST_LIST_BYTES:
         _check_size(path, MOST_FILES + 1, 0)
+
+
+def _lengths_in_zip64(file: BinaryIO, end: int) -> list[int]:
+    """What the zip64 record says of the list's length; nothing where there is none.
+
+    It should stand where its locator says. The zipfile module takes the one right before the locator.
+    """
+    at = end - LOCATOR_BYTES
+    if at < 0:
+        return []
+    file.seek(at)
+    mark, said = LOCATOR.unpack_from(file.read(LOCATOR_BYTES))
+    if mark != ZIP64_LOCATOR:
+        return []
+    lengths = []
+    for place in {said, at - ZIP64_END_BYTES}:
+        if 0 <= place <= at - END_OF_ZIP64.size:
+            file.seek(place)
+            mark, length = END_OF_ZIP64.unpack(file.read(END_OF_ZIP64.size))
+            lengths += [length] if mark == ZIP64_END else []
+    return lengths
 
 
 def _check_claims(path: Path, members: list[zipfile.ZipInfo], on_disk: int) -> None:
@@ -188,8 +311,8 @@ def _check_claims(path: Path, members: list[zipfile.ZipInfo], on_disk: int) -> N
 def _inflated(path: Path, file: BinaryIO, member: zipfile.ZipInfo) -> bytes:
     """The content of a member, of the size and CRC that the list says."""
     file.seek(member.header_offset)
-    header = file.read(30)
-    if len(header) < 30 or not header.startswith(ZIP_START):
+    header = file.read(LOCAL_HEADER.size)
+    if len(header) < LOCAL_HEADER.size or not header.startswith(ZIP_START):
         raise InputError(path, "is a damaged zip", COPY_AGAIN, code="damaged")
     _, name, extra = LOCAL_HEADER.unpack(header)
     file.seek(name + extra, os.SEEK_CUR)

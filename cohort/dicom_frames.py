@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset
 
 from cohort.dicom_pixels import COPY_AGAIN, GREY, LARGEST_SIDE, PixelData
 from cohort.errors import InputError
+from cohort.long_axis_views import view_word
 
 SYNTAX = "TransferSyntaxUID"
 CLASS, TYPE, INSTANCE_UID, MODALITY = 0x00080016, 0x00080008, 0x00080018, 0x00080060
@@ -54,15 +55,22 @@ NO_MAGNITUDE = {
     *("P", "PHASE", "PHASE MAP", "VELOCITY", "VELOCITY MAP", "PCA", "M_PCA", "PHASE CONTRAST M", "PS"),
     *("R", "REAL", "I", "IMAGINARY"),
 }
-VIEW_WORD = re.compile(rb"(?<![0-9A-Za-z])([234])[ _-]?ch", re.IGNORECASE)
+HUMP = re.compile(rb"(?<=[a-z])(?=[A-Z])")  # where a word begins in CineTag
+
+
+def _word(pattern: bytes) -> re.Pattern[bytes]:
+    """A pattern of whole words: no letter stands before or after, so that "Helge" is no LGE."""
+    return re.compile(rb"(?<![a-z])(?:" + pattern + rb")(?![a-z])", re.IGNORECASE)
+
+
 WORDS = (  # of a series' description -> what the series is, in our words; nothing else of a description is kept
-    (re.compile(rb"inline.?vf", re.IGNORECASE), "images with drawn contours"),
-    (re.compile(rb"tag|spamm|csnap|grid", re.IGNORECASE), "tagged images"),
-    (re.compile(rb"flow|phase.?contrast|(?<![a-z])pc(?![a-z])|venc|veloc", re.IGNORECASE), "flow images"),
-    (re.compile(rb"molli|t1.?map|t2.?map|t2.?star|t2\*|mapping", re.IGNORECASE), "T1 or T2 maps"),
-    (re.compile(rb"perf", re.IGNORECASE), "perfusion images"),
-    (re.compile(rb"lge|psir|delayed|late.?gad", re.IGNORECASE), "late enhancement images"),
-    (re.compile(rb"locali|scout|survey|haste", re.IGNORECASE), "localisers"),
+    (_word(rb"inline.?vf"), "images with drawn contours"),
+    (_word(rb"(?:grid|cine|cmr)?.?tag(?:s|ged|ging)?|c?spamm|csnap|grids?"), "tagged images"),
+    (_word(rb"(?:[24]d)?flows?|phase.?contrast|pc|venc|veloc(?:ity|ities)?"), "flow images"),
+    (_word(rb"(?:sh|mod)?.?molli|t[12].?(?:map|mapping|star)s?|t2\*|mapping"), "T1 or T2 maps"),
+    (_word(rb"perf(?:usion)?"), "perfusion images"),
+    (_word(rb"lge|psir|delayed(?:.?enhancement)?|late.?gad(?:olinium)?"), "late enhancement images"),
+    (_word(rb"locali[sz]ers?|scouts?|survey|haste"), "localisers"),
 )
 
 
@@ -76,7 +84,7 @@ class DicomFrame:
         series_number: the number of its series; None where it has none.
         kind: what else than a cine it is, in words; "" where nothing says so.
         derived: whether it was computed from other images, as a scanner's own analysis is.
-        view: "2ch", "3ch" or "4ch" where its series says so, else "".
+        view: what its series says of it (`cohort.long_axis_views.view_word`), else "".
         orientation: (6,) direction cosines of a row and of a column, LPS. position: (3,) LPS mm of its first pixel.
         pixel_mm: from row to row and from column to column.
         trigger_ms: after the R wave. temporal, instance: its numbers in time and in the series. None where unknown.
@@ -194,7 +202,6 @@ def _frames(source: object, dataset: Dataset) -> list[DicomFrame] | str:
 def _series_of(source: object, dataset: Dataset) -> dict:
     """What is common to all frames of an object."""
     description = _text(dataset, DESCRIPTION)
-    view = VIEW_WORD.search(description)
     times = ((ACQUIRED_DATE, ACQUIRED_TIME), (SERIES_DATE, SERIES_TIME))
     taken = (b"".join(_text(dataset, tag) for tag in pair) for pair in times if _text(dataset, pair[1]))
     return {
@@ -206,7 +213,7 @@ def _series_of(source: object, dataset: Dataset) -> dict:
         "series_number": _index(source, dataset, SERIES_NUMBER),
         "kind": _kind(_text(dataset, TYPE), _text(dataset, COMPONENT), description),
         "derived": _text(dataset, TYPE).upper().startswith(b"DERIVED"),
-        "view": f"{view[1].decode()}ch" if view else "",
+        "view": view_word(description),
     }
 
 
@@ -219,7 +226,8 @@ def _kind(image_type: bytes, component: bytes, description: bytes) -> str:
         return "phase or velocity images"
     if any("MAP" in part for part in types):
         return "T1 or T2 maps"
-    return next((kind for pattern, kind in WORDS if pattern.search(description)), "")
+    words = HUMP.sub(b" ", description)
+    return next((kind for pattern, kind in WORDS if pattern.search(words)), "")
 
 
 def _pixels(source: object, dataset: Dataset, frames: int) -> PixelData:

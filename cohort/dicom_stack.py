@@ -10,16 +10,17 @@ import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from cohort.cine import TOWARDS_APEX, CineStack
-from cohort.dicom_files import dicom_objects
+from cohort.dicom_files import Glance, dicom_objects, glance
 from cohort.dicom_frames import DicomFrame, forget, read_frames
 from cohort.errors import InputError
+from cohort.long_axis_views import name_views
 
 FEWEST_SLICES = 5
 FEWEST_FRAMES = 4  # of a cine; late enhancement has one or two
@@ -32,6 +33,7 @@ LEAST_FRAMES = 0.5  # of a slice, against the number of the other slices
 SAME_STEP = 0.1  # between the frame intervals of two slices, relative: one sampling, so frames are absent
 CYCLE_S = (0.25, 3.0)  # a heart's, which number of frames times interval must give
 LOUD = ("pydicom", "openjpeg", "libjpeg", "pylibjpeg")  # loggers
+GLANCED_AT = 3  # images; to know what 600 are
 LAST_TOLD = 5  # kinds of series that an error names
 MS = 1e-3
 RAS = np.array([-1.0, -1.0, 1.0])  # from DICOM's LPS
@@ -75,12 +77,41 @@ def read_dicom(path: Path, long_axis: bool = True) -> DicomStudy:
         if chosen is None and not planes:
             raise _nothing(path, frames, stacks, others)
         short = None if chosen is None else _cine(path, chosen)
-        views = _long_axis(path, planes) if long_axis else {}
+        normal = None if chosen is None else _normal(chosen[0].frames[0]) * RAS
+        named, of_names = _named_planes(planes, normal) if long_axis else ({}, ())
+        views = {view: _cine(path, [plane]) for view, plane in named.items()}
     if short is not None:
         short = CineStack(short.voxels, short.affine, short.frame_interval_s, (*notes, *short.notes))
     told = () if short is None else short.notes
-    told += tuple(f"{view}: {note}" for view, cine in views.items() for note in cine.notes)
-    return DicomStudy(short, views, told)
+    return DicomStudy(short, views, (*told, *of_names, *_notes_of(views)))
+
+
+def read_long_axis(path: Path, short_axis: np.ndarray | None = None) -> DicomStudy:
+    """Read the long-axis cines of a zip or folder of them (UK Biobank field 20208). No stack is taken for short axis.
+
+    Args:
+        path: as of `dicom_objects`.
+        short_axis: (3,) normal in RAS of this person's short-axis slices, of length 1; None where it is unknown.
+
+    Raises:
+        InputError: as `read_dicom`, or it holds no long-axis cine.
+    """
+    path = Path(path)
+    with _silent():
+        named, notes = _long_axis_planes(path, short_axis)
+        views = {view: _cine(path, [plane]) for view, plane in named.items()}
+    return DicomStudy(None, views, (*notes, *_notes_of(views)))
+
+
+def long_axis_views(path: Path, short_axis: np.ndarray | None = None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The views of `read_long_axis`, whose pixels are left packed, and notes on their names.
+
+    Raises:
+        InputError: as `read_long_axis`, but for pixels.
+    """
+    with _silent():
+        named, notes = _long_axis_planes(Path(path), short_axis)
+    return tuple(named), notes
 
 
 def read_short_axis(path: Path) -> CineStack:
@@ -94,6 +125,25 @@ def read_short_axis(path: Path) -> CineStack:
         fault = f"holds cines, but no stack of {FEWEST_SLICES} or more parallel ones"
         raise InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
     return short
+
+
+def glance_at_short_axis(path: Path) -> tuple[Glance, float] | None:
+    """What the list of files and GLANCED_AT images say, and the longer side of a pixel in mm.
+
+    None where they do not show a short-axis cine: there are too few files for one, or none of the images is of a cine.
+
+    Raises:
+        InputError: as `read_dicom`, but for what only the other images show.
+    """
+    path = Path(path)
+    with _silent():
+        found = glance(path, GLANCED_AT)
+        read = [read_frames(path, content) for content in found.contents]
+        frames = [frame for one in read if not isinstance(one, str) for frame in one if not frame.kind]
+        _require_one_study(path, frames)
+    if not frames or found.files + len(frames) < FEWEST_SLICES * FEWEST_FRAMES:
+        return None
+    return found, max(frames[0].pixel_mm)
 
 
 @contextmanager
@@ -137,22 +187,44 @@ def _require_one_study(path: Path, frames: Iterable[DicomFrame]) -> None:
 
 @dataclass(slots=True, eq=False)
 class Cine:
-    """Frames of one place in order of time, and their trigger times; None where they have none.
+    """Frames of one place in order of time.
 
-    `ordered` is False where nothing says the order.
+    Attributes:
+        frames: in that order.
+        moments: trigger times, else temporal positions, else instance numbers; None where nothing says the order.
+        triggered: whether the moments are trigger times, in ms.
     """
 
     frames: list[DicomFrame]
-    times_ms: list[float] | None = None
-    ordered: bool = True
+    moments: list[float] | None = None
+    triggered: bool = False
+
+    @property
+    def ordered(self) -> bool:
+        return self.moments is not None
+
+    @property
+    def times_ms(self) -> list[float] | None:
+        return self.moments if self.triggered else None
 
 
 @dataclass(slots=True, eq=False)
 class Slice(Cine):
-    """One slice position and its cine. `repeats`: how many other cines were taken there."""
+    """One slice position and its cine.
+
+    Attributes:
+        repeats: how many other cines were taken there.
+        places: of its frames in the cycle, counted in steps from the first one of the stack.
+    """
 
     depth: float = 0.0
     repeats: int = 0
+    places: list[int] = field(default_factory=list)
+
+    @property
+    def span(self) -> int:
+        """How many frames there would be from the stack's first one to this slice's last, were none absent."""
+        return self.places[-1] + 1
 
 
 Stack = list[Slice]
@@ -233,7 +305,7 @@ def _slices(frames: list[DicomFrame]) -> Stack:
             whole = [cine for cine in here if len(cine.frames) >= LEAST_FRAMES * usual] or here
             whole = [cine for cine in whole if not cine.frames[0].derived] or whole
             last = _last(whole)
-            slices.append(Slice(last.frames, last.times_ms, last.ordered, depth, len(whole) - 1))
+            slices.append(Slice(last.frames, last.moments, last.triggered, depth, len(whole) - 1))
     return slices
 
 
@@ -283,8 +355,8 @@ def _in_time(frames: list[DicomFrame]) -> Cine:
     for number, way in enumerate(ways):
         times = [way(frame) for frame in frames]
         if None not in times and len(set(times)) == len(times):
-            return Cine([frames[i] for i in np.argsort(times)], sorted(times) if number == 0 else None)
-    return Cine(frames, ordered=False)
+            return Cine([frames[i] for i in np.argsort(times)], sorted(times), triggered=number == 0)
+    return Cine(frames)
 
 
 def _last(cines: Sequence[AnyCine]) -> AnyCine:
@@ -323,14 +395,25 @@ def _usual(stack: Stack) -> bool:
 
 def _nothing(path: Path, frames: list[DicomFrame], stacks: list[Stack], others: Counter) -> InputError:
     """The refusal of what holds no cine, which says what it holds."""
-    found = Counter(others)
-    for frame in frames:
-        found[frame.kind or "images that are no cine"] += 1
+    found = _kinds(frames, others)
     if stacks:
         found = Counter({"cines in an axial, coronal or sagittal stack": sum(map(len, stacks))})
+    return InputError(
+        path,
+        f"holds no short-axis cine{_but(found)}",
+        "give the short-axis series (UK Biobank field 20209)",
+        code="geometry",
+    )
+
+
+def _kinds(frames: list[DicomFrame], others: Counter) -> Counter:
+    """How many images there are of every kind, in words."""
+    return Counter(others) + Counter(frame.kind or "images that are no cine" for frame in frames)
+
+
+def _but(found: Counter) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in found.most_common(LAST_TOLD))
-    fault = f"holds no short-axis cine (but {kinds})" if kinds else "holds no short-axis cine"
-    return InputError(path, fault, "give the short-axis series (UK Biobank field 20209)", code="geometry")
+    return f" (but {kinds})" if kinds else ""
 
 
 def _cine(path: Path, stack: Stack) -> CineStack:
@@ -380,16 +463,18 @@ def _affine(path: Path, stack: Stack) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _frames_of_each(path: Path, stack: Stack) -> tuple[list[list[DicomFrame]], tuple[str, ...]]:
-    """As many frames of every slice as most have. Those of other slices are the nearest in the cycle."""
-    counts = Counter(len(one.frames) for one in stack)
-    usual = max(counts, key=lambda count: (counts[count], count))
-    if len(counts) == 1:
+    """As many frames of every slice as most have, absent ones counted. Those of other slices are the nearest ones."""
+    _place_frames(stack)
+    spans = Counter(one.span for one in stack)
+    usual = max(spans, key=lambda span: (spans[span], span))
+    if all(len(one.frames) == usual for one in stack):
         return [one.frames for one in stack], ()
-    fewest = min(counts)
+    fewest = min(len(one.frames) for one in stack)
     if fewest < LEAST_FRAMES * usual:
         fault = f"has a slice of {fewest} frames, where the others have {usual}"
         raise InputError(path, fault, "frames are absent: export all of them", code="frames")
-    whole = [one for one in stack if len(one.frames) == usual and one.times_ms]
+    timed = [one for one in stack if one.times_ms]
+    whole = [one for one in timed if len(one.frames) == usual] or timed
     step = np.median([np.median(np.diff(one.times_ms)) for one in whole]) if whole else None
     chosen, absent, resampled = [], 0, 0
     for one in stack:
@@ -411,6 +496,24 @@ def _frames_of_each(path: Path, stack: Stack) -> tuple[list[list[DicomFrame]], t
     return chosen, notes
 
 
+def _place_frames(stack: Stack) -> None:
+    """Say of every frame its place in the cycle. A longer step than usual leaves places free: frames are absent there.
+
+    So does a slice that begins later than the others, by trigger times, or by instance numbers that begin anew.
+    """
+    steps = [float(np.median(np.diff(one.moments))) for one in stack]
+    first = min(one.moments[0] for one in stack)
+    late = [round((one.moments[0] - first) / step) for one, step in zip(stack, steps, strict=True)]
+    counted = all(one.triggered for one in stack) or all(step == 1 for step in steps)
+    if not counted or max(late) >= min(len(one.frames) for one in stack):
+        late = [0] * len(stack)  # numbers that go on from slice to slice
+    for one, step, begin in zip(stack, steps, late, strict=True):
+        gaps = np.maximum(np.round(np.diff(one.moments) / step), 1).astype(int)
+        places = begin + np.concatenate([[0], np.cumsum(gaps)])
+        count = len(one.frames)
+        one.places = (places if LEAST_FRAMES * (places[-1] + 1) <= count else np.arange(count)).tolist()
+
+
 def _phases(one: Slice, usual: int, step: float | None) -> tuple[np.ndarray, bool]:
     """(frames,) share of the cycle in [0, 1), and whether frames are absent (else the slice was sampled otherwise)."""
     count = len(one.frames)
@@ -426,15 +529,17 @@ def _phases(one: Slice, usual: int, step: float | None) -> tuple[np.ndarray, boo
     places = [frame.temporal for frame in one.frames]
     if None not in places and len(set(places)) == count and max(places) <= usual:
         return (np.array(places) - 1) / usual, True
+    if one.places != list(range(count)) and one.span <= usual:
+        return np.array(one.places) / usual, True
     return np.arange(count) / count, False
 
 
 def _interval_s(stack: Stack, frames: int) -> float | None:
     """Seconds from frame to frame, the mean of the slices: by trigger times, else by the cycle, else by repetition."""
     of_slices = [
-        (one.times_ms[-1] - one.times_ms[0]) / (frames - 1)
+        (one.times_ms[-1] - one.times_ms[0]) / (one.span - 1 - one.places[0])
         for one in stack
-        if one.times_ms and len(one.frames) == frames
+        if one.times_ms and one.span == frames
     ]
     cycles = [one.frames[0].cycle_ms / frames for one in stack if one.frames[0].cycle_ms]
     repeats = [one.frames[0].repetition_ms for one in stack if one.frames[0].repetition_ms]
@@ -464,13 +569,35 @@ def _voxels(path: Path, chosen: list[list[DicomFrame]]) -> np.ndarray:
     return voxels.transpose(3, 2, 1, 0)
 
 
-def _long_axis(path: Path, planes: list[Slice]) -> dict[str, CineStack]:
-    named: dict[str, list[Slice]] = defaultdict(list)
-    for plane in planes:
-        named[plane.frames[0].view or f"la_{len(named) + 1}"].append(plane)
-    views = {}
-    for name, taken in named.items():
-        last = _last(taken)
-        last.repeats += len(taken) - 1
-        views[name] = _cine(path, [last])
-    return views
+def _long_axis_planes(path: Path, short_axis: np.ndarray | None) -> tuple[dict[str, Slice], tuple[str, ...]]:
+    frames, others = _read_all(path)
+    _require_one_study(path, frames)
+    stacks, planes = _stacks_and_planes(frames)
+    if not planes:
+        found = Counter({f"stacks of {FEWEST_SLICES} or more parallel cines": len(stacks)} if stacks else {})
+        fault = f"holds no long-axis cine{_but(found or _kinds(frames, others))}"
+        raise InputError(path, fault, "give the long-axis series (UK Biobank field 20208)", code="geometry")
+    named, notes = _named_planes(planes, short_axis)
+    if stacks:
+        notes = (*notes, f"{len(stacks)} stacks of parallel cines are no long axis: they are left out")
+    return named, notes
+
+
+def _notes_of(views: dict[str, CineStack]) -> tuple[str, ...]:
+    return tuple(f"{view}: {note}" for view, cine in views.items() for note in cine.notes)
+
+
+def _named_planes(planes: list[Slice], short_axis: np.ndarray | None) -> tuple[dict[str, Slice], tuple[str, ...]]:
+    """View -> the cine that was taken last of it, in order of the views, those without a name behind; and notes."""
+    words, normals = [plane.frames[0].view for plane in planes], [_normal(plane.frames[0]) * RAS for plane in planes]
+    views, notes = name_views(words, normals, short_axis)
+    takes: dict[str, list[Slice]] = defaultdict(list)
+    nameless = 0
+    for view, plane in zip(views, planes, strict=True):
+        nameless += not view
+        takes[view or f"la_{nameless}"].append(plane)
+    named = {}
+    for view in sorted(takes):
+        named[view] = _last(takes[view])
+        named[view].repeats += len(takes[view]) - 1
+    return named, notes

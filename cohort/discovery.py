@@ -3,7 +3,7 @@
     <eid>_20205_<instance>_<array>.xml          resting ECG; or another ending of `cohort.ecg_formats`
     <eid>_20209_<instance>_<array>.zip          short-axis cine as DICOM; or a folder of this name
     <eid>_20209_<instance>_<array>.nii.gz       the same as NIfTI
-    <eid>_20208_<instance>_<array>.zip          long-axis MRI: kept for later
+    <eid>_20208_<instance>_<array>.zip          long-axis MRI: for `cohort.convert` and `cohort.report`
     <folder>/sa.nii.gz, sa_ED.nii.gz, ...       `cohort.person_folder`; <folder> is <eid> (instance 2), <eid>_<instance>
                                                 or the person's name
     pairs.csv                                   what names cannot say (`cohort.pairs_table`)
@@ -25,7 +25,14 @@ from cohort.errors import InputError
 from cohort.folder_entries import FolderEntry, folder_entries
 from cohort.pairs_table import EID, PAIRS, Pair, read_pairs
 from cohort.passed_over import PassedOver, kind_of_file
-from cohort.person_folder import NIFTI_ENDINGS, images_by_name, nifti_stem
+from cohort.person_folder import (
+    ACDC_NOTE,
+    NIFTI_ENDINGS,
+    frames_without_note,
+    images_by_name,
+    nifti_stem,
+    views_by_name,
+)
 from cohort.person_number import person_number, require_own_numbers
 from cohort.places import CohortPlaces, Root, as_places
 from cohort.subjects import (
@@ -153,6 +160,7 @@ class _Found:
     ecgs: dict[Visit, str] = field(default_factory=dict)
     images: dict[Visit, ShortAxis] = field(default_factory=dict)
     long_axes: dict[Visit, str] = field(default_factory=dict)
+    view_folders: dict[Visit, str] = field(default_factory=dict)  # with long-axis NIfTI beside the short axis
     names: set[str] = field(default_factory=set)
     named: dict[str, str] = field(default_factory=dict)
     loose_ecgs: list[tuple[str, str, str]] = field(default_factory=list)  # stem, path, path to show
@@ -223,9 +231,14 @@ class _Found:
             images = ShortAxis(dicom=place.path)
         if not any(images.files):
             return False
+        if frames_without_note(place.name, files):
+            kind = f"folders with frames of ACDC whose {ACDC_NOTE}, which says which are ED and ES, is absent"
+            self.passed.add(kind, place.shown(place.path))
         if visit is None:
             self._take_name(place)
             visit = (person_number(place.name), FIRST_IMAGING_VISIT)
+        if views_by_name(files):
+            self.view_folders[visit] = min(self.view_folders.get(visit, place.path), place.path)
         self._put_images(visit, images)
         return True
 
@@ -292,7 +305,7 @@ class _Found:
                 *visit,
                 self.ecgs.get(visit),
                 self.images.get(visit, ShortAxis()),
-                long_axis=self.long_axes.get(visit),
+                long_axis=self.long_axes.get(visit) or self.view_folders.get(visit),
                 name=names.get(visit[0], ""),
             )
             for visit in sorted(self.ecgs.keys() | self.images.keys())

@@ -24,7 +24,7 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
     Args:
         path: a file of one of these formats (`cohort.ecg_formats`):
             XML: CardioSoft (UK Biobank field 20205), GE MUSE, HL7 aECG, Philips or Mortara. The root element tells.
-            DICOM waveform, SCP-ECG, EDF, ISHNE: the first bytes tell (`cohort.exchanged_ecg`).
+            DICOM waveform, SCP-ECG, EDF, ISHNE, MFER: the first bytes tell (`cohort.exchanged_ecg`).
             WFDB: the header of a record, or a signal file beside it.
             .npy, .csv: numbers in mV, (12, T) or (T, 12), in LEADS order. A .csv may have a header of lead names, in
             any order, and with their units.

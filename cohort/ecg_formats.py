@@ -28,6 +28,7 @@ ECG_FORMATS = (  # of one recording in several formats, a cohort takes the first
     ECGFormat(".scp", "exchanged"),
     ECGFormat(".edf", "exchanged"),
     ECGFormat(".ecg", "exchanged"),  # ISHNE
+    ECGFormat(".mwf", "exchanged"),  # MFER
     ECGFormat(".npy", "array", says_rate=False),
     ECGFormat(".csv", "array", says_rate=False),
 )

@@ -4,6 +4,7 @@ import errno
 import sys
 from collections.abc import Callable
 
+from .cores import let_threads_sleep
 from .stop_signals import StopSignals
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # no room on the disk, or for this user
@@ -57,13 +58,14 @@ def printable(text: object) -> str:
 
 
 def exit_code_of(main: Callable[[], None]) -> int:
-    """Run a script's main.
+    """Run a script's main, whose threads sleep while they wait (`cohort.cores.let_threads_sleep`).
 
     Returns:
         0 when it ends well, 2 and one line on stderr for an InputError or a full disk. 130 and one line when SIGTERM,
         SIGHUP or Ctrl-C stopped it: whatever was half-written is cleared away first. Any other error is a fault of
         ours, and is raised.
     """
+    let_threads_sleep()
     with StopSignals() as stop:
         try:
             main()

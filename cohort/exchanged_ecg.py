@@ -1,4 +1,4 @@
-"""ECGs in the formats that devices exchange, read by ecgdatakit: DICOM, HL7 aECG, Philips, Mortara, SCP-ECG, EDF, ...
+"""ECGs in the formats that devices exchange, read by ecgdatakit: DICOM, HL7 aECG, Philips, Mortara, SCP-ECG, MFER, ...
 
 Our own readers stay for CardioSoft, MUSE and WFDB. Here the library decodes, and this file decides what is believed.
 Nothing that a file or the library says is quoted: it may be a patient's name.
@@ -34,6 +34,7 @@ from cohort.finding import Finding
 from cohort.input_file import check_file
 from cohort.leads import LEADS, MOST_SAMPLES, Recording, canonical_lead, name_channels
 from cohort.limb_leads import CONTRADICTION_MV, LIMB_LEADS, RULES, derived_limb_leads
+from cohort.mfer_definitions import refuse_many_definitions
 from cohort.person import Person
 
 MEGABYTE = 2**20
@@ -47,6 +48,10 @@ _REPEATED = re.compile(r"(.+)_\d+")  # as the library calls a second lead of one
 _TOLD = {  # what its warnings speak of -> why that is refused, and the code
     "truncated": ("it is cut short", "truncated"),
     "gaps": ("its samples have gaps", "samples"),
+    "without a gap": ("its samples have gaps", "samples"),
+    "missing sample": ("it is cut short", "truncated"),
+    "no waveform data": ("it is cut short", "truncated"),
+    "are not loaded": ("its leads change their rate or scale on the way", "samples"),
 }
 
 
@@ -62,8 +67,7 @@ class Exchanged(NamedTuple):
     largest: int = 8 * MEGABYTE  # 5 min of 12 leads at 1,000 Hz and 2 bytes a sample
 
 
-# By the names of cohort.foreign_formats. MFER stays out: the library needs 5.7 GB for a file of 1 MB in 56,000 frames.
-# So do Edan and XLE, whose scale it guesses.
+# By the names of cohort.foreign_formats. Edan and XLE stay out: their files say no scale.
 EXCHANGED = {
     "DICOM": Exchanged(("dicom_waveform",)),
     "HL7 annotated ECG (aECG)": Exchanged(("hl7_aecg",)),
@@ -71,6 +75,7 @@ EXCHANGED = {
     "Mortara XML": Exchanged(("mortara_el250",)),
     "SCP-ECG": Exchanged(("scp_ecg",), MEGABYTE),  # its bits are decoded one by one, 1 s a megabyte
     "EDF": Exchanged(("edf", "edf_plus")),
+    "MFER": Exchanged(("mfer",)),
     "ISHNE Holter": Exchanged(("ishne_holter",)),
 }
 
@@ -90,6 +95,8 @@ def read_exchanged(path: Path, name: str, root: Element | None = None) -> Record
     check_file(path, EXCHANGED[name].largest)
     if name == "DICOM":
         _refuse_deflated(path)
+    if name == "MFER":
+        refuse_many_definitions(path, EXCHANGED[name].largest)
     if root is not None:
         _refuse_unpacking(path, root)
     record, notes = _parsed(path, name)

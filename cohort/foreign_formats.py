@@ -11,6 +11,8 @@ from cohort.input_file import read_beginning
 
 EXPORT = "export the ECG as CardioSoft, MUSE or HL7 XML or as DICOM, or convert it to WFDB"
 ELSEWHERE = "give the ECG that the device exported (CardioSoft, MUSE, HL7 or Philips XML, DICOM, SCP-ECG, EDF, WFDB)"
+FROM_DEVICE = "export it from the device's own program as HL7 XML, DICOM or SCP-ECG"
+FROM_TENSORS = "give the XML it was made of, or numpy.save its 12 leads in mV as .npy with --sampling-rate"
 UNPACK = "unpack it, and give the ECG inside"
 LOOKED_AT = 512  # bytes
 
@@ -40,10 +42,14 @@ SIGNATURES = (
     Signature(b"ANN  1.0", "ISHNE annotations"),
     Signature(b"@\x20MFR", "MFER"),
     Signature(b"MFR ", "MFER"),
+    Signature(b"MFR ", "MFER", at=2),
+    Signature(
+        b"##NEUTRAL HOLTER RECORDING##", "an Edan Holter archive, which says no unit of voltage", FROM_DEVICE, at=4
+    ),
     Signature(b"0       ", "EDF"),
     Signature(b"\xffBIOSEMI", "BDF"),
     Signature(b"GDF ", "GDF"),
-    Signature(b"\x89HDF\r\n\x1a\n", "HDF5"),
+    Signature(b"\x89HDF\r\n\x1a\n", "HDF5, which says no unit, rate or visit of an ECG", FROM_TENSORS),
     Signature(b"CDF\x01", "NetCDF"),
     Signature(b"CDF\x02", "NetCDF"),
     Signature(b"MATLAB 5.0", "MATLAB 5"),
@@ -82,6 +88,12 @@ TEXTS = (
     Signature(b"{", "JSON"),
     Signature(b"[", "JSON"),
 )
+# By a name alone: no public description says how such a file begins.
+ENDINGS = {
+    ".arc": Signature(b"", "an Edan Holter archive, which says no unit of voltage", FROM_DEVICE),
+    ".xle": Signature(b"", "XLE, which says neither rate nor unit", FROM_DEVICE),
+}
+EDAN_HEADER = "patient.hea"  # of an Edan Holter; binary, while a WFDB record's is text
 # Root elements without their namespace, in lower case.
 ROOTS = {
     "annotatedecg": "HL7 annotated ECG (aECG)",
@@ -104,7 +116,9 @@ def signature_of(path: Path) -> Signature | None:
     for one in SIGNATURES:
         if content.startswith(one.content, one.at) and path.suffix.lower() != one.suffix:
             return one
-    return next((one for one in TEXTS if letters.startswith(one.content)), None)
+    if path.name.lower() == EDAN_HEADER and b"\0" in content:
+        return ENDINGS[".arc"]
+    return next((one for one in TEXTS if letters.startswith(one.content)), ENDINGS.get(path.suffix.lower()))
 
 
 def refused(path: Path, signature: Signature) -> InputError:

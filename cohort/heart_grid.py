@@ -16,15 +16,16 @@ from pathlib import Path
 import numpy as np
 import scipy  # its parts load when first used: --help need not wait for them
 
-from cohort.cine import TOWARDS_APEX, CineStack, Label, read_nifti, same_affine
+from cohort.cine import TOWARDS_APEX, CineStack, Label, read_nifti, read_nifti_header, same_affine
 from cohort.dicom_stack import read_short_axis
 from cohort.errors import InputError, require_within
 from cohort.joined_slices import join_slices
 from cohort.label_numbering import in_ukbb_numbers
 from cohort.label_quality import FEWEST_PIXELS
 from cohort.labelled_orientation import oriented_by_labels
+from cohort.phase_labels import labels_in_cine
 from cohort.phases import end_diastole, end_systole
-from cohort.subjects import Subject
+from cohort.subjects import ShortAxis, Subject
 
 LEFT, POSTERIOR = np.array([-1.0, 0, 0]), np.array([0, -1.0, 0])
 ILL_DEFINED = 0.2  # sine of an angle; a direction closer than this to the plane, or to its normal, is not trusted
@@ -142,10 +143,11 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
 
     ED and ES files are preferred for one or two phases (no need to inflate the whole cine).
 
-    Label maps come in the numbers of `Label` (`in_ukbb_numbers`).
+    Label maps come in the numbers of `Label` (`in_ukbb_numbers`). Where a cine states no orientation and has no map,
+    those of its ED and ES stand at their frames (`labels_in_cine`).
 
     Raises:
-        InputError: no MRI, or a file that `read_nifti` or `in_ukbb_numbers` refuses.
+        InputError: no MRI, or a file that `read_nifti`, `in_ukbb_numbers` or `labels_in_cine` refuses.
     """
     images = subject.images
     if images.ed and images.es and phases <= 2:
@@ -158,7 +160,41 @@ def read_stacks(subject: Subject, phases: int = 2) -> tuple[Stacks, tuple[CineSt
     if images.cine is None:
         remedy = "put sa.nii.gz, or sa_ED.nii.gz and sa_ES.nii.gz, in its folder"
         raise InputError(subject.short_axis_called, "is not there", remedy, code="absent")
-    return (read_nifti(images.cine),), _read_maps(images.labels_cine)
+    cine = read_nifti(images.cine)
+    if not images.labels_cine and images.ed and images.es and not cine.states_orientation:
+        stills = tuple(read_nifti(path) for path in (images.ed, images.es))
+        maps = _read_maps(images.labels_ed, images.labels_es)
+        return (cine,), (labels_in_cine(cine, stills, maps, subject.short_axis_called),)
+    return (cine,), _read_maps(images.labels_cine)
+
+
+def read_stack_headers(subject: Subject) -> tuple[Stacks, tuple[CineStack | None, ...]]:
+    """As `read_stacks`, of NIfTI files by `read_nifti_header`: shapes, affines and intervals are those of the files.
+
+    Raises:
+        InputError: as `read_stacks`, but for what only voxels show; or what `stacks_grid` refuses by headers alone.
+    """
+    images, name = subject.images, subject.short_axis_called
+    if images.ed and images.es:
+        stacks = tuple(read_nifti_header(path) for path in (images.ed, images.es))
+        labels = images.labels_ed, images.labels_es
+    elif images.slices and images.cine is None:
+        stacks, labels = (join_slices(images.slices, read_nifti_header),), (None,)
+    else:
+        stacks, labels = (read_nifti_header(images.cine),), (images.labels_cine,)
+    maps = tuple(path and read_nifti_header(path, labels=True) for path in labels)
+    _require_same_geometry(name, *stacks, *maps)
+    if len(stacks) == 1:
+        _require_frames(name, *stacks, *maps)
+    _require_short_axis(name, stacks[0])
+    if not stacks[0].states_orientation and None in maps:
+        _oriented(stacks[0], None, GridGeometry(), name)
+    return stacks, maps
+
+
+def is_read_as_dicom(images: ShortAxis) -> bool:
+    """Whether `read_stacks` reads an MRI's DICOM files, and not a NIfTI beside them."""
+    return images.dicom is not None and images.cine is None and not (images.ed and images.es)
 
 
 def _read_maps(*paths: Path | str | None) -> tuple[CineStack | None, ...]:
@@ -198,18 +234,13 @@ def cine_grid(
     _require_order(source, cine)
     frames, notes = cine.voxels.shape[3], ()
     motion = cache(lambda: _motion_centre(cine))  # looked for once, and only where there is no label map
-    if labels is not None and labels.voxels.shape[3] != frames:
-        raise InputError(
-            source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
-        )
+    _require_frames(source, cine, labels, geometry.phases)
     largest, es = (0, 0) if labels is None else labelled_phases(labels.voxels)
     ed = largest if ed is None else ed
     if ed == largest != 0:
         notes = (f"ED is frame {ed} of the cine, not 0: the LV cavity is largest there",)
     if geometry.phases != 2:
         moments = (ed + np.arange(geometry.phases) * frames / geometry.phases) % frames
-    elif frames == 1:
-        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume", code="frames")
     elif frames == 2:
         moments = np.array([ed, 1 - ed])
     elif es != ed:
@@ -245,12 +276,17 @@ def _at(
     maps = None if labels is None else labels.voxels[..., np.round(moments).astype(int) % cine.voxels.shape[3]]
     _require_short_axis(source, chosen)
     if not chosen.states_orientation:
-        usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
-        chosen = oriented_by_labels(chosen, None if maps is None else maps[..., 0], usual_axes, source)
+        chosen = _oriented(chosen, None if maps is None else maps[..., 0], geometry, source)
     notes = (*cine.notes, *(() if labels is None else labels.notes), *chosen.notes, *notes)
     if maps is not None and not maps.any(axis=(0, 1, 2)).all():
         maps, notes = None, (*notes, "the label map is empty at a phase: it is not used")
     return _grid(chosen, maps, motion, geometry, notes, source)
+
+
+def _oriented(stack: CineStack, labels: np.ndarray | None, geometry: GridGeometry, source: str) -> CineStack:
+    """A stack that states no orientation, turned as its label map at ED (x, y, z) tells."""
+    usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
+    return oriented_by_labels(stack, labels, usual_axes, source)
 
 
 def heart_grid(
@@ -330,6 +366,16 @@ def _require_same_geometry(source: str, first: CineStack, *others: CineStack | N
             raise InputError(
                 source, "its files differ in size or affine", "resample them to one geometry", code="geometry"
             )
+
+
+def _require_frames(source: str, cine: CineStack, labels: CineStack | None, phases: int = 2) -> None:
+    frames = cine.voxels.shape[3]
+    if labels is not None and labels.voxels.shape[3] != frames:
+        raise InputError(
+            source, "the label map has another number of frames", "give one for every frame, or none", code="frames"
+        )
+    if frames == 1 and phases == 2:
+        raise InputError(source, "is one frame", "give a cine, or an ED and an ES volume", code="frames")
 
 
 def _joined(*stills: CineStack) -> CineStack:

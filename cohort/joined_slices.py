@@ -1,6 +1,6 @@
 """NIfTI files of one slice each, over time, joined to one stack by what their affines say (dcm2niix writes such)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,18 +13,19 @@ UNEVEN = 0.1  # the largest difference of a gap from the mean one
 REMEDY = "give the slices of one stack, or one NIfTI with all of them"
 
 
-def join_slices(paths: Sequence[str | Path]) -> CineStack:
+def join_slices(paths: Sequence[str | Path], read: Callable[[Path], CineStack] = read_nifti) -> CineStack:
     """Join slices (x, y, 1, t) to a stack (x, y, z, t), in order of their places along the slices' normal.
 
     Args:
         paths: two or more, in any order.
+        read: a file's reader.
 
     Raises:
         InputError: one that `read_nifti` refuses or that is no single slice. Or slices that are not parallel, differ in
             size, pixels or frames, lie at one place, in a slanted row or at uneven gaps. It names the folder.
     """
     folder = Path(paths[0]).parent
-    slices = [_one_slice(Path(path)) for path in paths]
+    slices = [_one_slice(Path(path), read) for path in paths]
     first = slices[0]
     _require_one_kind(folder, slices)
     normal = np.cross(first.affine[:3, 0], first.affine[:3, 1])
@@ -41,8 +42,8 @@ def join_slices(paths: Sequence[str | Path]) -> CineStack:
     return CineStack(voxels, affine, first.frame_interval_s, (note,))
 
 
-def _one_slice(path: Path) -> CineStack:
-    stack = read_nifti(path)
+def _one_slice(path: Path, read: Callable[[Path], CineStack]) -> CineStack:
+    stack = read(path)
     if stack.voxels.shape[2] != 1:
         fault = f"has {stack.voxels.shape[2]} slices, beside files that are named as slices are"
         raise InputError(path, fault, "name it sa.nii.gz if it is the whole stack", code="geometry")

@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 import itertools
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -167,15 +167,27 @@ def withdrawn_who_taught(
         return 0
     subjects = find_subjects(places)
     withdrawn = withdrawn_eids(places.data, exclude, names_of(subjects))
-    found, salt = set(), bytes.fromhex(taught["salt"])
-    known = {digits for part in PARTS for digits in taught.get(part, ())}
-    for subject in subjects:
-        if subject.eid in withdrawn and subject.ecg:
-            with contextlib.suppress(InputError):  # what cannot be read did not teach
-                signal, mask = ecg_input(read_ecg(subject.ecg), preparation.sampling_rate, preparation.duration_s)
-                (digits,) = _keyed(row_hashes(signal.astype(np.float16)[None], mask[None]), salt)
-                found |= {subject.eid} if digits in known else set()
-    return len(found)
+    gone = {subject.ecg: subject.eid for subject in subjects if subject.eid in withdrawn and subject.ecg}
+    return len({gone[path] for path in ecgs_that_taught(about, gone, preparation)})
+
+
+def ecgs_that_taught(about: dict, ecgs: Iterable[Path], preparation: Preparation) -> list[Path]:
+    """Those of some ECGs' files that taught a pipeline, by their recordings.
+
+    Args:
+        about: the pipeline's training.json; where it says nothing of single people, none is found.
+        preparation: the pipeline's.
+    """
+    taught, found = about.get("taught"), []
+    if taught is None:
+        return found
+    known, salt = {digits for part in PARTS for digits in taught.get(part, ())}, bytes.fromhex(taught["salt"])
+    for path in ecgs:
+        with contextlib.suppress(InputError):  # what cannot be read did not teach
+            signal, mask = ecg_input(read_ecg(path), preparation.sampling_rate, preparation.duration_s)
+            (digits,) = _keyed(row_hashes(signal.astype(np.float16)[None], mask[None]), salt)
+            found += [path] if digits in known else []
+    return found
 
 
 def _recorded(cohort: PreparedCohort) -> tuple[np.ndarray, np.ndarray]:

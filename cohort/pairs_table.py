@@ -84,9 +84,9 @@ def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
             raise InputError(path, f"it lacks the column {', '.join(missing)}", remedy)
         rows = [(number, cells) for number, cells in records if any(cells)]
     for number, cells in rows:
-        if len(cells) != len(names):
+        if len(cells) < len(names) or any(cells[len(names) :]):
             raise InputError(path, f"row {number} has {len(cells)} cells, the header {len(names)}", "correct the row")
-    return [(number, dict(zip(names, cells, strict=True))) for number, cells in rows]
+    return [(number, dict(zip(names, cells, strict=False))) for number, cells in rows]
 
 
 def _fault(path: Path, row: int, column: str, what: str, remedy: str) -> InputError:

@@ -26,6 +26,11 @@ class Quantity(NamedTuple):
     def holds(self, number: float) -> bool:
         return self.low <= number <= self.high
 
+    @property
+    def range(self) -> str:
+        """The possible values and the unit, in words."""
+        return f"{self.low:g} to {self.high:g} {self.give}"
+
     def other_unit(self, number: float) -> str:
         """The unit that an impossible number is likely to be in; empty where none is evident."""
         return next((unit for low, high, unit in self.others if low <= number <= high), "")
@@ -80,16 +85,21 @@ class Person:
     ) -> list[tuple[str, str]]:
         """(field, sentence) wherever this person, of a table, and another statement cannot both be right.
 
+        The sentence ends with whose word counts: that which `filled_from` takes.
+
         Args:
             stated: what the ECG file, or another table, says. mine, theirs: what to call the two.
         """
-        known = self.filled_from(Person())
+        known, counting = self.filled_from(Person()), self.filled_from(stated)
         found = []
         if known.sex and stated.sex and known.sex != stated.sex:
-            found.append(("sex", f"{mine} says {known.sex}, {theirs} says {stated.sex}"))
-        for (field, most), ours, others in zip(TOLERANCES.items(), known.row[1:], stated.row[1:], strict=True):
+            which = mine if counting.sex == known.sex else theirs
+            found.append(("sex", f"{mine} says {known.sex}, {theirs} says {stated.sex}: {which} counts"))
+        numbers = zip(TOLERANCES.items(), known.row[1:], stated.row[1:], counting.row[1:], strict=True)
+        for (field, most), ours, others, taken in numbers:
             if ours is not None and others is not None and abs(ours - others) > most:
-                found.append((field, f"{mine} says {field} {ours:g}, {theirs} says {others:g}"))
+                which = mine if taken == ours else theirs
+                found.append((field, f"{mine} says {field} {ours:g}, {theirs} says {others:g}: {which} counts"))
         return found
 
     @property

@@ -9,15 +9,17 @@ sa_1.nii.gz, CINE_segmented_SAX_b1.nii.gz, ...        one slice a file, as dcm2n
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from cohort.input_file import read_limited
+from cohort.long_axis_views import VIEWS
 from cohort.subjects import IMAGE_STEMS, ShortAxis
 
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 AFTER_FOLDER_NAME = {  # what follows the folder's name -> field of ShortAxis
     "4d": "cine",
+    "4d_gt": "labels_cine",
     "sa": "cine",
     "sa_gt": "labels_cine",
     "sa_cine": "cine",
@@ -71,6 +73,26 @@ def images_by_name(folder: str, files: Mapping[str, str]) -> ShortAxis:
     if not roles and len(slices) > 1:
         return ShortAxis(slices=tuple(slices.values()))
     return ShortAxis(**roles)
+
+
+def views_by_name(files: Iterable[str]) -> tuple[str, ...]:
+    """The long-axis views among the names of files, in ukbb_cardiac's layout: "2ch", "3ch", "4ch"."""
+    stems = {nifti_stem(name) for name in files}
+    return tuple(view for view in VIEWS if f"la_{view}" in stems)
+
+
+def frames_without_note(folder: str, files: Iterable[str]) -> bool:
+    """Whether a folder has ACDC's numbered frames, and no note that says which of them are ED and ES.
+
+    Args:
+        folder: its name. files: names.
+    """
+    names = list(files)
+    stems = (nifti_stem(name).lower() for name in names)
+    prefix = f"{folder}_".lower()
+    return ACDC_NOTE not in names and any(
+        stem.startswith(prefix) and FRAME.fullmatch(stem.removeprefix(prefix)) for stem in stems
+    )
 
 
 def _acdc_phases(note: Path) -> dict[str, int]:

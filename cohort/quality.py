@@ -213,18 +213,29 @@ def mri_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Fin
         images: (ED, ES) or (cine,).
         maps: the label map of each, or None.
     """
-    findings = [*_geometry_findings(images[0]), *_image_findings(images)]
-    if not images[0].states_orientation:
-        findings.append(Finding("mri_orientation", ORIENTED if maps[0] else "the file states no orientation"))
+    findings = [*_geometry_findings(images[0]), *_image_findings(images), *_unlabelled_findings(images[0], maps)]
     if any(labels is None for labels in maps):
-        extent = slice_count(images[0]) * images[0].slice_step_mm
-        if extent < SHORTEST_STACK_MM:
-            findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long: base or apex is outside"))
         return findings
     (ed, es), images_ed = _phases(maps), _image_at_ed(images, maps)
     through = maps[0].slice_axis
     ed, es, image = (np.moveaxis(volume, through, 0) for volume in (ed, es, images_ed))
     return [*findings, *_label_findings(maps[0], ed, es), *_place_findings(maps[0], ed, image)]
+
+
+def header_findings(images: Stacks, maps: tuple[CineStack | None, ...]) -> list[Finding]:
+    """Those of `mri_findings` that headers show. Arguments as there; the voxels do not count."""
+    return [*_geometry_findings(images[0]), *_unlabelled_findings(images[0], maps)]
+
+
+def _unlabelled_findings(stack: CineStack, maps: tuple[CineStack | None, ...]) -> list[Finding]:
+    """What an affine leaves open, and whether a stack without label maps is long enough."""
+    findings = []
+    if not stack.states_orientation:
+        findings.append(Finding("mri_orientation", ORIENTED if maps[0] else "the file states no orientation"))
+    extent = slice_count(stack) * stack.slice_step_mm
+    if any(labels is None for labels in maps) and extent < SHORTEST_STACK_MM:
+        findings.append(Finding("mri_coverage", f"the stack is {extent:.0f} mm long: base or apex is outside"))
+    return findings
 
 
 def slice_count(stack: CineStack) -> int:

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cohort.disk import write_text
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
-from cohort.examination import CohortReport, Examined
+from cohort.examination import POOR_MEANS, CohortReport, Examined
 from cohort.heart_grid import read_heart
 from cohort.intensity import as_grey_levels
 from cohort.prepared import in_processes
@@ -51,12 +51,14 @@ MEANINGS = {
     "mri_label_gap": "A slice within the ventricle is not labelled.",
     "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
     "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
+    "mri_long_axis": "The long-axis MRI cannot be read, or a view has no certain name. Training leaves it out.",
     "table_sex": "persons.csv and the ECG file tell another sex: whose row is it?",
     "table_age": "persons.csv and the ECG file tell another age.",
     "table_height": "persons.csv and the ECG file tell another height.",
     "table_weight": "Another weight in persons.csv than in the ECG file, or one that does not go with the height.",
     "table_implausible": "A phenotype that no heart has. It is left out.",
     "table_contradiction": "Phenotypes of one row of which one must be wrong.",
+    "mri_manifest": "Files that the download's own list names are not there: it may be incomplete.",
     "mri_copy": "The same images under two people's names.",
 }
 NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -85,6 +87,7 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
     parts = [
         f"<h1>{escape(str(found.data))}</h1>",
         f"<p>{escape(found.headline)}</p>",
+        f"<p>{escape(found.unchecked)}</p>" if found.unchecked else "",
         "<p><small>This page shows participants: it may go only where their data may.</small></p>",
         _findings_table(found),
         f"<h2>Subjects: {len(shown)} of {len(found.subjects)}, findings first</h2>",
@@ -120,7 +123,7 @@ def _article(examined: Examined, strip: bytes, heart: bytes) -> str:
         if png
     )
     words = "".join(f"<li>{escape(finding.words)}</li>" for finding in examined.findings)
-    kind, state = ("bad", "left out") if not examined.usable else ("poor", "poor") if words else ("", "")
+    kind, state = ("bad", "left out") if not examined.usable else ("poor", f"poor: {POOR_MEANS}") if words else ("", "")
     facts = ", ".join(f"{name} {value:g}" for name, value in examined.facts.items())
     return (
         f'<article><h3>{escape(examined.name)} <span class="{kind}">{state}</span></h3>{pictures}'

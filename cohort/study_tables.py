@@ -57,6 +57,7 @@ class PersonTable:
         name: of the file, or of several.
         findings: visit -> where several tables contradict each other.
         files: stem of an ECG's file -> what its row says; of a table with a column `file` or `stem`.
+        file_rows: stem -> the number of its row.
     """
 
     rows: dict[Visit, Person] = field(default_factory=dict)
@@ -64,6 +65,7 @@ class PersonTable:
     name: str = PERSONS
     findings: dict[Visit, tuple[Finding, ...]] = field(default_factory=dict)
     files: dict[str, Person] = field(default_factory=dict)
+    file_rows: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def _instances(self) -> dict[int, list[int]]:
@@ -93,6 +95,17 @@ class PersonTable:
             visit = (person_number(stem), FIRST_IMAGING_VISIT)
         return self.at(*visit) if visit else Person()
 
+    def of_no_file(self, files: Collection[Path]) -> str:
+        """How many rows name none of these ECGs' files, and the first of them; empty where there is none.
+
+        Of a single ECG it is told only where no row is the ECG's own: a table may serve many.
+        """
+        stems = {file_stem(path.name) for path in files}
+        rows = [row for stem, row in self.file_rows.items() if stem not in stems]
+        if not rows or (len(stems) == 1 and stems & self.file_rows.keys()):
+            return ""
+        return f"{self.name}: rows that name no file among the ECGs: {len(rows)} (first row {rows[0]})"
+
     def other_visit_only(self, eid: int, instance: int) -> bool:
         """Whether this person has a row, and none of this visit."""
         return eid in self._instances and (eid, instance) not in self.rows
@@ -108,7 +121,7 @@ class PersonTable:
             visit: self.rows.get(visit, Person()).filled_from(other.rows.get(visit, Person()))
             for visit in self.rows.keys() | other.rows.keys()
         }
-        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        told = (f"{other.name} contradicts {self.name}, which counts, in rows: {len(found)}",) if found else ()
         return PersonTable(rows, (*self.notes, *other.notes, *told), f"{self.name} and {other.name}", found)
 
 
@@ -140,13 +153,13 @@ class PhenotypeTable:
                 if name in self.rows[visit]
             )
             words = [
-                f"{self.name} says {name} {mine:g}, {other.name} says {theirs:g}"
+                f"{self.name} says {name} {mine:g}, {other.name} says {theirs:g}: {self.name} counts"
                 for name, mine, theirs in pairs
                 if abs(mine - theirs) > SLIPS[UNITS[name]]
             ]
             if words:
                 found[visit] = tuple(Finding("table_contradiction", text) for text in words)
-        told = (f"{other.name} contradicts {self.name} in rows: {len(found)}",) if found else ()
+        told = (f"{other.name} contradicts {self.name}, which counts, in rows: {len(found)}",) if found else ()
         findings = _joined(_joined(self.findings, other.findings), found)
         names = f"{self.name} and {other.name}"
         rows, spare = _filled(self.rows, other.rows), _filled(self.spare, other.spare)
@@ -275,7 +288,7 @@ def read_persons(path: str | Path, names: Collection[str] = ()) -> PersonTable:
 
 
 def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
-    persons, files, odd, first_row, first_fault = {}, {}, 0, 0, None
+    persons, files, file_rows, odd, first_row, first_fault = {}, {}, {}, 0, 0, None
     keyed = FILE in table.columns
     for row, key, cells in table.by_file(FILE) if keyed else table.by_visit(names):
         person, fault = _person(table, row, cells)
@@ -285,12 +298,14 @@ def _persons_of(table: InputTable, names: Collection[str]) -> PersonTable:
         first_row = first_row or row
         if not table.spelled or person != Person():  # an export has a row of everybody, and of visits nobody made
             (files if keyed else persons)[key] = person
+        if keyed:
+            file_rows[key] = row
     if odd > MOST_ODD * len(persons):
         raise first_fault
     _refuse_pounds(table, first_row, (*persons.values(), *files.values()))
     told = (f"{table.path}: rows whose impossible age, height or weight is left out: {odd}",) if odd else ()
     notes = (*_further_columns(table), *told, *_disagreements(table.path, persons))
-    return PersonTable(persons, notes, table.path.name, files=files)
+    return PersonTable(persons, notes, table.path.name, files=files, file_rows=file_rows)
 
 
 def _further_columns(table: InputTable) -> tuple[str, ...]:
@@ -344,7 +359,11 @@ def _disagreements(path: Path, persons: dict[Visit, Person]) -> tuple[str, ...]:
     sexes = sum(len({person.sex for person in visits} - {None}) > 1 for visits in by_eid.values())
     heights = sum(_height_span(visits) > LASTING_TOLERANCE_CM for visits in by_eid.values())
     told = {"sex": sexes, "height": heights}
-    return tuple(f"{path}: people whose {what} differs between visits: {n}" for what, n in told.items() if n)
+    return tuple(
+        f"{path}: people whose {what} differs between visits, each row counts for its own: {n}"
+        for what, n in told.items()
+        if n
+    )
 
 
 def _height_span(visits: list[Person]) -> float:

@@ -71,7 +71,8 @@ class Subject:
         ecg: the ECG's file; None where there is none at this instance.
         images: the MRI's files at this instance.
         ecg_elsewhere, mri_elsewhere: other instances at which this person has one.
-        long_axis: a zip or folder of long-axis MRI (field 20208) at this instance. Nothing reads it yet.
+        long_axis: a zip, a folder or a NIfTI of long-axis MRI (field 20208) at this instance, or a folder with
+            la_2ch.nii.gz, la_3ch.nii.gz or la_4ch.nii.gz. `cohort.convert` and `cohort.report` read it; training not.
         name: of a person whom no eid calls.
     """
 

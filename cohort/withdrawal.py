@@ -43,8 +43,10 @@ def read_withdrawn(path: Path, names: Collection[str] = ()) -> frozenset[int]:
             those of `cohort.person_number`.
 
     Raises:
-        InputError: no such file, or a line is no eid. The message names the line, never what it says.
+        InputError: no such file, a folder, or a line is no eid. The message names the line, never what it says.
     """
+    if Path(path).is_dir():
+        raise InputError(path, "is a folder, not a list of people who withdrew", "name a text file, one eid a line")
     eids = set()
     with opened_lines(Path(path)) as lines:
         for number, line in enumerate(lines, start=1):

@@ -3,7 +3,8 @@
 import numpy as np
 
 SD_WITHIN_95 = 1.96  # standard deviations either side of the mean that hold 95 % of a Gaussian
-NOTHING_TO_KEEP = 0.02  # R2 of the ceiling; a share of so little is noise divided by noise
+NOTHING_TO_KEEP = 0.05  # R2 of the ceiling; a share of so little is noise divided by noise
+FEW_PEOPLE = 20  # with fewer nothing is said: the intervals are too wide to tell anything apart
 
 
 def agreement(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
@@ -51,7 +52,7 @@ def information_kept(estimate: np.ndarray, ceiling: np.ndarray, truth: np.ndarra
     """R2 of the estimate as a share of the R2 of the ceiling, the best known from the same ECG; (n,) each.
 
     1: the heart carries all that the ceiling knows. 0: no more than the mean heart. Negative: less. It is NaN where
-    the ceiling explains no more than 2 % of the variance. n counts the patients known in all three.
+    the ceiling explains no more than 5 % of the variance. n counts the patients known in all three.
     """
     known = np.isfinite(estimate) & np.isfinite(ceiling) & np.isfinite(truth)
     most = r_squared(ceiling[known], truth[known])
@@ -73,3 +74,20 @@ def information_kept_of_many(samples: np.ndarray, ceiling: np.ndarray, truth: np
     excess = samples[known].var(axis=1, ddof=1).sum() / m / spread
     kept = (r_squared(samples[known].mean(axis=1), truth[known]) + excess) / most
     return {"information_kept": float(kept), "n": int(known.sum())}
+
+
+def why_no_share(ceiling: dict, people: int) -> str:
+    """Why a share of this ceiling tells nothing; empty where it does. A small divisor makes any share absurd.
+
+    Args:
+        ceiling: its `agreement` with intervals (`bootstrap.with_intervals`).
+        people: known in generated hearts, ceiling and truth.
+    """
+    if people < FEW_PEOPLE:
+        return f"too few people to tell: {people}, of {FEW_PEOPLE} at least"
+    r2, (low, high) = ceiling["r2"], ceiling["r2_ci"]
+    if not r2 > NOTHING_TO_KEEP:
+        return f"ceiling too low to tell: R2 {r2:.2f}, and {NOTHING_TO_KEEP} is the floor"
+    if not low > 0:
+        return f"ceiling too low to tell: the interval of its R2, {low:.2f} to {high:.2f}, includes 0"
+    return ""

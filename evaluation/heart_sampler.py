@@ -10,6 +10,7 @@ import torch
 
 from cohort.code_version import code_version
 from cohort.errors import InputError
+from cohort.heart_grid import HeartGrid
 from cohort.leads import ECG
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
@@ -27,7 +28,7 @@ from sampling.patients import Patient, generate, read_patient
 from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
-from sampling.true_heart import NO_TRUE_HEART, find_true_heart
+from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_heart
 
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
@@ -142,9 +143,10 @@ class HeartSampler:
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
         if self.options.mri is None:
             return patient
-        if self.true_heart(patient) is None:
+        heart = self.true_heart(patient)
+        if heart is None:
             return replace(patient, warnings=(*patient.warnings, NO_TRUE_HEART))
-        return replace(patient, has_true_heart=True)
+        return replace(patient, has_true_heart=True, warnings=(*patient.warnings, *estimated(heart)))
 
     def read_all(self, paths: Iterable[Path], tally: Tally) -> Iterator[Patient]:
         """The readable ones, one by one; what is wrong with the others is told and counted.
@@ -169,8 +171,9 @@ class HeartSampler:
             except InputError as fault:
                 tally.refuse(patient.path, fault)
                 continue
-            tally.finished_before += done
-            if not done:
+            if done:
+                tally.finish_before()
+            else:
                 yield patient
 
     def draw(self, patients: Iterable[Patient], tally: Tally | None = None) -> Iterator[Drawn]:
@@ -199,7 +202,7 @@ class HeartSampler:
         record = read_record(folder)
         return record is not None and about.items() <= record.items()
 
-    def true_heart(self, patient: Patient) -> np.ndarray | None:
+    def true_heart(self, patient: Patient) -> HeartGrid | None:
         """The real heart of `--mri` on the grid, None without one."""
         mri = self.options.mri
         return find_true_heart(mri, patient.name, self.pipeline.grid) if mri else None
@@ -242,13 +245,14 @@ class HeartSampler:
             tally.refuse(patient.path, fault)
             return None
         if tally:
-            tally.written += 1
+            tally.write()
             tally.warn(patient.path, drawn.warnings[len(patient.warnings) :])
         return drawn
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
         phenotypes, impossible = self.measure(hearts)
-        true_heart = self.true_heart(patient) if patient.has_true_heart else None
+        heart = self.true_heart(patient) if patient.has_true_heart else None
+        true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *impossible), self._about(patient)
         record = about | {
             "phenotypes": phenotypes,

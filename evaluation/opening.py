@@ -71,8 +71,7 @@ def people_to_measure(
     """
     cohort = prepare_cohort(data, prepared, pipeline.preparation, max_bad_fraction, exclude=exclude)
     about = read_training(folder)
-    if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
-        print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")
+    _warn_of_withdrawn(about, data, pipeline, folder, exclude)
     taught = has_taught(about, cohort, *(("train", "extra") if split == "validation" else ()))
     if split == "all" and taught.any():
         fault = f"{taught.sum()} of its {len(taught)} people are among those this pipeline was trained on"
@@ -120,7 +119,8 @@ def doubt(about: dict, folder: Path) -> str:
     if not about:
         return f"{folder} does not say who taught it (training.json)"
     if "taught" not in about:
-        return f"{folder} names its cohort as a whole, so single people who taught it are not recognised"
+        told = "says which cohort taught it, but not which people"
+        return f"{folder} {told}. Those among your data are measured as if unseen"
     if made_by_other_code(about):
         return f"{folder} was trained with other code, so people who taught it may not be recognised"
     return ""
@@ -139,10 +139,10 @@ def open_training_people(
         data: the folder they lie in; None where it is the study's own. prepared: where cohorts lie as arrays.
         exclude: a list of people who withdrew. max_bad_fraction: as of `people_to_measure`.
     """
-    cohort = study.cohort
+    cohort, about = study.cohort, read_training(study.folder)
     if data:
         cohort = prepare_cohort(data, prepared, study.pipeline.preparation, max_bad_fraction, exclude=exclude)
-    about = read_training(study.folder)
+        _warn_of_withdrawn(about, data, study.pipeline, study.folder, exclude)
     rows = np.flatnonzero(has_taught(about, cohort, "train"))
     if not len(rows):
         print(
@@ -154,3 +154,11 @@ def open_training_people(
     if len(rows) < people:
         print(f"note: {len(rows)} of {people} training people are at hand (--training-data names their folder)")
     return TrainingPeople(with_measured(cohort, study.segmenter), rows)
+
+
+def _warn_of_withdrawn(
+    about: dict, data: Path | CohortPlaces, pipeline: ECGToMRIPipeline, folder: Path, exclude: Path | None
+) -> None:
+    """Tell how many people who withdrew, and whose ECGs lie in a data folder, taught a pipeline."""
+    if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
+        print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")

@@ -30,6 +30,7 @@ from .report_numbers import (
     numbers_of,
     rows_at,
     tables_at,
+    untold_at,
     value_at,
 )
 from .verdicts import FEW_PEOPLE, HEADLINE, SHUFFLED, judged
@@ -38,8 +39,10 @@ from .verdicts import FEW_PEOPLE, HEADLINE, SHUFFLED, judged
 
 
 def _cell(source: object, key: str, show: Callable[[float], str] = as_ratio) -> str:
-    """A number as shown by `show`, its interval in small type."""
-    value, ends = value_at(source, key), interval_at(source, key)
+    """A number as shown by `show`, its interval in small type; or why there is none."""
+    value, ends, untold = value_at(source, key), interval_at(source, key), untold_at(source, key)
+    if untold:
+        return f"<small>{escape(untold)}</small>"
     small = f" <small>{escape(as_span(ends, show))}</small>" if ends and math.isfinite(value) else ""
     return escape(show(value)) + small
 
@@ -135,7 +138,8 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         "R2 of the ceiling; the mean of a few samples errs more than that of many, which the second column estimates. "
         "The last columns are the segmenter's own error: the same measurement on true hearts.",
         "80 % and more kept; on true hearts R2 above 0.9; a ceiling that no longer rises with more people.",
-        "0 % keeps nothing; a ceiling near 0 means that this ECG says nothing of the phenotype, whoever draws it.",
+        "0 % keeps nothing. A ceiling near 0 is too low to tell a share of: this ECG says nothing of the phenotype, "
+        "whoever draws it.",
         _phenotype_table(
             "R2, and its share of the ceiling",
             {
@@ -479,10 +483,11 @@ def _headline(report: dict) -> str:
     known = {"generated": ("agreement",), "ceiling": ("ceiling",), "another's ECG": SHUFFLED}
     for name, words in HEADLINE.items():
         ends = interval_at(table, name, "kept")
+        small = f"95 % interval: {as_span(ends, as_share)}" if ends else untold_at(table, name, "kept")
         scores = ", ".join(f"{title} {as_ratio(value_at(report, *at, name, 'r2'))}" for title, at in known.items())
         tiles += (
             f'<div class="tile">{escape(words)}: information kept<b>{as_share(value_at(table, name, "kept"))}</b>'
-            f"<small>{f'95 % interval: {as_span(ends, as_share)}' if ends else ''}</small>"
+            f"<small>{escape(small)}</small>"
             f'<div class="soft">R2: {escape(scores)}</div></div>\n'
         )
     return f'<div class="tiles">{tiles}</div>\n{said}'

@@ -9,7 +9,7 @@ from cohort.cine import Label
 from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES, dice
 
-from .agreement import agreement, information_kept, information_kept_of_many
+from .agreement import agreement, information_kept, information_kept_of_many, why_no_share
 from .bootstrap import with_intervals
 from .certainty import calibrated, certainty, rank_histogram
 from .measuring import TERRITORIES, Measured
@@ -24,6 +24,7 @@ from .retrieval import masked_distances, rank_percentiles, retrieval
 
 SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # compared between settings
 CLASSIFIER_PEOPLE = 24  # at least; with fewer, the AUC depends on who the people are, not on how hearts look
+NOT_TOLD = {"information_kept": float("nan"), "information_kept_ci": [float("nan")] * 2}
 SHAPE_SHRINK = 4  # 7 mm cells: grain and sharpness are gone, the heart's shape is not
 
 
@@ -62,13 +63,19 @@ def control_numbers(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
 
 
 def ceiling_numbers(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
-    """The regression's own agreement, and the share of it that the hearts keep."""
+    """The regression's own agreement, and the share of it that the hearts keep.
+
+    Where the ceiling is too low, or people are too few, no share is told but why (`agreement.why_no_share`).
+    """
     numbers = {"ceiling": by_phenotype(agreement, ceiling, truth)}
     of_mean = by_phenotype(information_kept, mean_of_samples(generated.phenotypes), ceiling, truth)
     of_many = by_phenotype(information_kept_of_many, generated.phenotypes, ceiling, truth)
     for key, kept in {"information_kept": of_mean, "information_kept_of_many": of_many}.items():
-        numbers[key] = {name: share["information_kept"] for name, share in kept.items()}
-        numbers[f"{key}_ci"] = {name: share["information_kept_ci"] for name, share in kept.items()}
+        reasons = {name: why_no_share(numbers["ceiling"][name], share["n"]) for name, share in kept.items()}
+        told = {name: NOT_TOLD if reasons[name] else share for name, share in kept.items()}
+        numbers[key] = {name: share["information_kept"] for name, share in told.items()}
+        numbers[f"{key}_ci"] = {name: share["information_kept_ci"] for name, share in told.items()}
+        numbers[f"{key}_untold"] = {name: reason for name, reason in reasons.items() if reason}
     return numbers
 
 
@@ -231,7 +238,9 @@ def setting_numbers(
         numbers[f"{name}_r2"] = agreement(means[:, k], truth[:, k])["r2"]
         if ceiling is not None:
             kept = information_kept(means[:, k], ceiling[:, k], truth[:, k])
-            numbers[f"{name}_kept"] = kept["information_kept"]
+            most = with_intervals(agreement, ceiling[:, k], truth[:, k], draws=200)
+            told = NOT_TOLD if why_no_share(most, kept["n"]) else kept
+            numbers[f"{name}_kept"] = told["information_kept"]
         numbers[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
     features = [slice_features(m) for m in (real, generated)]
     return numbers | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}

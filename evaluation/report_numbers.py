@@ -26,9 +26,22 @@ def interval_at(report: object, *keys: str) -> tuple[float, float] | None:
 
 
 def information_kept_of(report: dict, key: str = "information_kept") -> dict[str, dict]:
-    """{phenotype: {kept, kept_ci}}: the intervals beside the numbers, as in every other table."""
-    values, intervals = report.get(key), report.get(f"{key}_ci")
-    return {name: {"kept": value_at(values, name), "kept_ci": content_at(intervals, name)} for name in PHENOTYPES}
+    """{phenotype: {kept, kept_ci, kept_untold}}: intervals and reasons beside the numbers, as in every other table."""
+    values, intervals, reasons = (report.get(f"{key}{ending}") for ending in ("", "_ci", "_untold"))
+    return {
+        name: {
+            "kept": value_at(values, name),
+            "kept_ci": content_at(intervals, name),
+            "kept_untold": content_at(reasons, name),
+        }
+        for name in PHENOTYPES
+    }
+
+
+def untold_at(report: object, *keys: str) -> str:
+    """Why there is no number under nested keys of a report; empty where it does not say."""
+    reason = content_at(report, *keys[:-1], f"{keys[-1]}_untold")
+    return reason if isinstance(reason, str) else ""
 
 
 def content_at(report: object, *keys: str) -> object:

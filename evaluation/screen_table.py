@@ -1,11 +1,15 @@
 """The numbers of a report that matter most, as a table for the screen."""
 
+from functools import reduce
+from operator import or_
+
 from cohort.phenotypes import PHENOTYPES
 from sampling.card_numbers import instrument_of
 
-from .report_numbers import value_at
+from .report_numbers import content_at, value_at
 
 WIDTH = 12  # characters of a column of R2
+SHARES = ("information_kept", "information_kept_of_many")
 NAMES_WIDTH = max(map(len, PHENOTYPES))
 
 
@@ -20,7 +24,9 @@ def table_of(report: dict) -> str:
     lines.append(" ".join([" " * NAMES_WIDTH, *head]))
     for name in PHENOTYPES:
         cells = [f"{table[name]['r2']:{WIDTH}.2f}" for table in columns.values()]
-        kept = [value_at(report, key, name) for key in ("information_kept", "information_kept_of_many")]
+        kept = [value_at(report, key, name) for key in SHARES]
         cells += [f"{share:6.2f}" for share in kept] + [f"{value_at(report, 'coverage', name, '90'):6.0f}"]
         lines.append(" ".join([f"{name:{NAMES_WIDTH}s}", *cells]))
+    reasons = (content_at(report, f"{key}_untold") or {} for key in SHARES)
+    lines += [f"kept, {name}: {reason}" for name, reason in reduce(or_, reasons).items()]
     return "\n".join(lines)

@@ -29,6 +29,7 @@ class Tally:
     def __init__(self, output: Path, naming: Naming, alone: bool = False, rank: int = 0) -> None:
         self.path, self.naming, self.alone = _part(output, rank), naming, alone
         self.refused = self.finished_before = self.written = 0
+        self._bar: tqdm | None = None
 
     def refuse(self, path: Path, fault: InputError) -> None:
         """Tell of a file that is refused, and add it to the table.
@@ -42,11 +43,32 @@ class Tally:
         tell(f"error: {fault}")
         new = not self.refused  # what a killed run left is written over
         self.refused += 1
+        self._advance()
         row = (self.naming.of_file(path, subject_name(path)), fault.code, self.naming.shown(fault.fault))
         with writing(self.path.parent, len("".join(row))):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if new else "a", encoding="utf-8", newline="") as file:
                 csv.writer(file).writerow(row)
+
+    def finish_before(self) -> None:
+        """Count a patient whom an earlier run has finished."""
+        self.finished_before += 1
+        self._advance()
+
+    def write(self) -> None:
+        """Count a patient whose hearts were written."""
+        self.written += 1
+        self._advance()
+
+    @contextmanager
+    def progress(self, total: int, said: str, hidden: bool) -> Iterator[tqdm]:
+        """A bar of `total` ECGs. It moves on when one is done with, however many are read ahead for a batch."""
+        with tqdm(total=total, desc=said, unit="ECG", disable=hidden) as self._bar:
+            yield self._bar
+
+    def _advance(self) -> None:
+        if self._bar is not None:
+            self._bar.update()
 
     @contextmanager
     def withdrawn_when_interrupted(self) -> Iterator[None]:

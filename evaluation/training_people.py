@@ -9,8 +9,8 @@ import numpy as np
 
 from cohort.errors import InputError
 from cohort.intensity import WHITE
-from cohort.leakage import PARTS, Part, is_cohort_of, who_taught
-from cohort.prepared import PreparedCohort
+from cohort.leakage import PARTS, Part, ecgs_that_taught, is_cohort_of, who_taught
+from cohort.prepared import Preparation, PreparedCohort
 from sampling.patients import Patient, pooled_ecgs, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
 
@@ -54,6 +54,19 @@ def has_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray:
     if about and rows and is_cohort_of(about, cohort):
         taught[np.concatenate(rows)] = True
     return taught
+
+
+def warning_of_withdrawn(folder: Path, ecgs: list[Path], preparation: Preparation) -> str:
+    """A sentence where some of these ECGs, of people who withdrew, taught a pipeline; else empty.
+
+    Args:
+        folder: the pipeline's. preparation: the pipeline's.
+
+    Raises:
+        InputError: what the folder says of those who taught it is damaged.
+    """
+    count = len(ecgs_that_taught(read_training(folder), ecgs, preparation)) if ecgs else 0
+    return f"{count} ECGs of people who withdrew taught {folder}: train it anew without them" if count else ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,9 +6,19 @@ from collections.abc import Iterator
 from cohort.phenotypes import PHENOTYPES, UNITS
 from sampling.card_numbers import COPIES_LIMIT
 
-from .report_numbers import as_ratio, as_share, as_size, as_span, content_at, information_kept_of, interval_at, value_at
+from .agreement import FEW_PEOPLE
+from .report_numbers import (
+    as_ratio,
+    as_share,
+    as_size,
+    as_span,
+    content_at,
+    information_kept_of,
+    interval_at,
+    untold_at,
+    value_at,
+)
 
-FEW_PEOPLE = 20  # with fewer nothing is said: the intervals are too wide to tell anything apart
 HEADLINE = {"LVM": "LV mass", "LVEDV": "LVEDV"}  # what an ECG tells best, and most often
 SHUFFLED = ("controls", "shuffled_ecg")
 SAME_R2 = 0.1  # two R2 closer than this are called equal
@@ -37,6 +47,7 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "kept": ("good", "The hearts keep most of what ECG and person tell: {}."),
     "kept partly": ("note", "The hearts keep a part of what ECG and person tell: {}."),
     "lost": ("bad", "The hearts lose more than half of what ECG and person tell, they keep {}."),
+    "untold": ("note", "What share of ECG and person the hearts keep is not told, for {}."),
     "adds": ("good", "The ECG adds to sex, age, height and weight: {}."),
     "perhaps adds": ("note", "The ECG may add to sex, age, height and weight, too few patients to be sure: {}."),
     "adds nothing": ("bad", "The ECG adds nothing to sex, age, height and weight: {}."),
@@ -139,6 +150,8 @@ def _information(report: dict) -> Iterator[Verdict]:
         if math.isfinite(kept):
             saying = "kept" if kept >= KEPT_WELL else "kept partly" if kept >= KEPT_PARTLY else "lost"
             yield saying, f"{as_share(kept)}{f' ({as_span(ends, as_share)})' if ends else ''} for {words}"
+        elif why := untold_at(table, name, "kept"):
+            yield "untold", f"{words} ({why})"
 
 
 def _beyond_the_person(report: dict) -> Iterator[Verdict]:

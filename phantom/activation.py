@@ -19,13 +19,13 @@ from phantom.heart import Heart
 LATTICE_STEP_MM = 5.0
 RAS_TO_XYZ = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])  # to Dower's axes
 # (Angle round the long axis from lateral over anterior, degrees; fraction of the way from base to apex; time, ms.)
-LV_SITES = ((120.0, 0.24, 0.0), (114.0, 0.57, 6.0), (-115.0, 0.32, 6.0))
-RV_SITE = (246.0, 0.15, 8.5)
+LV_SITES = ((118.0, 0.10, 0.0), (123.0, 0.43, 8.0), (-122.0, 0.46, 17.0))
+RV_SITE = (258.0, 0.05, 10.5)
 # How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
 # The network thins out towards the base, most of all at the side, which is excited last (Durrer 1970): above this
 # level, about this angle, and opposite to it less by this share.
-BASE_LEVEL, THIN_DEG, THIN_SIDE = 0.52, -5.0, 0.38
+BASE_LEVEL, THIN_DEG, THIN_SIDE = 0.52, 4.0, 0.34
 # Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
 MUSCLE_SPEED_MM_MS = 0.65
 FULL_BLOCK_MS = 40.0  # a delay this long leaves a ventricle to its muscle; a shorter one is an incomplete block

@@ -26,8 +26,8 @@ NORMAL_BOUNDS = {
     "QRS (ms)": (70.0, 110.0),
     "QT (ms)": (350.0, 440.0),
     "frontal axis (deg)": (-30.0, 90.0),
-    "R in II (mV)": (0.5, 1.5),
-    "T/R in II": (0.1, 0.4),
+    "R in II (mV)": (0.3, 1.6),
+    "T/R in II": (0.1, 0.8),
 }
 
 

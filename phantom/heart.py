@@ -37,11 +37,11 @@ class SexNorms:
 
 
 NORMS = {
-    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.135, 42.0, 0.17, (61, 5), (58, 4.8), 290, 205, 13),
-    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.155, 53.0, 0.17, (58, 5), (55, 4.8), 325, 230, 9),
+    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.0, 0.11, 42.0, 0.16, (61, 5), (58, 4.8), 290, 205, 13),
+    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.145, 53.0, 0.16, (58, 5), (55, 4.8), 325, 230, 9),
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
-NORMAL_PRESSURE_MMHG = 132.0
+NORMAL_PRESSURE_MMHG = 136.0
 
 
 @dataclass(frozen=True)
@@ -310,7 +310,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     edv, mass = edv * edv_factor, mass * mass_factor
     stroke = edv * new_ef / 100 * regurgitation
     # A failing left ventricle leaves the right one less to eject, not a smaller cavity: hence the healthy stroke here.
-    roomy = math.exp(rng.normal(0, 0.05))  # some right ventricles are large for what they eject
+    roomy = math.exp(rng.normal(0, 0.02))  # some right ventricles are large for what they eject
     rvedv = max(healthy_stroke * rv_factor * roomy / (rvef / 100), stroke / 0.72)
     ventricles = {
         "lvedv_ml": edv,
@@ -398,11 +398,11 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
-    slowed = 1 - severity * {"dcm": 0.22, "infarct": 0.12, "hcm": 0.08}.get(condition, 0.0)
+    slowed = 1 - severity * {"dcm": 0.36, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.36, 0.15, 0.9, 1.9) * slowed,
-        "transmural_speed_mm_ms": normal(rng, 0.30, 0.035, 0.21, 0.42) * slowed,
-        "basal_slowing": normal(rng, 0.76, 0.12, 0.2, 1.0),
+        "endocardial_speed_mm_ms": normal(rng, 1.54, 0.16, 1.05, 2.1) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.352, 0.036, 0.25, 0.47) * slowed,
+        "basal_slowing": normal(rng, 0.82, 0.10, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
         **_draw_conduction(rng, condition, severity),
@@ -423,11 +423,11 @@ def _draw_recovery(
     """How long the action potentials last, and where they are shorter. A strong heart recovers more orderly."""
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
-        "apd_ms": normal(rng, 307, 12, 267, 347) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 44 + 8.0 * np.clip(contractility, -4, 3) - 40 * strain, 7, -20, 85),
-        "apd_apicobasal_ms": normal(rng, 11, 8, -20, 40),
-        "apd_sideways_ms": normal(rng, 8.5, 4, -8, 25),
-        "apd_per_activation": normal(rng, 0.42, 0.18, -0.1, 1.0),
+        "apd_ms": normal(rng, 298, 12, 258, 338) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
+        "apd_transmural_ms": normal(rng, 33 + 8.5 * np.clip(contractility, -4, 3) - 32 * strain, 7, -25, 75),
+        "apd_apicobasal_ms": normal(rng, 32, 9, -10, 70),
+        "apd_sideways_ms": normal(rng, 7.5, 4, -8, 25),
+        "apd_per_activation": normal(rng, 0.36, 0.18, -0.2, 1.0),
         "plateau_slope": normal(rng, 0.46, 0.10, 0.1, 0.8),
         "notch": log_normal(rng, 0.015, 0.9),
         "plateau_gradient": tuple(float(x) for x in rng.normal(0, 0.010 * (1 + 1.5 * severity), size=3)),
@@ -445,22 +445,22 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
         lv_delay, rv_delay = delay, 0.0
     elif condition == "rbbb":
         lv_delay, rv_delay = 0.0, delay
-    shift = rng.normal(0, [14, 0.08, 3], size=(4, 3))
+    shift = rng.normal(0, [9, 0.05, 2.2], size=(4, 3))
     return {
         "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
         "lv_delay_ms": lv_delay,
         "rv_delay_ms": rv_delay,
-        "scar_depth": normal(rng, 0.6 + 0.4 * severity, 0.15, 0.3, 1.0),
+        "scar_depth": normal(rng, 0.75 + 0.3 * severity, 0.15, 0.35, 1.0),
     }
 
 
 def _draw_torso(rng: np.random.Generator) -> dict:
     """What lies between the heart and the electrodes, and where those are put; no image shows it."""
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
-    scatter = rng.normal(0, 0.10, size=(8, 3))
+    scatter = rng.normal(0, 0.07, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.30),
-        "chest_gain": log_normal(rng, 1.0, 0.14),
+        "gain": log_normal(rng, 1.0, 0.34),
+        "chest_gain": log_normal(rng, 1.0, 0.18),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
     }

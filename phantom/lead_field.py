@@ -27,10 +27,9 @@ DOWER = np.array(
         [0.831, 0.076, 0.230],
     ]
 )
-# The chest in which Dower's numbers are taken to hold: the mean of the drawn patients. The heart lies 9 mm further to
-# the right there: the S waves of V3 to V5 in patients over 45 ask for it.
+# The chest in which Dower's numbers are taken to hold: the mean of the drawn patients.
 REFERENCE_CHEST_MM = (310.0, 220.0)
-REFERENCE_CENTRE_MM = np.array([-25.0, 25.0, -17.0])
+REFERENCE_CENTRE_MM = np.array([-29.0, 25.0, -17.0])
 # V1..V6 round the chest: angle from the breastbone towards the left (degrees), height above V1 (mm).
 ELECTRODE_ANGLE_DEG = np.array([-8.0, 8.0, 24.0, 40.0, 62.0, 85.0])
 ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
@@ -39,12 +38,12 @@ ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
 LIMBS = np.array([[0.95, 0.0, 140.0], [-0.95, 0.0, 140.0], [-0.75, 0.3, -230.0]])
 SHOULDER_TO_HEART_MM = 200.0
 # From the equivalent dipole layer (mV mm2) to a Frank lead (mV) in that torso: set once, on the drawn normals.
-MV_PER_MV_MM2 = 1.58e-5
+MV_PER_MV_MM2 = 1.52e-5
 ACTION_POTENTIAL_MV = 100.0
 # A wall at distance d is seen as d / (d2 + SOFTENING2)^1.5: fat, bone and the extent of an electrode keep near ones
 # from dwarfing the rest. CONTRAST 1 would be that law; the torso round the heart evens part of it out.
-SOFTENING_MM = 26.0
-CONTRAST = 0.36
+SOFTENING_MM = 40.0
+CONTRAST = 0.42
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cohort.ecg import read_ecg
 from cohort.ecg_formats import COHORT_SUFFIXES, ECG_SUFFIXES, HEADER_SUFFIXES
 from cohort.errors import InputError
 from cohort.folder_entries import folder_entries
@@ -89,11 +90,11 @@ def stated_person(options: SampleOptions) -> Person:
     for name, number in numbers.items():
         if number is not None and not QUANTITIES[name].holds(number):
             unit = QUANTITIES[name].other_unit(number)
-            fault = f"looks like {unit}" if unit else "is not possible"
-            raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+            fault = f"{number:g} is not possible{f', it looks like {unit}' if unit else ''}"
+            raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     if person.misfit:
         name, fault = person.misfit
-        raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].give}")
+        raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     return person
 
 
@@ -109,10 +110,7 @@ def without_withdrawn_files(files: list[Path], given: Path, exclude: Path | None
     Raises:
         InputError: nobody is left, or a list cannot be read.
     """
-    names = names_of_files(files)
-    withdrawn = withdrawn_eids(None, exclude, names).union(
-        *(withdrawn_eids(folder, names=names) for folder in _folders_of_lists(given.absolute()))
-    )
+    withdrawn = _withdrawn(files, given, exclude)
     kept = [path for path in files if _person_of(path) not in withdrawn]
     if not kept:
         who = "this person" if len(files) == 1 else "everybody"
@@ -122,9 +120,54 @@ def without_withdrawn_files(files: list[Path], given: Path, exclude: Path | None
     return kept
 
 
+def files_of_withdrawn(files: list[Path], given: Path, exclude: Path | None) -> list[Path]:
+    """ECGs of people who withdrew: those among `files`, and beside a file alone those of its folder.
+
+    Args: as of `without_withdrawn_files`.
+    """
+    withdrawn = _withdrawn(files, given, exclude)
+    if not withdrawn:
+        return []
+    beside = (
+        [] if given.is_dir() else [path for path in given.absolute().parent.iterdir() if _is_ecg_name(path.name, False)]
+    )
+    return [path for path in (*(files if given.is_dir() else ()), *beside) if _person_of(path) in withdrawn]
+
+
+def require_readable(options: SampleOptions, files: list[Path], naming: Naming = OWN_NAMES) -> None:
+    """Refuse, before any network is loaded, an ECG alone that cannot be read, and an MRI that is not there.
+
+    Of several ECGs none is read here: a bad one costs the others nothing.
+
+    Raises:
+        InputError: of `cohort.ecg.read_ecg`, or of the MRI.
+    """
+    if options.mri is not None:
+        require_mri(options.mri)
+    if len(files) == 1:
+        try:
+            read_ecg(files[0], allow_missing_leads=options.allow_missing_leads, sampling_rate=options.sampling_rate)
+        except InputError as fault:
+            raise naming.of_fault(fault, files[0], subject_name(files[0])) from None
+
+
+def require_mri(mri: Path) -> None:
+    """Refuse (InputError) a place of the real heart where there is nothing."""
+    if not mri.exists():
+        raise InputError(mri, "does not exist", "give a short-axis NIfTI, a DICOM zip or a data folder with --mri")
+
+
 def names_of_files(files: Iterable[Path]) -> frozenset[str]:
     """The names of people whom no eid calls: the stems of their ECGs' files."""
     return frozenset(path.stem for path in files if _eid_of(path) is None)
+
+
+def _withdrawn(files: list[Path], given: Path, exclude: Path | None) -> frozenset[int]:
+    """The numbers of people whom a list names: the one given, or one near the ECGs."""
+    names = names_of_files(files)
+    return withdrawn_eids(None, exclude, names).union(
+        *(withdrawn_eids(folder, names=names) for folder in _folders_of_lists(given.absolute()))
+    )
 
 
 def _folders_of_lists(given: Path) -> list[Path]:

@@ -3,21 +3,21 @@
 from functools import cache
 from pathlib import Path
 
-import numpy as np
-
 from cohort.cine import read_nifti
 from cohort.dicom_files import holds_dicom
 from cohort.dicom_stack import read_short_axis
 from cohort.discovery import find_subjects
 from cohort.errors import InputError
-from cohort.heart_grid import GridGeometry, cine_grid, read_heart
+from cohort.heart_grid import GridGeometry, HeartGrid, cine_grid, read_heart
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject
+
+from .inputs import require_mri
 
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 
 
-def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray | None:
-    """The real heart on the grid, (slices, phases, height, width) in [0, 1].
+def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid | None:
+    """The real heart on the grid. Its notes say what had to be estimated.
 
     Args:
         mri: a short-axis cine as NIfTI, or as a zip or folder of DICOM files. Or a folder in UKBB's layout: the data
@@ -32,16 +32,22 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> np.ndarray 
     """
     bulk = BULK_NAME.fullmatch(name)
     visit = (int(bulk[1]), int(bulk[3])) if bulk else None
-    if not mri.exists():
-        raise InputError(mri, "does not exist", "give a short-axis NIfTI, a DICOM zip or a data folder with --mri")
+    require_mri(mri)
     subjects = _subjects_with_mri(mri.resolve()) if mri.is_dir() else {}
     if not subjects and (mri.is_file() or holds_dicom(mri)):
         own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip"))
         if own and visit and own != visit:
             return None
         cine = read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)
-        return cine_grid(cine, geometry=geometry, source=str(mri)).voxels
-    return read_heart(subjects[visit], geometry).voxels if visit in subjects else None
+        return cine_grid(cine, geometry=geometry, source=str(mri))
+    return read_heart(subjects[visit], geometry) if visit in subjects else None
+
+
+def estimated(heart: HeartGrid) -> tuple[str, ...]:
+    """A sentence on what had to be estimated of a real heart without a label map: its centre, perhaps ES."""
+    if heart.labels is not None or not heart.notes:
+        return ()
+    return (f"the real heart (--mri) has no label map, so it is placed by estimates: {'; '.join(heart.notes)}",)
 
 
 @cache

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cohort.errors import exit_code_of
+from cohort.leakage import keyed_recordings
 from cohort.lock import try_locked
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from sampling.inputs import SIMULATED_ONLY
@@ -226,6 +227,46 @@ def test_an_mri_with_a_flipped_bit_is_refused(run, saved_pipeline, phantom_data,
         gzip.decompress(bytes(content))
     command = ("--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1, "--mri", "sa.nii.gz")
     refused(run("sample", *command), "sa.nii.gz")
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("report.pdf", ()), ("good.xml", ("--mri", "nowhere"))])
+def test_what_cannot_be_read_is_refused_before_the_pipeline_is_loaded(
+    run, saved_pipeline, phantom_data, tmp_path, monkeypatch, name, arguments
+):
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.4\n%of a print-out\n")
+    shutil.copy(ecg_path(phantom_data, 0), tmp_path / "good.xml")
+    monkeypatch.setattr("sampling.pipeline.ECGToMRIPipeline.load", lambda *_: pytest.fail("it was loaded"))
+    result = run("sample", "--ecg", name, *arguments)
+    refused(result, arguments[-1] if arguments else name)
+    assert result[1] == ""
+
+
+def test_rows_of_a_table_that_name_no_ecg_are_told_once(run, saved_pipeline, phantom_data, tmp_path):
+    (tmp_path / "ecgs").mkdir()
+    for name in ("a.xml", "b.xml"):
+        shutil.copy(ecg_path(phantom_data, 0), tmp_path / "ecgs" / name)
+    (tmp_path / "p.csv").write_text("file,sex,age,height_cm,weight_kg\na.xml,F,61,,\nA b.xml,M,61,,\nc.xml,M,61,,\n")
+    code, _, error = run("sample", "--ecg", "ecgs", "--persons", "p.csv", "--samples", 1, "--steps", 1)
+    assert code == 0 and error.count("rows that name no file among the ECGs: 2 (first row 3)") == 1
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_weights_that_people_who_withdrew_taught_are_told_in_one_line(
+    run, tiny_pipeline, prepared, phantom_data, tmp_path, alone
+):
+    """Also where only another's ECG is sampled from, and theirs lies beside it."""
+    pipeline = tmp_path / "runs" / "diffusion" / "pipeline"
+    tiny_pipeline.save(pipeline)
+    (pipeline / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
+    (tmp_path / "ecgs").mkdir()
+    rows = [prepared.rows(split)[0] for split in ("train", "test", "test")]
+    rows[2] = prepared.rows("test")[1]
+    paths = [shutil.copy(ecg_path(phantom_data, int(row)), tmp_path / "ecgs") for row in rows]
+    command = ("sample", "--ecg", paths[2] if alone else "ecgs", "--samples", 1, "--steps", 1, "--exclude", "gone.csv")
+    for gone, told in ((rows[1:2], 0), (rows[:2], 1)):
+        (tmp_path / "gone.csv").write_text("".join(f"{prepared.eid[row]}\n" for row in gone))
+        code, _, error = run(*command)
+        assert code == 0 and error.count("1 ECGs of people who withdrew taught") == told
 
 
 def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, phantom_data, tmp_path):

@@ -245,9 +245,18 @@ def test_pairs_csv_pairs_what_names_cannot(tmp_path):
     assert found.passed.lines == ("1 .xml files of other names such as third.xml",)
 
 
+def test_empty_cells_at_the_end_of_rows_do_not_count(tmp_path):
+    pairs_csv(
+        touch(tmp_path, "ecg/a.xml", "m.zip", "n.zip"), "ecg/a.xml,m.zip,p,2,,", ",n.zip,q,3,,,", "ecg/a.xml,,p,3"
+    )
+    assert [s.called for s in scan(tmp_path).subjects] == ["p_2", "p_3", "q_3"]
+
+
 @pytest.mark.parametrize(
     ("rows", "fault"),
     [
+        (("ecg/a.xml,m.zip,p,2,,x",), "row 2 has 6 cells, the header 4"),
+        (("ecg/a.xml,m.zip,p",), "row 2 has 3 cells, the header 4"),
         (("ecg/a.xml,gone.zip,p,2",), "row 2, column mri is a path at which there is nothing"),
         (("ecg/a.xml,m.zip,,2",), "row 2, column person is empty"),
         (("ecg/a.xml,m.zip,p,x",), "row 2, column instance is not 0 to 9"),

@@ -13,7 +13,12 @@ from tests.corpora import exchanged_files
 from tests.corpora.device_files import cardiosoft, true_ecg, write_wfdb
 
 RATE = 500.0
-EXCHANGED = {".scp": exchanged_files.scp, ".edf": exchanged_files.edf, ".ecg": exchanged_files.ishne}
+EXCHANGED = {
+    ".scp": exchanged_files.scp,
+    ".edf": exchanged_files.edf,
+    ".ecg": exchanged_files.ishne,
+    ".mwf": exchanged_files.mfer,
+}
 
 
 @pytest.fixture

@@ -1,8 +1,17 @@
 """The one error a user can act on is one line, and passes whole from a worker process to its parent."""
 
+import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
-from cohort.errors import InputError
+import pytest
+
+from cohort.cores import WAITING
+from cohort.errors import InputError, exit_code_of
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_it_is_one_line_that_a_terminal_can_print():
@@ -14,3 +23,27 @@ def test_it_passes_from_process_to_process():
     error = InputError("a.xml", "empty", "copy it again", code="empty")
     passed = pickle.loads(pickle.dumps(error))
     assert str(passed) == str(error) and vars(passed) == vars(error)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "policy"),
+    [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE"), ({"GOMP_SPINCOUNT": "9"}, None)],
+)
+def test_threads_of_a_script_sleep_while_they_wait_unless_the_user_chose(monkeypatch, chosen, policy):
+    for name in WAITING:
+        monkeypatch.setenv(name, "")  # so that what the script sets is undone
+        monkeypatch.delenv(name)
+    for name, value in chosen.items():
+        monkeypatch.setenv(name, value)
+    seen = []
+    assert exit_code_of(lambda: seen.append(os.environ.get("OMP_WAIT_POLICY"))) == 0
+    assert seen == [policy]
+
+
+def test_every_script_sets_how_threads_wait_before_it_imports_torch(tmp_path):
+    """OpenMP reads the variable once, when torch brings it in."""
+    script = "import sys, {}; print('torch' in sys.modules)"
+    names = (path.stem for path in ROOT.glob("*.py"))
+    for name in names:
+        said = subprocess.run([sys.executable, "-c", script.format(name)], cwd=ROOT, capture_output=True, text=True)
+        assert said.stdout == "False\n", (name, said.stderr)

@@ -18,7 +18,7 @@ from tests.corpora.exchanged_corpus import exchanged_cases
 from tests.corpora.trial import in_child
 
 MOST_MEGABYTES = 500  # above what is imported; a file of 8 MB becomes 0.1 GB of numbers
-BINARY = {".dcm": None, ".scp": files.scp, ".edf": files.edf, ".ecg": files.ishne}
+BINARY = {".dcm": None, ".scp": files.scp, ".edf": files.edf, ".ecg": files.ishne, ".mwf": files.mfer}
 XML = {"hl7": files.hl7, "mortara": files.mortara, "philips": files.philips}
 
 

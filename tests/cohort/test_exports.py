@@ -108,10 +108,10 @@ def test_our_tables_come_first_and_contradictions_are_told(tmp_path):
     assert tables.persons.rows[ONE, 2] == Person("male", 61.0, 164.0)
     assert tables.phenotypes.rows == {(ONE, 2): {"LVEF": 60.0}, (TWO, 2): {"LVEF": 50.0}}
     found = {finding.code: finding.words for finding in tables.findings((ONE, 2), None)}
-    assert found["table_sex"] == "persons.csv says male, participant.csv says female"
-    assert found["table_contradiction"] == "phenotypes.csv says LVEF 60, participant.csv says 45"
+    assert found["table_sex"] == "persons.csv says male, participant.csv says female: persons.csv counts"
+    assert found["table_contradiction"] == "phenotypes.csv says LVEF 60, participant.csv says 45: phenotypes.csv counts"
     assert list(tables.findings((TWO, 2), None)) == []
-    assert sum("contradicts" in note and note.endswith("in rows: 1") for note in tables.notes) == 2
+    assert sum("contradicts" in note and note.endswith("which counts, in rows: 1") for note in tables.notes) == 2
 
 
 def test_sample_takes_an_export_for_a_table_of_persons(tmp_path):

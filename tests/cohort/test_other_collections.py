@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cohort.cine import CineStack, write_nifti
+from cohort.cine import CineStack, Label, read_nifti, write_nifti
 from cohort.discovery import find_subjects
+from cohort.discovery import scan as scan_folder
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, read_heart
 from cohort.label_numbering import RENUMBERED
 from cohort.labelled_orientation import ORIENTED
@@ -83,7 +85,7 @@ def data(tmp_path_factory) -> Path:
 
 
 def test_the_report_finds_everybody_and_says_what_was_taken_from_the_labels(data, tmp_path):
-    command = [sys.executable, "-m", "cohort.report", "--quiet", "--data", data, "--output", tmp_path]
+    command = [sys.executable, "-m", "cohort.report", "--quiet", "--full", "--data", data, "--output", tmp_path]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
     rows = {row["eid"]: row for row in csv.DictReader((tmp_path / "subjects.csv").open())}
@@ -92,6 +94,63 @@ def test_the_report_finds_everybody_and_says_what_was_taken_from_the_labels(data
     told = {name for name, row in rows.items() if ORIENTED in row["findings"]}
     assert told == {*ACDC, "B3D0N1"} and "mri_orientation" in rows["patient001"]["codes"]
     assert {name for name, row in rows.items() if row["acdc_numbers"] == "1"} == {*ACDC}
+
+
+@pytest.fixture
+def thrice_labelled(tmp_path) -> Path:
+    """A person of ACDC whose frame 6 is labelled too, with the labels of end-systole."""
+    folder = tmp_path / "UKBB" / "NIFTI"
+    write_acdc(folder, "patient001", 0)
+    for ending in ("", "_gt"):
+        source = folder / "patient001" / f"patient001_frame{ES + 1:02}{ending}.nii.gz"
+        shutil.copy(source, source.with_name(f"patient001_frame06{ending}.nii.gz"))
+    return tmp_path / "UKBB"
+
+
+@pytest.mark.parametrize("phases", [2, 4])
+def test_a_person_with_three_labelled_frames_has_ed_and_es_as_the_note_says(thrice_labelled, phases):
+    (subject,) = find_subjects(thrice_labelled)
+    grid = read_heart(subject, GridGeometry(phases=phases))
+    twice = read_heart(subject, GridGeometry())
+    assert ORIENTED in grid.notes and RENUMBERED in grid.notes
+    assert grid.voxels.shape[1] == phases and (grid.labels is None) == (phases == 4)
+    assert np.abs(grid.affine[:3, :3] - twice.affine[:3, :3]).max() < 1e-5
+    es = twice.labels[:, 1] == Label.LV_CAVITY
+    assert es.sum() < 0.9 * (twice.labels[:, 0] == Label.LV_CAVITY).sum()
+
+
+def test_without_the_note_the_frames_are_told_and_not_guessed(thrice_labelled):
+    (thrice_labelled / "NIFTI" / "patient001" / "Info.cfg").unlink()
+    found = scan_folder(thrice_labelled)
+    (subject,) = found.subjects
+    assert subject.images.ed is None and subject.images.labels_es is None
+    assert found.passed.lines == (
+        "1 folders with frames of ACDC whose Info.cfg, which says which are ED and ES, is absent such as patient001",
+    )
+
+
+def test_a_map_of_all_frames_labels_acdcs_cine(thrice_labelled):
+    """Of three labelled frames, those of the largest and the smallest cavity are taken."""
+    (folder,) = (thrice_labelled / "NIFTI").iterdir()
+    maps = np.zeros(cine(0)[0].shape, np.uint8)
+    for frame, phase in ((0, 0), (6, 0), (ES, 1)):
+        maps[..., frame] = as_acdc(cine(0)[1][..., phase : phase + 1])[..., 0]
+    maps[..., 6][:, :2] = 0
+    (folder / "Info.cfg").unlink()
+    write_nifti(folder / "patient001_4d_gt.nii.gz", CineStack(maps, ITK + ORIGIN))
+    (subject,) = find_subjects(thrice_labelled)
+    grid, known = read_heart(subject), draw_heart(5, 0)
+    volumes = [(grid.labels[:, phase] == Label.LV_CAVITY).sum() * 1.8**2 * 10 / 1000 for phase in (0, 1)]
+    assert abs(volumes[0] / known.lvedv_ml - 1) < 0.2 and volumes[1] < 0.75 * volumes[0]
+
+
+def test_a_label_map_of_no_frame_of_the_cine_is_refused(thrice_labelled):
+    (folder,) = (thrice_labelled / "NIFTI").iterdir()
+    still = read_nifti(folder / "patient001_frame01.nii.gz")
+    write_nifti(folder / "patient001_frame01.nii.gz", CineStack(still.voxels[::-1].copy(), still.affine))
+    (subject,) = find_subjects(thrice_labelled)
+    with pytest.raises(InputError, match="its ED is no frame of its cine"):
+        read_heart(subject, GridGeometry(phases=4))
 
 
 def test_they_become_arrays_with_the_volumes_of_the_true_hearts(data, tmp_path):

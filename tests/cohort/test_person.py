@@ -41,3 +41,14 @@ def test_a_body_that_cannot_be_is_a_misfit_and_a_rare_one_is_doubted():
 def test_table_and_ecg_file_contradict_each_other_beyond_rounding(stated, fields):
     for tabled in (Person("male", 63, 178, 80), TabledPerson("male", 63, None, 80, Person(height_cm=178))):
         assert [field for field, _ in tabled.contradictions(stated)] == fields
+
+
+def test_a_contradiction_says_whose_word_counts():
+    stated = Person("female", 51, 160)
+    told = dict(Person("male", 63).contradictions(stated))
+    assert told["sex"] == "persons.csv says male, the ECG file says female: persons.csv counts"
+    assert told["age"] == "persons.csv says age 63, the ECG file says 51: persons.csv counts"
+    of_another_visit = TabledPerson(lasting=Person(height_cm=178))
+    assert of_another_visit.filled_from(stated).height_cm == 160
+    (words,) = dict(of_another_visit.contradictions(stated)).values()
+    assert words == "persons.csv says height 178, the ECG file says 160: the ECG file counts"

@@ -2,11 +2,13 @@
 
 import base64
 import csv
+import gzip
 import io
 import re
 import shutil
 import subprocess
 import sys
+import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,12 +16,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import cohort.dicom_files
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.ecg import ECG, read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.examination import FACTS, CohortReport, examine_cohort, write_subjects
 from cohort.report import main
 from cohort.report_page import write_page
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import write_cohort
+from phantom.dicom_zip import write_dicom_zip
 from tests.cohort.test_subjects import FIRST, touch
 
 
@@ -35,13 +41,13 @@ def whole_cohort(root: Path, count: int) -> Path:
 
 
 @pytest.fixture(scope="module")
-def good(phantom_data, tmp_path_factory) -> Path:
-    """Six people, nothing wrong with them."""
+def good(tmp_path_factory) -> Path:
+    """Six people, nothing wrong with them: first phantoms, because the second has stacks that lack a slice."""
     folder = tmp_path_factory.mktemp("good") / "UKBB"
-    for eid in range(FIRST, FIRST + 6):
-        shutil.copytree(phantom_data / "NIFTI" / str(eid), folder / "NIFTI" / str(eid))
-        (folder / "ecg").mkdir(exist_ok=True)
-        shutil.copy(phantom_data / "ecg" / f"{eid}_20205_2_0.xml", folder / "ecg")
+    made = tmp_path_factory.mktemp("made")
+    write_cohort(made, CohortPlan(seed=3, subjects=6, version=1), processes=1)
+    shutil.copytree(made / "NIFTI", folder / "NIFTI")
+    shutil.copytree(made / "ecg", folder / "ecg")
     return folder
 
 
@@ -79,7 +85,7 @@ def ill_found(ill) -> CohortReport:
 def test_counts_add_up_and_what_leaves_most_out_comes_first(tmp_path):
     whole_cohort(tmp_path, 30)
     touch(tmp_path, *(f"ecg/{FIRST + 100 + i}_20205_2_0.xml" for i in range(7)), f"NIFTI/{FIRST + 200}/sa.nii.gz")
-    found = examine_cohort(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, depth="names")
     assert len(found.usable) == 30 and len(found.subjects) == 38
     assert {code: len(who) for code, who in found.by_code.items()} == {"visit_no_mri": 7, "visit_no_ecg": 1}
     assert next(iter(found.by_code)) == "visit_no_mri" and not found.clean
@@ -88,7 +94,7 @@ def test_counts_add_up_and_what_leaves_most_out_comes_first(tmp_path):
 
 def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
     touch(tmp_path, f"ecg/{FIRST}_20205_3_0.xml", f"NIFTI/{FIRST}_2/sa.nii.gz", f"NIFTI/{FIRST + 1}/sa_ED.nii.gz")
-    found = examine_cohort(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, depth="names")
     assert not found.usable and set(found.by_code) == {"visit_no_ecg", "visit_no_mri", "visit_half_mri"}
     assert "no ECG at instance 2 (one at instance 3)" in str(found)
 
@@ -97,7 +103,7 @@ def test_an_ecg_and_an_mri_of_different_visits_are_no_pair(tmp_path):
 def test_the_split_is_told_as_training_will_do_it(tmp_path, people, told):
     for eid in range(FIRST, FIRST + people):
         touch(tmp_path, f"ecg/{eid}_20205_2_0.xml", f"NIFTI/{eid}_2/sa_ED.nii.gz", f"NIFTI/{eid}_2/sa_ES.nii.gz")
-    found = examine_cohort(tmp_path, names_only=True)
+    found = examine_cohort(tmp_path, depth="names")
     assert len(found.usable) == people and told in found.headline
 
 
@@ -139,7 +145,7 @@ def test_a_recording_filed_under_two_people_is_found(good, tmp_path):
 def test_a_table_that_training_would_refuse_is_told_of(good, tmp_path):
     shutil.copytree(good, tmp_path / "UKBB")
     (tmp_path / "UKBB" / "persons.csv").write_text("eid,sex\n")
-    found = examine_cohort(tmp_path / "UKBB", names_only=True)
+    found = examine_cohort(tmp_path / "UKBB", depth="names")
     assert not found.clean and "persons.csv: it lacks the column age" in str(found)
 
 
@@ -201,6 +207,145 @@ def test_facts_and_digests_are_those_of_what_was_read(good_found):
     assert examined.usable and examined.labelled and set(examined.digests) == {"ecg", "mri"}
 
 
+# --- headers --------------------------------------------------------------------------------------------------------
+
+
+def test_headers_alone_refuse_what_training_would_refuse_by_them(ill, ill_found):
+    found = examine_cohort(ill, depth="headers")
+    codes = [[finding.code for finding in examined.findings] for examined in found.subjects]
+    assert codes == [["ecg_truncated"], ["mri_format"], ["visit_no_mri"], [], ["mri_geometry"], []]
+    assert [one.usable for one in found.subjects] == [one.usable for one in ill_found.subjects]
+    assert found.subjects[5].facts.items() <= ill_found.subjects[5].facts.items()
+    assert {"ecg_hz", "slices", "slice_step_mm"} <= found.subjects[5].facts.keys()
+
+
+def test_headers_alone_leave_good_recordings_in_peace_and_no_voxel_is_read(good, monkeypatch):
+    for place in ("cohort.cine._read_voxels", "cohort.examination.ecg_findings"):
+        monkeypatch.setattr(place, lambda *_: pytest.fail("read whole"))
+    found = examine_cohort(good, depth="headers")
+    assert found.clean and len(found.usable) == 6 and "complete by their headers" in found.headline
+
+
+def alone(good, folder, name="sa_ED.nii.gz"):
+    """One person's data in a folder, and the path of an image."""
+    (folder / "ecg").mkdir(parents=True)
+    shutil.copytree(good / "NIFTI" / str(FIRST), folder / "NIFTI" / str(FIRST))
+    shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", folder / "ecg")
+    return folder / "NIFTI" / str(FIRST) / name
+
+
+def codes_by_headers(data):
+    (examined,) = examine_cohort(data, depth="headers").subjects
+    return [finding.code for finding in examined.findings]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code"),
+    [
+        (lambda content: content[:-1000], "mri_truncated"),
+        (lambda content: content + bytes(range(100)), "mri_damaged"),
+        (lambda content: b"", "mri_empty"),
+    ],
+)
+def test_a_nifti_whose_end_contradicts_its_header_is_read_whole(good, tmp_path, spoil, code):
+    path = alone(good, tmp_path / "UKBB")
+    path.write_bytes(spoil(path.read_bytes()))
+    assert codes_by_headers(tmp_path / "UKBB") == [code]
+
+
+def test_a_nifti_in_many_gzip_blocks_is_read_whole_and_left_in_peace(good, tmp_path):
+    path = alone(good, tmp_path / "UKBB")
+    content = gzip.decompress(path.read_bytes())
+    path.write_bytes(gzip.compress(content[:70000]) + gzip.compress(content[70000:]))
+    assert codes_by_headers(tmp_path / "UKBB") == []
+
+
+def test_a_cine_without_orientation_or_of_one_frame_is_refused_by_its_header(good, tmp_path):
+    path = alone(good, tmp_path / "UKBB", "sa.nii.gz")
+    stack = read_nifti(path.with_name("sa_ED.nii.gz"))
+    for other in path.parent.iterdir():
+        other.unlink()
+    voxels = np.concatenate([stack.voxels] * 20, axis=3)
+    write_nifti(path, CineStack(voxels, np.diag([1.8, 1.8, 10.0, 1.0]), 0.04))
+    assert codes_by_headers(tmp_path / "UKBB") == ["mri_orientation"]
+    write_nifti(path, CineStack(voxels[..., :1], stack.affine))
+    assert codes_by_headers(tmp_path / "UKBB") == ["mri_frames"]
+    write_nifti(path, CineStack(voxels, stack.affine, 0.12))
+    assert codes_by_headers(tmp_path / "UKBB") == ["mri_frames"]  # too far apart
+    write_nifti(path, CineStack(voxels, stack.affine, 0.04))
+    assert codes_by_headers(tmp_path / "UKBB") == []
+
+
+@pytest.fixture
+def zipped(good, tmp_path):
+    """One person with a zip of field 20209."""
+    (tmp_path / "UKBB" / "ecg").mkdir(parents=True)
+    shutil.copy(good / "ecg" / f"{FIRST}_20205_2_0.xml", tmp_path / "UKBB" / "ecg")
+    path = tmp_path / "UKBB" / "NIFTI" / f"{FIRST}_20209_2_0.zip"
+    path.parent.mkdir()
+    ed, es = (read_nifti(good / "NIFTI" / str(FIRST) / f"sa_{phase}.nii.gz") for phase in ("ED", "ES"))
+    share = (1 - np.cos(np.linspace(0, 2 * np.pi, 20, endpoint=False))) / 2
+    voxels = np.rint(ed.voxels + (es.voxels - ed.voxels.astype(float)) * share).astype(np.uint16)
+    write_dicom_zip(path, FIRST, voxels, ed.affine, [45.0 * frame for frame in range(20)], 900.0)
+    return path
+
+
+def repacked(path, change):
+    """The zip anew, with the members that `change` gives of (name, content)."""
+    with zipfile.ZipFile(path) as archive:
+        members = [(name, archive.read(name)) for name in archive.namelist()]
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in change(members):
+            archive.writestr(name, content)
+
+
+def test_of_a_zip_the_list_and_three_images_are_read(zipped, monkeypatch):
+    read = []
+    inflate = cohort.dicom_files._inflated
+    monkeypatch.setattr("cohort.dicom_files._inflated", lambda *a: read.append(a[2].filename) or inflate(*a))
+    (examined,) = examine_cohort(zipped.parents[1], depth="headers").subjects
+    assert examined.usable and examined.findings == () and examined.facts["pixel_mm"] == 1.8
+    assert len(read) == 4 and read[-1] == "manifest.csv"
+
+
+def test_files_that_the_manifest_names_and_that_are_not_there_are_a_finding(zipped):
+    repacked(zipped, lambda members: members[:5] + members[6:])
+    assert codes_by_headers(zipped.parents[1]) == ["mri_manifest"]
+    (examined,) = examine_cohort(zipped.parents[1]).subjects
+    assert [finding.code for finding in examined.findings if "manifest" in finding.words] == ["mri_manifest"]
+    assert f"1 of the {len(zipfile.ZipFile(zipped).namelist())} files" in str(examined.findings)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda members: [("notes.txt", b"nothing")] * 30, "mri_format"),
+        (lambda members: members[:8], "mri_geometry"),
+        (lambda members: [(name, content[:200]) for name, content in members], "mri_truncated"),
+    ],
+    ids=["no DICOM", "too few files", "cut images"],
+)
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_zip_without_a_cine_is_refused_by_its_headers(zipped, change, code):
+    repacked(zipped, change)
+    assert codes_by_headers(zipped.parents[1]) == [code]
+
+
+def test_a_zip_that_was_cut_short_is_refused_by_its_headers(zipped):
+    zipped.write_bytes(zipped.read_bytes()[:-2000])
+    assert codes_by_headers(zipped.parents[1]) == ["mri_truncated"]
+
+
+def test_a_folder_of_dicom_files_is_glanced_at_as_its_zip_is(zipped, monkeypatch):
+    folder = zipped.with_suffix("")
+    zipfile.ZipFile(zipped).extractall(folder)
+    zipped.unlink()
+    monkeypatch.setattr("cohort.examination.read_stacks", lambda *_: pytest.fail("read whole"))
+    assert codes_by_headers(folder.parents[1]) == []
+    next(folder.glob("*.dcm")).unlink()
+    assert codes_by_headers(folder.parents[1]) == ["mri_manifest"]
+
+
 # --- the page -----------------------------------------------------------------------------------------------------
 
 
@@ -246,12 +391,25 @@ def test_pictures_show_the_ecg_and_the_heart(good_found, tmp_path):
 
 
 def test_exit_codes_and_files(good, ill, tmp_path):
-    clean = run(good, "--output", str(tmp_path / "clean"), "--quiet")
+    clean = run(good, "--output", str(tmp_path / "clean"), "--quiet", "--full")
     assert (clean.returncode, clean.stderr) == (0, "") and "0 left out, 0 poor" in clean.stdout
     files = {path.name for path in (tmp_path / "clean").iterdir()} - {".lock-cohort"}
     assert files == {"subjects.csv", "cohort.html"}
-    found = run(ill, "--output", str(tmp_path / "found"), "--pictures", "1", "--quiet")
-    assert found.returncode == 0 and "ecg_truncated" in found.stdout and "4 left out, 1 poor" in found.stdout
+    found = run(ill, "--output", str(tmp_path / "found"), "--pictures", "1", "--quiet", "--full")
+    assert found.returncode == 0 and "ecg_truncated" in found.stdout
+    assert "4 left out, 1 poor (used in trainings, but with a finding)" in found.stdout
+    page = (tmp_path / "found" / "cohort.html").read_text()
+    assert "not checked" not in found.stdout + page and page.count("<article>") == 1
+
+
+def test_without_full_the_command_says_in_one_sentence_what_it_left_unchecked(ill, tmp_path):
+    found = run(ill, "--output", str(tmp_path), "--quiet")
+    page = (tmp_path / "cohort.html").read_text()
+    assert found.returncode == 0 and "ecg_truncated" in found.stdout and "4 left out, 0 poor (used" in found.stdout
+    assert sum("were not checked; --full checks them" in line for line in found.stdout.splitlines()) == 1
+    assert "were not checked; --full checks them" in page and "<img" not in page and "ecg_truncated" in page
+    assert run(ill, "--output", str(tmp_path), "--quiet", "--strict").returncode == 2
+    assert "contradict each other" in run(ill, "--names-only", "--full").stderr
 
 
 def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):

@@ -103,8 +103,8 @@ def test_age_and_weight_of_another_visit_are_not_taken(tmp_path):
 def test_visits_that_disagree_on_what_lasts_are_told(tmp_path):
     table = persons(tmp_path, "eid,instance,sex,age,height_cm,weight_kg\n9000001,2,F,61,164,\n9000001,3,M,66,184,\n")
     assert [note.split(": ")[1:] for note in table.notes] == [
-        ["people whose sex differs between visits", "1"],
-        ["people whose height differs between visits", "1"],
+        ["people whose sex differs between visits, each row counts for its own", "1"],
+        ["people whose height differs between visits, each row counts for its own", "1"],
     ]
 
 
@@ -185,7 +185,7 @@ def test_findings_are_of_the_visit_and_name_both_sides(tmp_path):
     tables = StudyTables(persons(tmp_path, f"{HEADER}9000001,M,63,178,80\n"))
     found = list(tables.findings(ONE, Person("female", 51.0)))
     assert [finding.code for finding in found] == ["table_sex", "table_age"]
-    assert found[0].words == "persons.csv says male, the ECG file says female"
+    assert found[0].words == "persons.csv says male, the ECG file says female: persons.csv counts"
     assert not list(tables.findings(TWO, Person("female", 51.0))) and not list(tables.findings(ONE, None))
 
 
@@ -213,3 +213,12 @@ def test_a_table_may_be_keyed_by_the_name_of_an_ecgs_file(tmp_path):
 def test_a_file_is_named_once(tmp_path, name, message):
     with pytest.raises(InputError, match=f"row 3, column file is {message}"):
         persons(tmp_path, f"file,sex,age,height_cm,weight_kg\na.xml,F,61,,\n{name},F,61,,\n")
+
+
+def test_rows_that_name_no_file_are_counted(tmp_path):
+    table = persons(tmp_path, "file,sex,age,height_cm,weight_kg\na.xml,F,61,,\ngone.xml,M,,,\nlost.xml,,50,,\n")
+    a, b, lost, gone = (tmp_path / f"{stem}.xml" for stem in ("a", "b", "lost", "gone"))
+    assert table.of_no_file([a, b]) == "persons.csv: rows that name no file among the ECGs: 2 (first row 3)"
+    assert table.of_no_file([a, lost]).endswith("ECGs: 1 (first row 3)")
+    assert table.of_no_file([a, lost, gone]) == ""
+    assert table.of_no_file([a]) == "" and table.of_no_file([b]).endswith("ECGs: 3 (first row 2)")

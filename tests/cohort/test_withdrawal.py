@@ -15,7 +15,8 @@ from cohort.parts import Part, join_parts, prepare_part
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.withdrawal import read_withdrawn, withdrawn_eids
-from evaluation.opening import people_to_measure
+from evaluation.opening import open_training_people, people_to_measure
+from evaluation.study import Study
 from phantom.cohort_writer import FIRST_EID, ecg_path
 from sampling.inputs import ecg_files, without_withdrawn_files
 
@@ -46,6 +47,11 @@ def test_a_line_that_is_no_eid_is_refused_and_not_quoted(tmp_path):
     assert "Ada" not in str(refusal.value)
 
 
+def test_a_folder_is_no_list_and_it_is_told_what_is_one(tmp_path):
+    with pytest.raises(InputError, match="is a folder, not a list of people who withdrew; name a text file"):
+        withdrawn_eids(None, tmp_path)
+
+
 def test_a_list_in_the_data_folder_is_found_by_its_name(tmp_path):
     listed(tmp_path, GONE)
     listed(tmp_path, FIRST_EID, name="withdrawn.csv")
@@ -70,7 +76,7 @@ def test_further_ecgs_and_the_report_leave_them_out(data, tmp_path):
     listed(data, GONE)
     eids = prepare_ecgs(data, tmp_path / "prepared", 250, 10.0, quiet=True).eid
     assert len(eids) and GONE not in eids
-    report = examine_cohort(data, names_only=True)
+    report = examine_cohort(data, depth="names")
     assert len(report.subjects) == len(eids) and GONE not in {one.subject.eid for one in report.subjects}
 
 
@@ -107,7 +113,11 @@ def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_pa
     where = (data, tmp_path / "prepared", tiny_pipeline, tmp_path, "all")
     with pytest.raises(InputError, match="among those this pipeline was trained on"):
         people_to_measure(*where, 9, tmp_path / "list.csv")
-    assert f"1 people who withdrew taught {tmp_path}: train it anew" in capsys.readouterr().out
+    told = f"1 people who withdrew taught {tmp_path}: train it anew"
+    assert told in capsys.readouterr().out
+    study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
+    open_training_people(study, data, tmp_path / "prepared", tmp_path / "list.csv")
+    assert told in capsys.readouterr().out
 
 
 def test_jobs_that_share_a_cohort_leave_them_out_and_keep_further_numbers(data, tmp_path, geometry):

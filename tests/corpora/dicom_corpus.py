@@ -20,6 +20,7 @@ from tests.corpora.case import CANARY, Case, bytes_case
 from tests.corpora.dicom_files import (
     FRAMES,
     INTERVAL_MS,
+    PIXEL_MM,
     SLICES,
     TOWARDS_APEX,
     Image,
@@ -41,6 +42,8 @@ from tests.corpora.jpeg_lossless import jpeg_lossless
 MB = 1 << 20
 ACROSS = np.cross(TOWARDS_APEX, [0.0, 0.6, 0.8])
 ACROSS /= np.linalg.norm(ACROSS)  # a normal of planes along the long axis
+INNER = "Helge_Hertage_workflow_perfect_gridlock_sax"  # LGE, tag, flow, perfusion, grid: none of them a word
+LONG = ("CINE_segmented_LAX_2Ch", "LAX_3Ch", "4 ch cine")
 IMPLICIT, DEFLATED, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 
 
@@ -530,6 +533,7 @@ def _repeats() -> list[Case]:
             [i for i in whole if (i.slice, i.frame) != (1, 0)],
             right=right_study(starts, note=lost),
         ),
+        *_other_frames_absent(),
         _made(
             "every second frame of a slice absent",
             doubled,
@@ -544,6 +548,49 @@ def _repeats() -> list[Case]:
             "half of a slice", [i for i in whole if i.slice != 0 or i.frame < 5], right=_noted("absent|another number")
         ),
         _made("more frames in one slice", _faster(), right=_noted("1 of 6 slices have another number of frames")),
+    ]
+
+
+def _other_frames_absent() -> list[Case]:
+    """Every slice lacks one frame, and each another one: all have equally many."""
+    whole, numbered = images(), images(TriggerTime=None)
+    within, first = true_values(), true_values()
+    for s in range(SLICES):
+        within[s, s + 1] = within[s, s]
+        first[s, s] = first[s, s - 1] if s else first[s, 1]
+    both = [i for i in whole if i.frame not in (i.slice, 7 - i.slice)]
+    same, held = [i for i in whole if i.frame != 3], true_values()
+    held[:, 3] = held[:, 2]
+    every = "frames of 6 of 6 slices are absent"
+    through = [i.but(InstanceNumber=i.slice * FRAMES + i.frame + 1) for i in numbered]
+    return [
+        _made(
+            "another frame of every slice absent",
+            [i for i in whole if i.frame != i.slice + 1],
+            right=right_study(within, note=every),
+        ),
+        _made(
+            "another frame of every slice absent, the first of one",
+            [i for i in whole if i.frame != i.slice],
+            right=right_study(first, note=every),
+        ),
+        _made(
+            "another frame of every slice absent, by instance numbers",
+            [i for i in numbered if i.frame != i.slice],
+            right=right_study(first, note=every),
+        ),
+        _made(
+            "another frame of every slice absent, numbered from slice to slice",
+            [i for i in through if i.frame != i.slice + 1],
+            right=right_study(within, note=every),
+        ),
+        _made("numbered from slice to slice", through),
+        _made("two other frames of every slice absent", both, right=_noted(every)),
+        _made("the same frame of every slice absent", same, right=right_study(held, note=every)),
+        _made(
+            "all frames, each slice of another heart rate",
+            [i.but(TriggerTime=f"{i.frame * (100 + 4 * i.slice):g}", NominalInterval=None) for i in whole],
+        ),
     ]
 
 
@@ -662,11 +709,7 @@ def _company() -> list[Case]:
     whole = images()
     upwards = np.array([0.0, 0.0, 1.0])
     scouts = [i for i in _aside(upwards, 3, 30, "localizer", 1) if i.frame == 0]
-    long = [
-        image
-        for number, (name, tilt) in enumerate((("CINE_segmented_LAX_2Ch", 0.0), ("LAX_3Ch", 1.0), ("4 ch cine", 2.0)))
-        for image in _aside(_turned(tilt), 1, 40 + number, name, 60 + number)
-    ]
+    long = long_axis_images()
     turned_again = _aside(_turned(0.05), 1, 47, "CINE_segmented_LAX_2Ch", 90, AcquisitionTime="130000")
     nameless = _aside(ACROSS, 1, 44, "cine", 66)
     axial = _aside(upwards, 12, 50, "axial cine", 70)
@@ -692,7 +735,33 @@ def _company() -> list[Case]:
             [*turned_again, *long, *whole],
             right=_last_view(turned_again, ("2ch", "3ch", "4ch")),
         ),
-        _made("a long-axis cine of no name", [*nameless, *whole], right=right_study(long_axis=("la_1",))),
+        _made(
+            "a long-axis cine of no name",
+            [*nameless, *whole],
+            right=right_study(note="name no view", long_axis=("la_1",)),
+        ),
+        _made(
+            "a cine parallel to the short axis that is called 2ch",
+            [*short_axis_images("CINE_segmented_LAX_2Ch", 0), *long_axis_images(LONG[1:], (60, 120)), *whole],
+            right=right_study(note="a series called 2ch lies as the short axis does", long_axis=("3ch", "4ch", "la_1")),
+        ),
+        _made(
+            "two planes that are called 2ch",
+            [*long_axis_images((*LONG, LONG[0]), (0, 60, 120, 30)), *whole],
+            right=right_study(
+                note="two series called 2ch lie 30 degrees apart", long_axis=("3ch", "4ch", "la_1", "la_2")
+            ),
+        ),
+        _made(
+            "one plane that is called 2ch and 4ch",
+            [*long_axis_images(LONG, (0, 60, 2)), *whole],
+            right=right_study(note="series called 2ch and 4ch lie in one plane", long_axis=("3ch", "la_1", "la_2")),
+        ),
+        _made(
+            "an outflow tract as the three-chamber view",
+            [*long_axis_images((LONG[0], "CINE_LVOT", LONG[2])), *whole],
+            right=right_study(long_axis=("2ch", "3ch", "4ch")),
+        ),
         _made("a larger axial stack beside", [*axial, *whole], right=right_study(note=chosen)),
         _made("a larger stack along the long axis beside", [*rows, *whole], right=right_study(note=chosen)),
         _made("late enhancement in the same planes", [*whole, *late]),
@@ -701,6 +770,9 @@ def _company() -> list[Case]:
         _made("derived cines in the same planes", [*whole, *_again(ImageType=["DERIVED", "SECONDARY", "M"])]),
         _made("tagged cines in the same planes", [*whole, *_again(SeriesDescription="SAX_tag")]),
         _made("perfusion in the same planes", [*whole, *_again(SeriesDescription="perfusion_rest")]),
+        _made(
+            "cines of a name with a word of other images in it", _only(whole, lambda i: True, SeriesDescription=INNER)
+        ),
         _made("T1 maps in the same planes", [*whole, *_again(ImageType=["ORIGINAL", "PRIMARY", "M", "T1 MAP"])]),
         _zip("a report beside", lambda: [written(report), *contents(whole)]),
         _zip("a screenshot beside", lambda: [written(colour), *contents(whole)]),
@@ -709,6 +781,28 @@ def _company() -> list[Case]:
         _made("cines of two studies", [*whole, *_again(StudyInstanceUID="1.2.4")], "cines of 2 studies"),
         _made("a localiser of another study", [*(i.but(StudyInstanceUID="1.2.4") for i in scouts), *whole]),
     ]
+
+
+def long_axis_images(names: tuple[str, ...] = LONG, turns_deg: tuple[float, ...] = (0, 60, 120)) -> list[Image]:
+    """A long-axis cine of each name, its plane turned about the heart's long axis by so much."""
+    return [
+        image
+        for number, (name, turned) in enumerate(zip(names, turns_deg, strict=True))
+        for image in _aside(_turned(turned / 60), 1, 40 + number, name, 60 + number)
+    ]
+
+
+def short_axis_images(name: str, number: int) -> list[Image]:
+    """One cine that lies as the short axis does, but for 6 degrees, and is called otherwise."""
+    normal = TOWARDS_APEX + 0.1 * ACROSS
+    return _aside(normal / np.linalg.norm(normal), 1, 70 + number, name, 80 + number)
+
+
+def view_of(number: int) -> tuple[np.ndarray, np.ndarray]:
+    """Voxels (column, row, 1, frame) and the in-plane columns of the affine in RAS of one of `long_axis_images`."""
+    normal = _turned(number)
+    in_plane = (turn(normal) * [[PIXEL_MM[1]], [PIXEL_MM[0]]]).T * [[-1], [-1], [1]]
+    return true_values(1, FRAMES, 40 + number).transpose(3, 2, 0, 1), in_plane
 
 
 def _last_view(taken: list[Image], views: tuple[str, ...]) -> Callable[[DicomStudy], str]:
@@ -831,6 +925,17 @@ def _zips() -> list[Case]:
         _bytes("an unknown method", lambda: listed(10, 2, 77), "another method than deflate"),
         _bytes("a zip in the zip", lambda: zipped([sound()]), "holds a zip in it"),
         _bytes("a zip beside", lambda: zipped(contents(images()), a__zip=sound()), "holds a zip in it"),
+        _bytes(
+            "a spreadsheet beside", lambda: zipped(contents(images()), notes__xlsx=_document("[Content_Types].xml"))
+        ),
+        _bytes(
+            "another writer's spreadsheet beside", lambda: zipped(contents(images()), a=_document("docProps/app.xml"))
+        ),
+        _bytes("a zip of spreadsheets", lambda: zipped([_document("xl/workbook.xml")]), "no DICOM file"),
+        _bytes("a zip64", lambda: _zip64(sound())),
+        _bytes("a zip64 whose list would take 3 GB", lambda: _zip64(sound(), 0xC0000000), "20_000 files"),
+        _bytes("a zip64 behind an end that says little", lambda: _zip64(sound(), 0xC0000000, 100), "20_000 files"),
+        _bytes("a length of zip64 without its record", lambda: ended(12, 4, 0xFFFFFFFF), "damaged or truncated"),
         _bytes("an empty zip", lambda: zipped([]), "no DICOM file"),
         _bytes("a zip of text", lambda: zipped([b"eid,date\n"] * 3), "no DICOM file"),
         _bytes("a zip of empty files", lambda: zipped([b""] * 3), "no DICOM file"),
@@ -839,6 +944,24 @@ def _zips() -> list[Case]:
         _bytes("a bomb of one file, listed often", overlapping, "claims more than it can hold"),
         _bytes("too many files", lambda: zipped([b"x"] * 20_001, zipfile.ZIP_STORED), "20_000 files"),
     ]
+
+
+def _document(first: str) -> bytes:
+    """A spreadsheet as Office writes it: a zip of XML files, in this order."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in (first, "xl/worksheets/sheet1.xml"):
+            archive.writestr(name, "<xml/>")
+    return file.getvalue()
+
+
+def _zip64(content: bytes, length: int | None = None, told: int = 0xFFFFFFFF) -> bytes:
+    """The same zip with a zip64 record, which says another `length` of the list; its old end says what is `told`."""
+    at = content.rfind(b"PK\x05\x06")
+    _, _, _, _, count, size, start, _ = struct.unpack("<4s4H2LH", content[at:])
+    record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, length or size, start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, at, 1)
+    return content[:at] + record + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, count, count, told, start, 0)
 
 
 def _end(count: int, size: int, at: int) -> bytes:

@@ -20,7 +20,7 @@ CHUNK_HEADER = 8  # bytes in front of a packed lead of Philips
 
 
 def exchanged_cases() -> list[Case]:
-    return [*_plain(), *_dicom(), *_hl7(), *_philips(), *_binary(), *_bombs()]
+    return [*_plain(), *_dicom(), *_hl7(), *_philips(), *_binary(), *_mfer(), *_unscaled(), *_bombs()]
 
 
 def _case(name: str, content: str | bytes, refused: str = "", right: Callable | None = None, file: str = "") -> Case:
@@ -60,6 +60,7 @@ def _plain() -> list[Case]:
         _case("SCP-ECG", files.scp(), file="case.scp", right=_also(WOMAN)),
         _case("EDF", files.edf(), file="case.edf", right=_also(WOMAN)),
         _case("ISHNE", files.ishne(), file="case.ecg", right=_also(WOMAN)),
+        _case("MFER", files.mfer(), file="case.mwf", right=_also(WOMAN)),
         _case("SCP-ECG under another ending", files.scp(), file="case.bin"),
     ]
 
@@ -140,6 +141,56 @@ def _binary() -> list[Case]:
     ]
 
 
+def _mfer() -> list[Case]:
+    halves, apart = ((0, 2500), (2500, 5000)), ((0, 2500), (3000, 5500))
+    doubled = np.concatenate([files.known_counts(), files.known_counts()], axis=1)
+    other = counts_of(true_ecg())
+    other[2] *= -1
+    return [
+        _case("MFER: little end first", files.mfer(little=True), file="case.mwf", right=_also(WOMAN)),
+        _case("MFER: two frames", files.mfer(pieces=halves), file="case.mwf", right=_also(WOMAN)),
+        _case("MFER: two frames with pointers", files.mfer(pieces=halves, pointers=True), file="case.mwf"),
+        _case("MFER: a gap", files.mfer(doubled, pieces=apart, pointers=True), "samples have gaps", file="case.mwf"),
+        _case("MFER: a longer preamble", files.mfer(preamble=b"MFR ".ljust(60)), file="case.bin"),
+        _case("MFER: in no unit of voltage", files.mfer(unit=1), "in no unit of voltage", file="case.mwf"),
+        _case("MFER: cut", files.mfer()[:-2000], "cannot be decoded", file="case.mwf"),
+        _case("MFER: fewer samples than it says", _with_block(files.mfer(), 6000), "cut short", file="case.mwf"),
+        _case("MFER: another scale on the way", _scaled_again(), "change their rate or scale", file="case.mwf"),
+    ]
+
+
+def _with_block(content: bytes, samples: int) -> bytes:
+    """The same file with another number of samples a lead."""
+    said = b"\x04\x02" + (5000).to_bytes(2, "big")
+    assert content.count(said) == 1
+    return content.replace(said, said[:2] + samples.to_bytes(2, "big"))
+
+
+def _scaled_again() -> bytes:
+    """Two frames, and another scale for the second."""
+    content = files.mfer(pieces=((0, 2500), (2500, 5000)))
+    at = content.rindex(b"\x04\x02" + (2500).to_bytes(2, "big"))
+    return content[:at] + b"\x0c\x04\0\xf7\0\x01" + content[at:]
+
+
+def _unscaled() -> list[Case]:
+    """Formats whose files say no scale: refused by name, with what to do instead."""
+    holter = b"\3\0\0\0##NEUTRAL HOLTER RECORDING##" + bytes(5000)
+    edan = "Edan Holter archive, which says no unit.* HL7 XML, DICOM or SCP-ECG"
+    return [
+        _case("Edan: an archive", holter, edan, file="case.bin"),
+        _case("Edan: an archive of another kind", bytes(5000), edan, file="case.arc"),
+        _case("Edan: a header", bytes(3672), edan, file="patient.hea"),
+        _case("XLE", bytes(0x40000 + 160), "XLE, which says neither rate nor unit.* HL7 XML", file="case.xle"),
+        _case(
+            "HDF5, as ml4h writes it",
+            b"\x89HDF\r\n\x1a\n" + bytes(5000),
+            "HDF5, which says no unit, rate or visit.* the XML it was made of, or numpy.save",
+            file="case.hd5",
+        ),
+    ]
+
+
 def _bombs() -> list[Case]:
     """Small files that would become gigabytes, and large ones."""
     return [
@@ -147,6 +198,22 @@ def _bombs() -> list[Case]:
         bytes_case("Philips: leads of gigabytes", _packed_bomb, "unpack to too much"),
         bytes_case("Philips: a million leads", _many_chunks, "more than 64 leads"),
         bytes_case("SCP-ECG: large", lambda: files.scp()[:100] + bytes(1 << 20), "larger than 1 MB", file="case.scp"),
+        bytes_case(
+            "MFER: gigabytes in many frames",
+            lambda: files.mfer() + b"\x1e\x02\0\0" * 60_000,
+            "16 frames",
+            file="case.mwf",
+        ),
+        bytes_case("MFER: gigabytes of events", lambda: files.mfer() + b"\x41\x02\0\1" * 900_000, "10_000 definitions"),
+        bytes_case(
+            "MFER: gigabytes of events in groups",
+            lambda: (
+                files.mfer() + b"\x67\x84" + (900_000 * 4 + 2).to_bytes(4, "big") + b"\x41\x02\0\1" * 900_000 + b"\0\0"
+            ),
+            "10_000 definitions",
+        ),
+        bytes_case("MFER: gigabytes of leads", _many_leads, "more than 64 leads"),
+        bytes_case("MFER: gigabytes in large blocks", _large_blocks, "cut short", file="case.mwf"),
         bytes_case("EDF: large", lambda: files.edf() + bytes(8 << 20), "larger than 8 MB", file="case.edf"),
         bytes_case("HL7: large", lambda: files.hl7(np.full((12, 110_000), -12_345)).encode(), "larger than 8 MB"),
     ]
@@ -160,6 +227,16 @@ def _deflated(folder: Path) -> Path:
     body = b"".join([*(packer.compress(bytes(1 << 24)) for _ in range(64)), packer.flush()])
     path.write_bytes(content[: 132 + 12 + struct.unpack("<I", content[140:144])[0]] + body)
     return path
+
+
+def _many_leads() -> bytes:
+    return files.mfer().replace(b"\x05\x02\0\x0c", b"\x05\x04\0\x0f\0\0") + bytes(1 << 20)
+
+
+def _large_blocks() -> bytes:
+    """Sixteen frames of few bytes, each of which says that it has a megabyte."""
+    frame = b"\x04\x04" + (40_000).to_bytes(4, "big") + b"\x06\x04" + (1).to_bytes(4, "big") + b"\x1e\x18" + bytes(24)
+    return files.mfer(pieces=()).removesuffix(b"\x80\0") + frame * 16
 
 
 def _packed_bomb() -> bytes:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.dicom_person import write_zip
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
@@ -83,6 +84,16 @@ def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp
     np.testing.assert_allclose(drawn.true_heart, prepared.hearts[1] / 255, atol=1 / 255)
 
 
+def test_what_is_estimated_of_a_real_heart_without_a_label_map_is_told(folder, phantom_data, tmp_path):
+    labelled = opened(folder, tmp_path / "labelled", mri=phantom_data).sample(ecg_path(phantom_data, 1))
+    assert not any("estimates" in text for text in labelled.warnings)
+    write_zip(tmp_path / "mri.zip", slices=6, frames=8)
+    drawn = opened(folder, tmp_path / "out", mri=tmp_path / "mri.zip").sample(ecg_path(phantom_data, 1))
+    (told,) = [text for text in drawn.warnings if "--mri" in text]
+    assert "centred on" in told and "ES estimated from the cine (frame" in told
+    assert told in json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["warnings"]
+
+
 def test_a_bad_mri_is_refused_before_any_heart_is_made(folder, phantom_data, tmp_path):
     (tmp_path / "sa.nii.gz").write_bytes(b"no NIfTI")
     with pytest.raises(InputError, match="sa.nii.gz"):
@@ -144,10 +155,11 @@ def test_ecgs_are_read_when_their_hearts_are_drawn_and_not_before(folder, phanto
     )
     tally, paths = Tally(tmp_path / "out", Naming()), [ecg_path(phantom_data, k) for k in range(6)]
     drawn = sampler.draw(sampler.waiting(sampler.read_all(paths, tally), tally), tally)
-    for count in (1, 2, 3):
-        next(drawn)
-        assert count <= len(read) <= count + 1
-    assert len(list(drawn)) == 3 and tally.counts == (0, 0, 6)
+    with tally.progress(6, "ECGs", hidden=False) as bar:
+        for count in (1, 2, 3):
+            next(drawn)
+            assert count <= len(read) <= count + 1 and bar.n == count
+        assert len(list(drawn)) == 3 and tally.counts == (0, 0, 6) and bar.n == 6
 
 
 @pytest.mark.parametrize("mri", ["another cohort", "another's cine", "an empty folder"])

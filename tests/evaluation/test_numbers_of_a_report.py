@@ -12,6 +12,7 @@ from evaluation.certainty import fit_spread
 from evaluation.controls import derangement
 from evaluation.measuring import TERRITORIES, Measured
 from evaluation.report import (
+    SETTING_PHENOTYPES,
     agreement_numbers,
     by_phenotype,
     ceiling_numbers,
@@ -23,6 +24,7 @@ from evaluation.report import (
     reconstruction_numbers,
     retrieval_numbers,
     segmenter_numbers,
+    setting_numbers,
     territory_numbers,
 )
 
@@ -135,6 +137,51 @@ def test_the_mean_heart_explains_nothing_and_keeps_nothing(truth):
     assert np.abs(np.nan_to_num(every(numbers["agreement"], "r"))).max() < 1e-9  # NaN but for rounding
     kept = ceiling_numbers(found(mean), truth + 0.5 * (drawn(2) - MEAN), truth)["information_kept"]
     assert max(kept.values()) <= 0
+
+
+def faint(truth):
+    """A ceiling that explains 4 % of the variance."""
+    return MEAN + 0.02 * (truth - MEAN)
+
+
+def wavering(truth):
+    """A ceiling of 12 % in these people, by chance perhaps."""
+    noise = np.random.default_rng(7).permutation(truth) - truth.mean(axis=0)
+    signal = truth - truth.mean(axis=0)
+    return truth.mean(axis=0) + 0.15 * signal + 0.3 * noise
+
+
+@pytest.mark.parametrize(
+    ("people", "ceiling", "reason"),
+    [
+        (N, faint, "ceiling too low to tell: R2 0.0"),
+        (24, wavering, "ceiling too low to tell: the interval of its R2, -"),
+        (19, np.copy, "too few people to tell: 19, of 20 at least"),
+    ],
+)
+def test_of_a_ceiling_too_low_no_share_is_told_but_why(truth, people, ceiling, reason):
+    truth = truth[:people]
+    samples = truth[:, None] + drawn(2, people)[:, None] - MEAN + np.zeros((1, 2, 1))
+    numbers = ceiling_numbers(found(samples), ceiling(truth), truth)
+    for key in ("information_kept", "information_kept_of_many"):
+        untold = [name for name, why in numbers[f"{key}_untold"].items() if why.startswith(reason)]
+        assert untold and all(np.isnan(numbers[key][name]) for name in untold)
+        assert all(np.isnan(numbers[f"{key}_ci"][name]).all() for name in untold)
+        told = set(PHENOTYPES) - set(numbers[f"{key}_untold"])
+        assert all(np.isfinite(numbers[key][name]) for name in told)
+    assert reason.startswith("ceiling") or len(untold) == K
+
+
+def test_nor_under_another_setting(truth):
+    mask, itself = np.ones((N, 3, 2), bool), found(truth[:, None] + np.zeros((1, 2, 1)))
+    told = setting_numbers(itself, itself, truth, truth + 0.3 * (drawn(2) - MEAN), mask)
+    untold = setting_numbers(itself, itself, truth, faint(truth), mask)
+    assert all(told[f"{name}_kept"] > 1 and np.isnan(untold[f"{name}_kept"]) for name in SETTING_PHENOTYPES)
+
+
+def test_of_a_ceiling_high_enough_nothing_is_left_untold(truth):
+    numbers = ceiling_numbers(found(truth[:, None]), truth + 0.3 * (drawn(2) - MEAN), truth)
+    assert numbers["information_kept_untold"] == {} and min(numbers["information_kept"].values()) > 1
 
 
 def test_the_ceilings_own_predictions_keep_all_that_it_knows(truth):

@@ -218,7 +218,7 @@ def test_a_pipeline_that_says_nothing_or_little_is_told_of(phantom_data, prepare
     assert len(measured(unseen, tmp_path / "nothing", "all")) == 18
     whole = described(tmp_path / "whole", {"cohort": "-", "recordings_sha256": recordings_sha256(prepared)})
     assert len(measured(unseen, whole)) == 18
-    assert "names its cohort as a whole" in capsys.readouterr().out
+    assert "says which cohort taught it, but not which people" in capsys.readouterr().out
     with pytest.raises(InputError, match="was trained on"):
         measured(phantom_data, whole, "all")
 

@@ -211,6 +211,17 @@ def test_information_kept_is_graded(kept, words):
     assert words in sentence and f"{100 * kept:.0f} % for LV mass" in sentence
 
 
+def test_where_no_share_is_told_page_and_verdict_say_why(tmp_path):
+    why = {"LVM": "ceiling too low to tell: R2 0.01, and 0.05 is the floor"}
+    report = good() | {"information_kept_untold": why}
+    report["information_kept"] = report["information_kept"] | {"LVM": None}
+    report["information_kept_ci"] = report["information_kept_ci"] | {"LVM": [None, None]}
+    assert said(report, "is not told").endswith(f"for LV mass ({why['LVM']}).")
+    source, _ = read(tmp_path, report)
+    assert source.count(f"<small>{why['LVM']}</small>") == 2  # in the tile and in the table
+    assert unsaid(good(), "is not told") and "too low to tell:" not in read(tmp_path, good())[0]
+
+
 def test_copies_of_training_patients_keep_the_weights_at_home():
     def of(fraction, n):
         return verdicts({"memorisation": {"fraction": fraction, "n": n}})[0]

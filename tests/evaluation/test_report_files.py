@@ -87,6 +87,13 @@ def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
     assert rows[0].split()[1:] == ["0.50", "0.50", "-12.25", "0.50", "nan", "nan", "88"]
 
 
+def test_the_table_says_below_why_a_share_is_not_told():
+    why = {"RVEF": "too few people to tell: 12, of 20 at least"}
+    lines = table_of(report(60) | {"information_kept_untold": why, "information_kept_of_many_untold": why})
+    assert lines.splitlines()[-1] == f"kept, RVEF: {why['RVEF']}"
+    assert lines.count("too few people") == 1 and "kept, " not in table_of(report(60))
+
+
 def test_measuring_a_sample_waits_for_no_plots_and_no_statistics():
     """sample.py answers sooner without them."""
     words = "import sys, " + ", ".join(MEASURES_A_SAMPLE) + "; print(*sys.modules)"

@@ -91,3 +91,17 @@ def test_rows_of_a_killed_run_are_cleared_away_by_the_next(tmp_path):
     Tally(tmp_path, Naming()).refuse(tmp_path / "a.xml", InputError("a.xml", "is empty", "copy it"))
     remove_unfinished(tmp_path)  # as sampling.output_lock does at the start
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_bar_counts_each_ecg_once_when_it_is_done_with(tmp_path):
+    tally, done = Tally(tmp_path, Naming()), []
+    with tally.progress(3, "ECGs", hidden=False) as bar:
+        for step in (
+            lambda: tally.warn(tmp_path / "a.xml", ("is noisy",)),
+            lambda: tally.refuse(tmp_path / "a.xml", InputError("a.xml", "is empty", "copy it")),
+            tally.finish_before,
+            tally.write,
+        ):
+            step()
+            done.append(bar.n)
+    assert done == [0, 1, 2, 3] and bar.total == 3 and tally.counts == (1, 1, 1)

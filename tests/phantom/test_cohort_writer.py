@@ -298,6 +298,11 @@ def test_options_out_of_range_are_refused(tmp_path, option, plan):
         write_cohort(tmp_path, CohortPlan(*plan))
 
 
+def test_cines_of_arrays_are_refused_for_files(tmp_path):
+    with pytest.raises(InputError, match="--cines: is of prepared arrays"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=2, cines=1))
+
+
 def test_two_cohorts_are_not_written_into_one_folder_at_once(tmp_path):
     held = try_locked(tmp_path / "phantom")
     with pytest.raises(InputError, match="another make_phantom.py is writing here"):

@@ -196,3 +196,77 @@ def neurokit_agrees(heart: Heart) -> bool:
 
 def test_neurokit_finds_the_beats():
     assert np.mean([neurokit_agrees(draw_heart(15, index)) for index in range(STRIPS)]) >= 0.95
+
+
+# ---- Two recordings of one heart, and the recorder ----
+
+
+def amplitudes(rendered) -> np.ndarray:
+    """(16,) mV: R and S of the eight independent leads, median beat."""
+    qrs = rendered.medians[[0, 1, *range(6, 12)], 190:280]
+    return np.concatenate([qrs.max(axis=1), -qrs.min(axis=1)])
+
+
+def test_two_visits_of_one_heart_differ_as_published_repeats_do():
+    """Amplitudes differ by 10-20 % within a person and durations by 3-5 ms (Schijvenaars, J Electrocardiol 2008)."""
+    visits = [[draw_heart(8, index, Draw("normal", visit=visit)) for index in range(40)] for visit in (1, 2)]
+    first, second = ([render_ecg(heart) for heart in group] for group in visits)
+    assert all(a.lv_mass_g == b.lv_mass_g and a.recording != b.recording for a, b in zip(*visits, strict=True))
+    sizes = np.array([[amplitudes(r) for r in group] for group in (first, second)])
+    large = sizes.mean(axis=0) > 0.3
+    within = np.abs(sizes[0] - sizes[1])[large] / np.sqrt(2) / sizes.mean(axis=0)[large]
+    assert 0.05 < np.sqrt((within**2).mean()) < 0.20
+    widths = np.array([[r.measurements["QRSDuration"] for r in group] for group in (first, second)])
+    assert np.sqrt(((widths[0] - widths[1]) ** 2).mean() / 2) < 5
+    between = sizes.mean(axis=0).std(axis=0) / sizes.mean(axis=(0, 1))
+    assert np.sqrt((within**2).mean()) < 0.5 * between.mean()
+
+
+@pytest.mark.parametrize("mains_hz", [0.0, 50.0, 60.0])
+def test_mains_hum_has_its_frequency_or_is_not_there(mains_hz):
+    heart = hearts("normal", 1)[0].replace(mains_hz=mains_hz, mains_uv=20.0, muscle_uv=2.0, low_pass_hz=0.0)
+    power = np.abs(np.fft.rfft(lead(render_ecg(heart), "V1"))) ** 2
+    lines = {hz: power[round(hz * 10)] / np.median(power[round(hz * 10) - 40 : round(hz * 10) + 40]) for hz in (50, 60)}
+    assert {hz for hz, ratio in lines.items() if ratio > 50} == ({int(mains_hz)} if mains_hz else set())
+
+
+def test_a_low_pass_falls_with_a_slope_and_a_high_pass_takes_the_wander():
+    heart = hearts("normal", 1)[0].replace(muscle_uv=60.0, mains_uv=0.0, low_pass_hz=0.0, high_pass_hz=0.05)
+
+    def power(**changes):
+        spectrum = np.abs(np.fft.rfft(lead(render_ecg(heart.replace(**changes)), "V1"))) ** 2
+        return lambda low, high: spectrum[low * 10 : high * 10].mean()
+
+    whole, narrow = power(), power(low_pass_hz=40.0)
+    kept = [narrow(hz, hz + 10) / whole(hz, hz + 10) for hz in (20, 35, 50, 70)]
+    assert kept[0] > 0.85 and 0.35 < kept[1] < 0.65 and kept[0] > kept[1] > kept[2] > kept[3] > 1e-4
+    wander = {hz: np.ptp(lead(render_ecg(heart.replace(baseline_mv=0.5, high_pass_hz=hz)), "V1")) for hz in (0.05, 0.5)}
+    assert wander[0.5] < 0.8 * wander[0.05]
+
+
+def test_breathing_makes_beats_differ():
+    """Real: R amplitude varies by 2 to 6 percent from beat to beat; none of it is left without breath and noise."""
+    heart = next(h for h in hearts("normal", 10) if h.heart_rate_bpm > 60).replace(**PLAIN)
+    still = {"breath_turn_deg": (0.0, 0.0, 0.0), "breath_shift_mm": 0.0, "breath_gain": 0.0, "beat_gain_sd": 0.0}
+
+    def variation(changes):
+        signal = render_ecg(heart.replace(**changes)).ecg.signal.astype(float)
+        beats = median_beat(signal).beats[:, LEADS.index("V4")]
+        peaks = beats.max(axis=1) - beats.min(axis=1)
+        return peaks.std() / peaks.mean()
+
+    assert variation(still) < 0.01
+    assert variation({"breath_shift_mm": 8.0}) > 2 * variation(still)
+    assert variation({**still, "beat_gain_sd": 0.05}) > 0.02
+
+
+def test_plateaus_of_unlike_height_shift_the_st_segment_and_not_the_measured_intervals():
+    heart = hearts("normal", 1)[0].replace(**PLAIN, notch=0.0, plateau_gradient=(0.0, 0.0, 0.0))
+    flat, shifted = (render_ecg(h) for h in (heart, heart.replace(plateau_gradient=(0.0, 0.0, 0.05))))
+    st = slice(255, 265)
+    assert np.abs(shifted.medians[6:, st] - flat.medians[6:, st]).max() > 0.03
+    assert shifted.measurements == flat.measurements
+    notched = render_ecg(heart.replace(notch=0.15))
+    early, late = slice(245, 255), slice(300, 310)
+    apart = np.abs(notched.medians - flat.medians)
+    assert apart[6:, early].max() > 0.05 > apart[6:, late].max()

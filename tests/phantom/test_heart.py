@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from phantom.heart import CONDITIONS, draw_heart
+from phantom.heart import draw_heart
+from phantom.population import CONDITIONS
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,8 @@ def healthy(hearts, sex):
 def test_a_subject_depends_on_seed_and_index_alone(hearts):
     assert draw_heart(0, 17) == hearts[17]
     assert draw_heart(1, 17) != hearts[17] != hearts[18]
+
+
 
 
 # 95 % ranges of UK Biobank's healthy women (Petersen 2017), and means per body surface area.
@@ -53,10 +56,16 @@ def test_conditions_have_their_prevalence_and_their_marks(hearts):
     groups = {name: [heart for heart in hearts if heart.condition == name] for name in CONDITIONS}
     for name, group in groups.items():
         assert abs(len(group) / len(hearts) - CONDITIONS[name]) < 0.03
-    assert column(groups["dcm"], "lvef_percent").min() >= 20 and column(groups["dcm"], "lvef_percent").max() <= 40
-    assert column(groups["hcm"], "septal_thickness_ratio").min() >= 1.5
-    assert column(groups["rv_overload"], "rv_wall_mm").min() >= 6
-    assert column(groups["lbbb"], "lv_delay_ms").min() >= 45 <= column(groups["rbbb"], "rv_delay_ms").min()
+    for name, number, sign in (
+        ("dcm", "lvef_percent", -1),
+        ("hcm", "septal_thickness_ratio", 1),
+        ("rv_overload", "rv_wall_mm", 1),
+    ):  # half of all disease is mild, and severity tells how far it goes
+        found, usual = column(groups[name], number), column(groups["normal"], number)
+        severity = column(groups[name], "severity")
+        assert sign * (np.median(found) - np.median(usual)) > 2 * usual.std()
+        assert sign * np.corrcoef(found, severity)[0, 1] > 0.7
+    assert column(groups["lbbb"], "lv_delay_ms").min() >= 40 <= column(groups["rbbb"], "rv_delay_ms").min()
     assert all((heart.scar_territory is None) == (heart.condition != "infarct") for heart in hearts)
 
 

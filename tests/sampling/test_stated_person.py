@@ -16,10 +16,11 @@ def test_what_is_not_said_is_unknown(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"age": 1957}, "--age: looks like a year of birth; give years"),
-        ({"age": 0}, "--age: is not possible"),
-        ({"age": float("nan")}, "--age: is not possible"),
-        ({"height_cm": 1.78}, "--height-cm: looks like metres; give cm"),
+        ({"age": 1957}, "--age: 1957 is not possible, it looks like a year of birth; give 1 to 120 years"),
+        ({"age": 300}, "--age: 300 is not possible, it looks like months; give 1 to 120 years"),
+        ({"age": 0}, "--age: 0 is not possible; give 1 to 120 years"),
+        ({"age": float("nan")}, "--age: nan is not possible"),
+        ({"height_cm": 1.78}, "--height-cm: 1.78 is not possible, it looks like metres; give 50 to 250 cm"),
         ({"height_cm": 65}, "--height-cm: 65, which looks like inches"),
         ({"height_cm": 200, "weight_kg": 20}, "--weight-kg: impossible at this height"),
     ],

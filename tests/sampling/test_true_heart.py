@@ -24,7 +24,9 @@ def real_size_zip(tmp_path_factory):
 def test_the_true_heart_is_of_the_same_person_and_visit(phantom_data, prepared, geometry):
     for patient, heart in zip(prepared_patients(prepared, np.array([0, 7])), prepared.hearts[[0, 7]], strict=True):
         for folder in (phantom_data, phantom_data / "NIFTI"):
-            np.testing.assert_allclose(find_true_heart(folder, patient.name, geometry), heart / 255.0, atol=0.5 / 255)
+            np.testing.assert_allclose(
+                find_true_heart(folder, patient.name, geometry).voxels, heart / 255.0, atol=0.5 / 255
+            )
     for stranger in (f"{FIRST_EID}_20205_3_0", f"{FIRST_EID + 500}_20205_2_0", "somebody"):
         assert find_true_heart(phantom_data, stranger, geometry) is None
 
@@ -51,5 +53,5 @@ def test_the_true_heart_may_be_a_dicom_zip_or_folder(tmp_path, real_size_zip):
         archive.extractall(folder)
     truth = cine_grid(read_short_axis(path), geometry=GridGeometry()).voxels
     for place in (path, folder):
-        np.testing.assert_array_equal(find_true_heart(place, name, GridGeometry()), truth)
+        np.testing.assert_array_equal(find_true_heart(place, name, GridGeometry()).voxels, truth)
         assert find_true_heart(place, f"{FIRST_EID}_20205_3_0", GridGeometry()) is None

@@ -103,6 +103,7 @@ def reported(data: str) -> Callable[[Path, Path], Done]:
             "-m",
             "cohort.report",
             "--quiet",
+            "--full",
             "--data",
             folder / data,
             "--output",

@@ -106,7 +106,7 @@ def trials(work: Path) -> dict[str, Trial]:
         "hearts of sample.py": Trial("sample", lambda place: [*sampled, "--output", place / "out"], sampled_before),
         "phantoms": Trial("make_phantom", lambda p: ["--output", p / "new", "--subjects", 2, "--processes", 1]),
         "the data doctor's table and page": Trial(
-            "cohort.report", lambda place: ["--data", few, "--output", place / "report", "--quiet"]
+            "cohort.report", lambda place: ["--data", few, "--output", place / "report", "--quiet", "--full"]
         ),
         "measurements and report": Trial(
             "evaluate_samples", lambda p: [*evaluating("--split", "all")(p), "--output", p / "report"], with_arrays

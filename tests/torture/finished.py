@@ -34,7 +34,7 @@ COMMANDS = {
     "distil": ("--data", "UKBB", *STUDENT),
     "sample": (*PIPELINE, "--ecg", "unseen/ecg", "--output", "out", *DRAWS),
     "make_phantom": ("--output", "phantom", "--subjects", 2, "--processes", 1),
-    "cohort.report": ("--data", "UKBB", "--quiet"),
+    "cohort.report": ("--data", "UKBB", "--quiet", "--full"),
 }
 SLOW = ("evaluate_samples", "distil", "make_phantom", "cohort.report")  # left out of the quick form
 ADDED = ("calibration.json", "ceiling/learning_curve.json", "README.md")  # to a pipeline, after its training

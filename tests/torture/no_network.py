@@ -63,7 +63,7 @@ def readme_commands(quick: bool, key: Path) -> list[tuple]:
     people = ("--subjects", "2", "--phantom-version", "1") if quick else ("--subjects", "18")
     phantom = [
         ("make_phantom.py", "--output", "UKBB", *people, "--processes", "1"),
-        ("-m", "cohort.report", "--data", "UKBB"),
+        ("-m", "cohort.report", "--data", "UKBB", "--full"),
     ]
     ecg = "UKBB/ecg/9000001_20205_2_0.xml"
     sampling = [

@@ -142,7 +142,7 @@ def _text(path: Path) -> str:
 def sample_all(stage: Stage, pipeline: Path) -> None:
     """Good files of every format through the report and through sample.py."""
     data = stage.given / "UKBB"
-    stage.start("cohort.report", "cohort.report", "--data", data)
+    stage.start("cohort.report", "cohort.report", "--data", data, "--full")
     options = ("--pipeline", pipeline, "--mri", data, "--persons", data / "persons.csv", *FEW_DRAWS)
     stage.fork("sample", "sample", "--ecg", data / "ecg", *options)
     other = ("--pipeline", pipeline, "--output", "other", *FEW_DRAWS)
