@@ -9,7 +9,7 @@ import numpy as np
 
 from phantom.anatomy import Geometry
 
-WALL_MM = 1.8
+WALL_MM = 1.3
 NARROWING = 0.35  # of the RV per mm above the base, where it goes on as inflow and outflow
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 

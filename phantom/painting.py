@@ -228,5 +228,7 @@ def _fat(
     on_right = 2.5 * np.clip((rv_outer - outer) / 12, 0, 1)
     ventricles = np.minimum(np.maximum(outer, rv_outer), below)
     chambers = np.minimum(chambers + 2, 2 - below)
-    thick = 0.4 + stout * canvas.lumps * (groove + on_right) + canvas.pad
+    from_apex = geometry.base + geometry.half_length - below
+    bare = np.clip(from_apex / 30, 0.1, 1)  # the apex has hardly any
+    thick = 0.4 + bare * (stout * canvas.lumps * (groove + on_right) + canvas.pad)
     return np.maximum(ventricles, chambers) + thick.astype(np.float32)
