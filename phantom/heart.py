@@ -326,7 +326,8 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
 
 def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: float) -> tuple[float, ...]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
-    a, b, c = (severity * rng.uniform(0.6, 1.4, size=3)).clip(0, 1.2).tolist()
+    # Size, mass and function suffer from one disease, each to its own degree.
+    a, b, c = (0.45 * severity + 0.55 * rng.beta(1.5, 2.0, size=3)).tolist()
     match condition:
         case "lvh":  # concentric: mass without dilatation
             return 1.0 - 0.10 * a, 1.12 + 0.65 * b, min(ef + 4 * c, 76), 1.0
@@ -400,8 +401,8 @@ def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dic
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
     slowed = 1 - severity * {"dcm": 0.36, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
-        "endocardial_speed_mm_ms": normal(rng, 1.54, 0.16, 1.05, 2.1) * slowed,
-        "transmural_speed_mm_ms": normal(rng, 0.352, 0.036, 0.25, 0.47) * slowed,
+        "endocardial_speed_mm_ms": normal(rng, 1.54, 0.26, 0.95, 2.3) * slowed,
+        "transmural_speed_mm_ms": normal(rng, 0.352, 0.055, 0.23, 0.52) * slowed,
         "basal_slowing": normal(rng, 0.82, 0.10, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
@@ -424,7 +425,7 @@ def _draw_recovery(
     strain = severity * float(rng.uniform(0, 1)) * (condition in ("lvh", "hcm"))
     return {
         "apd_ms": normal(rng, 298, 12, 258, 338) * (63 / person["heart_rate_bpm"]) ** APD_RATE_POWER,
-        "apd_transmural_ms": normal(rng, 33 + 8.5 * np.clip(contractility, -4, 3) - 32 * strain, 7, -25, 75),
+        "apd_transmural_ms": normal(rng, 33 + 6.0 * np.clip(contractility, -4, 3) - 32 * strain, 7, -25, 75),
         "apd_apicobasal_ms": normal(rng, 32, 9, -10, 70),
         "apd_sideways_ms": normal(rng, 7.5, 4, -8, 25),
         "apd_per_activation": normal(rng, 0.36, 0.18, -0.2, 1.0),
@@ -457,9 +458,9 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
 def _draw_torso(rng: np.random.Generator) -> dict:
     """What lies between the heart and the electrodes, and where those are put; no image shows it."""
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
-    scatter = rng.normal(0, 0.07, size=(8, 3))
+    scatter = rng.normal(0, 0.11, size=(8, 3))
     return {
-        "gain": log_normal(rng, 1.0, 0.34),
+        "gain": log_normal(rng, 1.0, 0.38),
         "chest_gain": log_normal(rng, 1.0, 0.18),
         "torso_scatter": tuple(tuple(float(x) for x in row) for row in scatter),
         "electrode_bias_mm": tuple((float(x), float(z)) for x, z in (together + apart).clip(-45, 45)),
