@@ -14,11 +14,12 @@ from phantom.anatomy import Geometry, end_diastole, lv_distances, lv_place, rv_d
 from phantom.chambers import Chambers, chambers_at
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
-from phantom.trabeculae import mesh_share, strand_distance
+from phantom.trabeculae import felt_share, mesh_share, strand_distance
 
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
 FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
+FELT_UNEVEN = 0.35  # SD of the fine trabeculae's density, as a share
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,9 @@ def _strands(
     shrink = geometry.cavity_radius / diastole.cavity_radius
     share = np.zeros(cavity.shape[1:], np.float32)
     distance = strand_distance(heart, geometry.beat, shrink, unit[:, :, there])
-    share[near[there]] = canvas.share(distance)
+    there = near[there]
+    depth, uneven = cavity[:, there].mean(axis=0), 1 + np.float32(FELT_UNEVEN) * canvas.pattern[there]
+    share[there] = 1 - (1 - canvas.share(distance)) * (1 - felt_share(heart, depth, uneven))
     return share
 
 
