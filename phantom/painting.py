@@ -153,7 +153,7 @@ def paint(
     atria = (  # from the outside in
         (muscle, canvas.share(chambers.hull + 2.0)),
         (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood)),
-        (blood * np.float32(1 - 0.25 * geometry.beat), canvas.share(chambers.aorta)),
+        (blood * np.float32(1 - heart.acquisition.ejection_loss * geometry.beat), canvas.share(chambers.aorta)),
     )
     ventricles = (
         (muscle, rv_outer),
