@@ -37,11 +37,12 @@ class SexNorms:
 
 
 NORMS = {
-    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.0, 0.11, 42.0, 0.16, (61, 5), (58, 4.8), 290, 205, 13),
-    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.145, 53.0, 0.16, (58, 5), (55, 4.8), 325, 230, 9),
+    "female": SexNorms((162.5, 6.2), (26.2, 4.3), 70.5, 0.126, 42.0, 0.165, (61, 5), (58.4, 4.9), 290, 205, 13),
+    "male": SexNorms((176.0, 6.6), (27.0, 3.8), 80.5, 0.165, 53.0, 0.165, (58, 5), (55, 4.8), 325, 230, 9),
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
 NORMAL_PRESSURE_MMHG = 136.0
+FAT_POWER = -0.35  # cavities follow lean mass: a high BMI adds less to them than to the BSA
 
 
 @dataclass(frozen=True)
@@ -299,7 +300,8 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
     slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
     pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
-    edv = norms.lvedv_index * bsa * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
+    lean = (person["bmi"] / norms.bmi[0]) ** FAT_POWER
+    edv = norms.lvedv_index * bsa * lean * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
     mass = norms.lv_mass_index * bsa * math.exp(norms.lv_mass_log_sd * z_mass) * pressure
     ef = float(np.clip(norms.lvef_percent[0] + norms.lvef_percent[1] * z_ef, 50, 75))
     rvef = float(np.clip(norms.rvef_percent[0] + norms.rvef_percent[1] * z_rvef, 42, 72))
@@ -330,17 +332,17 @@ def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: 
     a, b, c = (0.45 * severity + 0.55 * rng.beta(1.5, 2.0, size=3)).tolist()
     match condition:
         case "lvh":  # concentric: mass without dilatation
-            return 1.0 - 0.10 * a, 1.12 + 0.65 * b, min(ef + 4 * c, 76), 1.0
+            return 1.0 - 0.06 * a, 1.08 + 0.52 * b, min(ef + 4 * c, 76), 1.0
         case "dcm":
-            return 1.15 + 0.65 * a, 1.08 + 0.45 * b, max(ef - 6 - 32 * c, 16), 1.0 + 0.20 * a
+            return 1.08 + 0.42 * a, 1.06 + 0.38 * b, max(ef - 6 - 32 * c, 16), 1.0 + 0.20 * a
         case "hcm":
-            return 0.97 - 0.14 * a, 1.12 + 0.65 * b, min(ef + 2 + 6 * c, 78), 1.0
+            return 0.97 - 0.10 * a, 1.08 + 0.52 * b, min(ef + 2 + 6 * c, 78), 1.0
         case "infarct":
-            return 1.0 + 0.35 * a, 1.0 + 0.12 * b, max(ef - 3 - 22 * c, 22), 1.0
+            return 1.0 + 0.20 * a, 1.0 + 0.12 * b, max(ef - 3 - 22 * c, 22), 1.0
         case "rv_overload":
-            return 1.0 - 0.16 * a, 1.0, ef - 4 * c, 1.12 + 0.65 * b
+            return 1.0 - 0.10 * a, 1.0, ef - 4 * c, 1.16 + 0.65 * b
         case "lbbb":
-            return 1.0 + 0.18 * a, 1.0 + 0.12 * b, ef - 2 - 10 * c, 1.0
+            return 1.0 + 0.14 * a, 1.0 + 0.12 * b, ef - 2 - 10 * c, 1.0
         case _:
             return 1.0, 1.0, ef, 1.0
 

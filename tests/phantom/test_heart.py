@@ -62,7 +62,7 @@ def test_conditions_have_their_prevalence_and_their_marks(hearts):
         found, usual = column(groups[name], number), column(groups["normal"], number)
         severity = column(groups[name], "severity")
         assert sign * (np.median(found) - np.median(usual)) > 2 * usual.std()
-        assert sign * np.corrcoef(found, severity)[0, 1] > 0.7
+        assert sign * np.corrcoef(found, severity)[0, 1] > 0.4  # mass, size and function suffer each to its own degree
     assert column(groups["lbbb"], "lv_delay_ms").min() >= 40 <= column(groups["rbbb"], "rv_delay_ms").min()
     assert all((heart.scar_territory is None) == (heart.condition != "infarct") for heart in hearts)
 
