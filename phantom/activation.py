@@ -2,9 +2,9 @@
 
 Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970. The left ventricle starts at
 the septum, on the anterior wall beside it and on the posterior wall beside it. The right ventricle starts 5-10 ms
-later. The base of the left ventricle comes last. The left sites were searched for within that description, until the drawn
-normals had the amplitudes of normal ECGs. The right ventricle's early site came out of that search alone, at the base
-of its inferior wall. Durrer's lies elsewhere, where the right bundle reaches the free wall.
+later. The base of the left ventricle comes last. The left sites were searched for within that description, until the
+drawn normals had the amplitudes of normal ECGs. The right ventricle's early site came out of that search alone, at the
+base of its inferior wall. Durrer's lies elsewhere, where the right bundle reaches the free wall.
 """
 
 import functools
@@ -50,8 +50,8 @@ def excitation(heart: Heart) -> Excitation:
     """The conducted beat. Where a bundle is blocked its ventricle starts late and spreads without its Purkinje network.
 
     The action potentials belong to the tissue, not to the beat. They are shorter at the epicardium and towards the
-    apex. Mostly they are shorter, too, where the heart WITH both bundles is activated late. Hence T is upright in health and discordant in
-    bundle branch block.
+    apex. Mostly they are shorter, too, where the heart WITH both bundles is activated late. Hence T is upright in
+    health and discordant in bundle branch block.
     """
     tissue = excitable_tissue(wall_lattice(heart, LATTICE_STEP_MM), heart.rv_wall_mm, heart.scar_depth)
     healthy = _conducted_activation(heart, tissue, lv_delay_ms=0.0, rv_delay_ms=0.0)

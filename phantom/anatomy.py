@@ -1,7 +1,8 @@
 """The drawn heart as solid bodies: where blood, muscle and fat are. Both renderers use it.
 
 Heart axes, millimetres, origin at the centre of the LV's widest short axis. They are u lateral (away from the RV), v
-anterior and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to apex).
+anterior and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to
+apex).
 
 The left ventricle is star-shaped in coordinates squeezed along w until the end-diastolic cavity is nearly a sphere.
 Along each direction n the cavity ends at one radius and the wall at another. Both are tables over the directions, so

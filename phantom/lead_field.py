@@ -36,7 +36,7 @@ ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
 # chest's half-width, its half-depth, and mm above V1.
 LIMBS = np.array([[0.95, 0.0, 140.0], [-0.95, 0.0, 140.0], [-0.75, 0.3, -230.0]])
 SHOULDER_TO_HEART_MM = 200.0
-# Leads I, II, V1 to V6 of right arm, left arm, left leg, V1 to V6, as the wires are joined: V against Wilson's terminal.
+# Leads I, II, V1 to V6 of right arm, left arm, left leg, V1 to V6, as the wires are joined: V against Wilson's mean.
 WIRING = np.zeros((8, 9))
 WIRING[0, :2] = -1, 1
 WIRING[1, [0, 2]] = -1, 1
@@ -86,8 +86,8 @@ def lead_matrix(heart: Heart, place: Place = Place()) -> np.ndarray:
     """(8, 3): leads I, II, V1 to V6 of a unit heart vector (X left, Y foot, Z back), for this chest and electrodes.
 
     Dower's row of a chest electrode turns with the direction in which the heart sees that electrode. It grows with
-    its distance to the power of -2. Both are relative to the reference chest. The limbs are far: the width counts little.
-    Lungs, fat and bone of this person turn and scale each row once more.
+    its distance to the power of -2. Both are relative to the reference chest. The limbs are far: the width counts
+    little. Lungs, fat and bone of this person turn and scale each row once more.
     """
     seen = electrodes_of(heart) - (np.array(heart.centre_mm) + place.shift_mm)
     reference = chest_electrodes_mm(*REFERENCE_CHEST_MM, np.zeros((6, 2))) - REFERENCE_CENTRE_MM
