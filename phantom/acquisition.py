@@ -26,6 +26,7 @@ class Acquisition:
         blood_to_muscle: ratio of the true signals; fresh blood flowing in makes it more than the steady state's.
         venous_to_blood, fat_to_blood, liver_to_muscle: ratios of the true signals.
         muscle_texture: SD of the muscle's signal, as a share. flow_share: the same of the blood's, by its flow.
+        ejection_loss: share of its signal that blood in the aortic root has lost at end-systole, spins out of phase.
         noise_share: SD of the noise in each channel against the blood's signal.
         blood_level: the blood's signal in stored units.
         coil_reach_mm: over which the sensitivity of the front and the back array falls to a third.
@@ -52,6 +53,7 @@ class Acquisition:
     liver_to_muscle: float
     muscle_texture: float
     flow_share: float
+    ejection_loss: float
     noise_share: float
     blood_level: float
     coil_reach_mm: float
@@ -100,7 +102,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         breathing_blur_mm=float(rng.uniform(2.0, 5.0) if drifts else rng.uniform(0.2, 1.5)),
         acquired_share=(float(rng.uniform(0.75, 0.98)), float(rng.uniform(0.60, 0.85))),
         filter_share=float(rng.uniform(0.1, 0.5)),
-        blood_to_muscle=float(np.clip(log_normal(rng, 3.7, 0.14), 2.7, 4.9)),
+        blood_to_muscle=float(np.clip(log_normal(rng, 4.0, 0.15), 2.8, 5.4)),
         venous_to_blood=normal(rng, 0.93, 0.05, 0.78, 1.05),
         fat_to_blood=normal(rng, 0.88, 0.13, 0.55, 1.3),
         liver_to_muscle=normal(rng, 1.15, 0.18, 0.7, 1.7),
@@ -113,6 +115,7 @@ def _draw_usual(rng: np.random.Generator) -> Acquisition:
         shim_hz_cm=tuple(float(x) for x in rng.normal(0, 3.0, size=3)),
         susceptibility_hz=float(rng.uniform(20, 110)),
         ghost_share=float(max(0.0, rng.normal(0.0, 0.012))),
+        ejection_loss=float(rng.uniform(0.0, 0.2)),
     )
 
 

@@ -9,8 +9,9 @@ import numpy as np
 
 from phantom.anatomy import Geometry
 
-WALL_MM = 1.3
+WALL_MM = 2.6
 NARROWING = 0.35  # of the RV per mm above the base, where it goes on as inflow and outflow
+CLEFT_MM = 28.0  # between atria and vessels: fat and appendages fill it
 STRETCH_MM = 2.0  # by which an atrium's side wall moves out until end-systole
 
 
@@ -55,6 +56,11 @@ class Chambers:
         return np.maximum(np.maximum(self.left, self.right), self.aorta)
 
     @property
+    def filled(self) -> np.ndarray:
+        """To the hull with the clefts between neighbours filled."""
+        return _joined(_joined(self.left, self.aorta), self.right)
+
+    @property
     def blood(self) -> np.ndarray:
         """To the blood within; neighbours share a wall."""
         septum = np.abs(self.left - self.right) / 2 - WALL_MM / 2
@@ -82,6 +88,12 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
     trunk = _tube(points, outflow, [rising[0] + 0.30, rising[1] - 0.1, rising[2]], 0.38 * outer)
     aorta = _tube(points, aortic_root(diastole).tolist(), rising, 0.44 * outer)
     return Chambers(left, aorta, np.maximum(right, trunk))
+
+
+def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Signed distance to two bodies and the cleft between them."""
+    close = np.maximum(1 - np.abs(one - other) / np.float32(CLEFT_MM), 0)
+    return np.maximum(one, other) + np.float32(CLEFT_MM / 4) * close * close
 
 
 def _tube(points: np.ndarray, start: list[float], along: list[float], radius: float) -> np.ndarray:

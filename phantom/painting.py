@@ -10,15 +10,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohort.cine import Label
-from phantom.anatomy import Geometry, end_diastole, lv_distances, lv_place, rv_distance, rv_unit
+from phantom.anatomy import BASE_RATIO, Geometry, end_diastole, lv_distances, lv_place, rv_distance, rv_unit
 from phantom.chambers import Chambers, chambers_at
 from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
-from phantom.trabeculae import mesh_share, strand_distance
+from phantom.trabeculae import felt_share, mesh_share, strand_distance
 
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
 FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
+FELT_UNEVEN = 0.35  # SD of the fine trabeculae's density, as a share
 
 
 @dataclass(frozen=True)
@@ -147,11 +148,12 @@ def paint(
     muscle = np.float32(signal["myocardium"]) * (1 + np.float32(heart.acquisition.muscle_texture) * canvas.pattern)
     blood = np.float32(signal["blood"]) * (1 + flow)
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
-    fat = canvas.share(_fat(geometry, outer, rv, below_mm, chambers.hull, canvas))
+    fat = canvas.share(_fat(geometry, outer, rv, below_mm, chambers.filled, canvas))
     outside = torso + fat * (np.float32(signal["fat"]) - torso)
     atria = (  # from the outside in
         (muscle, canvas.share(chambers.hull + 2.0)),
         (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood)),
+        (blood * np.float32(1 - heart.acquisition.ejection_loss * geometry.beat), canvas.share(chambers.aorta)),
     )
     ventricles = (
         (muscle, rv_outer),
@@ -187,7 +189,10 @@ def _strands(
     shrink = geometry.cavity_radius / diastole.cavity_radius
     share = np.zeros(cavity.shape[1:], np.float32)
     distance = strand_distance(heart, geometry.beat, shrink, unit[:, :, there])
-    share[near[there]] = canvas.share(distance)
+    smooth = np.clip(1 + (0.6 / BASE_RATIO) * unit[2][:, there].mean(axis=0), 0.4, 1)  # towards the base
+    there = near[there]
+    depth, uneven = cavity[:, there].mean(axis=0), 1 + np.float32(FELT_UNEVEN) * canvas.pattern[there]
+    share[there] = 1 - (1 - canvas.share(distance)) * (1 - felt_share(heart, geometry.beat, depth, uneven * smooth))
     return share
 
 
@@ -197,7 +202,7 @@ def _mesh(
     """(n,) share of each voxel of the RV cavity that is meshwork or moderator band."""
     there = rv.max(axis=0) > -1
     share = np.zeros(rv.shape[1:], np.float32)
-    mesh = mesh_share(heart, unit[:, :, there]).mean(axis=0)
+    mesh = mesh_share(heart, geometry.beat, unit[:, :, there]).mean(axis=0)
     band = canvas.share(_moderator_band(heart, geometry, points[:, :, there]))
     share[there] = np.maximum(mesh, band)
     return share
