@@ -162,6 +162,34 @@ def test_the_right_ventricle_has_a_meshwork_that_belongs_to_its_label(scans):
     assert darkness(smooth, 0, label=3) < 0.5 * darkness(scans[0][1], 0, label=3)
 
 
+def test_fine_trabeculae_dim_the_blood_beside_the_wall(scans):
+    """Half-way between muscle (0) and blood (1) lies deeper than the label's outermost pixel, as in the real cine."""
+    rim, within = [], []
+    for _, image in scans:
+        middle = image.voxels.shape[2] // 2
+        voxels, labels = image.voxels[:, :, middle, 0].astype(float), image.labels[:, :, middle, 0]
+        muscle, blood = np.median(voxels[labels == 2]), np.percentile(voxels[labels == 1], 75)
+        cavity = labels == 1
+        inner = ndimage.binary_erosion(cavity)
+        level = (voxels - muscle) / (blood - muscle)
+        rim.append(level[cavity & ~inner].mean())
+        within.append(level[ndimage.binary_erosion(inner, iterations=2)].mean())
+    assert 0.25 < np.median(rim) < 0.45 and np.median(within) > 0.7
+
+
+def test_the_right_ventricle_s_meshwork_closes_towards_end_systole(scans):
+    early, late = (np.array([darkness(image, t, label=3) for _, image in scans]) for t in (0, 1))
+    assert np.median(late - early) > 0.02
+
+
+def test_ejected_blood_dims_in_the_aorta_alone():
+    heart = draw_heart(4, 2).replace(end_slices=(2, 1))
+    bright, dim = (scan(heart.replace(ejection_loss=loss)) for loss in (0.0, 0.2))
+    assert (bright.voxels[..., 0] == dim.voxels[..., 0]).all() and (bright.labels == dim.labels).all()
+    lost = (bright.voxels[..., 1].astype(int) - dim.voxels[..., 1]) / np.median(bright.voxels[bright.labels == 1])
+    assert 0.1 < np.percentile(lost[:, :, 0], 99.7) < 0.3 and np.abs(lost[:, :, -3:]).max() < 0.02
+
+
 def test_another_visit_finds_the_same_strands_in_another_stack():
     first, second = (draw_heart(4, 3, Draw(visit=visit)) for visit in (1, 2))
     assert first.pattern_seed == second.pattern_seed and first.noise_seed != second.noise_seed
