@@ -1,9 +1,10 @@
 """When each piece of the ventricular walls is excited, and for how long. The ECG and the motion both follow from it.
 
-Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970: the left ventricle starts at
-the septum, on the anterior wall beside it and on the posterior wall beside it; the right ventricle 5-10 ms later. The
-base of the left ventricle comes last. The exact places were searched for within that description, until the drawn
-normals had the amplitudes of normal ECGs.
+Durrer et al., "Total excitation of the isolated human heart", Circulation 41:899, 1970. The left ventricle starts at
+the septum, on the anterior wall beside it and on the posterior wall beside it. The right ventricle starts 5-10 ms
+later. The base of the left ventricle comes last. The left sites were searched for within that description, until the
+drawn normals had the amplitudes of normal ECGs. The right ventricle's early site came out of that search alone, at the
+base of its inferior wall. Durrer's lies elsewhere, where the right bundle reaches the free wall.
 """
 
 import functools
@@ -23,10 +24,11 @@ LV_SITES = ((118.0, 0.10, 0.0), (123.0, 0.43, 8.0), (-122.0, 0.46, 17.0))
 RV_SITE = (258.0, 0.05, 10.5)
 # How far into the wall the fast layer of Purkinje fibres reaches: a quarter of the left, most of the thin right one.
 LEFT_LAYER, FAST_LAYER_MM = 0.25, 2.5
-# The network thins out towards the base, most of all at the side, which is excited last (Durrer 1970): above this
-# level, about this angle, and opposite to it less by this share.
+# The network thins out towards the base, most of all at the side, which is excited last (Durrer 1970). It does so
+# above this level, about this angle, and opposite to it less by this share.
 BASE_LEVEL, THIN_DEG, THIN_SIDE = 0.52, 4.0, 0.34
-# Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms).
+# Without its Purkinje network a ventricle conducts along its muscle fibres only (Durrer 1970: 0.6-0.9 mm/ms). Where
+# that network is thin no longer matters then.
 MUSCLE_SPEED_MM_MS = 0.65
 FULL_BLOCK_MS = 40.0  # a delay this long leaves a ventricle to its muscle; a shorter one is an incomplete block
 LV_WALL_MM = 10.0  # over which the drawn transmural difference of APD is reached
@@ -47,9 +49,9 @@ class Excitation:
 def excitation(heart: Heart) -> Excitation:
     """The conducted beat. Where a bundle is blocked its ventricle starts late and spreads without its Purkinje network.
 
-    The action potentials belong to the tissue, not to the beat: they are shorter at the epicardium, towards the apex
-    and, mostly, where the heart WITH both bundles is activated late. Hence T is upright in health and discordant in
-    bundle branch block.
+    The action potentials belong to the tissue, not to the beat. They are shorter at the epicardium and towards the
+    apex. Mostly they are shorter, too, where the heart WITH both bundles is activated late. Hence T is upright in
+    health and discordant in bundle branch block.
     """
     tissue = excitable_tissue(wall_lattice(heart, LATTICE_STEP_MM), heart.rv_wall_mm, heart.scar_depth)
     healthy = _conducted_activation(heart, tissue, lv_delay_ms=0.0, rv_delay_ms=0.0)
@@ -172,14 +174,14 @@ def activation_times(
     sites: list[tuple[int, float]],
     endocardial_speed_mm_ms: tuple[float, float],
     transmural_speed_mm_ms: float,
-    basal_slowing: float = 0.0,
+    basal_slowing: tuple[float, float] = (0.0, 0.0),
     anisotropy: float = 0.0,
 ) -> np.ndarray:
     """(N,) ms: earliest arrival at each cell from any (cell, start ms) of `sites`, by Dijkstra over touching cells.
 
     Args:
         endocardial_speed_mm_ms: of the left and of the right ventricle.
-        basal_slowing: share of the endocardial speed that is missing at the base, where Purkinje fibres are few.
+        basal_slowing: of the same two, share of that speed that is missing at the base, where Purkinje fibres are few.
         anisotropy: how much faster the front runs round the long axis, as most fibres do, than along it or across.
     """
     speed = _conduction_speed(tissue, endocardial_speed_mm_ms, transmural_speed_mm_ms, basal_slowing)
@@ -188,8 +190,9 @@ def activation_times(
     travel = distance[step] * 0.5 * (1 / speed[first] + 1 / speed[second])
     if anisotropy:
         u, v, _ = tissue.position_mm.T
-        around = np.stack([-v, u]) / (np.hypot(u, v) + 1e-6)
-        along = (around[:, first] * (tissue.link_steps[step, :2] / distance[step, None]).T).sum(axis=0)
+        across = np.hypot(u, v) + 1e-6
+        u_step, v_step = (tissue.link_steps[:, k] / distance for k in range(2))
+        along = (u / across)[first] * v_step[step] - (v / across)[first] * u_step[step]
         travel = travel * (1 + anisotropy * (1 / 3 - along**2))
     start = len(
         speed
@@ -206,20 +209,22 @@ def _conduction_speed(
     tissue: ExcitableTissue,
     endocardial_speed_mm_ms: tuple[float, float],
     transmural_speed_mm_ms: float,
-    basal_slowing: float,
+    basal_slowing: tuple[float, float],
 ) -> np.ndarray:
     """(N,) mm/ms: the endocardial speed of its ventricle, falling off to the transmural speed with depth."""
     away = np.cos(np.arctan2(tissue.position_mm[:, 1], tissue.position_mm[:, 0]) - np.radians(THIN_DEG))
     thin = (1 - THIN_SIDE * 0.5 * (1 - away)) * np.clip((BASE_LEVEL - tissue.level) / BASE_LEVEL, 0, 1)
-    network = 1 - basal_slowing * thin
-    left, right = (speed - transmural_speed_mm_ms for speed in endocardial_speed_mm_ms)
+    left, right = (
+        (speed - transmural_speed_mm_ms) * (1 - slowing * thin)
+        for speed, slowing in zip(endocardial_speed_mm_ms, basal_slowing, strict=True)
+    )
     from_left = left * np.exp(-((tissue.depth / LEFT_LAYER) ** 2))
     from_right = right * np.exp(-((tissue.depth * tissue.rv_wall_mm / FAST_LAYER_MM) ** 2))
     right_of_septum = right * np.exp(-(((1 - tissue.depth) / LEFT_LAYER) ** 2))
     gain = np.where(
         tissue.septum, np.maximum(from_left, right_of_septum), from_left
     )  # it has an endocardium either side
-    return transmural_speed_mm_ms + network * np.where(tissue.ventricle == 2, from_right, gain)
+    return transmural_speed_mm_ms + np.where(tissue.ventricle == 2, from_right, gain)
 
 
 def _conducted_activation(heart: Heart, tissue: ExcitableTissue, lv_delay_ms: float, rv_delay_ms: float) -> np.ndarray:
@@ -230,10 +235,7 @@ def _conducted_activation(heart: Heart, tissue: ExcitableTissue, lv_delay_ms: fl
             plan, heart.early_site_shift, strict=True
         )
     ]
-    speeds = tuple(
-        MUSCLE_SPEED_MM_MS if delay >= FULL_BLOCK_MS else heart.endocardial_speed_mm_ms
-        for delay in (lv_delay_ms, rv_delay_ms)
-    )
-    return activation_times(
-        tissue, sites, speeds, heart.transmural_speed_mm_ms, heart.basal_slowing, heart.fibre_anisotropy
-    )
+    blocked = [delay >= FULL_BLOCK_MS for delay in (lv_delay_ms, rv_delay_ms)]
+    speeds = tuple(MUSCLE_SPEED_MM_MS if b else heart.endocardial_speed_mm_ms for b in blocked)
+    slowing = tuple(0.0 if b else heart.basal_slowing for b in blocked)  # muscle is as fast at the base as elsewhere
+    return activation_times(tissue, sites, speeds, heart.transmural_speed_mm_ms, slowing, heart.fibre_anisotropy)

@@ -1,10 +1,11 @@
 """The drawn heart as solid bodies: where blood, muscle and fat are. Both renderers use it.
 
-Heart axes, millimetres, origin at the centre of the LV's widest short axis: u lateral (away from the RV), v anterior
-and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to apex).
+Heart axes, millimetres, origin at the centre of the LV's widest short axis. They are u lateral (away from the RV), v
+anterior and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to
+apex).
 
 The left ventricle is star-shaped in coordinates squeezed along w until the end-diastolic cavity is nearly a sphere.
-Along each direction n the cavity ends at one radius and the wall at another; both are tables over the directions, so
+Along each direction n the cavity ends at one radius and the wall at another. Both are tables over the directions, so
 that every piece of wall can move by itself. Volumes are one sum over the directions, from which size and wall thickness
 follow for any drawn volume and mass.
 """
@@ -116,8 +117,6 @@ class WallLattice:
         septum: bool, LV wall whose outer side is RV cavity.
         scar: bool.
         heart_coordinates: float32 (nx, ny, nz, 3), (u, v, w) in mm.
-        theta: float32 radians round the long axis: 0 lateral, pi/2 anterior, +-pi septal, -pi/2 inferior.
-        phi: float32 radians from the apex: 0 apex, pi/2 equator, about 2 pi/3 base.
         axes: (3, 3) rows u, v, w in the body frame.
     """
 
@@ -127,8 +126,6 @@ class WallLattice:
     septum: np.ndarray
     scar: np.ndarray
     heart_coordinates: np.ndarray
-    theta: np.ndarray
-    phi: np.ndarray
     axes: np.ndarray
     step_mm: float
     origin_mm: np.ndarray
@@ -193,8 +190,10 @@ def at_directions(table: np.ndarray, n: np.ndarray) -> np.ndarray:
     left, top = left.astype(np.int32) % len(THETA), top.astype(np.int32)
     flat = table.reshape(len(THETA) * len(PHI), -1)
     here, beside = left * len(PHI) + top, (left + 1) % len(THETA) * len(PHI) + top
-    north = flat[here] * (1 - east) + flat[beside] * east
-    return north * (1 - south) + (flat[here + 1] * (1 - east) + flat[beside + 1] * east) * south
+    corners = (np.take(flat, at, axis=0) for at in (here, beside, here + 1, beside + 1))
+    north_west, north_east, south_west, south_east = corners
+    north = north_west * (1 - east) + north_east * east
+    return north * (1 - south) + (south_west * (1 - east) + south_east * east) * south
 
 
 def scar_share(heart: Heart, n: np.ndarray) -> np.ndarray:
@@ -332,7 +331,7 @@ def _solve_bulge(geometry: Geometry, volume_ml: float, step: float = 3.0) -> flo
     right = np.maximum(centre[0] - u, 0)[:, None] / _reach(y, room)
     left = 3 * np.maximum(u - centre[0], 0)[:, None] / np.sqrt(room - y**2)
     needed = np.maximum(right, left).ravel()
-    outside_lv = np.clip(0.5 - lv_distances(geometry, points)[1] / step, 0, 1).ravel()
+    outside_lv = 1 - _share_inside_lv(geometry, points.reshape(3, -1), step)
     order = np.argsort(needed)
     filled = np.cumsum(outside_lv[order], dtype=np.float64) * step**3 / 1000
     if filled[-1] < volume_ml:
@@ -371,6 +370,28 @@ def lv_place(geometry: Geometry, points: np.ndarray) -> tuple[np.ndarray, np.nda
     return (found[..., 0] - length) / found[..., 2], (found[..., 1] - length) / found[..., 3], unit
 
 
+def _near_lv_wall(geometry: Geometry, length: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+    """Which points at a squeezed distance from the origin lie within the LV and its wall's reach, and which far within.
+
+    A voxel of `width` mm about the others is cut by neither surface of the wall.
+    """
+    endocardium, epicardium, inner, outer = np.moveaxis(geometry.tables, -1, 0)
+    half = np.float32(width / 2)
+    return length < (epicardium + half * outer).max(), length < (endocardium - half * inner).min()
+
+
+def _share_inside_lv(geometry: Geometry, points: np.ndarray, width: float) -> np.ndarray:
+    """(N,) share of voxels of `width` mm about points (3, N) that lies inside the LV's epicardium."""
+    n, length = squeezed(geometry, points)
+    reached, cavity = _near_lv_wall(geometry, length, width)
+    share = cavity.astype(np.float32)
+    cut = np.flatnonzero(reached & ~cavity)
+    epicardium = np.ascontiguousarray(geometry.tables[..., 1::2])
+    surface, slope = at_directions(epicardium, n[:, cut]).T
+    share[cut] = _share((surface - length[cut]) / slope, width)
+    return share
+
+
 def rv_unit(geometry: Geometry, points: np.ndarray) -> np.ndarray:
     """Points (3, ...) in heart axes -> (3, ...) towards the RV's tip, along v and w: its surface is the unit sphere.
 
@@ -405,34 +426,41 @@ def wall_lattice(heart: Heart, step_mm: float = 5.0) -> WallLattice:
     origin, shape = _lattice_box(geometry, step_mm)
     index = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"), axis=-1)
     coordinates = geometry.to_heart(index * np.float32(step_mm) + origin.astype(np.float32))
-    points = np.ascontiguousarray(np.moveaxis(coordinates, -1, 0))
-
-    cavity, outer = lv_distances(geometry, points)
-    rv = rv_distance(geometry, points)
-    below = _share(points[2] + np.float32(geometry.base), step_mm)
-    lv_share = _share(outer, step_mm)
-    lv_fill = (lv_share - _share(cavity, step_mm)) * below
-    rv_fill = (_share(rv + geometry.rv_wall, step_mm) - _share(rv, step_mm)) * (1 - lv_share) * below
-    is_lv = lv_fill >= rv_fill
-    fill = np.where(is_lv, lv_fill, rv_fill)
-    mask = np.where(fill > 0.02, np.where(is_lv, 1, 2), 0).astype(np.int8)
-
-    thickness = np.maximum(outer - cavity, 0.1)
-    depth = np.where(is_lv, -cavity / thickness, -rv / geometry.rv_wall).clip(0, 1)
-    n, _ = squeezed(geometry, points)
+    points = np.ascontiguousarray(coordinates.reshape(-1, 3).T)
     return WallLattice(
-        mask=mask,
-        fill=np.where(mask > 0, fill, 0).astype(np.float32),
-        depth=np.where(mask > 0, depth, 0).astype(np.float32),
-        septum=(mask == 1) & (rv + outer > 0) & (points[0] < 0),
-        scar=(mask == 1) & (scar_share(heart, n) > 0.5),
-        heart_coordinates=coordinates.astype(np.float32),
-        theta=np.arctan2(points[1], points[0]).astype(np.float32),
-        phi=np.arccos(n[2].clip(-1, 1)).astype(np.float32),
+        *(part.reshape(shape) for part in _wall_at(geometry, points, step_mm)),
+        heart_coordinates=coordinates,
         axes=geometry.axes,
         step_mm=step_mm,
         origin_mm=origin,
     )
+
+
+def _wall_at(geometry: Geometry, points: np.ndarray, width: float) -> tuple[np.ndarray, ...]:
+    """Mask, fill, depth, septum, scar of `WallLattice` for voxels of `width` mm about points (3, N) at end-diastole."""
+    n, length = squeezed(geometry, points)
+    rv = rv_distance(geometry, points)
+    below = _share(points[2] + np.float32(geometry.base), width)
+    rv_fill = (_share(rv + geometry.rv_wall, width) - _share(rv, width)) * below
+    lv_fill, cavity, outer = (np.zeros(len(rv), np.float32) for _ in range(3))
+
+    reached, inside = _near_lv_wall(geometry, length, width)
+    rv_fill[inside] = 0
+    cut = np.flatnonzero(reached & ~inside)
+    found, away = at_directions(geometry.tables, n[:, cut]), length[cut]
+    cavity[cut], outer[cut] = (found[:, 0] - away) / found[:, 2], (found[:, 1] - away) / found[:, 3]
+    share = _share(outer[cut], width)
+    lv_fill[cut] = (share - _share(cavity[cut], width)) * below[cut]
+    rv_fill[cut] *= 1 - share
+
+    is_lv = lv_fill >= rv_fill
+    fill = np.where(is_lv, lv_fill, rv_fill)
+    mask = np.where(fill > 0.02, np.where(is_lv, 1, 2), 0).astype(np.int8)
+    depth = np.where(is_lv, -cavity / np.maximum(outer - cavity, 0.1), -rv / geometry.rv_wall).clip(0, 1)
+    left = mask == 1
+    septum = left & (rv + outer > 0) & (points[0] < 0)
+    scar = left & (scar_share(geometry.heart, n) > 0.5)
+    return mask, np.where(mask > 0, fill, 0), np.where(mask > 0, depth, 0), septum, scar
 
 
 def _share(distance: np.ndarray, width: float) -> np.ndarray:

@@ -86,12 +86,15 @@ def _with_cavity(diastole: Geometry, moved: Geometry, phase: float) -> Geometry:
 def _with_wall(diastole: Geometry, cavity: Geometry, scar: np.ndarray) -> Geometry:
     """Muscle keeps its volume: it thickens as it moves inward. A scar keeps its thickness. All of it keeps the mass."""
     wanted = lv_volumes_ml(diastole)[1]
+    blood = volume_within_ml(cavity, cavity.endocardium)
     inside = cavity.endocardium**3
     muscle = (diastole.epicardium**3 - diastole.endocardium**3) * (cavity.squeeze / diastole.squeeze)
     stiff = cavity.endocardium + diastole.epicardium - diastole.endocardium
     more = 1.0
     for _ in range(8):
         epicardium = (1 - scar) * np.cbrt(inside + more * muscle) + scar * stiff
-        walled = replace(cavity, epicardium=epicardium)
-        more += (wanted - lv_volumes_ml(walled)[1]) / wanted
-    return walled
+        missing = (wanted - (volume_within_ml(cavity, epicardium) - blood)) / wanted
+        if abs(missing) < 1e-9:
+            break
+        more += missing
+    return replace(cavity, epicardium=epicardium)

@@ -200,10 +200,10 @@ def p_wave(heart: Heart) -> np.ndarray:
 
 def _strip(heart: Heart, tissue: ExcitableTissue, sources: Sources, rhythm: Rhythm) -> np.ndarray:
     """(8, T) mV: every beat, its QT adapted to the interval before it, as the breath moves the heart."""
-    wide = _ectopic_sources(heart, tissue, sources) if rhythm.ectopic.any() else sources
     conducted = sources.start()
     conducted[:8] += p_wave(heart)
-    wide_qrs = wide.start()
+    wide = _ectopic_sources(heart, tissue, sources) if rhythm.ectopic.any() else sources
+    wide_qrs = wide.start() if rhythm.ectopic.any() else conducted
     samples = STRIP_SAMPLES + 2 * EDGE_SAMPLES
     strip, ends = np.zeros((2, sources.weight.shape[1], samples + 2 * MEDIAN_SAMPLES))
     onsets = rhythm.onsets_ms

@@ -49,8 +49,8 @@ FAT_POWER = -0.35  # cavities follow lean mass: a high BMI adds less to them tha
 class Heart:
     """Everything that is true of one simulated patient. Rendering it adds nothing by chance.
 
-    Body frame: millimetres, RAS (x to the patient's right, y anterior, z superior; the patient's left is -x), origin
-    on the midline, half-way from front to back, level with electrodes V1 and V2 (fourth intercostal space).
+    Body frame: millimetres, RAS (x to the patient's right, y anterior, z superior; the patient's left is -x). Its
+    origin is on the midline, half-way from front to back, level with V1 and V2 (fourth intercostal space).
 
     Attributes:
         systolic_bp_mmhg: blood pressure of the arm; it thickens the wall and delays ejection.
@@ -289,7 +289,7 @@ def _draw_disease(rng: np.random.Generator, population: Population, condition: s
 def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> tuple[dict, float]:
     """Volumes and mass: healthy values first, then what the disease does to them. And the contractility, in SDs.
 
-    A correlation of 0.6 beyond body size gives log LVEDV and log mass r of about 0.7 within a sex; both ventricles
+    A correlation of 0.6 beyond body size gives log LVEDV and log mass r of about 0.7 within a sex. Both ventricles
     eject nearly the same stroke volume, which ties RVEDV to LVEDV (r of about 0.8).
     """
     norms, bsa = NORMS[person["sex"]], person["bsa_m2"]

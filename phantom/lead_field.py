@@ -36,10 +36,16 @@ ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
 # chest's half-width, its half-depth, and mm above V1.
 LIMBS = np.array([[0.95, 0.0, 140.0], [-0.95, 0.0, 140.0], [-0.75, 0.3, -230.0]])
 SHOULDER_TO_HEART_MM = 200.0
+# Leads I, II, V1 to V6 of right arm, left arm, left leg, V1 to V6, as the wires are joined: V against Wilson's mean.
+WIRING = np.zeros((8, 9))
+WIRING[0, :2] = -1, 1
+WIRING[1, [0, 2]] = -1, 1
+WIRING[2:, :3] = -1 / 3
+WIRING[2:, 3:] = np.eye(6)
 # From the equivalent dipole layer (mV mm2) to a Frank lead (mV) in that torso: set once, on the drawn normals.
 MV_PER_MV_MM2 = 1.52e-5
 ACTION_POTENTIAL_MV = 100.0
-# A wall at distance d is seen as d / (d2 + SOFTENING2)^1.5: fat, bone and the extent of an electrode keep near ones
+# A wall at distance d is seen as d / (d2 + SOFTENING2)^1.5. Fat, bone and the extent of an electrode keep near ones
 # from dwarfing the rest. CONTRAST 1 would be that law; the torso round the heart evens part of it out.
 SOFTENING_MM = 40.0
 CONTRAST = 0.42
@@ -79,9 +85,9 @@ def electrodes_of(heart: Heart) -> np.ndarray:
 def lead_matrix(heart: Heart, place: Place = Place()) -> np.ndarray:
     """(8, 3): leads I, II, V1 to V6 of a unit heart vector (X left, Y foot, Z back), for this chest and electrodes.
 
-    Dower's row of a chest electrode turns with the direction in which the heart sees that electrode, and grows with
-    its distance to the power of -2, both relative to the reference chest. The limbs are far: the width counts little.
-    Lungs, fat and bone of this person turn and scale each row once more.
+    Dower's row of a chest electrode turns with the direction in which the heart sees that electrode. It grows with
+    its distance to the power of -2. Both are relative to the reference chest. The limbs are far: the width counts
+    little. Lungs, fat and bone of this person turn and scale each row once more.
     """
     seen = electrodes_of(heart) - (np.array(heart.centre_mm) + place.shift_mm)
     reference = chest_electrodes_mm(*REFERENCE_CHEST_MM, np.zeros((6, 2))) - REFERENCE_CENTRE_MM
@@ -105,31 +111,29 @@ def lead_fields(heart: Heart, tissue: ExcitableTissue, place: Place) -> np.ndarr
     cells = (tissue.body_mm - centre) @ turn.T + centre + place.shift_mm
     mean_row = lead_matrix(heart, place) @ RAS_TO_XYZ
     seen = _seen(heart, cells)
-    middle = seen.mean(axis=0)
-    share = CONTRAST * np.linalg.norm(mean_row, axis=1) / np.linalg.norm(middle, axis=1)
-    return (mean_row + share[:, None] * (seen - middle)) @ turn
+    middle = seen.mean(axis=1, keepdims=True)
+    share = CONTRAST * np.linalg.norm(mean_row, axis=1) / np.linalg.norm(middle, axis=0)
+    field = mean_row.T[:, None] + share * (seen - middle)
+    return np.moveaxis(np.tensordot(turn.T, field, 1), 0, -1)
 
 
 def _seen(heart: Heart, cells_mm: np.ndarray) -> np.ndarray:
-    """(N, 8, 3): the bare distance law of each lead, against the other limbs as the wires are joined."""
+    """(3, N, 8): the bare distance law of each lead."""
     limbs = LIMBS * [heart.chest_width_mm / 2, heart.chest_depth_mm / 2, 1.0]
-    towards = np.concatenate([limbs, electrodes_of(heart)]) - cells_mm[:, None]
-    field = towards / ((towards**2).sum(axis=2, keepdims=True) + SOFTENING_MM**2) ** 1.5
-    right, left, foot = field[:, 0], field[:, 1], field[:, 2]
-    wilson = (right + left + foot) / 3
-    return np.concatenate([(left - right)[:, None], (foot - right)[:, None], field[:, 3:] - wilson[:, None]], axis=1)
+    towards = np.concatenate([limbs, electrodes_of(heart)]).T[:, None] - cells_mm.T[:, :, None]
+    softened = (towards**2).sum(axis=0) + SOFTENING_MM**2
+    return towards / (softened * np.sqrt(softened)) @ WIRING.T
 
 
 def cell_weights(heart: Heart, tissue: ExcitableTissue, place: Place) -> np.ndarray:
     """(N, 8) mV per unit of Vm: what each cell adds to leads I, II, V1 to V6.
 
-    The lead is -sum over faces of (jump in Vm) x (area) x (the lead vector there), the discrete form of Gima & Rudy's
-    integral (Circ Res 90:889, 2002). A face to nowhere does not conduct: a uniform Vm gives nothing.
+    The lead is -sum over faces of (jump in Vm) x (area) x (the lead vector there). That is the discrete form of Gima &
+    Rudy's integral (Circ Res 90:889, 2002). A face to nowhere does not conduct: a uniform Vm gives nothing.
     """
     field = lead_fields(heart, tissue, place)
     weights = np.zeros(field.shape[:2])
-    for axis, (first, second, area) in enumerate(tissue.faces):
-        along = field[:, :, axis]
+    for along, (first, second, area) in zip(np.moveaxis(field, -1, 0), tissue.faces, strict=True):
         face = (0.5 * area)[:, None] * (along[first] + along[second])
         weights[first] += face  # a cell is first of one face along an axis at most, and second of one
         weights[second] -= face

@@ -21,7 +21,7 @@ FALL_MS = 30.0
 # In what order force ends: a little by recovery, mostly by activation, for muscle that was stretched pulls longer.
 BY_RECOVERY, BY_ACTIVATION = 0.25, 1.4
 # From the end of a cell's action potential to half of its force. So mechanical systole ends with the QT interval as
-# Boudoulas et al. found it (Am J Cardiol 1981): QS2 - QT is 12 - 0.1 HR ms in men, 29 - 0.1 HR in women.
+# Boudoulas et al. found it (Am J Cardiol 1981). QS2 - QT is 12 - 0.1 HR ms in men, 29 - 0.1 HR in women.
 HOLD_MS = {"male": 161.0, "female": 176.0}
 RV_HOLD_MS = 5.0  # the pulmonary valve closes later, against a low pressure
 LOAD, LOAD_PER_MMHG, RV_LOAD = 0.45, 0.002, 0.25  # share of the full force that opens the valve

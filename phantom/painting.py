@@ -1,7 +1,7 @@
 """The beating heart painted into the torso, and its label map.
 
-What a voxel holds is computed, not super-sampled: each body's signed distance on two planes of the slab gives its depth
-and its slant, and from both the share of the voxel inside it. Only pixels near the heart are looked at.
+What a voxel holds is computed, not super-sampled. Each body's signed distance on two planes of the slab gives its depth
+and its slant. From both follows the share of the voxel inside it. Only pixels near the heart are looked at.
 """
 
 import math

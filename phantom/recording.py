@@ -6,8 +6,8 @@ import numpy as np
 
 from phantom.chance import log_normal, normal
 
-# Diagnostic recorders pass 0.05 Hz, most of them 0.5 Hz by a filter that shifts no phase; IEC 60601-2-25 and AHA 2007
-# (Kligfield et al.) ask for 150 Hz; hospitals often set 100 or 40 Hz. 0 is no filter but the converter's own.
+# Diagnostic recorders pass 0.05 Hz, most of them 0.5 Hz by a filter that shifts no phase. IEC 60601-2-25 and AHA 2007
+# (Kligfield et al.) ask for 150 Hz. Hospitals often set 100 or 40 Hz. 0 is no filter but the converter's own.
 HIGH_PASS_HZ = {0.05: 0.45, 0.15: 0.2, 0.5: 0.35}
 LOW_PASS_HZ = {0.0: 0.10, 150.0: 0.50, 100.0: 0.28, 40.0: 0.12}
 

@@ -55,7 +55,7 @@ class SlicePlan:
 def plan_stack(heart: Heart) -> SlicePlan:
     """The short-axis stack planned at end-diastole: perpendicular to the long axis but for a small error.
 
-    Its first slice of the ventricle lies half a step below the base plane, its last at the apex; the drawn
+    Its first slice of the ventricle lies half a step below the base plane, its last at the apex. The drawn
     `end_slices` are added or missing. Image x runs to the patient's left and up, y to the back, as in UK Biobank.
     """
     geometry, how = end_diastole(heart), heart.acquisition

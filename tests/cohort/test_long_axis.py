@@ -15,6 +15,7 @@ from cohort.discovery import find_subjects
 from cohort.errors import InputError, exit_code_of
 from cohort.examination import examine_cohort, write_subjects
 from cohort.long_axis_views import name_views, view_word
+from phantom.heart import draw_heart
 from tests.corpora.case import CANARY, CANARY_PID
 from tests.corpora.dicom_corpus import LONG, long_axis_images, short_axis_images, view_of
 from tests.corpora.dicom_files import TOWARDS_APEX, contents, images, zipped
@@ -163,18 +164,20 @@ def test_a_broken_long_axis_zip_leaves_the_short_axis_and_is_told(tmp_path, long
 
 @pytest.fixture
 def two(tmp_path, phantom_data, long):
-    """Two phantoms: one with three views, of the other's two one has no name."""
+    """Two phantoms of good short-axis stacks: one with three views, of the other's two one has no name."""
+    stacks = [draw_heart(3, index).acquisition for index in range(12)]
+    good = [k for k, stack in enumerate(stacks) if min(stack.end_slices) >= 1 and stack.slice_shift_mm < 2]
     for number, content in enumerate(
         (
             zipped(contents(long_axis_images())),
             zipped(contents(long_axis_images(("CINE_segmented_LAX_4Ch", "cine"), (0, 60)))),
         )
     ):
-        eid = EID + number
+        eid, drawn = EID + number, EID + good[number]
         put(tmp_path, 20208, content, eid)
-        shutil.copytree(phantom_data / "NIFTI" / str(eid), tmp_path / "UKBB" / "NIFTI" / str(eid))
+        shutil.copytree(phantom_data / "NIFTI" / str(drawn), tmp_path / "UKBB" / "NIFTI" / str(eid))
         (tmp_path / "UKBB" / "ecg").mkdir(exist_ok=True)
-        shutil.copy(phantom_data / "ecg" / f"{eid}_20205_2_0.xml", tmp_path / "UKBB" / "ecg")
+        shutil.copy(phantom_data / "ecg" / f"{drawn}_20205_2_0.xml", tmp_path / "UKBB" / "ecg" / f"{eid}_20205_2_0.xml")
     return tmp_path / "UKBB"
 
 

@@ -34,7 +34,7 @@ def test_a_front_runs_faster_round_the_long_axis_where_fibres_do():
     u, v, w = cells.position_mm.T
     same_level = np.abs(w - w[cells.ventricle == 1].mean()) < 5
     first = int(np.flatnonzero(same_level & (cells.ventricle == 1) & (u > 0))[0])
-    plain, fibred = (activation_times(cells, [(first, 0.0)], (1.0, 1.0), 1.0, 0.0, a) for a in (0.0, 0.6))
+    plain, fibred = (activation_times(cells, [(first, 0.0)], (1.0, 1.0), 1.0, anisotropy=a) for a in (0.0, 0.6))
     opposite = same_level & (cells.ventricle == 1) & (u < 0)
     apex = (cells.level > 0.9) & (cells.ventricle == 1)
     assert fibred[opposite].mean() < 0.9 * plain[opposite].mean()
@@ -59,6 +59,19 @@ def test_a_full_block_delays_its_own_ventricle_most_and_an_incomplete_one_less(b
         later[delay] = beat.activation_ms[own].mean() - beat.activation_ms[~own].mean()
     assert later[0.0] <= later[20.0] < later[52.0] - 15
     assert 20.0 < FULL_BLOCK_MS < 52.0
+
+
+def test_where_the_network_is_thin_does_not_matter_to_a_ventricle_left_to_its_muscle():
+    def lateness(slowing, **delay):
+        """Of the base of the left ventricle against its rest; of the last of the right one against its mean."""
+        beat = excitation(heart().replace(**delay, basal_slowing=slowing))
+        time, left, base = beat.activation_ms, beat.tissue.ventricle == 1, beat.tissue.level < 0.2
+        return np.array([time[left & base].mean() - time[left & ~base].mean(), time[~left].max() - time[~left].mean()])
+
+    left, right = lateness(0.9) - lateness(0.0)
+    blocked_left = (lateness(0.9, lv_delay_ms=52.0) - lateness(0.0, lv_delay_ms=52.0))[0]
+    blocked_right = (lateness(0.9, rv_delay_ms=52.0) - lateness(0.0, rv_delay_ms=52.0))[1]
+    assert abs(blocked_left) < 0.3 * left and abs(blocked_right) < 0.3 * right
 
 
 def test_a_scar_is_silent_as_deep_as_it_is_and_no_deeper():

@@ -58,6 +58,24 @@ def test_lattice_mass_follows_the_drawn_mass_smoothly():
     np.testing.assert_allclose(counted, masses, rtol=0.03)
 
 
+def test_lattice_holds_the_wall_that_the_bare_distances_give_at_every_point(heart):
+    lattice, geometry = wall_lattice(heart), geometry_at(heart)
+    points = np.moveaxis(lattice.heart_coordinates, -1, 0)
+    cavity, outer = lv_distances(geometry, points)
+    right = rv_distance(geometry, points)
+    inner, whole, rv, rv_whole, below = (
+        np.clip(0.5 + distance / lattice.step_mm, 0, 1)
+        for distance in (cavity, outer, right, right + heart.rv_wall_mm, points[2] + geometry.base)
+    )
+    fill = np.maximum((whole - inner) * below, (rv_whole - rv) * (1 - whole) * below)
+    np.testing.assert_allclose(lattice.fill, np.where(fill > 0.02, fill, 0), atol=1e-5)
+    left = lattice.mask == 1
+    assert left.any() and (lattice.mask == 2).any()
+    thickness = np.maximum(outer - cavity, 0.1)
+    depth = np.where(left, -cavity / thickness, -right / heart.rv_wall_mm).clip(0, 1)
+    np.testing.assert_allclose(lattice.depth, np.where(lattice.mask > 0, depth, 0), atol=1e-4)
+
+
 def test_lattice_is_told_in_body_axes(heart):
     lattice = wall_lattice(heart)
     where = np.argwhere(lattice.mask == 1)

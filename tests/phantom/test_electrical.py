@@ -143,9 +143,10 @@ def test_scar_off_changes_nothing_but_the_wave_it_silenced():
 
 
 def test_inferior_scar_shows_q_waves_and_normals_do_not():
-    scarred = [h.replace(scar_territory="inferior", scar_extent=1.0) for h in hearts("normal", 20)]
+    normal = hearts("normal", 100)  # so many, for the share is near its bound and 20 tell it to no better than 0.08
+    scarred = [h.replace(scar_territory="inferior", scar_extent=1.0) for h in normal[:40]]
     assert np.mean([measure(render_ecg(h))["inferior Q"] for h in scarred]) >= 0.6
-    assert np.mean([measure(render_ecg(h))["inferior Q"] for h in hearts("normal", 20)]) <= 0.15
+    assert np.mean([measure(render_ecg(h))["inferior Q"] for h in normal]) <= 0.15
 
 
 @pytest.mark.parametrize("block", ["lv_delay_ms", "rv_delay_ms"])
