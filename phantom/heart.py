@@ -362,7 +362,7 @@ def _draw_shape(rng: np.random.Generator, disease: dict, ef: float) -> dict:
         "papillary_scale": log_normal(rng, 1.0, 0.18),
         "papillary_turn_deg": tuple(float(x) for x in rng.normal(0, 9, size=2)),
         "twist_deg": normal(rng, 13 * ef / 60, 3, 1, 24),
-        "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + 4.0 * overload,
+        "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + 2.2 * overload,
         "long_axis_shortening_mm": normal(rng, 14 * ef / 60, 1.3, 3, 19),
         "pattern_seed": int(rng.integers(10_000_000, 2**31)),  # never in the range of a participant id
     }
