@@ -4,7 +4,7 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 
@@ -17,13 +17,33 @@ def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
     `cohort.stop_signals.starting_processes`.
     """
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _end_with_the_parent)
+    with _silent_on_cancelled_jobs():
+        try:
+            yield pool
+        finally:
+            if _is_broken(pool):  # a process that was started after the others had been ended is waited for in vain
+                for child in multiprocessing.active_children():
+                    child.kill()
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _silent_on_cancelled_jobs() -> Iterator[None]:
+    """Without the traceback of the pool's own thread that fails a job which the stopped command has just cancelled.
+
+    Where all processes are told to stop, both happen at once, and Python's pool does not expect it.
+    """
+    usual = threading.excepthook
+
+    def hook(told: threading.ExceptHookArgs) -> None:
+        if not issubclass(told.exc_type, InvalidStateError):
+            usual(told)
+
+    threading.excepthook = hook
     try:
-        yield pool
+        yield
     finally:
-        if _is_broken(pool):  # a process that was started after the others had been ended is waited for in vain
-            for child in multiprocessing.active_children():
-                child.kill()
-        pool.shutdown(cancel_futures=True)
+        threading.excepthook = usual
 
 
 def _is_broken(pool: ProcessPoolExecutor) -> bool:

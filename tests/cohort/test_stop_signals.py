@@ -5,7 +5,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import InvalidStateError
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import cohort.stop_signals
 from cohort.disk import whole_file
 from cohort.errors import InputError, exit_code_of
+from cohort.process_pool import process_pool
 
 ROOT = Path(__file__).parents[2]
 STOPPED = "stopped; the same command continues\n"
@@ -133,3 +136,23 @@ def test_worker_processes_end_with_the_command_and_say_nothing(tmp_path, number,
     while living(started.pid) and time.monotonic() < until:
         time.sleep(0.05)
     assert living(started.pid) == []
+
+
+def test_a_pool_s_thread_that_fails_a_cancelled_job_says_nothing_and_other_threads_do(monkeypatch):
+    """Both happen at once where a whole group of processes is stopped."""
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda of: told.append(of.exc_type))
+    usual = threading.excepthook
+
+    def failing(fault: type[Exception]) -> None:
+        def run() -> None:
+            raise fault("told")
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+
+    with process_pool(1):
+        failing(InvalidStateError)
+        failing(ZeroDivisionError)
+    assert told == [ZeroDivisionError] and threading.excepthook is usual
