@@ -4,11 +4,13 @@ The first table says how common each disease is. `--preview sheet.png` writes pi
 """
 
 import argparse
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 
+from cohort.errors import InputError, exit_code_of, require_within
 from cohort.leads import LEADS
 from phantom.electrical import RenderedECG, render_ecg
 from phantom.heart import Draw, Heart, draw_heart
@@ -138,6 +140,9 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=300, help="normals; a tenth as many of each other condition")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    require_within("--subjects", options.subjects, 2, 100_000)
+    if options.preview and not options.preview.parent.is_dir():
+        raise InputError(options.preview, "its folder does not exist", "make it, or name another")
     if options.preview:
         pairs = [draw_heart(options.seed, index, Draw(c)) for index, c in enumerate(2 * tuple(CONDITIONS))]
         write_preview(options.preview, sorted(pairs, key=lambda heart: heart.condition))
@@ -151,4 +156,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

@@ -141,7 +141,7 @@ def _refuse_of_version_2(plan: CohortPlan) -> None:
     for name in OF_VERSION_2:
         if getattr(plan, name) != DEFAULTS[name]:
             option = f"--{name.replace('_', '-')}"
-            raise InputError(option, "the first phantom does not know it", "leave it out, or --phantom-version 1")
+            raise InputError(option, "the first phantom does not know it", "leave it out, or give --phantom-version 2")
 
 
 def claim(output: Path, plan: CohortPlan, more: dict | None = None) -> CohortPlan:

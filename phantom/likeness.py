@@ -4,6 +4,7 @@ Twenty simple features of an ECG, fixed before anything was tuned. The same code
 """
 
 import argparse
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from scipy.ndimage import gaussian_filter1d
 from scipy.signal import butter, find_peaks, sosfiltfilt, welch
 
 from cohort.ecg import read_ecg
-from cohort.errors import InputError
+from cohort.errors import InputError, exit_code_of, require_within
 from cohort.leads import ECG, LEADS
 from cohort.preprocessing import ecg_input
 from phantom.electrical import render_ecg
@@ -256,7 +257,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=21)
     parser.add_argument("--half", choices=("tuned", "reported"), default="reported")
     options = parser.parse_args()
+    require_within("--subjects", options.subjects, 10, 100_000)
     tuned, reported = halves(real_features(options.real))
+    if min(len(tuned), len(reported)) < 2:
+        remedy = "give folders with four 12-lead ECGs or more"
+        raise InputError(options.real[0], "holds too few ECGs to compare", remedy)
+            options.real[0], "holds too few ECGs to compare", "give folders with four 12-lead ECGs or more"
+        )
     phantom = phantom_features(options.seed, options.subjects)
     shown = tuned if options.half == "tuned" else reported
     print(f"{len(shown)} real ECGs ({options.half}), {len(phantom)} simulated\n")
@@ -278,4 +285,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))
