@@ -262,8 +262,6 @@ def main() -> None:
     if min(len(tuned), len(reported)) < 2:
         remedy = "give folders with four 12-lead ECGs or more"
         raise InputError(options.real[0], "holds too few ECGs to compare", remedy)
-            options.real[0], "holds too few ECGs to compare", "give folders with four 12-lead ECGs or more"
-        )
     phantom = phantom_features(options.seed, options.subjects)
     shown = tuned if options.half == "tuned" else reported
     print(f"{len(shown)} real ECGs ({options.half}), {len(phantom)} simulated\n")
