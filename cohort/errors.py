@@ -68,19 +68,26 @@ def exit_code_of(main: Callable[[], None]) -> int:
     let_threads_sleep()
     with StopSignals() as stop:
         try:
-            main()
+            code = _code_of(main, stop)
+            stop.settle()  # within the try: a signal is heard up to here, and none behind
+            return code
         except KeyboardInterrupt:
             return _stopped()
-        except Exception as error:
-            if stop.asked:  # the interruption came out as another error
-                return _stopped()
-            if isinstance(error, InputError):
-                print(f"error: {error}", file=sys.stderr)
-            elif isinstance(error, OSError) and error.errno in FULL:  # in a library, or on screen
-                print(f"error: {printable(error)}; make room, and give the same command again", file=sys.stderr)
-            else:
-                raise
-            return 2
+
+
+def _code_of(main: Callable[[], None], stop: StopSignals) -> int:
+    try:
+        main()
+    except Exception as error:
+        if stop.asked:  # the interruption came out as another error
+            return _stopped()
+        if isinstance(error, InputError):
+            print(f"error: {error}", file=sys.stderr)
+        elif isinstance(error, OSError) and error.errno in FULL:  # in a library, or on screen
+            print(f"error: {printable(error)}; make room, and give the same command again", file=sys.stderr)
+        else:
+            raise
+        return 2
     return 0
 
 

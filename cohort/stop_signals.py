@@ -30,6 +30,7 @@ class StopSignals:
     def __init__(self) -> None:
         self.asked = False
         self._raised_at = -PATIENCE_S
+        self._settled = False
         self._before: dict[signal.Signals, Callable | int | None] = {}
 
     def __enter__(self) -> "StopSignals":
@@ -43,9 +44,13 @@ class StopSignals:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
+    def settle(self) -> None:
+        """From now on a signal comes too late: all is done, and the exit code is decided."""
+        self._settled = True
+
     def _stop(self, *_: object) -> None:
         self.asked = True
-        if time.monotonic() - self._raised_at >= PATIENCE_S:
+        if not self._settled and time.monotonic() - self._raised_at >= PATIENCE_S:
             self._raised_at = time.monotonic()
             raise KeyboardInterrupt
 

@@ -87,6 +87,27 @@ def test_a_signal_is_heeded_again_when_the_first_was_swallowed(monkeypatch):
     assert exit_code_of(main) == 0 and len(heard) == 2
 
 
+def input_error():
+    raise InputError("file", "is broken", "mend it")
+
+
+@pytest.mark.parametrize(("main", "code"), [(lambda: None, 0), (input_error, 2)])
+def test_a_signal_that_comes_when_the_exit_code_is_decided_changes_nothing(monkeypatch, main, code):
+    leave = cohort.stop_signals.StopSignals.__exit__
+
+    def hit_on_leaving(self, *told):
+        send(signal.SIGTERM)
+        return leave(self, *told)
+
+    monkeypatch.setattr(cohort.stop_signals.StopSignals, "__exit__", hit_on_leaving)
+    assert exit_code_of(main) == code
+
+
+def test_a_signal_while_a_refusal_is_told_stops_as_any_does(monkeypatch, capsys):
+    monkeypatch.setattr(InputError, "__str__", lambda error: send(signal.SIGTERM))
+    assert exit_code_of(input_error) == 130 and capsys.readouterr().err == STOPPED
+
+
 @pytest.mark.parametrize("other", [RuntimeError("a worker is gone"), InputError("file", "is broken", "mend it")])
 def test_an_interruption_that_comes_out_as_another_error_is_one_still(capsys, other):
     def main():
