@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from cohort.disk import whole_file
+from cohort.process_pool import in_pool
 from phantom.electrical import MS_PER_SAMPLE, render_ecg
 from phantom.heart import NORMS, SCAR_TERRITORIES, Draw, Heart, draw_heart
 from phantom.motion import beat_of
@@ -38,8 +38,7 @@ def people(seed: int, count: int, draw: Draw, processes: int, kept: Path) -> Peo
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         job = functools.partial(_numbers, seed, draw)
-        with ProcessPoolExecutor(processes) as pool:
-            rows = list(tqdm(pool.map(job, range(count), chunksize=25), total=count, desc=f"drawing {name}"))
+        rows = list(tqdm(in_pool(job, range(count), processes, 25), total=count, desc=f"drawing {name}"))
         ecg, person, truth = zip(*rows, strict=True)
         columns = {f"truth {key}": np.array([row[key] for row in truth]) for key in truth[0]}
         with whole_file(path) as unfinished, unfinished.open("wb") as file:

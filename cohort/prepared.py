@@ -30,10 +30,9 @@ from .phenotypes import PHENOTYPES, phenotypes_of
 from .places import CohortPlaces, as_places
 from .preprocessing import ecg_input, part_used
 from .private import private
-from .process_pool import process_pool
+from .process_pool import in_pool
 from .provenance import made_by
 from .step_code import code_sha256
-from .stop_signals import starting_processes
 from .stored_arrays import ABOUT, PREPARE_AGAIN, open_arrays, read_about, write_about
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, Visit, names_of, pairs, split_of, too_few_to_split
@@ -414,10 +413,7 @@ def in_processes(job: Callable, items: Sequence, chunksize: int = 4) -> Iterator
     if len(items) <= FEW:
         yield from map(job, items)
         return
-    with process_pool(available_cores()) as pool:
-        with starting_processes():  # all processes start here
-            results = pool.map(job, items, chunksize=chunksize)
-        yield from results
+    yield from in_pool(job, items, available_cores(), chunksize)
 
 
 def read_example(preparation: Preparation, job: tuple[Subject, Person, dict[str, float]]) -> Example:

@@ -3,10 +3,20 @@
 import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import InvalidStateError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+
+from .stop_signals import starting_processes
+
+
+def in_pool(job: Callable, items: Sequence, workers: int, chunksize: int) -> Iterator:
+    """job(item) of every item, in their order, by so many processes."""
+    with process_pool(workers) as pool:
+        with starting_processes():  # all processes start here
+            results = pool.map(job, items, chunksize=chunksize)
+        yield from results
 
 
 @contextmanager

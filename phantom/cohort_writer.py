@@ -27,8 +27,7 @@ from cohort.cores import available_cores
 from cohort.disk import remove_unfinished, writing
 from cohort.lock import lock_or_refuse
 from cohort.phases import PHASES
-from cohort.process_pool import process_pool
-from cohort.stop_signals import starting_processes
+from cohort.process_pool import in_pool
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from phantom.cohort_folders import ecg_folder, ecg_path, image_folder, nifti_folder, zip_path
@@ -141,10 +140,7 @@ def in_processes(job: partial, people: list, processes: int | None) -> Iterator:
     if workers == 1:
         yield from map(job, people)
         return
-    with process_pool(workers) as pool:
-        with starting_processes():  # all processes start here
-            results = pool.map(job, people, chunksize=min(4, len(people) // workers + 1))
-        yield from results
+    yield from in_pool(job, people, workers, min(4, len(people) // workers + 1))
 
 
 @contextlib.contextmanager

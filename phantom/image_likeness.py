@@ -5,13 +5,16 @@ same code measures real and simulated cines, at ED and ES, in the middle half of
 """
 
 import argparse
+import sys
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from cohort.cine import CineStack, Label, read_nifti
+from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry, cine_grid
 from cohort.phases import PHASES
 from phantom.first import heart as first_heart
@@ -29,7 +32,7 @@ FEATURES = (
     "CV of LV blood",
     "edge of septum and RV (mm)",
     "noise (% of blood)",
-    *(f"spectrum {1 / high:.1f}-{1 / low:.0f} mm" for low, high in zip(CYCLES_PER_MM, CYCLES_PER_MM[1:], strict=False)),
+    *(f"spectrum {1 / high:.1f}-{1 / low:.0f} mm" for low, high in pairwise(CYCLES_PER_MM)),
 )
 GRID = GridGeometry(height=96, width=96, pixel_mm=1.8)
 
@@ -89,7 +92,7 @@ def _spectrum(voxels: np.ndarray) -> list[float]:
     window = np.hanning(height)[:, None] * np.hanning(width)
     power = np.abs(np.fft.fft2((voxels - voxels.mean(axis=(1, 2), keepdims=True)) * window)) ** 2
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)) / GRID.pixel_mm
-    bands = zip(CYCLES_PER_MM, CYCLES_PER_MM[1:], strict=False)
+    bands = pairwise(CYCLES_PER_MM)
     return [float(np.sqrt(power[:, (frequency >= low) & (frequency < high)].mean())) for low, high in bands]
 
 
@@ -133,10 +136,11 @@ def main() -> None:
     parser.add_argument("--subjects", type=int, default=60)
     parser.add_argument("--seed", type=int, default=21)
     options = parser.parse_args()
+    real = real_features(options.real)  # first, for it may be refused
     second = phantom_features(range(options.subjects), options.seed, draw_heart, scan)
     older = phantom_features(range(options.subjects), options.seed, first_heart.draw_heart, first_scanner.scan)
-    print(table(real_features(options.real), second, older))
+    print(table(real, second, older))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(exit_code_of(main))

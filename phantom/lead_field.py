@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from phantom.activation import RAS_TO_XYZ, ExcitableTissue
 from phantom.heart import Heart
+from phantom.recorder import joined
 from phantom.recording import Recording
 
 # Dower, Machado & Osborne, "On deriving the electrocardiogram from vectorcardiographic leads", Clin Cardiol 3:87, 1980.
@@ -36,12 +37,7 @@ ELECTRODE_HEIGHT_MM = np.array([0.0, 0.0, -12.0, -25.0, -25.0, -25.0])
 # chest's half-width, its half-depth, and mm above V1.
 LIMBS = np.array([[0.95, 0.0, 140.0], [-0.95, 0.0, 140.0], [-0.75, 0.3, -230.0]])
 SHOULDER_TO_HEART_MM = 200.0
-# Leads I, II, V1 to V6 of right arm, left arm, left leg, V1 to V6, as the wires are joined: V against Wilson's mean.
-WIRING = np.zeros((8, 9))
-WIRING[0, :2] = -1, 1
-WIRING[1, [0, 2]] = -1, 1
-WIRING[2:, :3] = -1 / 3
-WIRING[2:, 3:] = np.eye(6)
+WIRING = joined(np.eye(9))  # leads I, II, V1 to V6 of right arm, left arm, left leg, V1 to V6
 # From the equivalent dipole layer (mV mm2) to a Frank lead (mV) in that torso: set once, on the drawn normals.
 MV_PER_MV_MM2 = 1.52e-5
 ACTION_POTENTIAL_MV = 100.0

@@ -55,13 +55,12 @@ class VolumeCurve:
 
     Attributes:
         ejected: (n,) share of the stroke volume that has left, every STEP_MS from the QRS onset to the next.
-        opening_ms, closing_ms, filling_ms: of the outflow valve, and of the inflow valve's opening.
+        opening_ms, closing_ms: of the outflow valve.
     """
 
     ejected: np.ndarray
     opening_ms: float
     closing_ms: float
-    filling_ms: float
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,11 @@ def beat_of(heart: Heart) -> Beat:
     weight = _wall_weight() * (1 - scar)
     pull = Pull(start + heart.coupling_ms + late, _end_of_force(start, end, weight) + hold + late, rise)
     force = _mean_force(pull, weight, time)
-    right = electric.tissue.ventricle == 2
-    activation, recovery = electric.activation_ms[right], electric.activation_ms[right] + electric.apd_ms[right]
-    rv_end = _end_of_force(activation[::4], recovery[::4], np.ones(len(activation[::4])))
-    rv_pull = Pull(activation[::4] + heart.coupling_ms, rv_end + hold + RV_HOLD_MS, rise)
-    rv_force = _mean_force(rv_pull, np.ones(len(rv_pull.start_ms)), time)
+    right = np.flatnonzero(electric.tissue.ventricle == 2)[::4]
+    activation, alike = electric.activation_ms[right], np.ones(len(right))
+    rv_end = _end_of_force(activation, activation + electric.apd_ms[right], alike)
+    rv_pull = Pull(activation + heart.coupling_ms, rv_end + hold + RV_HOLD_MS, rise)
+    rv_force = _mean_force(rv_pull, alike, time)
     load = LOAD + LOAD_PER_MMHG * (heart.systolic_bp_mmhg - 130)
     amplitude = np.clip(1 + PRESTRETCH_PER_MS * (start - np.average(start, weights=weight)), 0.5, 1.5)
     return Beat(
@@ -174,7 +173,7 @@ def _end_of_force(activation: np.ndarray, recovery: np.ndarray, weight: np.ndarr
 
 
 def _mean_force(pull: Pull, weight: np.ndarray, time: np.ndarray) -> np.ndarray:
-    """(n,): the weighted mean of what all pieces pull; every second direction suffices."""
+    """(n,): the weighted mean of what all pieces pull; every third suffices."""
     some = (slice(None, None, 3),) * weight.ndim
     few = Pull(pull.start_ms[some].ravel()[:, None], pull.end_ms[some].ravel()[:, None], pull.rise_ms)
     return np.average(few.at(time), axis=0, weights=weight[some].ravel())
@@ -197,14 +196,12 @@ def _volume_curve(heart: Heart, force: np.ndarray, load: float, cycle_ms: float)
     ejected /= ejected[closing - 1]
     closing_ms = closing * STEP_MS
     time = np.arange(len(force)) * STEP_MS
-    filled, filling_ms = _filling(heart, time, closing_ms, cycle_ms)
-    return VolumeCurve(
-        np.where(time < closing_ms, ejected, 1 - filled), (opening or 1) * STEP_MS, closing_ms, filling_ms
-    )
+    filled = _filling(heart, time, closing_ms, cycle_ms)
+    return VolumeCurve(np.where(time < closing_ms, ejected, 1 - filled), (opening or 1) * STEP_MS, closing_ms)
 
 
-def _filling(heart: Heart, time: np.ndarray, closing_ms: float, cycle_ms: float) -> tuple[np.ndarray, float]:
-    """(n,) share of the stroke volume that has come back, and when the inflow valve opens.
+def _filling(heart: Heart, time: np.ndarray, closing_ms: float, cycle_ms: float) -> np.ndarray:
+    """(n,) share of the stroke volume that has come back.
 
     A fast heart has no time for all of it: relaxation and early filling shorten alike.
     """
@@ -215,7 +212,7 @@ def _filling(heart: Heart, time: np.ndarray, closing_ms: float, cycle_ms: float)
     early = _flow((time - opens) / (heart.early_filling_ms * shorter), EARLY_PEAK)
     starts = max(cycle_ms - heart.pr_ms + ATRIAL_DELAY_MS, opens)
     atrial = _flow((time - starts) / (cycle_ms - starts), 0.5)
-    return (1 - heart.atrial_share) * early + heart.atrial_share * atrial, opens
+    return (1 - heart.atrial_share) * early + heart.atrial_share * atrial
 
 
 def _flow(x: np.ndarray, peak: float) -> np.ndarray:

@@ -31,7 +31,7 @@ def disturbance(recording: Recording, breath: np.ndarray, rng: np.random.Generat
     strength = np.exp(0.35 * wandering(rng, samples, 1.2))
     noise = _gaussian(rng, slow, samples) + strength * _gaussian(rng, muscle, samples)
     noise += 0.9 * recording.baseline_mv * rng.normal(size=(9, 1)) * breath
-    return _joined(0.85 * noise) + _mains(recording, samples, rng)
+    return joined(0.85 * noise) + _mains(recording, samples, rng)
 
 
 def wandering(rng: np.random.Generator, samples: int, every_s: float) -> np.ndarray:
@@ -40,7 +40,7 @@ def wandering(rng: np.random.Generator, samples: int, every_s: float) -> np.ndar
     return 1.2 * np.interp(np.arange(samples), knots, rng.normal(size=len(knots)))
 
 
-def _joined(electrodes: np.ndarray) -> np.ndarray:
+def joined(electrodes: np.ndarray) -> np.ndarray:
     """(9, T) at the right arm, left arm, left leg, V1 to V6 -> (8, T) in leads I, II, V1 to V6."""
     right, left, foot, chest = electrodes[0], electrodes[1], electrodes[2], electrodes[3:]
     return np.concatenate([[left - right, foot - right], chest - (right + left + foot) / 3])
@@ -83,10 +83,9 @@ def filtered(recording: Recording, leads: np.ndarray) -> np.ndarray:
         low = butter(2, TWICE * recording.low_pass_hz, "lowpass", fs=SAMPLING_RATE_HZ, output="sos")
         leads = sosfiltfilt(low, leads, axis=1, padtype=None)
     start = leads[:, :EDGE_SAMPLES].mean(axis=1, keepdims=True)
-    if recording.high_pass_hz < PHASELESS_HZ:
-        high = butter(1, recording.high_pass_hz, "highpass", fs=SAMPLING_RATE_HZ, output="sos")
-        return sosfilt(high, leads - start, axis=1)
     high = butter(1, recording.high_pass_hz, "highpass", fs=SAMPLING_RATE_HZ, output="sos")
+    if recording.high_pass_hz < PHASELESS_HZ:
+        return sosfilt(high, leads - start, axis=1)
     return sosfiltfilt(high, leads - start, axis=1, padtype="even", padlen=EDGE_SAMPLES)
 
 

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from cohort.errors import exit_code_of
-from phantom import calibration, likeness
+from phantom import calibration, image_likeness, likeness
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from phantom import calibration, likeness
     [
         (calibration, ["--subjects", "0"], "--subjects"),
         (calibration, ["--subjects", "2", "--preview", "{folder}/absent/sheet.png"], "its folder does not exist"),
+        (image_likeness, ["--real", "{folder}"], "sa.nii.gz"),
         (likeness, ["--real", "{folder}"], "holds too few ECGs to compare"),
         (likeness, ["--real", "{folder}", "--subjects", "1"], "--subjects"),
     ],
