@@ -15,7 +15,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
-from cohort.errors import exit_code_of
+from cohort.errors import exit_code_of, require_within
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ def main() -> None:
     from benchmarks.told_by_ecg import as_table, told
     from phantom.heart import Draw
 
+    for name, number in (("--people", min(config.people)), ("--judged", config.judged), ("--infarcts", config.infarcts)):
+        require_within(name, number, 100, 1_000_000)  # fewer than the principal components teach nothing
     draws = Draw()
     learners = people(config.seed, max(config.people), draws, config.processes, config.kept)
     judged = people(config.seed + 1, config.judged, draws, config.processes, config.kept)
