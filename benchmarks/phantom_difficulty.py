@@ -42,7 +42,11 @@ def main() -> None:
     from benchmarks.told_by_ecg import as_table, told
     from phantom.heart import Draw
 
-    for name, number in (("--people", min(config.people)), ("--judged", config.judged), ("--infarcts", config.infarcts)):
+    for name, number in (
+        ("--people", min(config.people)),
+        ("--judged", config.judged),
+        ("--infarcts", config.infarcts),
+    ):
         require_within(name, number, 100, 1_000_000)  # fewer than the principal components teach nothing
     draws = Draw()
     learners = people(config.seed, max(config.people), draws, config.processes, config.kept)
