@@ -23,21 +23,20 @@ def expected_dice_of_heart(logits: Tensor) -> Tensor:
     return _share(*(part.sum(0, keepdim=True) for part in _overlap(logits)))[0]
 
 
-def calibrated(expected: Tensor, curve: Sequence[Sequence[float]] | None) -> Tensor:
-    """Expected Dice -> the Dice that hearts of an unseen kind had, along a rising curve of (expected, found) points.
+def calibrated(expected: Tensor, points: Sequence[float] | None, found: Sequence[float] | None) -> Tensor:
+    """Expected Dice -> the Dice that hearts of an unseen kind had.
 
     Args:
-        curve: of a segmenter's configuration; None leaves the numbers as they are. Beyond its ends it is level.
+        points, found: a rising curve from expected to found Dice, of a segmenter's configuration. Beyond its ends it is
+            level. Without points the numbers are left as they are.
     """
-    if not curve:
+    if not points or not found:
         return expected
-    given, found = (
-        torch.tensor(column, dtype=expected.dtype, device=expected.device) for column in zip(*curve, strict=True)
-    )
+    given, reached = (expected.new_tensor(column) for column in (points, found))
     above = torch.searchsorted(given, expected.contiguous()).clamp(1, len(given) - 1)
     low, high = given[above - 1], given[above]
     share = ((expected - low) / (high - low).clamp(min=1e-9)).clamp(0, 1)
-    return found[above - 1] + share * (found[above] - found[above - 1])
+    return reached[above - 1] + share * (reached[above] - reached[above - 1])
 
 
 def _overlap(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:

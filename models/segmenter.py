@@ -16,7 +16,7 @@ class Segmenter(ModelMixin, ConfigMixin):
     Args:
         widths: channels of each level. unshuffle: pixels of a side that are folded into one.
         trained_on: whose label maps taught it, "simulated" or "real" people's; None if nobody knows.
-        dice_curve: (expected, found) points by which `confidence` tells the Dice of hearts of an unseen kind.
+        dice_expected, dice_found: the rising curve by which `confidence` tells the Dice of hearts of an unseen kind.
     """
 
     @register_to_config
@@ -25,7 +25,8 @@ class Segmenter(ModelMixin, ConfigMixin):
         widths: tuple[int, ...] = (16, 32, 64),
         unshuffle: int = 2,
         trained_on: str | None = None,
-        dice_curve: tuple[tuple[float, float], ...] | None = None,
+        dice_expected: tuple[float, ...] | None = None,
+        dice_found: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.unet = UNet2DModel(
@@ -62,7 +63,7 @@ class Segmenter(ModelMixin, ConfigMixin):
         Args:
             logits: (n, classes, height, width) of this network.
         """
-        return calibrated(expected_dice(logits), self.config.dice_curve)
+        return self._found(expected_dice(logits))
 
     def confidence_of_heart(self, logits: Tensor) -> float:
         """The Dice to expect of a heart's label map, of all its slices together; 0 where no heart is.
@@ -70,7 +71,10 @@ class Segmenter(ModelMixin, ConfigMixin):
         Args:
             logits: (n, classes, height, width) of the slices of one heart at one moment, or at more.
         """
-        return float(calibrated(expected_dice_of_heart(logits)[None], self.config.dice_curve)[0])
+        return float(self._found(expected_dice_of_heart(logits)[None])[0])
+
+    def _found(self, expected: Tensor) -> Tensor:
+        return calibrated(expected, self.config.dice_expected, self.config.dice_found)
 
     @property
     def features(self) -> int:

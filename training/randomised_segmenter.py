@@ -22,6 +22,7 @@ from cohort.phenotypes import dice
 from models.segmenter import Segmenter
 from sampling.model_folder import SIMULATED
 
+from .expected_dice import dice_curve, measured_belief, told_belief
 from .fit import Task, fit
 from .randomised_slices import placed, reseen
 from .recipe import Recipe
@@ -32,11 +33,12 @@ from .session import Session
 WIDTHS = (16, 32, 64, 96)
 SEEN_AT_ONCE = 64  # slices of a validation batch
 BEST = "unseen_error"
+EVALUATE_EVERY = 100
 Kinds = dict[str, tuple[Tensor, Tensor]]
 
 
 def randomised_recipe(steps: int, learning_rate: float = 2e-3) -> Recipe:
-    return Recipe(steps, learning_rate, ema_decay=0.995, evaluate_every=100, checkpoint_every=100)
+    return Recipe(steps, learning_rate, ema_decay=0.995, evaluate_every=EVALUATE_EVERY, checkpoint_every=100)
 
 
 def learn_from_folder(folder: Path, recipe: Recipe, accelerator: Accelerator, seed: int, batch: int) -> None:
@@ -84,9 +86,20 @@ def learn_randomised(
     segmenter = fit(task, session)
     if session.main:
         report = task.evaluate(segmenter, recipe.steps)
+        report |= _learn_belief(segmenter, unseen, side, seed, session.device)
         finish(run, segmenter, report)
         print("segmenter on unseen kinds: " + ", ".join(f"{k} {v:.3f}" for k, v in report.items()))
     accelerator.wait_for_everyone()
+
+
+def _learn_belief(
+    segmenter: Segmenter, unseen: LabelledHearts, side: int, seed: int, device: torch.device
+) -> dict[str, float]:
+    """Give the segmenter its curve of expected Dice, and tell how good it is on the hearts that did not fit it."""
+    belief = measured_belief(segmenter, unseen, side, seed, device)
+    curve = dice_curve(belief.of(belief.fits))
+    segmenter.register_to_config(dice_expected=curve[0], dice_found=curve[1])
+    return {f"belief_{name}": value for name, value in told_belief(belief.of(~belief.fits), curve).items()}
 
 
 def require_other_kinds(hearts: LabelledHearts, unseen: LabelledHearts) -> None:
