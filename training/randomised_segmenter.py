@@ -24,7 +24,7 @@ from sampling.model_folder import SIMULATED
 
 from .expected_dice import dice_curve, measured_belief, told_belief
 from .fit import Task, fit
-from .randomised_slices import placed, reseen
+from .randomised_slices import placed, reseen, strewn
 from .recipe import Recipe
 from .run import Run, finish, is_finished, told_finished
 from .segmenter import segmentation_loss
@@ -115,7 +115,8 @@ def _task(session: Session, segmenter: Segmenter, hearts: LabelledHearts, unseen
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator = session.generator("randomised segmenter", step)
         slices, labels = placed(*drawn_slices(hearts, batch, generator), (side, side), generator)
-        loss = segmentation_loss(wrapped(reseen(slices, generator).to(device)), labels.to(device))
+        seen = reseen(strewn(slices, labels, generator), generator)
+        loss = segmentation_loss(wrapped(seen.to(device)), labels.to(device))
         return loss, {"segmentation_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:

@@ -14,6 +14,7 @@ UNTOUCHED = 0.15  # share of slices whose appearance stays as it was drawn
 TURN_DEG, SCALE_LOG, STRETCH_LOG, SHIFT = 14.0, 0.10, 0.04, 0.06  # SD; the shift as a share of half the side
 BEND = 0.02  # SD of the elastic displacement, as a share of half the side
 BEND_CELLS = 6
+STREWN, SHADES = 0.4, 6  # share of slices with strange surroundings, and grey values of these
 KNOTS = 7  # of a random curve over grey values
 WINDOW = (0.01, 0.99)  # quantiles that become black and white, as on the heart grid
 
@@ -60,6 +61,25 @@ def reseen(slices: Tensor, generator: Generator) -> Tensor:
     seen = _windowed(seen, generator)
     untouched = torch.rand(n, 1, 1, 1, generator=generator) < UNTOUCHED
     return torch.where(untouched, slices, seen)
+
+
+def strewn(slices: Tensor, labels: Tensor, generator: Generator) -> Tensor:
+    """Slices whose surroundings hold shapes of any grey value, in a part of them; the heart and a rim stay.
+
+    No phantom has all that lies round a heart: vessels, folds of fat, devices, another organ.
+
+    Args:
+        slices: (n, 1, height, width) in [0, 1]. labels: (n, height, width), 0 round the heart.
+    """
+    n, size = len(slices), slices.shape[2:]
+    cells = int(torch.randint(4, 16, (1,), generator=generator))
+    levels = torch.rand(n, SHADES, generator=generator)
+    shade = (SHADES * torch.sigmoid(2 * smooth_field(n, 1, size, cells, generator))).long().clamp(0, SHADES - 1)
+    shapes = levels.gather(1, shade.flatten(1)).view(n, 1, *size)
+    rim = 1 + 2 * int(torch.randint(1, 5, (1,), generator=generator))
+    heart = functional.max_pool2d((labels > 0).float()[:, None], rim, 1, rim // 2)
+    share = (torch.rand(n, 1, 1, 1, generator=generator) < STREWN) * torch.rand(n, 1, 1, 1, generator=generator)
+    return slices + share * (1 - heart) * (shapes - slices)
 
 
 def smooth_field(n: int, channels: int, size: tuple[int, int], cells: int, generator: Generator) -> Tensor:

@@ -1,6 +1,6 @@
 import torch
 
-from training.randomised_slices import placed, reseen, smooth_field
+from training.randomised_slices import placed, reseen, smooth_field, strewn
 
 
 def generator(seed=0):
@@ -42,5 +42,11 @@ def test_another_look_is_a_function_of_its_generator_and_stays_between_black_and
     assert 0 < as_drawn < 0.4
 
 
-def test_a_black_slice_stays_finite():
-    assert reseen(torch.zeros(8, 1, 16, 16), generator()).isfinite().all()
+def test_strange_surroundings_leave_the_heart_and_its_rim_as_they_were():
+    labels = torch.zeros(30, 32, 32, dtype=torch.int64)
+    labels[:, 12:20, 12:20] = 2
+    slices = torch.rand(30, 1, 32, 32, generator=generator(3))
+    other = strewn(slices, labels, generator())
+    assert torch.equal(other[:, :, 11:21, 11:21], slices[:, :, 11:21, 11:21])
+    changed = (other != slices).flatten(1).any(1).float().mean()
+    assert 0.1 < changed < 0.9 and other.min() >= 0 and other.max() <= 1
