@@ -43,12 +43,12 @@ train-demo: install
 	@echo "Grids: demo/trained-samples/; the proof: demo/trained-report/report.html"
 
 # UK Biobank's road on 60 simulated patients: zips, its own table, broken files, no label map; five minutes of two cores. The hearts are poor: it shows the road.
-# The released segmenter measures them, so they are the first phantom's.
+# The released segmenter measures them.
 .PHONY: ukb-demo
 UKB := demo/ukb
 ukb-demo: install
 	test -e $(UKB)/UKBB/participant.csv || $(BIN)/python make_phantom.py --output $(UKB)/UKBB --subjects 60 --seed 4 \
-	    --frames 20 --dicom --platform --phantom-version 1
+	    --frames 20 --dicom --platform
 	test -e $(UKB)/UKBB/participant.csv || $(BIN)/python -m phantom.download $(UKB)/UKBB
 	$(BIN)/python -m cohort.report --data $(UKB)/UKBB --output $(UKB)/cohort --full
 	$(BIN)/python -m cohort.prepare --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --part 1/2

@@ -11,7 +11,7 @@ from pathlib import Path
 import tyro
 
 import training.launcher  # noqa: F401  remembers who started us
-from cohort.errors import exit_code_of
+from cohort.errors import exit_code_of, require_counts
 from training.options import CohortOptions
 
 
@@ -39,6 +39,7 @@ class Config(CohortOptions):
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
+    require_counts(config, "hearts", "unseen_hearts", "processes")
     from phantom.teaching_hearts import write_teaching_hearts
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_cohort, taught_by

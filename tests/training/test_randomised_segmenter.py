@@ -8,6 +8,7 @@ import torch
 from accelerate import Accelerator
 from safetensors.torch import load_file
 
+import train_segmenter
 from cohort.cine import Label
 from cohort.errors import InputError
 from cohort.labelled_hearts import LabelledHeart, LabelledHearts, claim_hearts, write_part
@@ -122,3 +123,24 @@ def test_the_weights_kept_are_those_of_the_best_step(hearts, unseen, tmp_path, m
     kept = load_file(tmp_path / "run" / "model" / WEIGHTS)
     assert same_bits(kept, seen[1]) and not same_bits(kept, seen[2])
     assert json.loads((tmp_path / "run" / "report.json").read_text())[BEST] == 0.2
+
+
+def test_the_script_draws_its_hearts_and_learns_from_them(tmp_path, monkeypatch, capsys):
+    places = ["train_segmenter.py", "--domain-randomised", "--output", str(tmp_path / "run"), "--processes", "1"]
+    monkeypatch.setattr(
+        "sys.argv", [*places, "--hearts", "1", "--unseen-hearts", "4", "--steps", "1", "--batch-size", "2"]
+    )
+    train_segmenter.main()
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert 0 < report[BEST] <= 1 and report["belief_label_maps"] == 8
+    assert load_part(Segmenter, tmp_path / "run" / "model").config.dice_expected
+    train_segmenter.main()
+    assert "finished" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", ["--hearts", "--unseen-hearts", "--processes"])
+def test_no_hearts_are_refused_before_anything_is_drawn(tmp_path, monkeypatch, option):
+    monkeypatch.setattr("sys.argv", ["train_segmenter.py", "--output", str(tmp_path / "run"), option, "0"])
+    with pytest.raises(InputError, match=option):
+        train_segmenter.main()
+    assert not (tmp_path / "run").exists()
