@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from cohort.cine import CineStack, Label
 from cohort.heart_grid import HeartGrid, own_slices_grid
-from sampling.segmentation import SliceSegmenter
+from sampling.segmentation import SliceSegmenter, largest_class
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +60,7 @@ def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_
         blank = ~acquired[first : first + step].flatten().to(segmenter.device)  # nothing was acquired there
         logits[blank] = _certain_background(logits)
         shares = logits.softmax(dim=1)
-        found = shares.argmax(1).to(torch.uint8).cpu().numpy()  # (P*S, H, W)
+        found = largest_class(shares).cpu().numpy()  # (P*S, H, W)
         grid_labels[:, first : first + step] = rearrange(found, "(p s) h w -> s p h w", s=slices)
         way_back.put(labels, first, rearrange(shares, "(p s) c h w -> p s c h w", s=slices))
         every.append(rearrange(logits, "(p s) c h w -> p s c h w", s=slices).half().cpu())
@@ -114,7 +114,7 @@ class WayBack:
         frames = len(shares)
         points = self.points.repeat(frames, 1, 1, 1)
         own = functional.grid_sample(shares.flatten(0, 1), points, padding_mode="border", align_corners=True)
-        found = own.argmax(1).to(torch.uint8) * self.inside.repeat(frames, 1, 1)
+        found = largest_class(own) * self.inside.repeat(frames, 1, 1)
         found = rearrange(found, "(p s) a b -> a b s p", p=frames).cpu().numpy()
         seen = np.moveaxis(labels, self.through, 2)  # (first, second, slice, frame)
         for number, place in enumerate(self.slices):
