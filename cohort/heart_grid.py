@@ -317,8 +317,13 @@ def _at(
 
 def _oriented(stack: CineStack, labels: np.ndarray | None, geometry: GridGeometry, source: str) -> CineStack:
     """A stack that states no orientation, turned as its label map at ED (x, y, z) tells."""
-    usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
-    return oriented_by_labels(stack, labels, usual_axes, source)
+    return oriented_by_labels(stack, labels, usual_axes(geometry), source)
+
+
+def usual_axes(geometry: GridGeometry | None = None) -> np.ndarray:
+    """(3, 3) unit columns of `canonical_affine`: the axes x, y, s of most hearts in RAS."""
+    geometry = geometry or GridGeometry()
+    return canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
 
 
 def heart_grid(

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from cohort.cine import Label
-from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES
+from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, MOST_UNEVEN, unevenness
 from cohort.phenotypes import TABLE
 
 from .measured_cine import MeasuredCine
@@ -46,12 +46,14 @@ def _of_stack(at_ed: np.ndarray) -> list[Flag]:
     area = lv.sum(axis=(1, 2))
     if len(at_ed) < FEWEST_SLICES:
         flags.append(Flag("few_slices", f"the stack has {len(at_ed)} slices, fewer than {FEWEST_SLICES}"))
-    if area[0] > BASE_CUT * area.max():
+    if area[0] > BASE_CUT * area.max() > 0:
         flags.append(Flag("base_cut", "the LV is still large on the first slice: the base may be cut off"))
-    if area[-1] > APEX_CUT * area.max():
+    if area[-1] > APEX_CUT * area.max() > 0:
         flags.append(Flag("apex_cut", "the LV is still large on the last slice: the apex may be cut off"))
     if (share := largest_share(lv)) < IN_PIECES:
         flags.append(Flag("lv_in_pieces", f"{100 * (1 - share):.0f} % of the LV lies apart from the rest of it"))
+    if area.any() and unevenness(area) > MOST_UNEVEN:
+        flags.append(Flag("slice_order", "the LV grows and shrinks from slice to slice: are the slices in order?"))
     heart = at_ed > 0
     edges = (heart[:, [0, -1]], heart[:, :, [0, -1]])
     if sum(int(edge.sum()) for edge in edges) >= FEWEST_PIXELS:

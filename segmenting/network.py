@@ -1,6 +1,6 @@
 """The network over a whole cine, and its shares of every class carried back to the file's own pixels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -9,8 +9,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from cohort.cine import CineStack, Label
-from cohort.heart_grid import HeartGrid, own_slices_grid
+from cohort.heart_grid import HeartGrid, own_slices_grid, usual_axes
+from cohort.labelled_orientation import oriented_by_labels, turned
+from models.confidence import expected_dice_of_heart
 from sampling.segmentation import SliceSegmenter, largest_class
+
+
+TURNS_DEG = (0, 90, 180, 270)  # of a picture whose file states no orientation
+BY_NETWORK = "no orientation is stated: the picture was turned as the segmenter finds the heart best"
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +36,6 @@ class SegmentedCine:
     logits: Tensor
 
 
-@torch.inference_mode()
 def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int = 32) -> SegmentedCine:
     """Segment every slice and frame of a cine.
 
@@ -41,9 +46,30 @@ def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_
         source: to name in an error.
         batch_size: slices at once, rounded to whole frames.
 
+    Where the file states no orientation, it is told as by a label map (`oriented_by_labels`), which the network draws
+    of one frame in the turn of the picture of which it is surest.
+
     Raises:
-        InputError: as `own_slices_grid`.
+        InputError: as `own_slices_grid`, or as `oriented_by_labels`.
     """
+    if not cine.states_orientation:
+        cine = _oriented(segmenter, cine, source, batch_size)
+    return _segmented(segmenter, cine, source, batch_size)
+
+
+def _oriented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int) -> CineStack:
+    """A cine without an orientation, with one that the network's label map at its first frame tells."""
+    some = replace(cine, voxels=cine.voxels[..., [0, cine.voxels.shape[3] // 3]])  # two frames show what moves
+    tried = [_segmented(segmenter, turned(some, turn, usual_axes(), source), source, batch_size) for turn in TURNS_DEG]
+    sure = [float(expected_dice_of_heart(one.logits[0].float())) for one in tried]
+    labels = tried[int(np.argmax(sure))].labels[..., 0]
+    oriented = oriented_by_labels(cine, labels, usual_axes(), source)
+    return replace(oriented, notes=(*oriented.notes, BY_NETWORK))
+
+
+@torch.inference_mode()
+def _segmented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int) -> SegmentedCine:
+    """Segment a cine whose orientation is stated, or taken as such."""
     grid = own_slices_grid(cine, source)
     slices, frames = grid.voxels.shape[:2]
     pixels = torch.from_numpy(np.ascontiguousarray(grid.voxels.swapaxes(0, 1)))  # (P, S, H, W)

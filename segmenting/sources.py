@@ -92,8 +92,13 @@ def _of_file(path: Path) -> Source:
 
 
 def _named(name: str, images: ShortAxis, path: Path) -> Source:
-    told = BULK_NAME.fullmatch(name) or FOLDER_NAME.fullmatch(name)
-    return Source(safe_name(name), _cine_alone(images), path, int(told[1]) if told else person_number(name))
+    """A source called by eid and instance where the name tells them, as one of a cohort's folder is."""
+    images, bulk, own = _cine_alone(images), BULK_NAME.fullmatch(name), FOLDER_NAME.fullmatch(name)
+    if bulk:
+        return Source(f"{bulk[1]}_{bulk[3]}", images, path, int(bulk[1]))
+    if own:
+        return Source(f"{own[1]}_{own[2] or FIRST_IMAGING_VISIT}", images, path, int(own[1]))
+    return Source(safe_name(name), images, path, person_number(name))
 
 
 def _of_subject(subject: Subject) -> Source:
