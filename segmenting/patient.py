@@ -28,6 +28,7 @@ from .reading import ReadMRI, read_mri
 from .record import PICTURE, RECORD, is_whole, read_record, record_of, write_record
 from .sources import Source
 
+NO_HEART = 0.2  # Dice to expect, below which a label map is a guess; pure noise has 0.1, damaged hearts 0.4
 OURS = ("seg_sa", PICTURE, RECORD, ".")  # how names of what is written here begin
 
 
@@ -90,15 +91,23 @@ def _segmented(settings: Settings, source: Source, name: str) -> Outcome:
     found = segment_cine(segmenter, mri.cine, str(source.path), settings.batch_size)
     pixel_mm = found.grid.geometry.pixel_mm
     measured = measure_cine(found.labels, mri.cine, found.grid_labels, pixel_mm, mri.is_cycle)
-    if not measured.lv.volume_ml.any():
-        remedy = "look at it: is it a short-axis cine?"
-        raise InputError(source.path, "shows the segmenter no left ventricle", remedy, code="geometry")
     confidence = confidence_of(segmenter, found, measured)
+    _require_heart(source, measured, confidence)
     flags = flags_of(measured, found.grid_labels, confidence)
     record = record_of(about, measured, flags, confidence, found.grid.notes)
     with private():
         _write(folder, mri, found, measured, record)
     return Outcome(name, frames=found.labels.shape[3], line=_line(name, measured, confidence))
+
+
+def _require_heart(source: Source, measured: MeasuredCine, confidence: float | None) -> None:
+    """Refuse (InputError) what shows no heart: noise, another organ, another view."""
+    remedy = "look at it: is it a short-axis cine?"
+    if not measured.lv.volume_ml.any():
+        raise InputError(source.path, "shows the segmenter no left ventricle", remedy, code="geometry")
+    if confidence is not None and confidence < NO_HEART:
+        fault = f"shows the segmenter no heart (it expects a Dice of {confidence:.2f})"
+        raise InputError(source.path, fault, remedy, code="geometry")
 
 
 def confidence_of(segmenter: Segmenter, found: SegmentedCine, measured: MeasuredCine) -> float | None:

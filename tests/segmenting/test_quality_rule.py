@@ -48,8 +48,8 @@ def test_crumbs_of_the_rv_on_the_middle_slice_are_no_rv():
 
 
 def test_an_island_is_counted_by_its_share():
-    shape = stack() > 0
-    assert largest_share(shape[:, :, 15:]) == 1
+    shape = np.isin(stack(), (1, 2))
+    assert largest_share(shape) == 1
     shape[:, :3, :3] = True
     assert 0.9 < largest_share(shape) < 1
     assert largest_share(np.zeros((2, 2, 2), bool)) == 1
