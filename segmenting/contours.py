@@ -17,9 +17,7 @@ OUTLINES = (  # what an outline encloses, and its colour
 )
 
 
-def draw_contours(
-    slices: np.ndarray, labels: np.ndarray, captions: tuple[str, ...], title: str
-) -> Image.Image:
+def draw_contours(slices: np.ndarray, labels: np.ndarray, captions: tuple[str, ...], title: str) -> Image.Image:
     """Draw label maps on the slices they are of.
 
     Args:

@@ -96,7 +96,9 @@ def measure_cine(
         is_cycle: whether the frames are spread over a beat. Else the first is ED and the second ES.
     """
     voxel_ml = float(np.prod(cine.spacing_mm)) / 1000
-    counts = np.stack([np.bincount(frame.ravel(order="K"), minlength=len(Label)) for frame in np.moveaxis(labels, 3, 0)])
+    counts = np.stack(
+        [np.bincount(frame.ravel(order="K"), minlength=len(Label)) for frame in np.moveaxis(labels, 3, 0)]
+    )
     volumes = counts * voxel_ml  # (frames, labels)
     lv = volume_curve(volumes[:, Label.LV_CAVITY])
     if not is_cycle:
