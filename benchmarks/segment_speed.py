@@ -2,9 +2,9 @@
 
     python benchmarks/segment_speed.py
 
-A phantom's beat of 50 frames is written for several people. First, one process with one thread does the parts in turn:
-the forward passes alone, which nobody can do without, and the whole way from the file to the patient's folder. Then
-`segment.py` takes the folder with one process a core, start and imports included. Writes results/segment_speed.md and
+A phantom's beat of 50 frames is written for several people. First, one process with one thread does the parts in turn.
+The floor is the forward passes alone, which nobody can do without. Beside it stands the whole way from a file to a
+patient's folder. Then `segment.py` takes the folder with one process a core, start and imports included. Writes results/segment_speed.md and
 .json.
 """
 

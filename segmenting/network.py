@@ -14,7 +14,6 @@ from cohort.labelled_orientation import oriented_by_labels, turned
 from models.confidence import expected_dice_of_heart
 from sampling.segmentation import SliceSegmenter, largest_class
 
-
 TURNS_DEG = (0, 90, 180, 270)  # of a picture whose file states no orientation
 BY_NETWORK = "no orientation is stated: the picture was turned as the segmenter finds the heart best"
 
@@ -46,8 +45,8 @@ def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_
         source: to name in an error.
         batch_size: slices at once, rounded to whole frames.
 
-    Where the file states no orientation, it is told as by a label map (`oriented_by_labels`), which the network draws
-    of one frame in the turn of the picture of which it is surest.
+    Where the file states no orientation, a label map of one frame tells it (`oriented_by_labels`). The network draws
+    that map in four turns of the picture; the one of which it is surest counts.
 
     Raises:
         InputError: as `own_slices_grid`, or as `oriented_by_labels`.

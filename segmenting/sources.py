@@ -51,8 +51,8 @@ class Source:
 def find_sources(mri: Path, exclude: Path | None = None, naming: Naming = OWN_NAMES) -> list[Source]:
     """The MRIs of a file or a folder, in order of their patients, without people who withdrew.
 
-    A folder is, whichever holds first: a person's, with NIfTI named as a cohort's or with DICOM files in it; a folder
-    of people (`cohort.discovery.find_mris`); or a folder of NIfTI files and zips, each called by its name.
+    A folder may be a person's, with NIfTI named as a cohort's or with DICOM files in it. Else it may be one of people
+    (`cohort.discovery.find_mris`). Else its NIfTI files and zips are one patient each.
 
     Raises:
         InputError: nothing is there, nobody is left, or two patients' outputs would have one name.
