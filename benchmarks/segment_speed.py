@@ -4,8 +4,8 @@
 
 A phantom's beat of 50 frames is written for several people. First, one process with one thread does the parts in turn.
 The floor is the forward passes alone, which nobody can do without. Beside it stands the whole way from a file to a
-patient's folder. Then `segment.py` takes the folder with one process a core, start and imports included. Writes results/segment_speed.md and
-.json.
+patient's folder. Then `segment.py` takes the folder with one process a core, start and imports included. Writes
+results/segment_speed.md and .json.
 """
 
 import subprocess

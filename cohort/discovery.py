@@ -107,7 +107,7 @@ def scan(data: Path | CohortPlaces) -> Scan:
     return Scan(subjects, found.passed)
 
 
-def find_mris(folder: Path) -> list[Subject]:
+def find_mris(folder: Path) -> Scan:
     """People with a short-axis MRI in a cohort's folder or in one of MRIs; ECGs are not looked for.
 
     Args:
@@ -123,7 +123,7 @@ def find_mris(folder: Path) -> list[Subject]:
     found.look_into(Root(str(root), False, True, BELOW_BULK, root.name != BULK), [])
     for pair in pairs:
         found.put_pair(pair._replace(ecg=None), data / PAIRS)
-    return [subject for subject in found.subjects(folder) if subject.has_mri]
+    return Scan([subject for subject in found.subjects(folder) if subject.has_mri], found.passed)
 
 
 def _what_to_put(data: Path) -> str:

@@ -58,7 +58,7 @@ def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_
 
 def _oriented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int) -> CineStack:
     """A cine without an orientation, with one that the network's label map at its first frame tells."""
-    some = replace(cine, voxels=cine.voxels[..., [0, cine.voxels.shape[3] // 3]])  # two frames show what moves
+    some = replace(cine, voxels=cine.voxels[..., [0, max(1, cine.voxels.shape[3] // 3)]])  # two frames show what moves
     tried = [_segmented(segmenter, turned(some, turn, usual_axes(), source), source, batch_size) for turn in TURNS_DEG]
     sure = [float(expected_dice_of_heart(one.logits[0].float())) for one in tried]
     labels = tried[int(np.argmax(sure))].labels[..., 0]

@@ -63,7 +63,7 @@ def find_sources(mri: Path, exclude: Path | None = None, naming: Naming = OWN_NA
         there = False
     if not there:
         raise naming.of_fault(InputError(mri, "does not exist", GIVE, code="absent"), mri, mri.stem)
-    found = list(_in_folder(mri) if mri.is_dir() else [_of_file(mri)])
+    found = list(_in_folder(mri, naming) if mri.is_dir() else [_of_file(mri)])
     if not found:
         raise InputError(mri, "holds no short-axis MRI", GIVE, code="absent")
     kept = _without_withdrawn(found, mri, exclude)
@@ -71,16 +71,19 @@ def find_sources(mri: Path, exclude: Path | None = None, naming: Naming = OWN_NA
     return kept
 
 
-def _in_folder(folder: Path) -> Iterator[Source]:
+def _in_folder(folder: Path, naming: Naming) -> Iterator[Source]:
     files = sorted(path for path in folder.iterdir() if path.is_file())
     own = images_by_name(folder.name, {path.name: str(path) for path in files})
+    if not own.is_there and any(_is_dicom(path) for path in files):
+        own = ShortAxis(dicom=folder)
     if own.is_there:
         yield _named(folder.resolve().name, own, folder)
-    elif any(_is_dicom(path) for path in files):
-        yield _named(folder.resolve().name, ShortAxis(dicom=folder), folder)
-    elif people := find_mris(folder):
-        yield from (_of_subject(subject) for subject in people)
-    else:
+        return
+    people = find_mris(folder)
+    if people.subjects and people.strays:
+        print(f"note: passed over: {people.passed if naming.key is None else people.strays}")
+    yield from (_of_subject(subject) for subject in people.subjects)
+    if not people.subjects:
         yield from (_of_file(path) for path in files if _is_cine_name(path.name))
 
 

@@ -1,9 +1,13 @@
 """One phantom's beat on disk, as NIfTI and as a DICOM zip, and the released segmenter."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import torch
 
@@ -18,6 +22,7 @@ from sampling.release import RELEASED_SEGMENTER
 
 FRAMES = 25
 EID = 9_000_002
+NAME = "Mustermann"
 
 
 class Beat(NamedTuple):
@@ -50,11 +55,36 @@ def files(short_beat, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("mri") / "NIFTI"
     (folder / str(EID)).mkdir(parents=True)
     write_nifti(folder / str(EID) / "sa.nii.gz", short_beat)
+    image = nib.load(folder / str(EID) / "sa.nii.gz")
+    image.header["descrip"] = image.header["db_name"] = NAME
+    nib.save(nib.Nifti1Image(np.asanyarray(image.dataobj), None, image.header), folder / str(EID) / "sa.nii.gz")
     times = 1000 * short_beat.frame_interval_s * np.arange(short_beat.voxels.shape[3])
     cycle_ms = float(1000 * short_beat.frame_interval_s * len(times))
     zipped = folder / f"{EID + 1}_20209_2_0.zip"
     write_dicom_zip(zipped, EID + 1, short_beat.voxels, short_beat.affine, times.tolist(), cycle_ms)
+    name_somebody(zipped)
     return folder
+
+
+def name_somebody(path: Path) -> None:
+    """Write a name and a birth date into every file of a zip."""
+    with zipfile.ZipFile(path) as archive:
+        contents = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            if name.endswith(".dcm"):
+                frame = pydicom.dcmread(io.BytesIO(content))
+                frame.PatientName, frame.PatientBirthDate, frame.StudyDescription = NAME, "19501231", NAME
+                whole = io.BytesIO()
+                frame.save_as(whole)
+                content = whole.getvalue()
+            archive.writestr(name, content)
+
+
+@pytest.fixture(scope="session")
+def somebody() -> str:
+    """The name that stands in the files of `files`."""
+    return NAME
 
 
 @pytest.fixture(scope="session")

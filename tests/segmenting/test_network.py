@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from cohort.cine import CineStack
 from cohort.errors import InputError
@@ -75,9 +76,23 @@ def test_a_file_that_states_no_orientation_is_turned_by_what_the_network_finds(s
     assert any("turned" in note for note in other.grid.notes)
 
 
-def test_slices_where_nothing_was_acquired_stay_background(short_beat, segmenter):
+class SeesTheLVEverywhere:
+    """A segmenter that answers LV cavity for every pixel."""
+
+    device = torch.device("cpu")
+
+    def logits_and_features(self, slices):
+        logits = torch.zeros(len(slices), 4, *slices.shape[2:])
+        logits[:, 1] = 5
+        return logits, torch.zeros(len(slices), 1)
+
+
+def test_outside_of_the_grid_and_where_nothing_was_acquired_is_background(short_beat):
     dark = CineStack(short_beat.voxels[..., :2].copy(), short_beat.affine)
     dark.voxels[:, :, 4] = 0
-    found = segment_cine(segmenter, dark, "a cine")
+    found = segment_cine(SeesTheLVEverywhere(), dark, "a cine")
     assert not found.labels[:, :, 4].any()
-    assert found.labels[:, :, 5].any()
+    assert not found.grid_labels[~found.grid.mask].any()
+    side = 96 * found.grid.geometry.pixel_mm
+    covered = (found.labels[:, :, 5, 0] == 1).sum() * short_beat.spacing_mm[0] * short_beat.spacing_mm[1]
+    assert covered == pytest.approx(side**2, rel=0.02)  # the grid's window, and nothing beyond

@@ -1,6 +1,7 @@
 """python segment.py on files, folders, zips, and on what is broken."""
 
 import csv
+import gzip
 import importlib
 import json
 import shutil
@@ -69,6 +70,17 @@ def test_a_label_map_has_the_grid_of_its_file(done, files):
     assert labels.get_data_dtype() == np.uint8
     assert set(np.unique(np.asanyarray(labels.dataobj))) == {0, 1, 2, 3}
     assert bytes(labels.header["descrip"]).strip(b"\0") == b""
+
+
+def test_names_inside_files_reach_no_output(done, files, somebody):
+    name = somebody.encode()
+    assert name in next(files.glob("*.zip")).read_bytes()
+    assert name in gzip.decompress((files / "9000002" / "sa.nii.gz").read_bytes())
+    for path in (path for path in done.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        assert name not in content, path
+        assert b"19501231" not in content, path
 
 
 def test_a_zip_gives_the_labels_of_the_same_hearts_nifti(done):
