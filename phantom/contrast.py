@@ -53,6 +53,6 @@ def signals(acquisition: Acquisition) -> dict[str, float]:
     level["blood"] = blood
     level["venous_blood"] = blood * acquisition.venous_to_blood
     level["fat"] = -blood * acquisition.fat_to_blood
-    level["marrow"] *= 0.4  # half of it is fat, which cancels the rest
-    level["liver"] = muscle * acquisition.liver_to_muscle
+    level["marrow"] *= 0.55  # half of it is fat, which cancels the rest
+    level["liver"] = 0.85 * muscle * acquisition.liver_to_muscle
     return level

@@ -90,7 +90,7 @@ def _landmarks(heart: Heart) -> Landmarks:
     floor = z - _depth_below_centre(heart)
     back = -heart.chest_depth_mm / 2 + heart.fat_mm
     spine_y = float(np.clip(y - 72, back + 46, back + 66))
-    stomach = (x - float(rng.uniform(25, 45)), y - float(rng.uniform(30, 45)), floor - float(rng.uniform(8, 25)))
+    stomach = (x - float(rng.uniform(25, 45)), y - float(rng.uniform(52, 66)), floor - float(rng.uniform(8, 25)))
     air = float(rng.uniform(0.0, 1.0)) if rng.uniform() < 0.3 else 0.0
     return Landmarks((x, y), floor, spine_y, stomach, air, min(max(heart.fat_mm / 20, 0.3), 1.0))
 
@@ -123,7 +123,9 @@ def _wall(heart: Heart, marks: Landmarks, body: Body, signal: dict[str, float]) 
     rib = np.cos((body.z + np.float32(0.3) * np.abs(x)) * np.float32(2 * np.pi / 28))
     behind = np.clip(-y / np.float32(heart.chest_depth_mm / 2) - np.float32(0.15), 0, 1)
     aside = np.clip(np.abs(x) / np.float32(heart.chest_width_mm / 2) - np.float32(0.35), 0, 0.5)
-    thick = 11 + 20 * aside + 34 * behind + 2 * coarse
+    # Breastbone, cartilages and what lies behind them reach back to the heart, but for a tongue of lung here and there.
+    ahead = np.exp(-(((x - np.float32(0.7 * marks.heart[0])) / 55) ** 2)) * _inside(y - np.float32(marks.heart[1]), 40.0)
+    thick = 11 + 20 * aside + 34 * behind + 2 * coarse + ahead * (15 + 5 * coarse)
     pleura = depth - thick - np.float32(1.5) * rib
     picture = np.zeros_like(x)
     layers = [
@@ -144,13 +146,13 @@ def _chest_content(marks: Landmarks, body: Body, pleura: np.ndarray, signal: dic
     heart_x, heart_y = marks.heart
     hilum = np.exp(-((np.abs(x + 10) - 55) ** 2 + (y + 10) ** 2) / np.float32(2 * 40**2))
     picture = np.float32(signal["lung"]) * (1 + np.float32(0.35) * other + np.float32(0.2) * fine)
-    vessels = np.clip((fine + np.float32(0.5) * other - 2.2 + 0.7 * hilum) * np.float32(1.5), 0, 1)
+    vessels = np.clip((fine + np.float32(0.5) * other - 2.7 + 1.0 * hilum) * np.float32(1.5), 0, 1)
     # The mediastinum reaches from the spine to the breastbone; the lungs touch the heart at its left side alone.
     forward = np.clip((y - marks.spine_y) / np.float32(heart_y + 30 - marks.spine_y), 0, 1)
     beside = np.abs(x - np.float32(heart_x * 0.6) * forward)
-    to_middle = np.float32(32) - beside + 6 * coarse
+    to_middle = np.float32(34) - 40 * forward - beside + 6 * coarse
     middle = _inside(to_middle, 4.0)
-    fatty = middle * np.clip(4 * (forward - 1 + 0.4 * coarse + 0.15 * other), 0, 1)
+    fatty = middle * _inside(4 + 6 * coarse - pleura) * _inside(y - np.float32(heart_y))
     dome = _dome(marks, body)
     picture = _layered(picture, signal, [("venous_blood", vessels * np.float32(0.8)), ("muscle", middle), ("fat", fatty)])
     low = np.flatnonzero(dome > -3)
@@ -163,9 +165,9 @@ def _dome(marks: Landmarks, body: Body) -> np.ndarray:
     """(n,) signed distance to the belly: the diaphragm rises under both lungs, and the heart rests on its middle."""
     x, y = body.x, body.y
     heart_x, heart_y = marks.heart
-    right = 36 - ((x - 70) / 15.8) ** 2 - (y / 15) ** 2
+    right = 38 - ((x - 60) / 15.8) ** 2 - (y / 15) ** 2
     left = 24 - ((x - np.float32(heart_x - 45)) / 16) ** 2 - ((y - np.float32(heart_y - 60)) / 16) ** 2
-    middle = 13 - ((x - np.float32(heart_x)) / 20) ** 2 - ((y - np.float32(heart_y)) / 20) ** 2
+    middle = 20 - ((x - np.float32(heart_x)) / 20) ** 2 - ((y - np.float32(heart_y)) / 20) ** 2
     top = np.maximum(np.maximum(right, left), middle)
     return top + np.float32(marks.floor) - body.z + 3 * body.fields[2]
 
@@ -175,7 +177,7 @@ def _belly(marks: Landmarks, body: Body, dome: np.ndarray, signal: dict[str, flo
     x, y, z, (fine, other, coarse) = body.x, body.y, body.z, body.fields
     heart_x, heart_y = marks.heart
     # The left lobe of the liver tapers off in front of the stomach.
-    liver = x - np.float32(heart_x - 22) + np.float32(0.55) * (y - np.float32(heart_y)) + 7 * coarse
+    liver = x - np.float32(heart_x - 50) + np.float32(0.6) * (y - np.float32(heart_y)) + 7 * coarse
     liver = np.minimum(liver, np.maximum(y - np.float32(marks.spine_y + 8), x - 15))
     stomach = 38 - np.sqrt(
         (0.85 * (x - np.float32(marks.stomach[0]))) ** 2
@@ -183,17 +185,17 @@ def _belly(marks: Landmarks, body: Body, dome: np.ndarray, signal: dict[str, flo
         + (0.8 * (z - np.float32(marks.stomach[2]))) ** 2
     )
     stomach = stomach + 4 * coarse
-    spleen = 34 - np.hypot(x - np.float32(marks.stomach[0] - 20), y - np.float32(marks.stomach[1] - 52)) + 4 * coarse
+    spleen = 34 - np.hypot(x - np.float32(marks.stomach[0] - 25), y - np.float32(marks.stomach[1] - 45)) + 4 * coarse
     portal = np.clip((other + np.float32(0.4) * fine - 1.7) * np.float32(1.6), 0, 0.75) * _inside(dome - 10)
     aside = np.float32(marks.belly_fat) * np.clip((np.float32(marks.stomach[0]) - x) / 30 + 0.3 * coarse, 0, 1)
     picture = np.full_like(x, signal["muscle"])
     layers = [
         ("content", np.clip(0.5 + 0.5 * other, 0, 1)),
-        ("fat", _inside(np.maximum(stomach, spleen) + 4 + 12 * aside) * _inside(dome - 3)),
+        ("fat", _inside(np.maximum(stomach, spleen) - 1 + 16 * aside) * _inside(dome - 3)),
         ("spleen", _inside(spleen)),
         ("muscle", _inside(stomach)),
         ("content", _inside(stomach - 4) * np.clip(0.9 + 0.1 * fine, 0, 1)),
-        ("liver", _inside(np.minimum(liver, -stomach - 3))),
+        ("liver", _inside(np.minimum(liver, -stomach - 1))),
         ("venous_blood", portal * _inside(liver - 8)),
     ]
     if marks.air:  # it gathers in front
