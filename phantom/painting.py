@@ -19,7 +19,6 @@ from phantom.trabeculae import felt_share, mesh_share, strand_distance
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
 FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
-PERI = UNEV = 1.0
 LEAFLET_MM = 1.2  # half the thickness of the closed aortic valve, doubled where two leaflets meet
 LEAFLET_HEIGHT_MM = 16.0  # of the valve above the base
 PERICARDIUM_MM = 1.2  # hardly any signal
@@ -90,10 +89,12 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
     aside = np.clip((middle[0] - 0.5 * np.float32(diastole.epicardial_radius)) / 20, 0, 1)
     pad += min(max(heart.fat_mm / 12, 0.6), 1.6) * 4.5 * aside * np.clip(lumps - 0.15, 0, 1)
-    uneven = np.clip(1 + 0.4 * UNEV * waves(rng, middle, (25, 60)), 0.3, 2.0)
+    uneven = np.clip(1 + 0.4 * waves(rng, middle, (25, 60)), 0.3, 2.0)
     chambers = chambers_at(diastole, points)
     beside_lv = np.flatnonzero(outer[inside] > -NEAR_MM - plan.slice_mm / 2)
-    return Canvas(window, inside, points, beside_lv, chambers, pattern, lumps, pad, uneven, plan.pixel_mm, plan.slice_mm)
+    return Canvas(
+        window, inside, points, beside_lv, chambers, pattern, lumps, pad, uneven, plan.pixel_mm, plan.slice_mm
+    )
 
 
 def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
@@ -158,7 +159,7 @@ def paint(
     blood = np.float32(signal["blood"]) * (1 + flow)
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
     fat_mm = _fat(geometry, outer, rv, below_mm, chambers.filled, canvas)
-    outside = torso + canvas.share(fat_mm + np.float32(PERICARDIUM_MM * PERI)) * (np.float32(0.15) * muscle - torso)
+    outside = torso + canvas.share(fat_mm + np.float32(PERICARDIUM_MM)) * (np.float32(0.15) * muscle - torso)
     outside += canvas.share(fat_mm) * (np.float32(signal["fat"]) - outside)
     valve = np.minimum(chambers.leaflets + np.float32(LEAFLET_MM), LEAFLET_HEIGHT_MM + below_mm)
     atria = (  # from the outside in

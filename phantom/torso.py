@@ -124,7 +124,9 @@ def _wall(heart: Heart, marks: Landmarks, body: Body, signal: dict[str, float]) 
     behind = np.clip(-y / np.float32(heart.chest_depth_mm / 2) - np.float32(0.15), 0, 1)
     aside = np.clip(np.abs(x) / np.float32(heart.chest_width_mm / 2) - np.float32(0.35), 0, 0.5)
     # Breastbone, cartilages and what lies behind them reach back to the heart, but for a tongue of lung here and there.
-    ahead = np.exp(-(((x - np.float32(0.7 * marks.heart[0])) / 55) ** 2)) * _inside(y - np.float32(marks.heart[1]), 40.0)
+    ahead = np.exp(-(((x - np.float32(0.7 * marks.heart[0])) / 55) ** 2)) * _inside(
+        y - np.float32(marks.heart[1]), 40.0
+    )
     thick = 11 + 20 * aside + 34 * behind + 2 * coarse + ahead * (15 + 5 * coarse)
     pleura = depth - thick - np.float32(1.5) * rib
     picture = np.zeros_like(x)
@@ -145,7 +147,7 @@ def _chest_content(marks: Landmarks, body: Body, pleura: np.ndarray, signal: dic
     x, y, (fine, other, coarse) = body.x, body.y, body.fields
     heart_x, heart_y = marks.heart
     hilum = np.exp(-((np.abs(x + 10) - 55) ** 2 + (y + 10) ** 2) / np.float32(2 * 40**2))
-    picture = np.float32(signal["lung"]) * (1 + np.float32(0.35) * other + np.float32(0.2) * fine)
+    picture = np.float32(signal["lung"]) * (1 + np.float32(0.15) * other)
     vessels = np.clip((fine + np.float32(0.5) * other - 2.7 + 1.0 * hilum) * np.float32(1.5), 0, 1)
     # The mediastinum reaches from the spine to the breastbone; the lungs touch the heart at its left side alone.
     forward = np.clip((y - marks.spine_y) / np.float32(heart_y + 30 - marks.spine_y), 0, 1)
@@ -154,7 +156,9 @@ def _chest_content(marks: Landmarks, body: Body, pleura: np.ndarray, signal: dic
     middle = _inside(to_middle, 4.0)
     fatty = middle * _inside(4 + 6 * coarse - pleura) * _inside(y - np.float32(heart_y))
     dome = _dome(marks, body)
-    picture = _layered(picture, signal, [("venous_blood", vessels * np.float32(0.8)), ("muscle", middle), ("fat", fatty)])
+    picture = _layered(
+        picture, signal, [("venous_blood", vessels * np.float32(0.55)), ("muscle", middle), ("fat", fatty)]
+    )
     low = np.flatnonzero(dome > -3)
     cover = _inside(dome[low])
     picture[low] += cover * (_belly(marks, body.at(low), dome[low], signal) - picture[low])
@@ -222,10 +226,10 @@ def _paint_spine(marks: Landmarks, body: Body, picture: np.ndarray, signal: dict
         ("fat", tube(0, -28, 11) * np.float32(0.5)),
         ("fluid", tube(0, -28, 9)),
         ("muscle", tube(0, -28, 5)),
-        ("fat", tube(-23, 17, 15) * np.clip(0.5 * coarse, 0, 1)),
+        ("fat", tube(-23, 15, 14) * np.clip(0.5 * coarse, 0, 1)),
         ("muscle", tube(-10, 26, 6)),
-        ("venous_blood", tube(26, 26, 12) * low),
-        ("blood", tube(-23, 17, 11.5)),
+        ("venous_blood", _inside(10 - np.hypot(0.8 * (x - 26), y - 24)) * low),
+        ("blood", tube(-23, 15, 10.5)),
     ]
     picture[near] = _layered(picture[near], signal, layers)
 

@@ -17,7 +17,7 @@ SHAPE = (72, 72, 36)  # of the LV's table, along u, v, w
 LOW, HIGH = np.array([-1.08, -1.08, -0.56]), np.array([1.08, 1.08, 1.02])
 FAR_MM = -9.0
 MARGIN_MM = 4.0
-THICKENING = 1.6  # of a strand until end-systole: it shortens, and blood between strands is pressed out
+THICKENING = 1.75  # of a strand until end-systole: it shortens, and blood between strands is pressed out
 PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
 USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
 FELT_MM, FELT_SHARE = 4.5, 0.55  # depth of the finest ones, and their share of the volume at the wall
@@ -160,7 +160,7 @@ def rv_mesh(heart: Heart) -> np.ndarray:
     """RV_SHAPE float32: a smooth random field, SD 1; where it is near 0 lies a sheet of the meshwork."""
     rng = np.random.default_rng([heart.pattern_seed, 2])
     field = rng.standard_normal(RV_SHAPE, np.float32)
-    field = ndimage.gaussian_filter(field, (0.9, 0.9, 1.2), mode="nearest")
+    field = ndimage.gaussian_filter(field, (0.7, 0.7, 1.0), mode="nearest")
     return field / field.std()
 
 
@@ -173,8 +173,8 @@ def mesh_share(heart: Heart, beat: float, unit: np.ndarray) -> np.ndarray:
     field = _looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH)
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
     apical = np.clip(unit[2] - 0.45, 0, 1)
-    thick = (0.07 + 1.1 * np.clip(outward - 0.70, 0, 0.4) + 0.4 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    thick = (0.10 + 1.0 * np.clip(outward - 0.70, 0, 0.4) + 0.4 * apical) * (heart.trabecular_share / USUAL_SHARE)
     thick = thick * np.float32(1 + (MESH_THICKENING - 1) * beat)
-    sheets = np.clip(0.5 + (thick - np.abs(field)) / 0.6, 0, 1) * np.clip(4 * thick, 0, 0.9)
+    sheets = np.clip(0.5 + (thick - np.abs(field)) / 0.75, 0, 1) * np.clip(4 * thick, 0, 0.9)
     muscles = np.clip((field - np.float32(2.3 - 0.3 * beat)) / 0.4, 0, 1)
     return np.maximum(sheets, muscles * np.float32(heart.papillary_scale))
