@@ -94,7 +94,7 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
 
 
 def _leaflets(points: np.ndarray, start: list[float], along: list[float], inside: np.ndarray) -> np.ndarray:
-    """Signed distance, 0 at most, to three half-planes that meet in the middle of a tube; looked up in the tube alone."""
+    """Signed distance, 0 at most, to three half-planes that meet on the axis of a tube; told within it alone."""
     distance = np.full(inside.shape, -99, np.float32)
     there = inside > -2
     axis = np.array(along) / np.linalg.norm(along)

@@ -19,7 +19,7 @@ from phantom.trabeculae import felt_share, mesh_share, strand_distance
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
 FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
-LEAFLET_MM = 1.2  # half the thickness of the closed aortic valve, doubled where two leaflets meet
+LEAFLET_MM = 1.0  # half the thickness of the closed aortic valve, where two leaflets meet
 LEAFLET_HEIGHT_MM = 16.0  # of the valve above the base
 PERICARDIUM_MM = 1.2  # hardly any signal
 FELT_UNEVEN = 0.35  # SD of the fine trabeculae's density, as a share
