@@ -12,6 +12,7 @@ from phantom.heart import Heart
 from phantom.stack_plan import SlicePlan
 
 TEXTURE_CELLS = (3, 4, 16)  # pixels
+FROM_SPINE = {"aorta": (-23.0, 15.0), "canal": (0.0, -28.0)}  # (x, y) from the middle of the vertebra, mm
 SKIN_MM = 3.0  # beyond the skin, where nothing is painted
 
 
@@ -55,7 +56,7 @@ class Landmarks:
 def paint_torso(heart: Heart, plan: SlicePlan, signal: dict[str, float]) -> np.ndarray:
     """The body without its heart, (slices, x, y) float32; signal: by tissue, as `contrast.signals`."""
     inside, body = _body(heart, plan)
-    marks = _landmarks(heart)
+    marks = landmarks(heart)
     picture, pleura = _wall(heart, marks, body, signal)
     within = np.flatnonzero(pleura > -2)
     chest, deep = body.at(within), pleura[within]
@@ -84,7 +85,8 @@ def _body(heart: Heart, plan: SlicePlan) -> tuple[np.ndarray, Body]:
     return inside, Body(x, y[inside].astype(np.float32), z, skin[inside], tuple(field[inside] for field in fields))
 
 
-def _landmarks(heart: Heart) -> Landmarks:
+def landmarks(heart: Heart) -> Landmarks:
+    """Drawn by the key of the patient's patterns: the same at every visit."""
     rng = np.random.default_rng([heart.pattern_seed, 5])
     x, y, z = heart.centre_mm
     floor = z - _depth_below_centre(heart)
@@ -224,12 +226,12 @@ def _paint_spine(marks: Landmarks, body: Body, picture: np.ndarray, signal: dict
         ("bone", _inside(21 - body_of)),
         ("marrow", _inside(19.5 - body_of) * (1 - np.float32(0.6) * disc)),
         ("fat", tube(0, -28, 11) * np.float32(0.5)),
-        ("fluid", tube(0, -28, 9)),
+        ("fluid", tube(*FROM_SPINE["canal"], 9)),
         ("muscle", tube(0, -28, 5)),
-        ("fat", tube(-23, 15, 14) * np.clip(0.5 * coarse, 0, 1)),
+        ("fat", tube(*FROM_SPINE["aorta"], 14) * np.clip(0.5 * coarse, 0, 1)),
         ("muscle", tube(-10, 26, 6)),
         ("venous_blood", _inside(10 - np.hypot(0.8 * (x - 26), y - 24)) * low),
-        ("blood", tube(-23, 15, 10.5)),
+        ("blood", tube(*FROM_SPINE["aorta"], 10.5)),
     ]
     picture[near] = _layered(picture[near], signal, layers)
 
