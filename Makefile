@@ -83,7 +83,7 @@ pretrained: install
 .PHONY: segmenter
 segmenter: install
 	$(LAUNCH) train_segmenter.py --domain-randomised --output runs/randomised-segmenter --hearts 1200 \
-	    --unseen-hearts 120 --steps 4000 --batch-size 32 --seed 0
+	    --unseen-hearts 80 --steps 3500 --batch-size 32 --seed 0
 	$(BIN)/python -m sampling.release runs/randomised-segmenter/model runs/pretrained/segmenter
 	$(BIN)/python benchmarks/segmenter_accuracy.py --segmenter runs/pretrained/segmenter pretrained/phantom/segmenter
 

@@ -30,7 +30,7 @@ class Config(CohortOptions):
     """Learn from simulated hearts of random contrast, drawn here, in place of `--data`: for hearts of any scanner."""
     hearts: int = 1200
     """With --domain-randomised: simulated hearts to learn from; they are kept in the run's folder."""
-    unseen_hearts: int = 120
+    unseen_hearts: int = 80
     """With --domain-randomised: simulated hearts of other kinds, by which the weights are chosen."""
     processes: int | None = None
     """With --domain-randomised: that draw hearts; one per core if not given."""

@@ -1,9 +1,11 @@
 """Hearts with their label maps as arrays, in parts that are whole or absent: what a segmenter learns from.
 
-<folder>/hearts.json                    what they were made from, and of which kind each is
-<folder>/part_00000/images.npy          (hearts, slices, frames, height, width) uint8
-                   /labels.npy          the same shape, numbers of `cohort.cine.Label`
-                   /acquired.npy        (hearts, slices) bool: False where the acquisition has no slice
+    <folder>/hearts.json                what they were made from, and of which kind each is
+    <folder>/part_00000/images.npy      (hearts, slices, frames, height, width) uint8
+    <folder>/part_00000/labels.npy      the same shape, numbers of `Label`
+    <folder>/part_00000/acquired.npy    (hearts, slices) bool: False where the acquisition has no slice
+
+The kinds take turns, heart by heart.
 """
 
 import json

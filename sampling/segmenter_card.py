@@ -53,10 +53,9 @@ Dice on the unseen kinds, all slices of a kind together:
 ## When it is unsure
 
 `Segmenter.confidence` tells the Dice to expect of a slice, `confidence_of_heart` that of a heart; 0 where no heart was
-found. The curve behind it was fitted on half of the unseen hearts, as drawn and damaged: noise, blur, inverted
-contrast, wrong turn, wrong pixel size, ghosts, faded contrast, another organ, nothing but noise. Of the other half
-({maps} label maps,
-{poor:.0%} with a Dice below 0.7):
+found. The curve behind it was fitted on half of the unseen hearts, as drawn and damaged. The damages: noise, blur,
+inverted contrast, wrong turn, wrong pixel size, ghosts, faded contrast, another organ, nothing but noise. The figures
+are of the other half: {maps} label maps, {poor:.0%} of them with a Dice below 0.7.
 
 - rank correlation of score and Dice: {rank:.2f}
 - area under the curve, Dice below 0.7: {auc}

@@ -33,12 +33,12 @@ from .session import Session
 WIDTHS = (16, 32, 64, 96)
 SEEN_AT_ONCE = 64  # slices of a validation batch
 BEST = "unseen_error"
-EVALUATE_EVERY = 100
+EVALUATE_EVERY = 200
 Kinds = dict[str, tuple[Tensor, Tensor]]
 
 
 def randomised_recipe(steps: int, learning_rate: float = 2e-3) -> Recipe:
-    return Recipe(steps, learning_rate, ema_decay=0.995, evaluate_every=EVALUATE_EVERY, checkpoint_every=100)
+    return Recipe(steps, learning_rate, ema_decay=0.995, evaluate_every=EVALUATE_EVERY, checkpoint_every=250)
 
 
 def learn_from_folder(folder: Path, recipe: Recipe, accelerator: Accelerator, seed: int, batch: int) -> None:

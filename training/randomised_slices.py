@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-UNTOUCHED = 0.15  # share of slices whose appearance stays as it was drawn
+UNTOUCHED = 0.4  # share of slices whose appearance stays as it was drawn
 TURN_DEG, SCALE_LOG, STRETCH_LOG, SHIFT = 14.0, 0.10, 0.04, 0.06  # SD; the shift as a share of half the side
 BEND = 0.02  # SD of the elastic displacement, as a share of half the side
 BEND_CELLS = 6
@@ -55,7 +55,7 @@ def reseen(slices: Tensor, generator: Generator) -> Tensor:
     seen = seen * (1 + _some(0.15, n, generator) * smooth_field(n, 1, seen.shape[2:], 24, generator))
     seen = seen * torch.exp(_some(0.35, n, generator) * smooth_field(n, 1, seen.shape[2:], 3, generator))
     seen = _coarser(_softened(seen, generator), generator)
-    sigma = _some(0.08, n, generator)
+    sigma = _some(0.06, n, generator)
     real, imaginary = (sigma * torch.randn(seen.shape, generator=generator) for _ in range(2))
     seen = torch.hypot(seen + real, imaginary)
     seen = _windowed(seen, generator)
@@ -113,7 +113,7 @@ def _curved(slices: Tensor, generator: Generator) -> Tensor:
 
 def _softened(slices: Tensor, generator: Generator) -> Tensor:
     """Blurred a little, by up to two rounds of a 3 x 3 mean, or sharpened a little."""
-    share = 2.6 * torch.rand(len(slices), 1, 1, 1, generator=generator) - 0.6
+    share = 1.6 * torch.rand(len(slices), 1, 1, 1, generator=generator) - 0.6
     for amount in (share.clamp(-0.6, 1), (share - 1).clamp(0, 1)):
         slices = slices + amount * (functional.avg_pool2d(slices, 3, 1, 1, count_include_pad=False) - slices)
     return slices
