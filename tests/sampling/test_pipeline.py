@@ -91,7 +91,7 @@ def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(ti
     whole = tiny_pipeline.conditioner.global_condition(summary, torch.zeros(6, 3), torch.ones(6, dtype=torch.bool))
 
     def hearts(rows, scale, *between):
-        monkeypatch.setattr(tiny_pipeline, "condition", lambda *_: (tokens[:rows], whole[:rows]))
+        monkeypatch.setattr(tiny_pipeline, "condition", lambda *_: (tokens[:rows], whole[:rows], None))
         return tiny_pipeline(condition(), generators(1, 2, 3), 3, scale, *between)
 
     everywhere = hearts(6, 1.5)
