@@ -37,12 +37,14 @@ class MeasuredBeat:
     Attributes:
         volume_ml: (frames,) of the LV; frame 0 is ED.
         inside: (frames,) share of the stroke volume still inside, (V - ESV) / SV.
+        es: when ejection is over, share of what the frames span; of a beat that closes it is ES_share.
         closes: whether the last frame leads back to the first. Prospective gating leaves out the end of the cycle.
         numbers: NUMBERS by name. NaN where unknown: of a beat that does not close, all that needs the whole cycle.
     """
 
     volume_ml: np.ndarray
     inside: np.ndarray
+    es: float
     closes: bool
     numbers: dict[str, float]
 
@@ -76,7 +78,7 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
             numbers[f"peak_{quarter}"] = time_to_peak(thickness[:, within].mean(axis=1))
     if closes:
         numbers |= {"ES_share": es, "dyssynchrony": _spread_of_peaks(thickness), **_flows(inside, es)}
-    return MeasuredBeat(volume, inside, closes, numbers)
+    return MeasuredBeat(volume, inside, es, closes, numbers)
 
 
 def end_of_ejection(inside: np.ndarray) -> float:

@@ -32,5 +32,6 @@ def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.devi
         given = patient_batch(patients[first : first + batch]).to(device)
         _, summary = regressor(*vars(given).values())
         standard = regressor.conditioner.predicted(summary).cpu().numpy()  # (B, K)
+        standard = standard[:, : len(columns)]  # motion numbers follow
         predicted[first : first + batch, columns] = standard * about.phenotype_std + about.phenotype_mean
     return predicted
