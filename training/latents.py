@@ -8,7 +8,6 @@ import torch
 from einops import rearrange
 from tqdm import tqdm
 
-from cohort.cines import IMAGES, Cines
 from cohort.content import fingerprint
 from cohort.disk import array_bytes, new_array, whole_file
 from cohort.intensity import as_unit
@@ -38,10 +37,16 @@ def cohort_latents(
     return _kept(autoencoder, cohort.hearts, device, main, folder)
 
 
-def cine_latents(autoencoder: SliceAutoencoder, cines: Cines, device: torch.device, main: bool) -> np.ndarray:
-    """Latents of every frame, (n, slices, frames, C, h, w) float16, kept beside the cines as `cohort_latents`."""
-    folder = cines.folder / f"cine-latents-{latents_key(autoencoder, cines.folder, IMAGES)}-{len(cines.rows)}"
-    return _kept(autoencoder, cines.images, device, main, folder)
+def cine_latents(
+    autoencoder: SliceAutoencoder, folder: Path, cines: np.ndarray, device: torch.device, main: bool
+) -> np.ndarray:
+    """Latents of every frame of cines (n, slices, frames, height, width): (n, slices, frames, C, h, w) float16.
+
+    Args:
+        folder: where the array `cines` lies, of which these are the first n; the latents are kept beside it.
+    """
+    beside = folder / f"cine-latents-{latents_key(autoencoder, folder, 'cines')}-{len(cines)}"
+    return _kept(autoencoder, cines, device, main, beside)
 
 
 def _kept(

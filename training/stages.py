@@ -228,7 +228,8 @@ def motion_stage(training: Training) -> None:
         return
     accelerator, cines, targets = training.accelerator, training.cines, training.motion_targets
     with accelerator.main_process_first():
-        frames = cine_latents(training.autoencoder, cines, accelerator.device, accelerator.is_main_process)
+        where = (accelerator.device, accelerator.is_main_process)
+        frames = cine_latents(training.autoencoder, cines.folder, cines.images, *where)
     numbers = standardised_motion(targets, training.regressor.conditioner)
     hearts = MovingHearts(training.cohort, cines, targets, training.latents, frames, numbers)
     session = training.session("motion", motion_recipe(training.options.stage_steps.motion))
