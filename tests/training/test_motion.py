@@ -151,7 +151,7 @@ def test_a_training_with_cines_saves_a_pipeline_whose_hearts_beat(one_step, caps
     drawn = pipeline.draw(patients, [sample_generator(0, "somebody", k) for k in range(2)], steps=2)
     beat = pipeline.beat(drawn, 7)
     assert beat.hearts.shape == (2, 3, 7, 32, 32) and beat.inside.shape == (2, 7) and beat.es_share.shape == (2,)
-    assert 0 <= beat.hearts.min() and beat.hearts.max() <= 1
+    assert beat.hearts.min() >= 0 and beat.hearts.max() <= 1
     torch.testing.assert_close(beat.hearts[:, :, 0], pipeline.decode(drawn.latents)[:, :, 0], atol=1e-5, rtol=0)
     alone = pipeline.draw(
         patient_batch(prepared_patients(one_step.cohort, np.arange(1))), [sample_generator(0, "somebody", 0)], steps=2
