@@ -11,6 +11,7 @@ import numpy as np
 from .beat_clock import LONGEST_SYSTOLE, SHORTEST_SYSTOLE
 from .cine import Label
 from .phenotypes import WALL_SECTOR, WALLS, volume_ml
+from .volume_curve import volume_curve
 
 QUARTERS = {name.removeprefix("wall_"): np.radians(degrees) for name, degrees in WALLS.items()}  # direction
 NUMBERS = (
@@ -18,11 +19,6 @@ NUMBERS = (
     *(f"thickening_{quarter}" for quarter in QUARTERS),
     *(f"peak_{quarter}" for quarter in QUARTERS),
 )
-FEWEST_FRAMES = 8  # of a cycle, by which a beat can be measured
-ALMOST_EMPTY = 0.02  # of the stroke volume: ejection is over when no more is left to leave. The rest takes long
-FLOW_WINDOW = 0.08  # of the cycle, over which a flow is measured: a slice that leaves the base makes a step of it
-STEPS = 200  # of the cycle, on which flows are looked for
-LEAST_WAVE = 0.05  # of the largest filling flow; a smaller one is noise
 DOES_NOT_CLOSE = 0.2  # of the stroke volume that may be lacking in the last frame. Phantoms: 0.18 at most of 150
 SECTORS = 12  # round the long axis, whose peaks are compared
 STILL = 0.02  # of its thickness: a wall that changes less, a scar, has no peak
@@ -36,7 +32,7 @@ class MeasuredBeat:
 
     Attributes:
         volume_ml: (frames,) of the LV; frame 0 is ED.
-        inside: (frames,) share of the stroke volume still inside, (V - ESV) / SV.
+        inside: (frames,) share of the stroke volume still inside, (V - ESV) / SV, of the curve's smooth course.
         es: when ejection is over, share of what the frames span; of a beat that closes it is ES_share.
         closes: whether the last frame leads back to the first. Prospective gating leaves out the end of the cycle.
         numbers: NUMBERS by name. NaN where unknown: of a beat that does not close, all that needs the whole cycle.
@@ -52,19 +48,18 @@ class MeasuredBeat:
 def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> MeasuredBeat | None:
     """The beat of label maps (slices, frames, height, width) spread evenly over the cycle, from ED on.
 
-    None where it cannot be measured: too few frames, or a frame without LV, or an LV that does not move.
+    None where it cannot be measured: too few frames, one without LV, an LV that does not move or is largest elsewhere.
 
-    NUMBERS: ES_share, when ejection is over. peak_ejection and peak_filling, stroke volumes a cycle. atrial_share of
-    the stroke volume, which the last wave of filling brings. thickening_<quarter>, in percent of the wall's thickness
-    at ED, from ED to ES. peak_<quarter>, when that quarter is thickest. dyssynchrony, the SD of when SECTORS are.
+    NUMBERS: ES_share, peak_ejection and peak_filling (stroke volumes a cycle) and atrial_share are those of
+    `cohort.volume_curve`. thickening_<quarter>, in percent of the wall's thickness at ED, from ED to ES.
+    peak_<quarter>, when that quarter is thickest. dyssynchrony, the SD of when SECTORS are.
     """
-    volume = volume_ml(labels, Label.LV_CAVITY, pixel_mm**2 * step_mm)
-    smallest, stroke = volume.min(), volume[0] - volume.min()
-    if len(volume) < FEWEST_FRAMES or smallest <= 0 or stroke <= 0:
+    curve = volume_curve(volume_ml(labels, Label.LV_CAVITY, pixel_mm**2 * step_mm))
+    if curve.slope_ml is None or curve.volume_ml.min() <= 0 or curve.ed != 0 or curve.stroke_ml <= 0:
         return None
-    inside = (volume - smallest) / stroke
-    closes = bool(1 - inside[-1] <= DOES_NOT_CLOSE)
-    es = end_of_ejection(inside)
+    inside = (curve.smooth_ml - curve.smooth_ml[curve.es]) / curve.stroke_ml
+    closes = bool(curve.closed and 1 - inside[-1] <= DOES_NOT_CLOSE)
+    es = curve.end_of_ejection
     if not SHORTEST_SYSTOLE <= es <= LONGEST_SYSTOLE:
         return None
     numbers = dict.fromkeys(NUMBERS, float("nan"))
@@ -77,46 +72,14 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
         if closes:
             numbers[f"peak_{quarter}"] = time_to_peak(thickness[:, within].mean(axis=1))
     if closes:
-        numbers |= {"ES_share": es, "dyssynchrony": _spread_of_peaks(thickness), **_flows(inside, es)}
-    return MeasuredBeat(volume, inside, es, closes, numbers)
-
-
-def end_of_ejection(inside: np.ndarray) -> float:
-    """When the LV is almost empty for the first time, share of the frames' span; inside: (frames,).
-
-    The smallest volume itself may be anywhere between ejection and filling, where the volume stands still.
-    """
-    later = int(np.argmax(inside <= ALMOST_EMPTY))
-    before, after = inside[later - 1], inside[later]
-    return (later - 1 + (before - ALMOST_EMPTY) / (before - after)) / len(inside) if later else 0.0
-
-
-def _flows(inside: np.ndarray, es: float) -> dict[str, float]:
-    """Rates of ejection and filling, and what the last wave of filling brings; of a beat that closes."""
-    times = np.arange(STEPS) / STEPS
-    half = FLOW_WINDOW / 2
-    filling = (_at(inside, times + half) - _at(inside, times - half)) / FLOW_WINDOW
-    return {
-        "peak_ejection": float(-filling.min()),
-        "peak_filling": float(filling.max()),
-        "atrial_share": _atrial_share(inside, filling, times, es),
-    }
-
-
-def _atrial_share(inside: np.ndarray, filling: np.ndarray, times: np.ndarray, es: float) -> float:
-    """What comes after the stillest moment between the first and the last wave of filling; 0 where there is one."""
-    tops = [
-        k
-        for k in range(1, STEPS - 1)
-        if times[k] > es
-        and filling[k] > filling[k - 1]
-        and filling[k] >= filling[k + 1]
-        and filling[k] > LEAST_WAVE * filling.max()
-    ]
-    if len(tops) < 2:
-        return 0.0
-    rest = tops[0] + int(filling[tops[0] : tops[-1]].argmin())
-    return float(1 - _at(inside, times[rest]))
+        numbers |= {
+            "ES_share": es,
+            "peak_ejection": curve.peak_ejection_ml / curve.stroke_ml,
+            "peak_filling": curve.peak_filling_ml / curve.stroke_ml,
+            "atrial_share": float("nan") if curve.atrial_share is None else curve.atrial_share,
+            "dyssynchrony": _spread_of_peaks(thickness),
+        }
+    return MeasuredBeat(curve.volume_ml, inside, es, closes, numbers)
 
 
 def _at(series: np.ndarray, times: np.ndarray | float) -> np.ndarray:

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from .beat import FEWEST_FRAMES
 from .disk import array_bytes, new_array, whole_file, write_array
 from .errors import InputError
 from .heart_grid import GridGeometry, cine_on_grid, read_stacks
@@ -27,6 +26,7 @@ from .private import private
 from .step_code import code_sha256
 from .stored_arrays import ABOUT, open_arrays, read_about, write_about
 from .subjects import Subject
+from .volume_curve import FEWEST_FRAMES
 
 IMAGES, LABELS, ROWS = "cines", "cine_labels", "cine_rows"
 FRAMES = 25  # of a cine that is read from files, whatever it has itself

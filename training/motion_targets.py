@@ -84,8 +84,8 @@ def curve_components(curves: np.ndarray, teach: np.ndarray) -> tuple[np.ndarray,
     """Principal components of curves (n, POINTS), fitted on those that `teach` (n,) says.
 
     Returns:
-        mean (POINTS,); basis (COMPONENTS, POINTS), scaled so that scores have unit variance over those who teach, and 0
-        where so few people have no further component; scores (n, COMPONENTS).
+        mean (POINTS,), basis (COMPONENTS, POINTS) and scores (n, COMPONENTS). Scores have unit variance over those who
+        teach. The basis is 0 where so few people have no further component.
     """
     mean = curves[teach].mean(axis=0)
     centred = curves - mean

@@ -53,7 +53,9 @@ def test_cines_lie_on_their_stills_from_ed_on(cine_cohort, cine_folder):
 
 def test_a_cine_without_the_end_of_the_cycle_is_noticed(cine_cohort, cine_folder, geometry):
     cines = cohort_cines(cine_cohort, CohortPlaces(cine_folder), 10, quiet=True)
-    whole, cut = (measured_beat(np.asarray(labels), geometry.pixel_mm, geometry.slice_step_mm) for labels in cines.labels)
+    whole, cut = (
+        measured_beat(np.asarray(labels), geometry.pixel_mm, geometry.slice_step_mm) for labels in cines.labels
+    )
     assert whole.closes and not cut.closes
 
 
