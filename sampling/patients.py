@@ -181,6 +181,7 @@ def generate_to_beat(
         each patient with (samples, slices, phases, height, width) in [0, 1], and the hearts as they were drawn.
     """
 
+    @torch.no_grad()
     def hearts_of(batch: Jobs) -> Iterable[tuple[np.ndarray, Tensor, Tensor]]:
         given, generators = _networks_input(batch, seed, ecg, person)
         drawn = pipeline.draw(given, generators, steps, guidance_scale)
