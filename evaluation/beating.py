@@ -1,19 +1,21 @@
 """How one patient's drawn hearts beat: which of them stands for all, and their motion in mL, ms and percent."""
 
-import numpy as np
-import torch
+from dataclasses import dataclass, replace
 
-from cohort.beat import QUARTERS, MeasuredBeat, measured_beat
+import numpy as np
+
+from cohort.beat import NUMBERS, QUARTERS, MeasuredBeat, measured_beat
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import volume_ml
 from cohort.rhythm import BeatLength
 from sampling.heart_film import heart_film
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.outputs import Beating
-from sampling.pipeline import DrawnBeat, DrawnHearts, ECGToMRIPipeline
+from sampling.pipeline import DrawnHearts, ECGToMRIPipeline
 from sampling.segmentation import SliceSegmenter, segment
 
-from .volume_plot import SampleCurves, lv_band, volume_plot
+from .volume_plot import band_of, volume_plot
 
 FEWEST_FOR_A_MEDOID = 3  # of two samples, neither is in the middle
 MEASURED_AT_ONCE = 5  # frames, so that memory stays small
@@ -84,92 +86,113 @@ def motion_record(numbers: dict[str, float], stroke_ml: float | None, beat_s: fl
     }
 
 
-def curves_record(
-    beat: DrawnBeat, numbers: dict[str, np.ndarray], ends_ml: np.ndarray | None, beat_s: float | None
-) -> list[dict]:
-    """Of each sample its drawn motion, and its curve: LV mL a frame, or the share of the stroke volume inside.
-
-    Args:
-        numbers: {motion number: (samples,)}. ends_ml: (samples, 2) LV volumes at ED and ES, or None.
-    """
-    told = []
-    for k, inside in enumerate(beat.inside.numpy()):
-        stroke = None if ends_ml is None else float(ends_ml[k, 0] - ends_ml[k, 1])
-        record = motion_record({name: float(values[k]) for name, values in numbers.items()}, stroke, beat_s)
-        curve = {"inside": inside.round(4).tolist()}
-        if ends_ml is not None:
-            curve["lv_ml"] = drawn_volumes(inside, ends_ml[k]).round(2).tolist()
-        told.append(record | curve)
-    return told
-
-
-def drawn_volumes(inside: np.ndarray, ends_ml: np.ndarray) -> np.ndarray:
-    """(frames,) mL, of the share of the stroke volume inside (frames,) and the volumes (2,) at ED and ES."""
-    return ends_ml[1] + inside * (ends_ml[0] - ends_ml[1])
-
-
-def measured_record(beat: MeasuredBeat | None, curves: SampleCurves) -> dict:
-    """What is measured in every frame of sample 1; motion is None where its beat cannot be measured."""
-    stroke = float(curves.lv_ml.max() - curves.lv_ml.min())
-    motion = None if beat is None else motion_record(beat.numbers, stroke, curves.beat_s)
-    return {"lv_ml": curves.lv_ml.round(2).tolist(), "rv_ml": curves.rv_ml.round(2).tolist(), "motion": motion}
-
-
-def motion_numbers(pipeline: ECGToMRIPipeline, drawn: DrawnHearts) -> dict[str, np.ndarray]:
-    """Of m drawn hearts, each motion number of the heart code, (m,) in its own unit."""
-    return {name: values.cpu().numpy() for name, values in pipeline.conditioner.motion_numbers(drawn.codes).items()}
-
-
-def reordered(drawn: DrawnHearts, order: list[int]) -> DrawnHearts:
-    """The same hearts in another order."""
-    rows = torch.tensor(order, device=drawn.latents.device)
-    return DrawnHearts(drawn.latents[rows], drawn.codes[rows])
-
-
 def cine_labels(segmenter: SliceSegmenter, cine: np.ndarray) -> np.ndarray:
     """`Label` of every frame of a cine (slices, frames, height, width)."""
     parts = np.split(cine, range(MEASURED_AT_ONCE, cine.shape[1], MEASURED_AT_ONCE), axis=1)
     return np.concatenate([segment(segmenter, part)[0] for part in parts], axis=1)
 
 
-def beating_hearts(
-    beat: DrawnBeat,
-    numbers: dict[str, np.ndarray],
-    maps: list[np.ndarray] | None,
-    segmenter: SliceSegmenter | None,
-    grid: GridGeometry,
-    beat_s: float | None,
-    true_row: tuple[str, np.ndarray] | None = None,
-) -> tuple[Beating, dict]:
-    """What is written of one patient's beating hearts, and what heart.json says of their motion.
+@dataclass(frozen=True, eq=False)
+class PatientBeat:
+    """One patient's beating hearts, and what is known of how they beat.
 
-    Sample 1 is measured in every frame, and the others at ED and ES: to measure them all takes as long as to draw them.
-
-    Args:
-        numbers: of `motion_numbers`. maps: label map (slices, 2, height, width) of each sample's ED and ES, or None.
-        true_row: name and (slices, frames, height, width) of the heart above the film's.
+    Attributes:
+        hearts: (samples, slices, 2, height, width) in [0, 1], ED and ES.
+        cines: (samples, slices, frames, height, width) in [0, 1].
+        inside: (samples, frames) share of the stroke volume inside, as drawn. es_share: (samples,) as drawn.
+        numbers: {motion number: (samples,)} of the heart codes.
+        maps: `Label` of every heart, and cine_maps of every frame; None where nothing measures hearts.
     """
-    cines = beat.hearts.numpy()
-    rows = [*([true_row] if true_row else []), ("generated, sample 1", cines[0])]
-    film = heart_film(rows, beat_s)
-    if maps is None:
-        return Beating(cines, film), {"samples": curves_record(beat, numbers, None, beat_s)}
-    labels = cine_labels(segmenter, cines[0])
-    voxel_mm3 = grid.pixel_mm**2 * grid.slice_step_mm
-    lv_ends, rv_ends = (
-        np.stack([volume_ml(of_one, part, voxel_mm3) for of_one in maps]) for part in (Label.LV_CAVITY, Label.RV_CAVITY)
-    )
-    curves = SampleCurves(
-        np.stack([drawn_volumes(inside, ends) for inside, ends in zip(beat.inside.numpy(), lv_ends, strict=True)]),
-        volume_ml(labels, Label.LV_CAVITY, voxel_mm3),
-        volume_ml(labels, Label.RV_CAVITY, voxel_mm3),
-        rv_ends,
-        float(beat.es_share[0]),
-        beat_s,
-    )
-    about = {
-        "samples": curves_record(beat, numbers, lv_ends, beat_s),
-        "lv_band_ml": lv_band(curves.drawn_ml),
-        "measured_sample_1": measured_record(measured_beat(labels, grid.pixel_mm, grid.slice_step_mm), curves),
-    }
-    return Beating(cines, film, np.stack(maps), labels, volume_plot(curves)), about
+
+    hearts: np.ndarray
+    cines: np.ndarray
+    inside: np.ndarray
+    es_share: np.ndarray
+    numbers: dict[str, np.ndarray]
+    maps: np.ndarray | None = None
+    cine_maps: np.ndarray | None = None
+
+    @classmethod
+    def of(
+        cls,
+        pipeline: ECGToMRIPipeline,
+        segmenter: SliceSegmenter | None,
+        hearts: np.ndarray,
+        drawn: DrawnHearts,
+        frames: int,
+    ) -> "PatientBeat":
+        """Let the hearts of `generate_to_beat` beat, and segment every frame of them where there is a segmenter."""
+        beat = pipeline.beat(drawn, frames)
+        cines = beat.hearts.numpy()
+        numbers = pipeline.conditioner.motion_numbers(drawn.codes)
+        about = {name: values.cpu().numpy() for name, values in numbers.items()}
+        found = cls(hearts, cines, beat.inside.numpy(), beat.es_share.numpy(), about)
+        if segmenter is None:
+            return found
+        maps = np.stack([segment(segmenter, heart)[0] for heart in hearts])
+        return replace(found, maps=maps, cine_maps=np.stack([cine_labels(segmenter, cine) for cine in cines]))
+
+    def reordered(self, order: list[int]) -> "PatientBeat":
+        """The same samples in another order."""
+        fields = {name: value[order] for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        return replace(self, **fields, numbers={name: values[order] for name, values in self.numbers.items()})
+
+    def measured(self, grid: GridGeometry) -> list[MeasuredBeat | None]:
+        """The beat of each sample, by its label maps."""
+        return [measured_beat(labels, grid.pixel_mm, grid.slice_step_mm) for labels in self.cine_maps]
+
+    def volumes_ml(self, part: Label, grid: GridGeometry) -> np.ndarray:
+        """(samples, frames) of a cavity."""
+        voxel_mm3 = grid.pixel_mm**2 * grid.slice_step_mm
+        return np.stack([volume_ml(labels, part, voxel_mm3) for labels in self.cine_maps])
+
+    def in_order(self, grid: GridGeometry) -> tuple["PatientBeat", list[int]]:
+        """With the medoid first (`medoid_first`), by phenotypes and motion, measured or else of the heart codes."""
+        if self.maps is None:
+            numbers = np.stack(list(self.numbers.values()), axis=1)
+        else:
+            unknown = dict.fromkeys(NUMBERS, np.nan)
+            motion = [[*(unknown if beat is None else beat.numbers).values()] for beat in self.measured(grid)]
+            phenotypes = [measured_phenotypes(labels, grid) for labels in self.maps]
+            numbers = np.concatenate([phenotypes, motion], axis=1)
+        order = medoid_first(numbers)
+        return self.reordered(order), order
+
+    def written(self, grid: GridGeometry, beat_s: float | None, above: tuple[str, np.ndarray] | None) -> Beating:
+        """What `sampling.outputs.write_patient` writes of it.
+
+        Args:
+            above: name and (slices, frames, height, width) of the heart that the film shows above sample 1.
+        """
+        film = heart_film([*([above] if above else []), ("generated, sample 1", self.cines[0])], beat_s)
+        if self.maps is None:
+            return Beating(self.cines, film)
+        lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
+        curve = volume_plot(lv, rv, float(self.es_share[0]), beat_s)
+        return Beating(self.cines, film, self.maps, self.cine_maps, curve)
+
+    def record(self, grid: GridGeometry, beat_s: float | None) -> dict:
+        """What heart.json says of the motion: of every sample as drawn and as measured, and bands of the volumes."""
+        drawn = [{name: float(values[k]) for name, values in self.numbers.items()} for k in range(len(self.cines))]
+        if self.maps is None:
+            samples = [{"drawn": motion_record(numbers, None, beat_s)} for numbers in drawn]
+            return {"samples": [one | {"inside": self.inside[k].tolist()} for k, one in enumerate(samples)]}
+        lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
+        samples = []
+        for k, beat in enumerate(self.measured(grid)):
+            stroke = float(lv[k].max() - lv[k].min())
+            samples.append(
+                {
+                    "lv_ml": lv[k].round(2).tolist(),
+                    "rv_ml": rv[k].round(2).tolist(),
+                    "measured": None if beat is None else motion_record(beat.numbers, stroke, beat_s),
+                    "drawn": motion_record(drawn[k], stroke, beat_s),
+                }
+            )
+        return {"samples": samples, "lv_band_ml": band_of(lv), "rv_band_ml": band_of(rv)}
+
+
+def motion_of_the_record(beat: PatientBeat, order: list[int], grid: GridGeometry, length: BeatLength | None) -> dict:
+    """All that heart.json says of beating hearts: their rhythm, which sample is which, and their motion."""
+    beat_s = None if length is None else length.rr_s
+    return rhythm_record(length) | order_record(order) | {"motion": beat.record(grid, beat_s)}

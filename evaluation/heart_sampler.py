@@ -26,12 +26,12 @@ from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import NOT_FINITE, Beating, read_record, refuse_links, write_patient, written_names
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
-from sampling.pipeline import DrawnBeat, DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
+from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
 from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
 
-from .beating import beating_hearts, medoid_first, motion_numbers, order_record, reordered, rhythm_record
+from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
 from .plausibility import bounded, implausible, wall_masses
@@ -272,22 +272,19 @@ class HeartSampler:
         return self._written(patient, hearts, self._maps(hearts), heart)
 
     def _finish_beating(self, patient: Patient, hearts: np.ndarray, drawn: DrawnHearts) -> Drawn:
-        maps, numbers = self._maps(hearts), motion_numbers(self.pipeline, drawn)
-        known = [] if maps is None else [self._phenotypes(maps)]
-        order = medoid_first(np.concatenate([*known, np.stack(list(numbers.values()), axis=1)], axis=1))
-        hearts, drawn = hearts[order], reordered(drawn, order)
-        maps = None if maps is None else [maps[k] for k in order]
-        numbers = {name: values[order] for name, values in numbers.items()}
-        beat, length = self.pipeline.beat(drawn, self.options.frames), self.beat_length(patient)
+        grid, length = self.pipeline.grid, self.beat_length(patient)
+        beat, order = PatientBeat.of(self.pipeline, self.segmenter, hearts, drawn, self.options.frames).in_order(grid)
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        above, doubts = self._above_the_film(patient, heart, beat)
-        beat_s = None if length is None else length.rr_s
-        beating, motion = beating_hearts(beat, numbers, maps, self.segmenter, self.pipeline.grid, beat_s, above)
-        about = rhythm_record(length) | order_record(order) | {"motion": motion}
-        return self._written(patient, hearts, maps, heart, beating, about, (*doubts, *([] if length else [NO_RHYTHM])))
+        above, doubts = self._above_the_film(patient, heart, beat.inside[0])
+        written = beat.written(grid, None if length is None else length.rr_s, above)
+        maps = None if beat.maps is None else list(beat.maps)
+        about = motion_of_the_record(beat, order, grid, length)
+        return self._written(
+            patient, beat.hearts, maps, heart, written, about, (*doubts, *([] if length else [NO_RHYTHM]))
+        )
 
     def _above_the_film(
-        self, patient: Patient, heart: HeartGrid | None, beat: DrawnBeat
+        self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
     ) -> tuple[tuple[str, np.ndarray] | None, tuple[str, ...]]:
         """The true heart over the beat with its name, None without one; and why it shows ED and ES only."""
         if heart is None:
@@ -298,7 +295,7 @@ class HeartSampler:
             cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
         if cine is not None:
             return ("true heart", cine), doubts
-        return ("true heart, ED and ES only", still_film(heart.voxels, beat.inside[0].numpy())), doubts
+        return ("true heart, ED and ES only", still_film(heart.voxels, inside)), doubts
 
     def _written(
         self,

@@ -43,7 +43,7 @@ class Beating:
         cines: (samples, slices, frames, height, width) in [0, 1]; frame 0 is ED.
         film: GIF of sample 1.
         labels: (samples, slices, 2, height, width) `Label` at ED and ES; None where nothing measures hearts.
-        cine_labels: (slices, frames, height, width) of sample 1, or None.
+        cine_labels: of every frame, as cines, or None.
         curve: PNG of the volume's curve, or None.
     """
 
@@ -212,8 +212,7 @@ def _write_beating(folder: Path, beating: Beating, geometry: GridGeometry, beat_
             for phase, stem in enumerate(phase_stems(LABELS)):
                 still = beating.labels[number - 1][:, phase : phase + 1]
                 _write_cine(place / f"{stem}.nii.gz", still, geometry, None)
-    if beating.cine_labels is not None:
-        _write_cine(folder / f"{LABELS}.nii.gz", beating.cine_labels, geometry, beat_s)
+            _write_cine(place / f"{LABELS}.nii.gz", beating.cine_labels[number - 1], geometry, beat_s)
 
 
 def _write_stacks(
