@@ -51,6 +51,11 @@ def one_person(tmp_path_factory):
 @pytest.fixture
 def folder(tiny_parts, tmp_path):
     """An untrained pipeline whose hearts beat by cross-fading, with a segmenter."""
+    beating_pipeline(tiny_parts).save(tmp_path / "pipeline", {"segmenter": Segmenter()})
+    return tmp_path / "pipeline"
+
+
+def beating_pipeline(tiny_parts) -> ECGToMRIPipeline:
     torch.manual_seed(1)
     spread = (0.02,) + (0.1,) * (len(NAMES) - 1)
     conditioner = HeartConditioner(
@@ -69,8 +74,8 @@ def folder(tiny_parts, tmp_path):
         ecg_limits=[[0.0, 20.0]] * 12,
         trained_on="simulated",
     )
-    pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter()})
-    return tmp_path / "pipeline"
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
 
 
 def opened(folder, output, **options) -> HeartSampler:
@@ -179,8 +184,9 @@ def test_label_maps_lie_where_their_hearts_do(tmp_path):
 
 
 def test_the_medoid_is_the_sample_nearest_to_all_others_in_their_own_spreads():
-    numbers = np.array([[0.0, 900.0, 1, np.nan], [10.0, 0.0, 1, 2], [4.0, 400.0, 1, 3], [1.0, 100.0, 1, 4]])
-    assert medoid_first(numbers) == [2, 0, 1, 3]
+    unknown, alike = [np.nan, 1, 2, 3, 4], [1.0] * 5
+    numbers = np.stack([[0.0, 10, 5, 5, 5], [200, 200, 240, 100, 300], unknown, alike], axis=1)
+    assert medoid_first(numbers) == [2, 0, 1, 3, 4]
     assert order_record([2, 0, 1, 3]) == {"representative": "medoid of 4", "draws": [3, 1, 2, 4]}
 
 
@@ -243,4 +249,5 @@ def test_the_curve_is_drawn_and_follows_the_numbers():
     lv = np.array([[120.0, 60, 50, 90]])
     one, other = (volume_plot(lv, scale * lv, 0.4, 0.9) for scale in (1.0, 1.2))
     assert Image.open(io.BytesIO(one)).size == (700, 420) and one != other
-    assert one == volume_plot(lv, lv, 0.4, 0.9) != volume_plot(lv, lv, 0.4, None)
+    others = [volume_plot(lv, lv, 0.4, 0.8), volume_plot(lv, lv, 0.4, None), volume_plot(lv, lv, 0.3, 0.9)]
+    assert one == volume_plot(lv, lv, 0.4, 0.9) and one not in others
