@@ -15,7 +15,6 @@ import tyro
 
 from cohort.errors import InputError, exit_code_of
 from cohort.places import CohortPlaces
-from cohort.stored_arrays import ABOUT
 
 
 def main(
@@ -51,12 +50,14 @@ def main(
         raise InputError("--pictures", "is negative", "give 0 or more")
     if names_only and full:
         raise InputError("--names-only and --full", "contradict each other", "give one of them")
-    if (data / ABOUT).exists():
-        fault = "holds arrays that are prepared already, and no files"
-        raise InputError(data, fault, "name the folder of the files they were made from")
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
     from cohort.lock import locked
     from cohort.report_page import write_page
+    from cohort.stored_arrays import ABOUT
+
+    if (data / ABOUT).exists():
+        fault = "holds arrays that are prepared already, and no files"
+        raise InputError(data, fault, "name the folder of the files they were made from")
 
     depth = "names" if names_only else "whole" if full else "headers"
     report = examine_cohort(CohortPlaces(data, ecg_dir, mri_dir), depth, quiet, exclude)
