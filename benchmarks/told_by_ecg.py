@@ -1,5 +1,7 @@
 """What can be learned of simulated hearts from the numbers in `benchmarks.drawn_people`."""
 
+from collections.abc import Callable
+
 import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
@@ -10,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.drawn_people import RATE, SAMPLES, People
 from evaluation.auc import area_under_curve
+from evaluation.bootstrap import with_intervals
 
 AMOUNTS = ("LV mass", "LVEDV", "LVESV", "RVEDV", "LVEF", "LVEF, normals")
 MOTION = ("ES time", "peak filling rate", "dyssynchrony", "atrial share", "opening")
@@ -33,27 +36,36 @@ GOALS = {
     "peak filling rate, given the rate": "0.2-0.6",
     "dyssynchrony, given the rate": "0.2-0.6",
 }
-Row = dict[str, dict[str, float]]
+Told = tuple[float, list[float]]  # R2 or area under the curve, and its 95 % interval over the judged people
 
 
-def told(learners: People, judged: People, scarred: People, count: int) -> dict:
-    """Name -> source -> R2 (AMOUNTS and MOTION) or area under the curve (DISEASES), learned from `count` people."""
-    learners = People(
-        learners.ecg[:count], learners.person[:count], {name: v[:count] for name, v in learners.truth.items()}
-    )
-    found: Row = {}
-    for name in AMOUNTS:
-        found[name] = {source: _explained(learners, judged, name, source) for source in SOURCES}
-    for name in MOTION:
-        found[f"{name}, given the rate"] = {s: _explained(learners, judged, name, s, given=RATE) for s in SOURCES}
-    for name in DISEASES:
-        found[name] = {source: _told_apart(learners, judged, name, source) for source in SOURCES}
-    sokolow = judged.ecg[:, _SOKOLOW]
-    heavy = judged.truth["LVH"] == 1
-    found["LVH by Sokolow-Lyon"] = {"ECG": area_under_curve(sokolow[~heavy], sokolow[heavy])}
-    found["territory right"] = {"ECG": _territory(scarred)}
+def told(learners: People, judged: People, scarred: People, count: int, network: dict | None = None) -> dict:
+    """What so many people teach: name -> source -> R2 (AMOUNTS and MOTION) or area under the curve (DISEASES).
+
+    Args:
+        count: how many of `learners` teach.
+        network: what the product's network says of the judged people, name -> (N,); it counts among "both".
+
+    Returns:
+        people, found, intervals (of `found`: low and high), prevalence of DISEASES.
+    """
+    learners, network = learners.first(count), network or {}
+    rows: dict[str, dict[str, Told]] = {}
+    for source in SOURCES:
+        heard = network if source == "both" else {}
+        for name in AMOUNTS:
+            further = heard.get("LVEF" if name == "LVEF, normals" else name)
+            rows.setdefault(name, {})[source] = _explained(learners, judged, name, source, further=further)
+        for name in MOTION:
+            row = rows.setdefault(f"{name}, given the rate", {})
+            row[source] = _explained(learners, judged, name, source, given=RATE)
+        for name in DISEASES:
+            rows.setdefault(name, {})[source] = _told_apart(learners, judged, name, source, heard.get(name))
+    rows["LVH by Sokolow-Lyon"] = {"ECG": _area(judged.truth["LVH"] == 1, judged.ecg[:, _SOKOLOW])}
+    rows["territory right"] = {"ECG": _share(_territory(scarred))}
+    found, intervals = ({name: {s: v[part] for s, v in row.items()} for name, row in rows.items()} for part in (0, 1))
     prevalence = {name: float(judged.truth[name].mean()) for name in DISEASES}
-    return {"people": count, "found": found, "prevalence": prevalence}
+    return {"people": count, "found": found, "intervals": intervals, "prevalence": prevalence}
 
 
 _SOKOLOW = -(8 * 12) - 1  # of `ecg_features`, the last number before the samples of P
@@ -63,7 +75,14 @@ def _numbers(people: People, source: str) -> np.ndarray:
     return {"ECG": people.ecg, "person": people.person, "both": np.hstack([people.ecg, people.person])}[source]
 
 
-def _explained(learners: People, judged: People, name: str, source: str, given: str | None = None) -> float:
+def _explained(
+    learners: People,
+    judged: People,
+    name: str,
+    source: str,
+    given: str | None = None,
+    further: np.ndarray | None = None,
+) -> Told:
     """R2 on the judged; of what is left beyond a line through `given`."""
     here, there = (np.isfinite(people.truth[name]) for people in (learners, judged))
     if name == "LVEF, normals":  # everybody teaches, for nobody knows who is normal; the normals are judged
@@ -76,8 +95,24 @@ def _explained(learners: People, judged: People, name: str, source: str, given: 
         taught = taught - np.polyval(line, learners.truth[given][here])
         truth = truth - np.polyval(line, judged.truth[given][there])
     guesses = [model.fit(x, taught).predict(test) for model in _regressors(x)]
+    if further is not None:
+        guesses.append(further[there])
     guesses.append(np.mean(guesses, axis=0))
-    return max(float(1 - ((truth - guess) ** 2).mean() / truth.var()) for guess in guesses)
+    best = min(guesses, key=lambda guess: ((truth - guess) ** 2).mean())
+    return _with_interval(lambda t, g: float(1 - ((t - g) ** 2).mean() / t.var()), truth, best)
+
+
+def _with_interval(measure: Callable[..., float], *arrays: np.ndarray) -> Told:
+    numbers = with_intervals(lambda *drawn: {"told": measure(*drawn)}, *arrays)
+    return numbers["told"], numbers["told_ci"]
+
+
+def _area(sick: np.ndarray, score: np.ndarray) -> Told:
+    return _with_interval(lambda s, x: float(area_under_curve(x[~s], x[s])), sick, score)
+
+
+def _share(right: np.ndarray) -> Told:
+    return _with_interval(lambda found: float(found.mean()), right)
 
 
 def _regressors(x: np.ndarray) -> list:
@@ -93,33 +128,37 @@ def _trees(x: np.ndarray, boosted: object) -> object:
     return make_pipeline(ColumnTransformer(parts, remainder="passthrough"), boosted)
 
 
-def _told_apart(learners: People, judged: People, name: str, source: str) -> float:
+def _told_apart(learners: People, judged: People, name: str, source: str, further: np.ndarray | None = None) -> Told:
     x, test, sick = _numbers(learners, source), _numbers(judged, source), judged.truth[name] == 1
     linear = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x, learners.truth[name]).predict(test)
     trees = _trees(x, HistGradientBoostingClassifier(**TREES))
     scores = [linear, trees.fit(x, learners.truth[name]).predict_proba(test)[:, 1]]
+    if further is not None:
+        scores.append(further)
     scores.append(sum(score.argsort().argsort() for score in scores))
-    return max(area_under_curve(score[~sick], score[sick]) for score in scores)
+    return _area(sick, max(scores, key=lambda score: area_under_curve(score[~sick], score[sick])))
 
 
-def _territory(scarred: People) -> float:
-    """Share of infarcts whose territory is named right; half of them teach."""
+def _territory(scarred: People) -> np.ndarray:
+    """Whether an infarct's territory is named right, of half of them; the other half teach."""
     half = len(scarred.ecg) // 2
     territory = scarred.truth["territory"].astype(int)
     model = make_pipeline(StandardScaler(), PCA(COMPONENTS, random_state=0), LogisticRegression(C=0.03, max_iter=500))
-    return float(
-        (model.fit(scarred.ecg[:half], territory[:half]).predict(scarred.ecg[half:]) == territory[half:]).mean()
-    )
+    return model.fit(scarred.ecg[:half], territory[:half]).predict(scarred.ecg[half:]) == territory[half:]
 
 
 def as_table(rows: list[dict]) -> str:
-    """Markdown: one line a quantity, the sources of the last row, and the learning curve of both."""
-    curve = [f"both, {row['people']:,} people" for row in rows[:-1]]
-    lines = [f"| | goal | {' | '.join((*SOURCES, *curve))} |", "|---" * (2 + len(SOURCES) + len(curve)) + "|"]
+    """Markdown: one line a quantity, the sources of the last row with its interval, and the learning curve of both."""
+    curve = [f"both, {row['people']:,}" for row in rows]
+    heads = ("", "goal", "ECG", "person", *curve, "95 %")
+    lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     last = rows[-1]
     for name, by_source in last["found"].items():
-        known = [f"{by_source[source]:.2f}" if source in by_source else "" for source in SOURCES]
-        more = [f"{row['found'][name].get('both', np.nan):.2f}" for row in rows[:-1]]
-        told = f"{name} ({last['prevalence'][name]:.1%})" if name in last["prevalence"] else name
-        lines.append(f"| {told} | {GOALS.get(name, '')} | {' | '.join((*known, *more))} |")
+        whole = "both" if "both" in by_source else "ECG"  # some are told by the ECG alone
+        alone = [f"{by_source[source]:.2f}" if source in by_source else "" for source in ("ECG", "person")]
+        both = [f"{row['found'][name]['both']:.2f}" if whole == "both" else "" for row in rows]
+        low, high = last["intervals"][name][whole]
+        shown = f"{name} ({last['prevalence'][name]:.1%})" if name in last["prevalence"] else name
+        cells = (shown, GOALS.get(name, ""), *alone, *both, f"{low:.2f} to {high:.2f}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .beat_clock import LONGEST_SYSTOLE, SHORTEST_SYSTOLE
+from .beat_clock import ES_PLACE, LONGEST_SYSTOLE, SHORTEST_SYSTOLE, time_of
 from .cine import Label
 from .phenotypes import WALL_SECTOR, WALLS, volume_ml
 from .volume_curve import volume_curve
@@ -80,6 +80,16 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
             "dyssynchrony": _spread_of_peaks(thickness),
         }
     return MeasuredBeat(curve.volume_ml, inside, es, closes, numbers)
+
+
+def curve_on_clock(beat: MeasuredBeat, points: int) -> np.ndarray:
+    """(points,) share of the stroke volume still inside, at places spread evenly over the beat's clock.
+
+    It is 1 at ED and 0 at ES, which must be one of the points. The beat has to close.
+    """
+    curve = _at(beat.inside, time_of(np.arange(points) / points, beat.es))
+    curve[0], curve[round(ES_PLACE * points)] = 1, 0
+    return curve
 
 
 def _at(series: np.ndarray, times: np.ndarray | float) -> np.ndarray:

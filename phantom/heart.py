@@ -42,6 +42,8 @@ NORMS = {
 }
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
 NORMAL_PRESSURE_MMHG = 136.0
+# Load, valves and treatment let patients' cavities differ more than those of the healthy; the walls follow by half.
+PATIENTS_LOG_SD = 0.18
 FAT_POWER = -0.35  # cavities follow lean mass: a high BMI adds less to them than to the BSA
 
 
@@ -83,6 +85,7 @@ class Heart:
             that axis, ms.
         lv_delay_ms, rv_delay_ms: by which a block of its bundle delays that ventricle; below 40 incomplete.
         scar_depth: share of the wall, from the endocardium, that a scar has silenced.
+        voltage_per_mass: of the ventricles, against what their bare anatomy gives; the atria know it not.
         gain: dimensionless factor of the torso's conductivity. chest_gain: of the chest leads besides.
         torso_scatter: what lungs, fat and bone add to the rows of leads I, II, V1 to V6 (Dower's axes), shares of their
             lengths.
@@ -159,6 +162,7 @@ class Heart:
     rv_delay_ms: float
     scar_depth: float
     gain: float
+    voltage_per_mass: float
     chest_gain: float
     torso_scatter: tuple[tuple[float, float, float], ...]
     electrode_bias_mm: tuple[tuple[float, float], ...]
@@ -222,7 +226,7 @@ def draw_heart(seed: int, index: int, draw: Draw = Draw()) -> Heart:
     person = _draw_person(chance(PERSON), population)
     disease = _draw_disease(chance(DISEASE), population, draw.condition)
     ventricles, contractility = _draw_ventricles(chance(VENTRICLES), person, disease)
-    electricity = _draw_electrophysiology(chance(ELECTRICITY), person, disease, contractility)
+    electricity = _draw_electrophysiology(chance(ELECTRICITY), person, disease, contractility, ventricles)
     heart = Heart(
         **person,
         **ventricles,
@@ -276,7 +280,7 @@ def _draw_disease(rng: np.random.Generator, population: Population, condition: s
     # Most disease is mild: half of it lies below a severity of 0.42.
     severity = float(rng.beta(1.5, 2.0))
     territory = str(rng.choice(SCAR_TERRITORIES, p=[0.45, 0.35, 0.20]))
-    extent = float(0.25 + 0.75 * severity)
+    extent = float(0.3 + 0.7 * severity)
     infarct = condition == "infarct"
     return {
         "condition": condition,
@@ -296,7 +300,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     z_edv, z_mass, z_ef, z_rvef, contractility = rng.normal(size=5).tolist()
     z_mass = 0.6 * z_edv + 0.8 * z_mass
     z_ef = 0.85 * contractility + math.sqrt(1 - 0.85**2) * z_ef
-    z_rvef = 0.35 * z_ef + math.sqrt(1 - 0.35**2) * z_rvef
+    z_rvef = 0.42 * z_ef + math.sqrt(1 - 0.42**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
     slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
     pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
@@ -307,6 +311,9 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     rvef = float(np.clip(norms.rvef_percent[0] + norms.rvef_percent[1] * z_rvef, 42, 72))
     regurgitation = float(np.exp(rng.normal(0, 0.03)))
 
+    if disease["condition"] != "normal":
+        load = math.exp(rng.normal(0, PATIENTS_LOG_SD))
+        edv, mass = edv * load, mass * load**0.5
     healthy_stroke = edv * ef / 100 * regurgitation
     edv_factor, mass_factor, new_ef, rv_factor = _remodelling(rng, disease["condition"], disease["severity"], ef)
     edv, mass = edv * edv_factor, mass * mass_factor
@@ -326,21 +333,26 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     return ventricles, contractility + 0.15 * (new_ef - ef)
 
 
+BOUND = (0.25, 0.35, 0.45)  # to the severity: of size, mass and function; the rest is their own
+
+
 def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: float) -> tuple[float, ...]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
     # Size, mass and function suffer from one disease, each to its own degree.
-    a, b, c = (0.45 * severity + 0.55 * rng.beta(1.5, 2.0, size=3)).tolist()
+    a, b, c = (
+        share * severity + (1 - share) * own for share, own in zip(BOUND, rng.beta(1.5, 2.0, size=3), strict=True)
+    )
     match condition:
         case "lvh":  # concentric: mass without dilatation
             return 1.0 - 0.06 * a, 1.08 + 0.52 * b, min(ef + 4 * c, 76), 1.0
         case "dcm":
-            return 1.08 + 0.42 * a, 1.06 + 0.38 * b, max(ef - 6 - 32 * c, 16), 1.0 + 0.20 * a
+            return 1.02 + 0.34 * a, 1.06 + 0.38 * b, max(ef - 6 - 32 * c, 16), 1.04 + 0.34 * a
         case "hcm":
             return 0.97 - 0.10 * a, 1.08 + 0.52 * b, min(ef + 2 + 6 * c, 78), 1.0
         case "infarct":
             return 1.0 + 0.20 * a, 1.0 + 0.12 * b, max(ef - 3 - 22 * c, 22), 1.0
         case "rv_overload":
-            return 1.0 - 0.10 * a, 1.0, ef - 4 * c, 1.16 + 0.65 * b
+            return 1.0 - 0.10 * a, 1.0, ef - 4 * c, 1.18 + 0.42 * b
         case "lbbb":
             return 1.0 + 0.14 * a, 1.0 + 0.12 * b, ef - 2 - 10 * c, 1.0
         case _:
@@ -362,7 +374,7 @@ def _draw_shape(rng: np.random.Generator, disease: dict, ef: float) -> dict:
         "papillary_scale": log_normal(rng, 1.0, 0.18),
         "papillary_turn_deg": tuple(float(x) for x in rng.normal(0, 9, size=2)),
         "twist_deg": normal(rng, 13 * ef / 60, 3, 1, 24),
-        "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + 2.2 * overload,
+        "rv_wall_mm": normal(rng, 3.3, 0.35, 2.5, 4.5) + (0.3 + 1.25 * severity) * (condition == "rv_overload"),
         "long_axis_shortening_mm": normal(rng, 14 * ef / 60, 1.3, 3, 19),
         "pattern_seed": int(rng.integers(10_000_000, 2**31)),  # never in the range of a participant id
     }
@@ -379,7 +391,7 @@ def _draw_position(rng: np.random.Generator, person: dict, disease: dict) -> dic
     forward = normal(rng, depth / 2 - fat - 74, 5, -10, 60)
     centre = (normal(rng, -34, 6, -55, -15), forward, normal(rng, -18 + 0.8 * stoutness, 8, -45, 15))
     return {
-        "azimuth_deg": normal(rng, 46 + 8 * overload, 9, 20, 75),
+        "azimuth_deg": normal(rng, 46 + 3 * overload, 9, 20, 75),
         "elevation_deg": normal(rng, 31 - 0.8 * stoutness, 8, 5, 58),
         "roll_deg": normal(rng, -22, 9, -45, 5),
         "centre_mm": centre,
@@ -395,21 +407,24 @@ def _draw_position(rng: np.random.Generator, person: dict, disease: dict) -> dic
 APD_RATE_POWER = 0.25  # the APD grows with the RR interval to this power
 
 
-def _draw_electrophysiology(rng: np.random.Generator, person: dict, disease: dict, contractility: float) -> dict:
+def _draw_electrophysiology(
+    rng: np.random.Generator, person: dict, disease: dict, contractility: float, ventricles: dict
+) -> dict:
     condition, severity = disease["condition"], disease["severity"]
     af_chance = rng.uniform()
     af = af_chance < 0.02 + 0.001 * max(person["age_years"] - 45, 0) + 0.06 * (condition == "dcm")
     ectopic = int(rng.poisson(0.08 if condition == "normal" else 0.3))
     # Fibrosis between the fibres slows the front: in a dilated ventricle most, round a scar a little.
-    slowed = 1 - severity * {"dcm": 0.36, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
+    slowed = 1 - severity * {"dcm": 0.28, "infarct": 0.16, "hcm": 0.05}.get(condition, 0.0)
     return {
         "endocardial_speed_mm_ms": normal(rng, 1.54, 0.26, 0.95, 2.3) * slowed,
         "transmural_speed_mm_ms": normal(rng, 0.352, 0.055, 0.23, 0.52) * slowed,
         "basal_slowing": normal(rng, 0.82, 0.10, 0.2, 1.0),
         "fibre_anisotropy": normal(rng, 0.03, 0.06, -0.12, 0.25),
         **_draw_recovery(rng, person, condition, severity, contractility),
-        **_draw_conduction(rng, condition, severity),
+        **_draw_conduction(rng, condition, severity, _stretch(person, ventricles)),
         **_draw_torso(rng),
+        "voltage_per_mass": _voltage_per_mass(rng, person, ventricles["lv_mass_g"]),
         "pr_ms": normal(rng, 165, 20, 120, 240),
         "p_duration_ms": normal(rng, 106, 11, 80, 140),
         "p_axis_deg": normal(rng, 52, 19, -10, 90),
@@ -437,18 +452,28 @@ def _draw_recovery(
     }
 
 
-def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) -> dict:
+def _stretch(person: dict, ventricles: dict) -> float:
+    """Log of RVEDV against the mean of healthy people of this sex and body surface area."""
+    norms = NORMS[person["sex"]]
+    usual = norms.lvedv_index * person["bsa_m2"] * norms.lvef_percent[0] / norms.rvef_percent[0]
+    return math.log(ventricles["rvedv_ml"] / usual)
+
+
+def _draw_conduction(rng: np.random.Generator, condition: str, severity: float, stretch: float) -> dict:
     """Where the excitation starts and which bundles are late: blocked by disease, or incompletely in some healthy."""
     full, chance, left_share, right_share = rng.uniform(size=4).tolist()
-    left, right = 5 + 25 * left_share, 5 + 28 * right_share
+    left, right = 5 + 25 * left_share, 8 + 28 * right_share
+    # The right bundle is late in 3-5 % of people (Bussink 2013), and in most whose right ventricle is stretched beyond
+    # the healthy (Kim 2011, athletes; atrial septal defects).
+    late_right = 0.04 + 0.70 / (1 + math.exp(-(stretch - 0.28) / 0.05))
     lv_delay = left if chance < 0.07 else 0.0
-    rv_delay = right if 0.07 <= chance < 0.17 else 0.0
+    rv_delay = right if 0.07 <= chance < 0.07 + late_right else 0.0
     delay = 44 + 14 * full
-    if condition == "lbbb" or (condition == "dcm" and chance < 0.15 + 0.5 * severity):
+    if condition == "lbbb" or (condition == "dcm" and chance < 0.12 + 0.4 * severity):
         lv_delay, rv_delay = delay, 0.0
     elif condition == "rbbb":
         lv_delay, rv_delay = 0.0, delay
-    shift = rng.normal(0, [9, 0.05, 2.2], size=(4, 3))
+    shift = rng.normal(0, [*3 * [[9, 0.05, 2.2]], [18, 0.10, 5.0]])
     return {
         "early_site_shift": tuple(tuple(float(x) for x in row) for row in shift),
         "lv_delay_ms": lv_delay,
@@ -457,10 +482,22 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float) 
     }
 
 
+VOLTAGE_DEFICIT = 0.5  # power by which voltage falls behind a heavier wall
+
+
+def _voltage_per_mass(rng: np.random.Generator, person: dict, lv_mass_g: float) -> float:
+    """A heavy wall has less voltage for its mass than a light one (Bacharova, J Electrocardiol 40:291, 2007).
+
+    Its cells are coupled less well, and fibrosis lies between them.
+    """
+    heavier = lv_mass_g / (NORMS[person["sex"]].lv_mass_index * person["bsa_m2"])
+    return log_normal(rng, heavier**-VOLTAGE_DEFICIT, 0.12)
+
+
 def _draw_torso(rng: np.random.Generator) -> dict:
     """What lies between the heart and the electrodes, and where those are put; no image shows it."""
     together, apart = rng.normal(0, [8, 9], size=2), rng.normal(0, [10, 11], size=(6, 2))
-    scatter = rng.normal(0, 0.11, size=(8, 3))
+    scatter = rng.normal(0, 0.13, size=(8, 3))
     return {
         "gain": log_normal(rng, 1.0, 0.38),
         "chest_gain": log_normal(rng, 1.0, 0.18),

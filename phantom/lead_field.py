@@ -133,4 +133,4 @@ def cell_weights(heart: Heart, tissue: ExcitableTissue, place: Place) -> np.ndar
         face = (0.5 * area)[:, None] * (along[first] + along[second])
         weights[first] += face  # a cell is first of one face along an axis at most, and second of one
         weights[second] -= face
-    return weights * (ACTION_POTENTIAL_MV * MV_PER_MV_MM2)
+    return weights * (ACTION_POTENTIAL_MV * MV_PER_MV_MM2 * heart.voltage_per_mass)

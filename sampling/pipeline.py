@@ -263,7 +263,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         for heart in range(len(keys)):  # one at a time: its frames are a batch large enough, and memory stays small
             whose = (value[heart].expand(g.slices, -1) for value in (place, inside, about))
             latents = self.motion(keys[heart], position, *whose)  # (S, F, C, h, w)
-            hearts.append(rearrange(self._pixels(latents.flatten(0, 1)), "(s f) 1 h w -> s f h w", f=frames))
+            hearts.append(rearrange(self.pixels(latents.flatten(0, 1)), "(s f) 1 h w -> s f h w", f=frames))
         return DrawnBeat(torch.stack(hearts), inside.cpu(), es_share.cpu())
 
     @torch.no_grad()
@@ -321,10 +321,10 @@ class ECGToMRIPipeline(DiffusionPipeline):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of hearts (B, S*P, C, h, w) -> (B, slices, phases, height, width) in [0, 1] on the CPU."""
-        pixels, g = self._pixels(rearrange(latents, "b s c h w -> (b s) c h w")), self.grid  # (B*S*P, 1, H, W)
+        pixels, g = self.pixels(rearrange(latents, "b s c h w -> (b s) c h w")), self.grid  # (B*S*P, 1, H, W)
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases)
 
-    def _pixels(self, latents: Tensor) -> Tensor:
+    def pixels(self, latents: Tensor) -> Tensor:
         """(n, C, h, w) -> (n, 1, height, width) in [0, 1] on the CPU."""
         return torch.cat([self.autoencoder.decode(part) for part in latents.split(DECODED_AT_ONCE)]).float().cpu()
 

@@ -26,8 +26,11 @@ def open_cohort(
 
 
 def open_cines(options: DiffusionOptions, cohort: PreparedCohort, accelerator: Accelerator) -> Cines | None:
-    """The cines that a training learns motion from; None for a model of stills, or where nobody has one."""
-    if options.motion == "none":
+    """The cines that a training learns motion from; None for a model of stills, or where nobody has one.
+
+    A grid of other phases than ED and ES has no motion network either.
+    """
+    if options.motion == "none" or options.geometry.phases != 2:
         return None
     with accelerator.main_process_first():
         return cohort_cines(cohort, options.places, options.cines, options.exclude)

@@ -117,8 +117,11 @@ def fresh_motion(targets: MotionTargets, latent_channels: int, width: int) -> He
 
 
 def moving(session: Session, motion: HeartMotion, hearts: MovingHearts) -> Task:
-    """The task of learning motion; every random choice is a function of (seed, step, process)."""
-    device, train = session.device, hearts.which("train")
+    """The task of learning motion; every random choice is a function of (seed, step, process).
+
+    The weights that did best on validation people are kept; where none of them has a cine, the last ones.
+    """
+    device, train, held_out = session.device, hearts.which("train"), hearts.which("validation")[:HELD_OUT_CINES]
 
     def numbers_of(step: int) -> Tensor:
         return session.rows(train, HEARTS, step)
@@ -132,8 +135,7 @@ def moving(session: Session, motion: HeartMotion, hearts: MovingHearts) -> Task:
         return loss, {"motion_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
-        held_out = hearts.which("validation")[:HELD_OUT_CINES]
-        if not len(held_out):  # a cohort of few cines: nothing is chosen by this number, it is only told
+        if not len(held_out):
             return {}
         batch = hearts.batch(held_out, 1, HELD_OUT_FRAMES, keyed_generator(session.seed, "motion validation"))
         share = batch.inside[..., None, None, None].to(device)
@@ -145,7 +147,8 @@ def moving(session: Session, motion: HeartMotion, hearts: MovingHearts) -> Task:
     def people_of(step: int) -> list:
         return hearts.cines.rows[numbers_of(step).numpy()].tolist()
 
-    return Task("motion", motion, loss_of, evaluate, people_of=people_of)
+    best = "validation_motion_loss" if len(held_out) else None
+    return Task("motion", motion, loss_of, evaluate, best, people_of)
 
 
 def motion_loss(motion: nn.Module, batch: MotionBatch, numbers: Tensor, device: torch.device) -> Tensor:

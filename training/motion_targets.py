@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cohort.beat import NUMBERS, MeasuredBeat, measured_beat
-from cohort.beat_clock import ES_PLACE, time_of
+from cohort.beat import NUMBERS, MeasuredBeat, curve_on_clock, measured_beat
 from cohort.cine import Label
 from cohort.cines import Cines
 from cohort.intensity import as_unit
@@ -48,7 +47,7 @@ def motion_targets(cohort: PreparedCohort, cines: Cines, segmenter: Segmenter | 
     teach = np.isin(cines.rows[whole], cohort.rows("train"))
     if not teach.any():
         return None
-    curves = np.stack([curve_on_clock(beats[number]) for number in whole])
+    curves = np.stack([curve_on_clock(beats[number], POINTS) for number in whole])
     mean, basis, scores = curve_components(curves, teach)
     names = ("ES_share", *(f"curve_{k}" for k in range(1, COMPONENTS + 1)), *(n for n in NUMBERS if n != "ES_share"))
     values = np.full((len(cohort.eid), len(names)), np.nan, np.float32)
@@ -69,15 +68,6 @@ def _beat(cohort: PreparedCohort, cines: Cines, number: int, segmenter: Segmente
         labels[~np.asarray(cohort.mask[row]).any(axis=1)] = Label.BACKGROUND  # nothing was acquired there
     step_mm = float(np.linalg.norm(cohort.affine[row][:3, 2]))  # the acquisition's own
     return measured_beat(labels, cohort.preparation.geometry.pixel_mm, step_mm)
-
-
-def curve_on_clock(beat: MeasuredBeat) -> np.ndarray:
-    """(POINTS,) share of the stroke volume still inside, at places spread evenly over the clock: 1 at ED, 0 at ES."""
-    frames = len(beat.inside)
-    times = time_of(np.arange(POINTS) / POINTS, beat.numbers["ES_share"])
-    curve = np.interp(times * frames, np.arange(frames + 1), np.append(beat.inside, beat.inside[0]))
-    curve[0], curve[round(ES_PLACE * POINTS)] = 1, 0
-    return curve
 
 
 def curve_components(curves: np.ndarray, teach: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

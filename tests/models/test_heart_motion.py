@@ -84,3 +84,8 @@ def test_the_curve_is_that_of_the_scores():
     place = torch.tensor([[0.0, 0.125, 0.25, 0.5, 0.875]])
     inside = motion.share_inside(torch.tensor([[1.0]]), place)
     torch.testing.assert_close(inside, torch.tensor([[1.0, 0.85, 0.7, 0.0, 0.65]]))
+
+
+def test_a_slice_stands_between_its_neighbours_and_the_outermost_are_their_own():
+    slices = torch.arange(4.0).view(1, 4, 1, 1, 1, 1).expand(1, 4, 2, 1, 1, 1)
+    assert with_neighbours(slices)[0, :, :, 0, 0, 0, 0].tolist() == [[0, 0, 1], [0, 1, 2], [1, 2, 3], [2, 3, 3]]

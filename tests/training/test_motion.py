@@ -12,11 +12,13 @@ from accelerate import Accelerator
 from cohort.beat_clock import ES_PLACE
 from cohort.cine import Label
 from cohort.cines import Cines
+from cohort.heart_grid import GridGeometry
 from cohort.prepared import NO_LABELS
 from cohort.stored_arrays import write_about
 from models.presets import PRESETS
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, sample_generator
+from training.cohort_arrays import open_cines
 from training.fit import fit
 from training.motion import MovingHearts, fresh_motion, moving
 from training.motion_targets import COMPONENTS, POINTS, curve_components, motion_targets
@@ -166,3 +168,10 @@ def test_a_training_of_stills_is_recorded_as_before_there_was_motion(one_step):
     stills, beats = recorded_settings(*given), recorded_settings(*given, one_step.cines)
     assert not {"motion", "cines"} & stills.keys() and "motion" not in stills["stage_steps"]
     assert beats["cines"].startswith(f"{len(one_step.cines.rows)} of ") and beats["stage_steps"]["motion"] == 2
+
+
+@pytest.mark.parametrize("options", [{"motion": "none"}, {"geometry": GridGeometry(phases=4)}])
+def test_a_model_of_stills_or_of_other_phases_asks_for_no_cines(prepared, cines, options, monkeypatch):
+    monkeypatch.setattr("training.cohort_arrays.cohort_cines", lambda *_: cines)
+    assert open_cines(DiffusionOptions(), prepared, Accelerator(cpu=True)) is cines
+    assert open_cines(DiffusionOptions(**options), prepared, Accelerator(cpu=True)) is None
