@@ -56,7 +56,8 @@ ukb-demo: install
 	$(BIN)/python -m cohort.prepare --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --join 2
 	$(LAUNCH) train_diffusion.py --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --output $(UKB)/runs/diffusion \
 	    --autoencoder $(UKB)/runs/autoencoder --segmenter $(UKB)/runs/segmenter --preset nano --steps 100 \
-	    --stage-steps.autoencoder 100 --stage-steps.ceiling 100 --stage-steps.condition 60 --stage-steps.prior 100
+	    --stage-steps.autoencoder 100 --stage-steps.ceiling 100 --stage-steps.condition 60 --stage-steps.prior 100 \
+	    --cines 12 --stage-steps.motion 60
 	-$(BIN)/python sample.py --ecg "$(UKB)/UKBB/Bulk/Electrocardiogram/Resting/90" --mri $(UKB)/UKBB --samples 2 \
 	    --exclude $(UKB)/UKBB/w12345_20260101.csv \
 	    --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/samples

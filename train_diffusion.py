@@ -4,9 +4,10 @@
 
 Trains what is missing first: the autoencoder (runs/autoencoder) and, where there are label maps, the segmenter that
 measures hearts (runs/segmenter). Then come the ceiling, which regresses phenotypes from ECG and person, and the
-regression of the heart code, which begins with the ceiling's weights. The prior over heart codes and the denoiser are
-last. Result: runs/diffusion/pipeline. A finished training is left as it is. With more steps it goes on: the learning
-rate is then that of the longer run, from the next step on. The pipeline before is kept beside the new one.
+regression of the heart code, which begins with the ceiling's weights. Then the prior over heart codes and the denoiser.
+Where people have cines, a motion network is last: it makes a whole beat of ED and ES. Result: runs/diffusion/pipeline.
+A finished training is left as it is. With more steps it goes on: the learning rate is then that of the longer run, from
+the next step on. The pipeline before is kept beside the new one.
 """
 
 import sys
@@ -32,13 +33,14 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
     from training.accelerator import start_accelerator
-    from training.cohort_arrays import open_cohort
+    from training.cohort_arrays import open_cines, open_cohort
     from training.pipeline_folder import learn_pipeline
     from training.stages import Training, with_lengths
 
     accelerator = start_accelerator(config.log_with)
     config = with_lengths(config, accelerator.device.type)
-    learn_pipeline(Training(config, accelerator, *open_cohort(config, accelerator, config.more_ecgs)))
+    cohort, extra_ecgs = open_cohort(config, accelerator, config.more_ecgs)
+    learn_pipeline(Training(config, accelerator, cohort, extra_ecgs, open_cines(config, cohort, accelerator)))
     accelerator.end_training()
 
 

@@ -254,6 +254,40 @@ def cine_grid(
     return replace(grid, frame_interval_s=cine.frame_interval_s * frames / geometry.phases)
 
 
+def cine_on_grid(
+    cine: CineStack, labels: CineStack | None, affine: np.ndarray, geometry: GridGeometry, source: str = "cine"
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """A whole cine at the very places where its stills lie, the frames spread evenly from ED on.
+
+    Args:
+        cine, labels: as of `cine_grid`. affine: (4, 4) of the stills' grid. geometry: that grid's, of as many phases as
+            frames are wanted.
+
+    Returns:
+        voxels (slices, phases, height, width) in [0, 1], and labels of that shape; None where a frame has none.
+
+    Raises:
+        InputError: as `cine_grid`; or the cine does not state how it lies.
+    """
+    _require_same_geometry(source, cine, labels)
+    _require_order(source, cine)
+    _require_frames(source, cine, labels, geometry.phases)
+    if not cine.states_orientation:
+        fault, remedy = "does not state its orientation", "it cannot be laid on its stills; they are used alone"
+        raise InputError(source, fault, remedy, code="geometry")
+    frames = cine.voxels.shape[3]
+    ed = 0 if labels is None else labelled_phases(labels.voxels)[0]
+    moments = (ed + np.arange(geometry.phases) * frames / geometry.phases) % frames
+    sampling = _Sampling(cine, cine.slice_axis, affine, geometry)
+    chosen = np.moveaxis(_at_moments(cine.voxels, moments), 3, 0)
+    voxels = _windowed(np.stack([sampling.image(frame) for frame in chosen], axis=1), sampling.inside, source)
+    if labels is None:
+        return voxels, None
+    drawn = np.moveaxis(labels.voxels[..., np.round(moments).astype(int) % frames], 3, 0)
+    known = drawn.any(axis=(1, 2, 3)).all()
+    return voxels, np.stack([sampling.labels(frame) for frame in drawn], axis=1) if known else None
+
+
 def own_slices_grid(
     cine: CineStack, source: str = "cine", pixels: GridGeometry | None = None, centre: np.ndarray | None = None
 ) -> HeartGrid:

@@ -20,6 +20,8 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         components: how many principal components of the whole heart it predicts as well; they need no label.
         phenotype_mean, phenotype_std: of the training cohort, in the phenotypes' own units.
         person_mean, person_std: that standardise PERSON_FIELDS (measured on the training cohort).
+        motion: names of the motion numbers it predicts as well, last of all.
+        motion_mean, motion_std: of the training cohort, in the numbers' own units.
     """
 
     @register_to_config
@@ -32,6 +34,9 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         phenotype_std: tuple[float, ...] = (),
         person_mean: tuple[float, ...] = (0.5, 62.0, 169.0, 76.0),
         person_std: tuple[float, ...] = (0.5, 9.0, 9.0, 14.0),
+        motion: tuple[str, ...] = (),
+        motion_mean: tuple[float, ...] = (),
+        motion_std: tuple[float, ...] = (),
     ) -> None:
         super().__init__()
         fields = len(PERSON_FIELDS)
@@ -42,7 +47,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         self.embedding = nn.Sequential(
             nn.Linear((1 + fields) * width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width), nn.LayerNorm(width)
         )
-        targets = len(phenotypes) + components
+        targets = len(phenotypes) + components + len(motion)
         self.target_head = nn.Linear(width, targets) if targets else None
 
     def forward(
@@ -71,8 +76,8 @@ class HeartConditioner(ModelMixin, ConfigMixin):
 
     @property
     def code_length(self) -> int:
-        """Of the heart code: phenotypes + components."""
-        return len(self.config.phenotypes) + self.config.components
+        """Of the heart code: phenotypes + components + motion numbers."""
+        return len(self.config.phenotypes) + self.config.components + len(self.config.motion)
 
     @property
     def summary_length(self) -> int:
@@ -106,3 +111,13 @@ class HeartConditioner(ModelMixin, ConfigMixin):
     def predicted(self, summary: Tensor) -> Tensor:
         """The part of a summary that predicts the heart code: (batch, code_length), in the cohort's SDs."""
         return summary[:, self.config.width :]  # (B, K)
+
+    def motion_part(self, code: Tensor) -> Tensor:
+        """The part of a heart code (batch, code_length) that tells how it moves: (batch, M), in the cohort's SDs."""
+        return code[:, self.code_length - len(self.config.motion) :]
+
+    def motion_numbers(self, code: Tensor) -> dict[str, Tensor]:
+        """The motion numbers of a heart code (batch, code_length) by name, each (batch,) in its own unit."""
+        mean, std = (code.new_tensor(s) for s in (self.config.motion_mean, self.config.motion_std))
+        numbers = self.motion_part(code) * std + mean  # (B, M)
+        return dict(zip(self.config.motion, numbers.unbind(1), strict=True))

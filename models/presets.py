@@ -10,12 +10,13 @@ class Preset(NamedTuple):
     ecg_layers: int
     ecg_heads: int
     autoencoder_width: int
+    motion_width: int = 64
 
 
-PRESETS = {  #      denoiser widths  layers  ECG width layers heads  autoencoder
-    "nano": Preset((64, 128), 1, 128, 2, 4, 32),  # minutes on a CPU
-    "base": Preset((128, 256, 384), 2, 256, 6, 8, 64),  # one GPU
-    "large": Preset((192, 384, 768), 3, 512, 12, 8, 96),  # several GPUs
+PRESETS = {  #      denoiser widths  layers  ECG width layers heads  autoencoder motion
+    "nano": Preset((64, 128), 1, 128, 2, 4, 32, 64),  # minutes on a CPU
+    "base": Preset((128, 256, 384), 2, 256, 6, 8, 64, 128),  # one GPU
+    "large": Preset((192, 384, 768), 3, 512, 12, 8, 96, 192),  # several GPUs
 }
 
 

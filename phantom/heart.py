@@ -226,9 +226,7 @@ def draw_heart(seed: int, index: int, draw: Draw = Draw()) -> Heart:
     person = _draw_person(chance(PERSON), population)
     disease = _draw_disease(chance(DISEASE), population, draw.condition)
     ventricles, contractility = _draw_ventricles(chance(VENTRICLES), person, disease)
-    electricity = _draw_electrophysiology(
-        chance(ELECTRICITY), person, disease, contractility, ventricles
-    )
+    electricity = _draw_electrophysiology(chance(ELECTRICITY), person, disease, contractility, ventricles)
     heart = Heart(
         **person,
         **ventricles,
@@ -341,7 +339,9 @@ BOUND = (0.25, 0.35, 0.45)  # to the severity: of size, mass and function; the r
 def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: float) -> tuple[float, ...]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
     # Size, mass and function suffer from one disease, each to its own degree.
-    a, b, c = (share * severity + (1 - share) * own for share, own in zip(BOUND, rng.beta(1.5, 2.0, size=3), strict=True))
+    a, b, c = (
+        share * severity + (1 - share) * own for share, own in zip(BOUND, rng.beta(1.5, 2.0, size=3), strict=True)
+    )
     match condition:
         case "lvh":  # concentric: mass without dilatation
             return 1.0 - 0.06 * a, 1.08 + 0.52 * b, min(ef + 4 * c, 76), 1.0

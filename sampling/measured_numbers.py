@@ -29,6 +29,10 @@ def _phenotypes(config: Mapping) -> int:
     return len(config["phenotypes"])
 
 
+def _motion(config: Mapping) -> int:
+    return len(config["motion"])
+
+
 def _fields(config: Mapping) -> int:
     return len(PERSON_FIELDS)
 
@@ -50,6 +54,8 @@ MEASURED = {  # by a part's class
     "HeartConditioner": (
         Measured("phenotype_mean", _phenotypes),
         Measured("phenotype_std", _phenotypes, SMALLEST),
+        Measured("motion_mean", _motion),
+        Measured("motion_std", _motion, SMALLEST),
         Measured("person_mean", _fields),
         Measured("person_std", _fields, SMALLEST),
     ),

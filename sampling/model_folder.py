@@ -73,11 +73,14 @@ def require_current_layout(folder: Path) -> None:
         raise InputError(folder, "has the layout of an earlier version: its denoiser lies in unet/", remedy)
 
 
-def read_index(folder: Path, own: str, parts: dict[str, type]) -> tuple[dict, str]:
-    """The settings of a pipeline's model_index.json, and the name of its scheduler.
+def read_index(
+    folder: Path, own: str, parts: dict[str, type], further: dict[str, type] | None = None
+) -> tuple[dict, str, set[str]]:
+    """The settings of a pipeline's model_index.json, the name of its scheduler, and the names of its parts.
 
     Args:
-        own: name of the pipeline's class. parts: the class of every part; the index may name no other.
+        own: name of the pipeline's class. parts: the class of every part. further: of parts that may be absent. The
+            index may name no other.
 
     Raises:
         InputError: damaged, or it names a class or a module that is not the pipeline's.
@@ -86,15 +89,17 @@ def read_index(folder: Path, own: str, parts: dict[str, type]) -> tuple[dict, st
     about = _read_table(path)
     named = {key: value for key, value in about.items() if isinstance(value, list) and key not in SETTINGS}
     scheduler = named.pop("scheduler", None)
+    known = parts | (further or {})
+    named = {key: entry for key, entry in named.items() if not (key in (further or {}) and entry == [None, None])}
     foreign = sorted(
-        key for key in named.keys() | parts.keys() if key not in parts or not _names(named.get(key), parts[key])
+        key for key in named.keys() | parts.keys() if key not in known or not _names(named.get(key), known[key])
     )
     if foreign or about.get("_class_name") != own:
         raise InputError(path, f"its entry {foreign[0] if foreign else '_class_name'} is not of a {own}", TRUST)
     if not (isinstance(scheduler, list) and len(scheduler) == 2 and scheduler[0] == "diffusers"):
         raise InputError(path, "names no scheduler of diffusers", TRUST)
     try:
-        return _settings(about), str(scheduler[1])
+        return _settings(about), str(scheduler[1]), set(named)
     except (LookupError, TypeError, ValueError) as error:
         raise InputError(path, "is damaged: a setting is missing or out of range", TRUST) from error
 

@@ -13,6 +13,7 @@ from diffusers.utils import logging as diffusers_logging
 from einops import rearrange
 from torch import Generator, Tensor
 
+from cohort.beat_clock import frame_times, place_of
 from cohort.disk import whole_folder
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
@@ -21,6 +22,7 @@ from models.autoencoder import SliceAutoencoder
 from models.conditioning import HeartConditioner
 from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
+from models.heart_motion import HeartMotion, with_neighbours
 from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.places import Places
@@ -44,6 +46,9 @@ PARTS = {
     "denoiser": HeartDenoiser,
     "autoencoder": SliceAutoencoder,
 }
+FURTHER_PARTS = {"motion": HeartMotion}  # which a pipeline of stills has not
+DECODED_AT_ONCE = 128  # slices
+SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
 PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the denoiser
 
 
@@ -67,6 +72,29 @@ class PatientBatch:
         return PatientBatch(*(value.to(device) for value in vars(self).values()))
 
 
+@dataclass(frozen=True)
+class DrawnHearts:
+    """B hearts as they were drawn: latents (B, S*P, C, h, w), and heart codes (B, K) in the cohort's SDs."""
+
+    latents: Tensor
+    codes: Tensor
+
+
+@dataclass(frozen=True)
+class DrawnBeat:
+    """B beating hearts, on the CPU.
+
+    Attributes:
+        hearts: (B, slices, frames, height, width) in [0, 1]. Frame 0 is ED, and they are spread evenly over the cycle.
+        inside: (B, frames) share of the stroke volume still inside: (V - ESV) / SV.
+        es_share: (B,) when ES is, share of the cycle.
+    """
+
+    hearts: Tensor
+    inside: Tensor
+    es_share: Tensor
+
+
 class ECGToMRIPipeline(DiffusionPipeline):
     """Generate hearts from ECGs.
 
@@ -78,7 +106,10 @@ class ECGToMRIPipeline(DiffusionPipeline):
         shared_noise: fraction of the starting noise common to the slices of a heart, as in training.
         guidance_scale, steps: defaults of `__call__`.
         trained_on: whose hearts and ECGs taught the parts, "simulated" or "real" people; None if nobody knows.
+        motion: the trained part that lets hearts beat; None for a pipeline of stills.
     """
+
+    _optional_components = list(FURTHER_PARTS)
 
     def __init__(
         self,
@@ -94,6 +125,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         guidance_scale: float = 1.0,
         steps: int = 8,
         trained_on: str | None = None,
+        motion: HeartMotion | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -103,6 +135,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             denoiser=denoiser,
             autoencoder=autoencoder,
             scheduler=scheduler,
+            motion=motion,
         )
         self.register_to_config(
             geometry=geometry,
@@ -117,6 +150,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
     def knows_phantoms_only(self) -> bool:
         """Whether simulated people alone taught it. Where it does not say, it counts as taught by them."""
         return self.config.trained_on != REAL
+
+    @property
+    def parts(self) -> dict[str, ModelMixin]:
+        """Its networks by name; "motion" among them if its hearts beat."""
+        names = (*PARTS, *(name for name in FURTHER_PARTS if getattr(self, name) is not None))
+        return {name: getattr(self, name) for name in names}
 
     @property
     def grid(self) -> GridGeometry:
@@ -143,7 +182,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         guidance_scale: float | None = None,
         guided_between: tuple[float, float] = (0.0, 1.0),
     ) -> Tensor:
-        """Denoise one heart per patient of the batch.
+        """Denoise one heart per patient of the batch: ED and ES.
 
         Args:
             patients: B of them.
@@ -159,11 +198,29 @@ class ECGToMRIPipeline(DiffusionPipeline):
         Raises:
             InputError: a scale or a number of steps that no sampler can run with.
         """
+        return self.decode(self.draw(patients, generators, steps, guidance_scale, guided_between).latents)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        patients: PatientBatch,
+        generators: list[Generator],
+        steps: int | None = None,
+        guidance_scale: float | None = None,
+        guided_between: tuple[float, float] = (0.0, 1.0),
+    ) -> DrawnHearts:
+        """What `__call__` decodes, with the heart codes: `decode` makes the stills of it, and `beat` whole beats.
+
+        Arguments are those of `__call__`.
+
+        Raises:
+            InputError: a scale or a number of steps that no sampler can run with.
+        """
         scale = self.config.guidance_scale if guidance_scale is None else guidance_scale
         if not sound_sampling(scale, steps or self.config.steps):
             fault = f"guidance scale {scale}, {steps or self.config.steps} steps"
             raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
-        tokens, condition = self.condition(patients, generators, scale)  # (B or 2 B, ...)
+        tokens, condition, codes = self.condition(patients, generators, scale)  # (B or 2 B, ...); codes (B, K)
         batch, places = len(generators), self.places.to(self.device)
         self.scheduler.set_timesteps(steps or self.config.steps)
         latents = self.starting_noise(generators)  # (B, S, C, h, w)
@@ -176,21 +233,54 @@ class ECGToMRIPipeline(DiffusionPipeline):
             velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
             prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)  # (B, S, C, h, w)
             latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
-        return self.decode(latents)
+        return DrawnHearts(latents, codes)
 
     @torch.no_grad()
-    def condition(self, patients: PatientBatch, generators: list[Generator], scale: float) -> tuple[Tensor, Tensor]:
+    def beat(self, drawn: DrawnHearts, frames: int) -> DrawnBeat:
+        """Let drawn hearts beat: every frame by the motion network, from their ED and ES and how their codes move.
+
+        Frame 0 is the drawn ED. ES lies between two frames, as in a scanned cine; `decode` gives it.
+
+        Args:
+            drawn: B hearts of `draw`. frames: how many of a cycle.
+
+        Raises:
+            ValueError: the pipeline is one of stills.
+        """
+        if self.motion is None:
+            raise ValueError("this pipeline has no motion network: it draws stills")
+        numbers = self.conditioner.motion_numbers(drawn.codes)
+        es_share = numbers["ES_share"].clamp(*SYSTOLE)  # (B,)
+        place = torch.from_numpy(place_of(frame_times(frames), es_share.cpu().double()[:, None].numpy()))
+        place = place.float().to(self.device)  # (B, F)
+        scores = torch.stack([value for name, value in numbers.items() if name.startswith("curve_")], dim=1)
+        inside = self.motion.share_inside(scores, place)  # (B, F)
+        about = self.conditioner.motion_part(drawn.codes)  # (B, M)
+        g = self.grid
+        position = torch.as_tensor(g.slice_position_mm, dtype=torch.float32, device=self.device)
+        keys = with_neighbours(rearrange(drawn.latents, "b (s p) c h w -> b s p c h w", p=g.phases))
+        hearts = []
+        for heart in range(len(keys)):  # one at a time: its frames are a batch large enough, and memory stays small
+            whose = (value[heart].expand(g.slices, -1) for value in (place, inside, about))
+            latents = self.motion(keys[heart], position, *whose)  # (S, F, C, h, w)
+            hearts.append(rearrange(self.pixels(latents.flatten(0, 1)), "(s f) 1 h w -> s f h w", f=frames))
+        return DrawnBeat(torch.stack(hearts), inside.cpu(), es_share.cpu())
+
+    @torch.no_grad()
+    def condition(
+        self, patients: PatientBatch, generators: list[Generator], scale: float
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """What the denoiser is given beside latents, with heart codes drawn from the prior.
 
         Returns:
-            tokens (B, M, D) and global condition (B, condition_length). For a guidance scale other than 1 the same of
-            the empty condition follow, without a heart code: 2 B rows.
+            tokens (B, M, D), global condition (B, condition_length) and codes (B, K). For a guidance scale other than 1
+            tokens and condition are 2 B rows: those of the empty condition follow, without a heart code.
         """
         tokens, summary = self.encode(patients, guided=scale != 1.0)
         codes = self.draw_codes(summary, generators, scale)  # (B, K)
         present = torch.arange(len(summary), device=self.device) < len(codes)  # (B or 2 B,)
-        codes = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
-        return tokens, self.conditioner.global_condition(summary, codes, present)
+        told = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
+        return tokens, self.conditioner.global_condition(summary, told, present), codes
 
     def encode(self, patients: PatientBatch, guided: bool) -> tuple[Tensor, Tensor]:
         """Tokens (B, M, D) and summary (B, D + K). For guidance those of the empty condition follow: 2 B rows."""
@@ -231,10 +321,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of hearts (B, S*P, C, h, w) -> (B, slices, phases, height, width) in [0, 1] on the CPU."""
-        flat = rearrange(latents, "b s c h w -> (b s) c h w")
-        pixels = torch.cat([self.autoencoder.decode(part) for part in flat.split(128)])  # (B*S*P, 1, H, W)
-        g = self.grid
-        return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases).float().cpu()
+        pixels, g = self.pixels(rearrange(latents, "b s c h w -> (b s) c h w")), self.grid  # (B*S*P, 1, H, W)
+        return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases)
+
+    def pixels(self, latents: Tensor) -> Tensor:
+        """(n, C, h, w) -> (n, 1, height, width) in [0, 1] on the CPU."""
+        return torch.cat([self.autoencoder.decode(part) for part in latents.split(DECODED_AT_ONCE)]).float().cpu()
 
     @torch.no_grad()
     def encode_heart(self, heart: Tensor) -> Tensor:
@@ -266,7 +358,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             describe: called with the folder before it is complete, to add what describes it.
             keep: set an existing folder aside instead of deleting it (cohort.disk.whole_folder).
         """
-        models = [*(companions or {}).values(), *(getattr(self, name) for name in PARTS)]
+        models = [*(companions or {}).values(), *self.parts.values()]
         size = sum(value.nbytes for model in models for value in model.state_dict().values())
         with whole_folder(folder, size, keep=keep) as unfinished:
             self.save_pretrained(unfinished, safe_serialization=True)
@@ -291,8 +383,10 @@ class ECGToMRIPipeline(DiffusionPipeline):
             )
         require_plain(folder)
         require_current_layout(folder)
-        settings, stored = read_index(folder, cls.__name__, PARTS)
-        parts = {name: load_part(part, folder / name) for name, part in PARTS.items()}
+        settings, stored, names = read_index(folder, cls.__name__, PARTS, FURTHER_PARTS)
+        parts = {
+            name: load_part(part, folder / name) for name, part in (PARTS | FURTHER_PARTS).items() if name in names
+        }
         pipeline = cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
         require_matching_parts(pipeline, folder)
         return pipeline
@@ -325,6 +419,11 @@ def require_matching_parts(pipeline: ECGToMRIPipeline, folder: Path) -> None:
         "size of the latents": (tuple(denoiser.latent_size), cells),
         "pixels left over beside the latents' cells": (rest, (0, 0)),
     }
+    if pipeline.motion is not None:
+        motion = pipeline.motion.config
+        sizes["motion numbers of the heart code"] = (tuple(motion.numbers), tuple(pipeline.conditioner.config.motion))
+        sizes["channels of the motion network's latents"] = (motion.latent_channels, denoiser.latent_channels)
+        sizes["phases that the motion network joins"] = (grid.phases, 2)
     for what, (one, other) in sizes.items():
         if one != other:
             raise InputError(folder, f"its parts do not fit together: {what} is {one} and {other}", TRUST)
@@ -374,7 +473,9 @@ def _without_warnings() -> Iterator[None]:
 def weights_sha256(folder: Path) -> str:
     """One hash of all weights of a pipeline folder that make or measure hearts, for the record beside every output."""
     digest = hashlib.sha256()
-    for path in sorted(path for part in (*PARTS, "segmenter") for path in (folder / part).rglob("*.safetensors")):
+    for path in sorted(
+        path for part in (*PARTS, *FURTHER_PARTS, "segmenter") for path in (folder / part).rglob("*.safetensors")
+    ):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()

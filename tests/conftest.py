@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from cohort.beat import NUMBERS
+from cohort.beat_clock import ES_PLACE
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation, prepare_cohort
 from models.autoencoder import SliceAutoencoder
 from models.conditioning import HeartConditioner
 from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
+from models.heart_motion import HeartMotion
 from models.heart_prior import HeartPrior
 from models.presets import Preset
 from phantom.cohort_plan import CohortPlan
@@ -86,6 +89,32 @@ def tiny_pipeline(tiny_parts):
     """An untrained pipeline whose parts are the tiny ones."""
     pipeline = ECGToMRIPipeline(
         **tiny_parts,
+        scheduler=make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(GEOMETRY),
+        ecg_limits=[[0.0, 20.0]] * 12,
+        trained_on="simulated",
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@pytest.fixture
+def beating_pipeline(tiny_parts):
+    """An untrained pipeline of tiny parts whose hearts beat: it cross-fades, ES at 0.36 of the cycle on average."""
+    torch.manual_seed(0)
+    names = ("ES_share", "curve_1", *(name for name in NUMBERS if name != "ES_share"))
+    mean, spread = [0.36, 0.0, *[0.5] * (len(names) - 2)], [0.04, 1.0, *[0.1] * (len(names) - 2)]
+    conditioner = HeartConditioner(width=32, components=3, motion=names, motion_mean=mean, motion_std=spread)
+    curve = [abs(1 - k / 4) if k < 4 else min(1, (k - 4) / 4) for k in range(10)]
+    motion = HeartMotion(4, names, ES_PLACE, curve, [[0, 0.1, 0, 0, 0, 0, 0.1, 0, 0, 0]], width=16)
+    parts = tiny_parts | {
+        "conditioner": conditioner,
+        "prior": HeartPrior(conditioner.code_length, conditioner.summary_length, width=16, blocks=1),
+        "denoiser": HeartDenoiser(4, (4, 4), 32, conditioner.condition_length, widths=(32, 64)),
+        "motion": motion,
+    }
+    pipeline = ECGToMRIPipeline(
+        **{name: part.eval() for name, part in parts.items()},
         scheduler=make_scheduler(DEFAULT_SCHEDULER),
         geometry=asdict(GEOMETRY),
         ecg_limits=[[0.0, 20.0]] * 12,

@@ -1,4 +1,4 @@
-"""The ceiling: phenotypes regressed from ECG and person directly. No heart made from them can tell more."""
+"""The ceiling: phenotypes and motion regressed from ECG and person directly. No heart made from them can tell more."""
 
 import torch
 
@@ -10,9 +10,10 @@ from models.presets import Preset
 from .code_regression import code_regression, predict_codes
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import Task
+from .motion_targets import MotionTargets
 from .networks import fresh_regressor
 from .session import Session
-from .targets import standardised_phenotypes
+from .targets import heart_codes
 
 CEILING_PARTS = ("ecg_encoder", "conditioner")  # subfolders of a pipeline's ceiling/
 CURVE = "learning_curve.json"  # lies there where the ceiling is train_ceiling.py's
@@ -24,26 +25,29 @@ def ceiling(
     extra_ecgs: ECGCohort | None,
     preset: Preset,
     people: int | None = None,
+    motion: MotionTargets | None = None,
 ) -> tuple[Task, EcgSet, EcgSet]:
-    """The task of this regression: an encoder built as the generator's, a conditioner that predicts phenotypes alone.
+    """The task of this regression: an encoder built as the generator's, a conditioner that predicts numbers alone.
 
     Args:
         people: how many to learn from at most; None for all.
+        motion: of the cohort's people; None to regress phenotypes alone.
 
     Returns:
         the task (its module is a CodeRegressor), the people it learns from, and the people whose loss stops it.
     """
-    regressor = fresh_regressor(cohort, preset, components=0)
-    codes = standardised_phenotypes(cohort.phenotypes, regressor.conditioner)
+    regressor = fresh_regressor(cohort, preset, components=0, motion=motion)
+    codes = heart_codes(cohort, None, regressor.conditioner, motion)
     train, held_out = training_ecgs(cohort, codes, extra_ecgs, regressor.conditioner), validation_ecgs(cohort, codes)
     train = train.first(people or len(train))
     return code_regression(session, "ceiling", regressor, train, held_out), train, held_out
 
 
 def explained(regressor: CodeRegressor, people: EcgSet, device: torch.device) -> dict[str, float]:
-    """R2 of every phenotype the regressor predicts, on `people`."""
+    """R2 of every number the regressor predicts, phenotypes first, on `people`."""
     regressor = regressor.to(device).eval()
     predicted, truth = predict_codes(regressor, people, torch.arange(len(people)), device), people.codes
     error = (predicted - truth).square().nanmean(dim=0)
     spread = (truth - truth.nanmean(dim=0)).square().nanmean(dim=0)
-    return dict(zip(regressor.conditioner.config.phenotypes, (1 - error / spread).tolist(), strict=True))
+    about = regressor.conditioner.config
+    return dict(zip((*about.phenotypes, *about.motion), (1 - error / spread).tolist(), strict=True))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
+from cohort.cines import Cines, cohort_cines
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.leakage import require_separate_splits
 from cohort.pairs_table import PAIRS
@@ -12,7 +13,7 @@ from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
 from cohort.simulated import PLAN
 from sampling.model_folder import REAL, SIMULATED
 
-from .options import CohortOptions
+from .options import CohortOptions, DiffusionOptions
 
 
 def open_cohort(
@@ -22,6 +23,17 @@ def open_cohort(
     preparation = Preparation(options.geometry, options.sampling_rate)
     where = (options.places, options.prepared, preparation, accelerator, extra_ecgs)
     return open_arrays(*where, options.max_bad_fraction, options.exclude)
+
+
+def open_cines(options: DiffusionOptions, cohort: PreparedCohort, accelerator: Accelerator) -> Cines | None:
+    """The cines that a training learns motion from; None for a model of stills, or where nobody has one.
+
+    A grid of other phases than ED and ES has no motion network either.
+    """
+    if options.motion == "none" or options.geometry.phases != 2:
+        return None
+    with accelerator.main_process_first():
+        return cohort_cines(cohort, options.places, options.cines, options.exclude)
 
 
 def open_arrays(

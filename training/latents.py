@@ -33,18 +33,36 @@ def cohort_latents(
     Raises:
         InputError: the latents hold something else than was written.
     """
-    folder = cohort.folder / f"latents-{latents_key(autoencoder, cohort)}"
+    folder = cohort.folder / f"latents-{latents_key(autoencoder, cohort.folder)}"
+    return _kept(autoencoder, cohort.hearts, device, main, folder)
+
+
+def cine_latents(
+    autoencoder: SliceAutoencoder, folder: Path, cines: np.ndarray, device: torch.device, main: bool
+) -> np.ndarray:
+    """Latents of every frame of cines (n, slices, frames, height, width): (n, slices, frames, C, h, w) float16.
+
+    Args:
+        folder: where the array `cines` lies, of which these are the first n; the latents are kept beside it.
+    """
+    beside = folder / f"cine-latents-{latents_key(autoencoder, folder, 'cines')}-{len(cines)}"
+    return _kept(autoencoder, cines, device, main, beside)
+
+
+def _kept(
+    autoencoder: SliceAutoencoder, hearts: np.ndarray, device: torch.device, main: bool, folder: Path
+) -> np.ndarray:
     if main and not folder.exists():
         with locked(folder), private():
             if not folder.exists():
-                _encode(autoencoder, cohort, device, folder)
+                _encode(autoencoder, hearts, device, folder)
     return open_arrays(folder, read_about(folder))[ARRAY]
 
 
-def latents_key(autoencoder: SliceAutoencoder, cohort: PreparedCohort) -> str:
+def latents_key(autoencoder: SliceAutoencoder, folder: Path, array: str = "hearts") -> str:
     """Twelve hexadecimal digits of all that decides latents: the hearts' content, the autoencoder, and the code."""
     decides = {
-        "hearts": array_sha256(cohort.folder, "hearts"),
+        "hearts": array_sha256(folder, array),
         "autoencoder": autoencoder_fingerprint(autoencoder),
         "code": code_sha256(ENCODING),
     }
@@ -52,15 +70,15 @@ def latents_key(autoencoder: SliceAutoencoder, cohort: PreparedCohort) -> str:
 
 
 @torch.no_grad()
-def _encode(autoencoder: SliceAutoencoder, cohort: PreparedCohort, device: torch.device, folder: Path) -> None:
-    people, slices, phases, height, width = cohort.hearts.shape
+def _encode(autoencoder: SliceAutoencoder, hearts: np.ndarray, device: torch.device, folder: Path) -> None:
+    people, slices, phases, height, width = hearts.shape
     f, channels = autoencoder.downsampling, autoencoder.config.latent_channels
     shape = (people, slices, phases, channels, height // f, width // f)
     draft = draft_of(folder)
     with whole_file(draft / f"{ARRAY}.npy", array_bytes(shape, np.float16)) as unfinished:
         out = new_array(unfinished, shape, np.float16)
         for row in tqdm(range(people), desc="hearts to latents"):
-            heart = torch.from_numpy(as_unit(cohort.hearts[row])).to(device)  # (S, P, H, W)
+            heart = torch.from_numpy(as_unit(hearts[row])).to(device)  # (S, P, H, W)
             latents = autoencoder.encode(rearrange(heart, "s p h w -> (s p) 1 h w"))  # (S*P, C, h, w)
             out[row] = rearrange(latents, "(s p) c h w -> s p c h w", p=phases).cpu().numpy()
         out.flush()

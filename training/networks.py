@@ -11,12 +11,17 @@ from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
 from models.presets import Preset
 
+from .motion_targets import MotionTargets
 
-def fresh_regressor(cohort: PreparedCohort, preset: Preset, components: int) -> CodeRegressor:
+
+def fresh_regressor(
+    cohort: PreparedCohort, preset: Preset, components: int, motion: MotionTargets | None = None
+) -> CodeRegressor:
     """ECG encoder and conditioner, the latter with the statistics of the training people.
 
     Args:
         components: principal components of the heart code beside the phenotypes the cohort knows.
+        motion: the motion numbers of the heart code; None for a code of stills.
     """
     known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
     columns = [k for k in range(len(PHENOTYPES)) if np.isfinite(known[:, k]).any()]
@@ -35,6 +40,7 @@ def fresh_regressor(cohort: PreparedCohort, preset: Preset, components: int) -> 
         phenotype_mean=tuple(np.nanmean(known, axis=0).tolist()),
         phenotype_std=tuple(_positive(np.nanstd(known, axis=0)).tolist()),
         **_person_statistics(np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)),
+        **_motion_statistics(motion, cohort.rows("train")),
     )
     return CodeRegressor(encoder, conditioner)
 
@@ -65,3 +71,13 @@ def _person_statistics(person: np.ndarray) -> dict[str, tuple[float, ...]]:
         return {}
     mean, spread = np.nanmean(person, axis=0), _positive(np.nanstd(person, axis=0))
     return {"person_mean": tuple(mean.tolist()), "person_std": tuple(spread.tolist())}
+
+
+def _motion_statistics(motion: MotionTargets | None, train: np.ndarray) -> dict[str, tuple]:
+    """Names, mean and spread of the motion numbers; a number that nobody has counts as 0 with spread 1."""
+    if motion is None:
+        return {}
+    known = np.asarray(motion.values[train], dtype=np.float64)
+    known[:, np.isnan(known).all(axis=0)] = 0
+    mean, spread = np.nanmean(known, axis=0), _positive(np.nanstd(known, axis=0))
+    return {"motion": motion.names, "motion_mean": tuple(mean.tolist()), "motion_std": tuple(spread.tolist())}

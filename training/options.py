@@ -40,7 +40,7 @@ class CohortOptions(CohortPlaces):
 
 @dataclass(frozen=True)
 class StageSteps:
-    """Optimiser steps of the stages before the denoiser."""
+    """Optimiser steps of the stages beside the denoiser."""
 
     autoencoder: int = 1500
     """If it has to be trained."""
@@ -52,6 +52,8 @@ class StageSteps:
     """What ECG and person tell of the heart code."""
     prior: int = 1500
     """Which heart codes they leave possible."""
+    motion: int = 1000
+    """How hearts move, of cines."""
 
 
 LEARNING_RATES = (0.0, 1.0)
@@ -82,7 +84,7 @@ class DiffusionOptions(CohortOptions):
     steps: int | None = None
     """Optimiser steps; if not given 4,000 for nano, 60,000 for base, 150,000 for large."""
     stage_steps: StageSteps = field(default_factory=StageSteps)
-    """Of the stages before the denoiser."""
+    """Of the stages beside the denoiser."""
     hearts_per_batch: int | None = None
     """Patients per process and step; if not given 20 for nano, 64 for base and large."""
     slices_per_heart: int = 3
@@ -91,6 +93,10 @@ class DiffusionOptions(CohortOptions):
     """Peak, after warm-up; by preset if not given."""
     condition_dropout: float = 0.1
     """Probability with which ECG and person are dropped, independently."""
+    motion: Literal["auto", "none"] = "auto"
+    """auto: hearts learn to beat where the cohort has cines. none: a model of stills, whatever there is."""
+    cines: int = 500
+    """People whose cines are read, the first of those who have one; stills are of everybody."""
     shared_noise: float = 0.5
     """Fraction of the noise common to the slices of a heart."""
     checkpoint_every: int = 500
@@ -100,7 +106,7 @@ class DiffusionOptions(CohortOptions):
     def require_sound(self) -> None:
         """Refuse numbers out of range before anything is read or learned."""
         super().require_sound()
-        require_counts(self, "hearts_per_batch", "slices_per_heart", "evaluate_every")
+        require_counts(self, "hearts_per_batch", "slices_per_heart", "evaluate_every", "cines")
         require_counts(self.stage_steps, *asdict(self.stage_steps), within="stage-steps.")
         rate = 0.0 if self.learning_rate is None else self.learning_rate
         require_within("--learning-rate", rate, *LEARNING_RATES)

@@ -19,14 +19,14 @@ from models.code_regressor import CodeRegressor
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of
 from sampling.model_card import write_model_card
-from sampling.pipeline import PARTS, load_part
+from sampling.pipeline import FURTHER_PARTS, load_part
 
 from .ceiling import CEILING_PARTS, CURVE, explained
 from .checkpoint import Tensors
 from .ecg_set import validation_ecgs
 from .run import environment, told_finished
 from .stages import STAGES, Training, measured_cohort, recorded_settings, stored_segmenter
-from .targets import standardised_phenotypes
+from .targets import heart_codes
 
 
 def learn_pipeline(training: Training) -> Path:
@@ -50,7 +50,7 @@ def is_made(folder: Path, training: Training) -> bool:
     if not (autoencoder.is_dir() and about.is_file()):
         return False
     given = (measured_cohort(training), training.extra_ecgs, load_part(SliceAutoencoder, autoencoder))
-    settings = recorded_settings(options, *given)
+    settings = recorded_settings(options, *given, training.cines)
     try:
         recorded = json.loads(about.read_text()).get("configuration_sha256")
     except (OSError, ValueError, AttributeError):
@@ -77,13 +77,16 @@ def save_pipeline(training: Training) -> Path:
 
 def holds(folder: Path, training: Training) -> bool:
     """Whether a pipeline's folder holds a training's weights, those that travel with it included."""
+    parts = training.pipeline.parts
+    if any((folder / name).exists() for name in FURTHER_PARTS.keys() - parts):
+        return False
     try:
-        stored = {name: load_part(part, folder / name).state_dict() for name, part in PARTS.items()}
+        stored = {name: load_part(type(part), folder / name).state_dict() for name, part in parts.items()}
     except InputError:  # none, or damaged
         return False
-    ours = {name: getattr(training.pipeline, name).state_dict() for name in PARTS}
+    ours = {name: part.state_dict() for name, part in parts.items()}
     travel = holds_segmenter(folder, training.segmenter) and holds_ceiling(folder, training.ceiling)
-    return travel and all(same_weights(ours[name], stored[name]) for name in PARTS)
+    return travel and all(same_weights(ours[name], stored[name]) for name in parts)
 
 
 def holds_segmenter(folder: Path, segmenter: Segmenter | None) -> bool:
@@ -133,6 +136,8 @@ def describe(folder: Path, training: Training) -> None:
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}
+    if training.motion is not None:
+        recipe["cines"] = len(training.cines.rows)
     if cohort.measured is not None:
         data |= {"measured": int(cohort.measured.any(axis=1).sum()), "measured_by": said_of(training.segmenter)}
     write_model_card(folder, {"name": f"ECG to cardiac MRI, {options.preset}", "data": data, "recipe": recipe})
@@ -147,7 +152,7 @@ def validation(training: Training) -> dict:
     """
     report, r2 = training.options.autoencoder / "report.json", {}
     if training.ceiling:
-        codes = standardised_phenotypes(training.cohort.phenotypes, training.ceiling.conditioner)
+        codes = heart_codes(training.cohort, None, training.ceiling.conditioner, training.motion_targets)
         people = validation_ecgs(training.cohort, codes)
         r2 = explained(training.ceiling, people, training.accelerator.device)
     return {

@@ -10,13 +10,16 @@ from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor
 
+from cohort.cines import IMAGES, Cines
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
+from cohort.stored_arrays import array_sha256
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
 from models.denoiser import HeartDenoiser
+from models.heart_motion import HeartMotion
 from models.heart_prior import HeartPrior
 from models.presets import PRESETS, Preset, preset_for
 from models.segmenter import Segmenter
@@ -34,7 +37,9 @@ from .cohort_arrays import taught_by
 from .denoising import BatchPlan, TrainingData, denoising
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
-from .latents import autoencoder_fingerprint, cohort_latents
+from .latents import autoencoder_fingerprint, cine_latents, cohort_latents
+from .motion import MovingHearts, fresh_motion, motion_recipe, moving
+from .motion_targets import MotionTargets, motion_targets, standardised_motion
 from .networks import copy_matching_weights, fresh_generator, fresh_regressor
 from .options import LENGTHS, DiffusionOptions
 from .recipe import Recipe
@@ -59,6 +64,9 @@ class Training:
         watch: called with the step whenever the denoiser is evaluated; None draws sample grids.
         autoencoder, segmenter, ceiling: None until learned. Without phenotypes the ceiling stays None.
         regressor, prior, denoiser, latents, codes, run, settings: filled in by the stage "networks".
+        cines: of some of the people; None where hearts are to stand still.
+        motion_targets: how they move, filled in by the stage "networks"; None where no cine tells it.
+        motion: filled in by the stage "networks", if there are targets.
         pipeline: around the networks being trained; filled in by the stage "prior".
     """
 
@@ -66,6 +74,7 @@ class Training:
     accelerator: Accelerator
     cohort: PreparedCohort
     extra_ecgs: ECGCohort | None = None
+    cines: Cines | None = None
     watch: Callable[[int], None] | None = None
     autoencoder: SliceAutoencoder | None = None
     segmenter: Segmenter | None = None
@@ -73,6 +82,8 @@ class Training:
     regressor: CodeRegressor | None = None
     prior: HeartPrior | None = None
     denoiser: HeartDenoiser | None = None
+    motion: HeartMotion | None = None
+    motion_targets: MotionTargets | None = None
     latents: np.ndarray | None = None
     codes: Tensor | None = None
     pipeline: ECGToMRIPipeline | None = None
@@ -147,15 +158,20 @@ def networks_stage(training: Training) -> None:
     with accelerator.main_process_first():
         main = accelerator.is_main_process
         training.latents = cohort_latents(training.autoencoder, cohort, accelerator.device, main)
-    training.settings = recorded_settings(options, cohort, training.extra_ecgs, training.autoencoder)
+    if training.cines is not None:
+        training.motion_targets = measured_motion(training)
+    training.settings = recorded_settings(options, cohort, training.extra_ecgs, training.autoencoder, training.cines)
     set_seed(options.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
-    training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS)
+    targets = training.motion_targets
+    training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS, targets)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
     training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
+    if targets is not None:
+        training.motion = fresh_motion(targets, latent_shape[0], training.preset.motion_width)
     training.run = Run(options.output, training.settings, main, LENGTH_KEYS)
     refuse_stale_stages(training)
     training.run.require_space(checkpoint_bytes(training.denoiser))
-    training.codes = heart_codes(cohort, training.latents, conditioner)
+    training.codes = heart_codes(cohort, training.latents, conditioner, targets)
 
 
 def ceiling_stage(training: Training) -> None:
@@ -164,7 +180,8 @@ def ceiling_stage(training: Training) -> None:
         return
     recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
     session = training.session("ceiling", recipe)
-    task, _, _ = ceiling(session, training.cohort, training.extra_ecgs, training.preset)
+    given = (session, training.cohort, training.extra_ecgs, training.preset)
+    task, _, _ = ceiling(*given, motion=training.motion_targets)
     training.ceiling = fit(task, session)
     copy_matching_weights(training.regressor, training.ceiling)
 
@@ -205,6 +222,20 @@ def denoiser_stage(training: Training) -> None:
     fit(denoising(session, training.denoiser, training.regressor, data, watch), session)
 
 
+def motion_stage(training: Training) -> None:
+    """The motion network, from cines; without them hearts stand still. It needs latents and motion numbers alone."""
+    if training.motion is None:
+        return
+    accelerator, cines, targets = training.accelerator, training.cines, training.motion_targets
+    with accelerator.main_process_first():
+        where = (accelerator.device, accelerator.is_main_process)
+        frames = cine_latents(training.autoencoder, cines.folder, cines.images, *where)
+    numbers = standardised_motion(targets, training.regressor.conditioner)
+    hearts = MovingHearts(training.cohort, cines, targets, training.latents, frames, numbers)
+    session = training.session("motion", motion_recipe(training.options.stage_steps.motion))
+    fit(moving(session, training.motion, hearts), session)
+
+
 STAGES: dict[str, Callable[[Training], None]] = {
     "autoencoder": autoencoder_stage,
     "segmenter": segmenter_stage,
@@ -213,6 +244,7 @@ STAGES: dict[str, Callable[[Training], None]] = {
     "condition": condition_stage,
     "prior": prior_stage,
     "denoiser": denoiser_stage,
+    "motion": motion_stage,
 }
 
 
@@ -248,6 +280,22 @@ def measured_cohort(training: Training) -> PreparedCohort:
         return with_measured(training.cohort, segmenter.to(accelerator.device), accelerator.is_main_process)
 
 
+def measured_motion(training: Training) -> MotionTargets | None:
+    """How the people with cines move; a line says of how many it is known."""
+    accelerator, cines = training.accelerator, training.cines
+    targets = motion_targets(training.cohort, cines, training.segmenter)
+    if targets is None:
+        accelerator.print(f"no beat of {len(cines.rows)} cines can be measured: hearts will stand still")
+        return None
+    known = [beat for beat in targets.beats if beat is not None]
+    open_ = sum(not beat.closes for beat in known)
+    accelerator.print(
+        f"motion: {len(known)} of {len(cines.rows)} cines are measured"
+        + f"; {open_} of them do not close, and only their systole is used" * bool(open_)
+    )
+    return targets
+
+
 def refuse_stale_stages(training: Training) -> None:
     """A longer "condition" changes what prior and denoiser are told, so these must learn on with it.
 
@@ -279,6 +327,7 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         geometry=asdict(cohort.preparation.geometry),
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
+        motion=training.motion,
         trained_on=taught_by(training.options.places, training.options.more_ecgs),
     )
 
@@ -294,11 +343,20 @@ def recorded_settings(
     cohort: PreparedCohort,
     extra_ecgs: ECGCohort | None,
     autoencoder: SliceAutoencoder,
+    cines: Cines | None = None,
 ) -> dict:
-    """What must not change between the start of a training and its continuation; it names no path."""
+    """What must not change between the start of a training and its continuation; it names no path.
+
+    A training of stills is recorded as it was before there was motion.
+    """
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = extra_ecgs and extra_ecgs.folder.name  # a hash: who is in it, and what is known of them
     settings |= phenotypes_sha256(cohort)
     for stage in ("autoencoder", "segmenter"):  # their folders say how long they learned
         del settings["stage_steps"][stage]
+    del settings["motion"]
+    if cines is None:
+        del settings["cines"], settings["stage_steps"]["motion"]
+    else:
+        settings["cines"] = f"{len(cines.rows)} of {array_sha256(cines.folder, IMAGES)}"
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

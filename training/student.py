@@ -19,7 +19,7 @@ from cohort.prepared import PreparedCohort
 from cohort.provenance import made_by, settings_sha256
 from models.denoiser import HeartDenoiser
 from sampling.model_card import add_figures, add_section, renew_size
-from sampling.pipeline import PARTS, ECGToMRIPipeline, weights_sha256
+from sampling.pipeline import FURTHER_PARTS, PARTS, ECGToMRIPipeline, weights_sha256
 from sampling.schedulers import is_flow
 
 from .distillation import FlowSampler, distillation, end_error, teacher_pairs
@@ -118,7 +118,7 @@ def save_student(
     facts = distillation_facts(options, settings, errors) | {"code version": learned_by}
 
     def describe(folder: Path) -> None:
-        ours = {"model_index.json", "scheduler", *PARTS, *MEASURED_ON_THE_TEACHER}
+        ours = {"model_index.json", "scheduler", *PARTS, *FURTHER_PARTS, *MEASURED_ON_THE_TEACHER}
         for path in sorted(options.pipeline.iterdir()):
             if path.name not in ours and not path.name.startswith("."):
                 (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)

@@ -8,21 +8,27 @@ from torch import Tensor
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 
+from .motion_targets import MotionTargets, standardised_motion
 from .objectives import heart_window
 
 PCA_PEOPLE = 1000  # the leading components of a thousand hearts are those of all
 
 
-def heart_codes(cohort: PreparedCohort, latents: np.ndarray, conditioner) -> Tensor:
-    """(N, K + components): standardised phenotypes (NaN where unknown), then standardised principal components.
+def heart_codes(
+    cohort: PreparedCohort, latents: np.ndarray | None, conditioner, motion: MotionTargets | None = None
+) -> Tensor:
+    """(N, K + components + M): standardised phenotypes, principal components and motion numbers; NaN where unknown.
 
     Args:
-        latents: (N, slices, phases, C, h, w) of the cohort.
+        latents: (N, slices, phases, C, h, w) of the cohort; None where the conditioner has no components.
+        motion: whose numbers the conditioner names; None where it names none.
         conditioner: models.conditioning.HeartConditioner, whose configuration names and standardises the phenotypes.
     """
     parts = [standardised_phenotypes(cohort.phenotypes, conditioner)]
     if conditioner.config.components:
         parts.append(heart_components(cohort, latents, conditioner.config.components))
+    if motion is not None:
+        parts.append(standardised_motion(motion, conditioner))
     return torch.cat(parts, dim=1)
 
 

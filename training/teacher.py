@@ -38,7 +38,7 @@ def heart_maker(
         ecg_present, person_present = (torch.cat(part) for part in zip(*draws, strict=True))
         patients = patient_batch(prepared_patients(cohort, people.numpy()))
         patients = replace(patients, ecg_present=ecg_present, person_present=person_present)
-        tokens, condition = teacher.condition(patients, generators, scale)  # of B, or 2 B with the empty condition
+        tokens, condition, _ = teacher.condition(patients, generators, scale)  # of B, or 2 B with the empty condition
         passes = len(condition) // batch
         noise = teacher.starting_noise(generators)
 

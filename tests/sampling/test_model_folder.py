@@ -10,7 +10,7 @@ from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from sampling.model_folder import read_index, require_config_of, require_plain
-from sampling.pipeline import PARTS, ECGToMRIPipeline, load_part
+from sampling.pipeline import FURTHER_PARTS, PARTS, ECGToMRIPipeline, load_part
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_settings_out_of_range_are_refused(saved, setting):
     path = saved / "model_index.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | setting))
     with pytest.raises(InputError, match="setting"):
-        read_index(saved, "ECGToMRIPipeline", PARTS)
+        read_index(saved, "ECGToMRIPipeline", PARTS, FURTHER_PARTS)
 
 
 def test_a_lead_that_no_person_had_has_no_highest_amplitude(saved):
@@ -188,7 +188,7 @@ def test_a_part_of_another_pipeline_is_refused(saved, tmp_path):
 def test_an_index_names_our_parts_and_no_others(saved):
     path = saved / "model_index.json"
     good = json.loads(path.read_text())
-    assert read_index(saved, "ECGToMRIPipeline", PARTS)[1] == "UniPCMultistepScheduler"
+    assert read_index(saved, "ECGToMRIPipeline", PARTS, FURTHER_PARTS)[1] == "UniPCMultistepScheduler"
     without = {key: value for key, value in good.items() if key != "prior"}
     for bad in (
         without,

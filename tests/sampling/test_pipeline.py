@@ -91,7 +91,7 @@ def test_guidance_everywhere_is_the_default_and_nowhere_follows_the_condition(ti
     whole = tiny_pipeline.conditioner.global_condition(summary, torch.zeros(6, 3), torch.ones(6, dtype=torch.bool))
 
     def hearts(rows, scale, *between):
-        monkeypatch.setattr(tiny_pipeline, "condition", lambda *_: (tokens[:rows], whole[:rows]))
+        monkeypatch.setattr(tiny_pipeline, "condition", lambda *_: (tokens[:rows], whole[:rows], None))
         return tiny_pipeline(condition(), generators(1, 2, 3), 3, scale, *between)
 
     everywhere = hearts(6, 1.5)
@@ -305,3 +305,50 @@ def test_no_tensor_of_the_cpu_meets_one_of_the_device(tiny_pipeline, monkeypatch
         tiny_pipeline(condition(), generators(1, 2, 3), steps=2, guidance_scale=scale)
     assert shapes == [("meta", (3, 6, 4, 4, 4))] * 2
     assert tiny_pipeline.encode_heart(torch.rand(3, 2, 32, 32)).device.type == "meta"
+
+
+# ---- Beating hearts ----
+
+
+def test_a_pipeline_of_stills_has_no_beat_and_one_with_motion_comes_back_with_it(
+    tiny_pipeline, beating_pipeline, tmp_path
+):
+    with pytest.raises(ValueError, match="draws stills"):
+        tiny_pipeline.beat(tiny_pipeline.draw(condition(), generators(1, 2, 3), 2), 5)
+    beating_pipeline.save(tmp_path / "beats")
+    tiny_pipeline.save(tmp_path / "stills")
+    loaded = ECGToMRIPipeline.load(tmp_path / "beats")
+    assert "motion" in loaded.parts and ECGToMRIPipeline.load(tmp_path / "stills").motion is None
+    for name, value in beating_pipeline.motion.state_dict().items():
+        assert torch.equal(value, loaded.motion.state_dict()[name])
+    assert weights_sha256(tmp_path / "beats") != weights_sha256(tmp_path / "stills")
+
+
+def test_a_heart_beats_from_its_ed_by_its_own_es_whatever_the_batch(beating_pipeline):
+    drawn = beating_pipeline.draw(condition(), generators(1, 2, 3), 2)
+    beat = beating_pipeline.beat(drawn, 10)
+    stills = beating_pipeline.decode(drawn.latents)
+    assert beat.hearts.shape == (3, *stills.shape[1:2], 10, *stills.shape[3:])
+    torch.testing.assert_close(beat.hearts[:, :, 0], stills[:, :, 0], atol=1e-5, rtol=0)
+    assert beat.inside[:, 0].tolist() == [1, 1, 1] and beat.inside.shape == (3, 10)
+    assert len(set(beat.es_share.tolist())) == 3
+    alone = beating_pipeline.draw(of_one(condition(), 1), generators(2), 2)
+    torch.testing.assert_close(beating_pipeline.beat(alone, 10).hearts[0], beat.hearts[1], atol=1e-4, rtol=0)
+
+
+def test_at_es_the_drawn_es_is_shown(beating_pipeline):
+    drawn = beating_pipeline.draw(condition(), generators(1, 2, 3), 2)
+    drawn.codes[:] = 0  # average: ES at 0.36, the ninth of 25 frames
+    beat = beating_pipeline.beat(drawn, 25)
+    torch.testing.assert_close(beat.es_share, torch.full((3,), 0.36))
+    torch.testing.assert_close(beat.hearts[:, :, 9], beating_pipeline.decode(drawn.latents)[:, :, 1], atol=1e-4, rtol=0)
+
+
+def test_motion_numbers_of_another_code_are_refused(beating_pipeline, tmp_path):
+    beating_pipeline.save(tmp_path / "p")
+    config = tmp_path / "p" / "motion" / "config.json"
+    about = json.loads(config.read_text())
+    about["numbers"] = [*about["numbers"][1:], about["numbers"][0]]
+    config.write_text(json.dumps(about))
+    with pytest.raises(InputError, match="motion numbers of the heart code"):
+        ECGToMRIPipeline.load(tmp_path / "p")

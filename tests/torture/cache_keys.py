@@ -224,13 +224,15 @@ def _autoencoder(seed: int = 0) -> SliceAutoencoder:
 
 
 def latents_of_other_weights(caches: Caches) -> bool:
-    return latents_key(_autoencoder(0), caches.prepared()) != latents_key(_autoencoder(1), caches.prepared())
+    return latents_key(_autoencoder(0), caches.prepared().folder) != latents_key(
+        _autoencoder(1), caches.prepared().folder
+    )
 
 
 def latents_of_other_hearts(caches: Caches) -> bool:
     before = caches.prepared()
     _flip_voxels(next((caches.data / "NIFTI" / str(FIRST_EID)).glob("sa_ED.nii.gz")))
-    return latents_key(_autoencoder(), before) != latents_key(_autoencoder(), caches.prepared())
+    return latents_key(_autoencoder(), before.folder) != latents_key(_autoencoder(), caches.prepared().folder)
 
 
 def _flip_voxels(path: Path) -> None:
@@ -241,9 +243,9 @@ def _flip_voxels(path: Path) -> None:
 
 
 def latents_of_other_code(caches: Caches) -> bool:
-    own = latents_key(_autoencoder(), caches.prepared())
+    own = latents_key(_autoencoder(), caches.prepared().folder)
     with mock.patch.object(training.latents, "code_sha256", lambda module: "other"):
-        return latents_key(_autoencoder(), caches.prepared()) != own
+        return latents_key(_autoencoder(), caches.prepared().folder) != own
 
 
 def measurements_after(change: Callable[[Caches], object]) -> Callable[[Caches], bool]:

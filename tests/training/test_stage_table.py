@@ -28,6 +28,7 @@ FILLED_IN_BY = {
     "condition": set(),
     "prior": {"pipeline"},
     "denoiser": set(),
+    "motion": set(),  # of a cohort of stills
 }
 
 
@@ -62,7 +63,12 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
         learn(one_step)
         assert filled(one_step) - before == FILLED_IN_BY[name], name
         before = filled(one_step)
-    assert {f.name for f in fields(Training)} - before == {"extra_ecgs"}  # given, and of nobody here
+    assert {f.name for f in fields(Training)} - before == {
+        "extra_ecgs",
+        "cines",
+        "motion_targets",
+        "motion",
+    }  # of nobody here
 
 
 def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_step, capsys, monkeypatch):
