@@ -226,9 +226,7 @@ def draw_heart(seed: int, index: int, draw: Draw = Draw()) -> Heart:
     person = _draw_person(chance(PERSON), population)
     disease = _draw_disease(chance(DISEASE), population, draw.condition)
     ventricles, contractility = _draw_ventricles(chance(VENTRICLES), person, disease)
-    electricity = _draw_electrophysiology(
-        chance(ELECTRICITY), person, disease, contractility, ventricles
-    )
+    electricity = _draw_electrophysiology(chance(ELECTRICITY), person, disease, contractility, ventricles)
     heart = Heart(
         **person,
         **ventricles,

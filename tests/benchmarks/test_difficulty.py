@@ -43,15 +43,16 @@ def made_up(count: int, seed: int) -> People:
     mass = rng.normal(100, 20, count)
     ecg = rng.normal(size=(count, 800)).astype(np.float32)
     ecg[:, 700] = (mass - 100) / 20 + rng.normal(0, 0.5, count)
-    amounts = (*told_by_ecg.AMOUNTS, *told_by_ecg.MOTION, drawn_people.RATE, "RVESV")
+    amounts = ("LVEDV", "LVESV", "LVEF", "RVEDV", "RVESV")
     truth = {name: rng.normal(100, 20, count) for name in amounts} | {"LV mass": mass}
-    truth |= {name: (rng.uniform(size=count) < 0.3).astype(float) for name in told_by_ecg.DISEASES}
+    truth |= {name: (rng.uniform(size=count) < 0.3).astype(float) for name in ("EF < 50", "LVH")}
     truth |= {"territory": rng.integers(0, 3, count).astype(float), "body surface": np.full(count, 1.9)}
     return People(ecg, rng.normal(size=(count, 5)).astype(np.float32), truth)
 
 
 def test_what_the_ecg_tells_is_told_with_an_interval_and_the_network_counts_among_both(monkeypatch):
-    monkeypatch.setattr(told_by_ecg, "MOTION", ())
+    for name, some in (("MOTION", ()), ("AMOUNTS", ("LV mass", "LVEDV")), ("DISEASES", ("EF < 50",))):
+        monkeypatch.setattr(told_by_ecg, name, some)
     monkeypatch.setattr(told_by_ecg, "TREES", told_by_ecg.TREES | {"max_iter": 20})
     learners, judged, scarred = made_up(400, 1), made_up(150, 2), made_up(100, 3)
     alone = told_by_ecg.told(learners, judged, scarred, 400)
