@@ -463,7 +463,7 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float, 
     full, chance, left_share, right_share = rng.uniform(size=4).tolist()
     left, right = 5 + 25 * left_share, 8 + 28 * right_share
     # The right bundle is late in 3-5 % of people (Bussink 2013), and in most whose right ventricle is stretched beyond
-    # the healthy (Kim 2011, athletes; atrial septal defects).
+    # the healthy (Kim et al. 2011, athletes).
     late_right = 0.04 + 0.74 / (1 + math.exp(-(stretch - 0.28) / 0.04))
     lv_delay = left if chance < 0.07 else 0.0
     rv_delay = right if 0.07 <= chance < 0.07 + late_right else 0.0
@@ -485,7 +485,7 @@ VOLTAGE_DEFICIT = 0.5  # power by which voltage falls behind a heavier wall
 
 
 def _voltage_per_mass(rng: np.random.Generator, person: dict, lv_mass_g: float) -> float:
-    """A heavy wall has less voltage for its mass than a light one (Bacharova, J Electrocardiol 40:291, 2007).
+    """A heavy wall has less voltage for its mass than a light one (Bacharova, Ann Noninvasive Electrocardiol 12:260, 2007).
 
     Its cells are coupled less well, and fibrosis lies between them.
     """
