@@ -61,7 +61,10 @@ def main() -> None:
     from phantom.prepared_writer import write_prepared
 
     if (options.output is None) == (options.prepared is None):
-        raise InputError("--output and --prepared", "are two ways to write a cohort", "give one of them")
+        fault = "neither is given" if options.output is None else "exclude each other"
+        raise InputError("--output and --prepared", fault, "give one: --output writes files, --prepared arrays")
+    if options.ecg_only and options.frames is not None:
+        raise InputError("--ecg-only and --frames", "exclude each other: there are no images", "leave out one")
     plan = CohortPlan(
         seed=options.seed,
         subjects=options.subjects,

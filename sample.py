@@ -28,6 +28,7 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
     from cohort.pseudonym import Naming, read_key
+    from cohort.simulated import warning_of_version
     from sampling import inputs
     from sampling.imports import lean_imports
 
@@ -45,7 +46,7 @@ def main() -> None:
             from evaluation.heart_sampler import HeartSampler
             from evaluation.phenotype_lines import phenotype_lines
             from evaluation.tally import TABLE, Tally, join_tables
-            from evaluation.training_people import warning_of_withdrawn
+            from evaluation.training_people import read_training, warning_of_withdrawn
             from sampling.grid import write_overview
             from sampling.output_lock import kept_apart
             from sampling.outputs import written_names
@@ -61,6 +62,7 @@ def main() -> None:
             warnings = (
                 f"{folder}: {inputs.TAUGHT_BY_UNKNOWN}" if unknown else "",
                 warning_of_withdrawn(folder, withdrawn, sampler.pipeline.preparation),
+                warning_of_version(read_training(folder), config.ecg),
                 sampler.persons.of_no_file(found),
             )
             for warning in filter(None, warnings):

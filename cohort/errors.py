@@ -1,6 +1,7 @@
 """The one error a user can act on."""
 
 import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -62,8 +63,8 @@ def exit_code_of(main: Callable[[], None]) -> int:
 
     Returns:
         0 when it ends well, 2 and one line on stderr for an InputError or a full disk. 130 and one line when SIGTERM,
-        SIGHUP or Ctrl-C stopped it: whatever was half-written is cleared away first. Any other error is a fault of
-        ours, and is raised.
+        SIGHUP or Ctrl-C stopped it: whatever was half-written is cleared away first. 130, too, when nobody reads what
+        it prints any more. Any other error is a fault of ours, and is raised.
     """
     let_threads_sleep()
     with StopSignals() as stop:
@@ -81,6 +82,9 @@ def _code_of(main: Callable[[], None], stop: StopSignals) -> int:
     except Exception as error:
         if stop.asked:  # the interruption came out as another error
             return _stopped()
+        if isinstance(error, BrokenPipeError):  # whoever reads what we print has left, as `head` does
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush must not fail again
+            return 130
         if isinstance(error, InputError):
             print(f"error: {error}", file=sys.stderr)
         elif isinstance(error, OSError) and error.errno in FULL:  # in a library, or on screen

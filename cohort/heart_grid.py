@@ -254,6 +254,41 @@ def cine_grid(
     return replace(grid, frame_interval_s=cine.frame_interval_s * frames / geometry.phases)
 
 
+def own_slices_grid(
+    cine: CineStack, source: str = "cine", pixels: GridGeometry | None = None, centre: np.ndarray | None = None
+) -> HeartGrid:
+    """Every frame and every slice of a cine, in slices of its own, on the grid's axes and pixels.
+
+    No slice is interpolated and none is cut off. Within the slices the grid is centred on what moves. Axes run as in
+    any grid: base first, anterior wall on top.
+
+    Args:
+        cine: (x, y, z, t) of at least two frames. No label map is looked at.
+        pixels: whose height, width and pixel_mm are taken.
+        centre: voxel index (3,) of the heart's centre, where it is known; else that of what moves.
+
+    Returns:
+        HeartGrid (slices, frames, height, width), whose geometry tells the file's own slices and frames.
+
+    Raises:
+        InputError: as `cine_grid`. Also where no orientation is stated.
+    """
+    _require_order(source, cine)
+    _require_frames(source, cine, None)
+    _require_short_axis(source, cine)
+    slices, frames = cine.voxels.shape[cine.slice_axis], cine.voxels.shape[3]
+    geometry = replace(pixels or GridGeometry(), slices=slices, phases=frames, slice_step_mm=cine.slice_step_mm)
+    if not cine.states_orientation:
+        cine = _oriented(cine, None, geometry, source)
+
+    def motion() -> tuple[np.ndarray, bool]:
+        middle, moves = _motion_centre(cine) if centre is None else (np.array(centre, float), True)
+        middle[cine.slice_axis] = (slices - 1) / 2
+        return middle, moves
+
+    return _grid(cine, None, motion, geometry, cine.notes, source)
+
+
 def labelled_phases(labels: np.ndarray) -> tuple[int, int]:
     """The frames of ED and ES by label maps (x, y, z, t); twice the same one where they do not tell ES."""
     cavity = int(Label.LV_CAVITY)  # numpy would compare with the enum in 64 bits, five times as slowly
@@ -285,8 +320,13 @@ def _at(
 
 def _oriented(stack: CineStack, labels: np.ndarray | None, geometry: GridGeometry, source: str) -> CineStack:
     """A stack that states no orientation, turned as its label map at ED (x, y, z) tells."""
-    usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
-    return oriented_by_labels(stack, labels, usual_axes, source)
+    return oriented_by_labels(stack, labels, usual_axes(geometry), source)
+
+
+def usual_axes(geometry: GridGeometry | None = None) -> np.ndarray:
+    """(3, 3) unit columns of `canonical_affine`: the axes x, y, s of most hearts in RAS."""
+    geometry = geometry or GridGeometry()
+    return canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
 
 
 def heart_grid(

@@ -53,6 +53,11 @@ def main(
     from cohort.examination import examine_cohort, write_subjects  # not above, so that --help is quick
     from cohort.lock import locked
     from cohort.report_page import write_page
+    from cohort.stored_arrays import ABOUT
+
+    if (data / ABOUT).exists():
+        fault = "holds arrays that are prepared already, and no files"
+        raise InputError(data, fault, "name the folder of the files they were made from")
 
     depth = "names" if names_only else "whole" if full else "headers"
     report = examine_cohort(CohortPlaces(data, ecg_dir, mri_dir), depth, quiet, exclude)

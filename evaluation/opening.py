@@ -7,8 +7,9 @@ import torch
 
 from cohort.errors import InputError
 from cohort.leakage import made_by_other_code, withdrawn_who_taught
-from cohort.places import CohortPlaces
+from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort, prepare_cohort
+from cohort.simulated import warning_of_version
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of, with_measured
 from sampling.pipeline import ECGToMRIPipeline, load_part
@@ -72,6 +73,8 @@ def people_to_measure(
     cohort = prepare_cohort(data, prepared, pipeline.preparation, max_bad_fraction, exclude=exclude)
     about = read_training(folder)
     _warn_of_withdrawn(about, data, pipeline, folder, exclude)
+    if warning := warning_of_version(about, as_places(data).data):
+        print(f"warning: {warning}")
     taught = has_taught(about, cohort, *(("train", "extra") if split == "validation" else ()))
     if split == "all" and taught.any():
         fault = f"{taught.sum()} of its {len(taught)} people are among those this pipeline was trained on"

@@ -5,6 +5,8 @@ from diffusers.configuration_utils import register_to_config
 from einops import rearrange
 from torch import Tensor
 
+from models.confidence import calibrated, expected_dice, expected_dice_of_heart
+
 CLASSES = 4  # of cohort.cine.Label
 
 
@@ -14,11 +16,17 @@ class Segmenter(ModelMixin, ConfigMixin):
     Args:
         widths: channels of each level. unshuffle: pixels of a side that are folded into one.
         trained_on: whose label maps taught it, "simulated" or "real" people's; None if nobody knows.
+        dice_expected, dice_found: the rising curve by which `confidence` tells the Dice of hearts of an unseen kind.
     """
 
     @register_to_config
     def __init__(
-        self, widths: tuple[int, ...] = (16, 32, 64), unshuffle: int = 2, trained_on: str | None = None
+        self,
+        widths: tuple[int, ...] = (16, 32, 64),
+        unshuffle: int = 2,
+        trained_on: str | None = None,
+        dice_expected: tuple[float, ...] | None = None,
+        dice_found: tuple[float, ...] | None = None,
     ) -> None:
         super().__init__()
         self.unet = UNet2DModel(
@@ -48,6 +56,25 @@ class Segmenter(ModelMixin, ConfigMixin):
             hook.remove()
         logits = rearrange(logits, "n (c a b) h w -> n c (h a) (w b)", a=side, b=side)  # (N, 4, H, W)
         return logits, deepest[0].mean(dim=(2, 3))  # (N, 4, H, W), (N, F)
+
+    def confidence(self, logits: Tensor) -> Tensor:
+        """(n,) in [0, 1]: the Dice to expect of each slice's label map, by `models.confidence`; 0 where no heart is.
+
+        Args:
+            logits: (n, classes, height, width) of this network.
+        """
+        return self._found(expected_dice(logits))
+
+    def confidence_of_heart(self, logits: Tensor) -> float:
+        """The Dice to expect of a heart's label map, of all its slices together; 0 where no heart is.
+
+        Args:
+            logits: (n, classes, height, width) of the slices of one heart at one moment, or at more.
+        """
+        return float(self._found(expected_dice_of_heart(logits)[None])[0])
+
+    def _found(self, expected: Tensor) -> Tensor:
+        return calibrated(expected, self.config.dice_expected, self.config.dice_found)
 
     @property
     def features(self) -> int:

@@ -141,6 +141,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     require_within("--subjects", options.subjects, 2, 100_000)
+    if options.preview and options.preview.suffix.lower() != ".png":
+        raise InputError(options.preview, "is no name of a PNG", "end it in .png")
     if options.preview and not options.preview.parent.is_dir():
         raise InputError(options.preview, "its folder does not exist", "make it, or name another")
     if options.preview:

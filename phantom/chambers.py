@@ -34,11 +34,13 @@ class Chambers:
 
     Attributes:
         left: to the left atrium with its veins. aorta. right: to right atrium and pulmonary trunk together.
+        leaflets: to the three lines on which the aortic valve's leaflets meet, 0 on them and negative elsewhere.
     """
 
     left: np.ndarray
     aorta: np.ndarray
     right: np.ndarray
+    leaflets: np.ndarray
 
     def at(self, beat: float, ventricle: np.ndarray, above_mm: np.ndarray) -> "Chambers":
         """The same, told at end-diastole, later in the beat: stretched, and the right ventricle goes on above the base.
@@ -48,7 +50,7 @@ class Chambers:
         stretch, outside = np.float32(STRETCH_MM * beat), -self.aorta - np.float32(WALL_MM)
         inflow = ventricle - np.float32(NARROWING) * np.maximum(above_mm, 0)
         right = np.maximum(self.right + stretch, inflow)
-        return Chambers(np.minimum(self.left + stretch, outside), self.aorta, np.minimum(right, outside))
+        return Chambers(np.minimum(self.left + stretch, outside), self.aorta, np.minimum(right, outside), self.leaflets)
 
     @property
     def hull(self) -> np.ndarray:
@@ -86,8 +88,26 @@ def chambers_at(diastole: Geometry, points: np.ndarray) -> Chambers:
     right = _ellipsoid(points, (centre - 0.85 * outer, -0.38 * outer, -base - 22), (0.85 * outer, 0.80 * outer, 36.0))
     outflow = [centre - 0.35 * outer, 0.92 * outer, -base]
     trunk = _tube(points, outflow, [rising[0] + 0.30, rising[1] - 0.1, rising[2]], 0.38 * outer)
-    aorta = _tube(points, aortic_root(diastole).tolist(), rising, 0.44 * outer)
-    return Chambers(left, aorta, np.maximum(right, trunk))
+    root = aortic_root(diastole).tolist()
+    aorta = _tube(points, root, rising, 0.44 * outer)
+    return Chambers(left, aorta, np.maximum(right, trunk), _leaflets(points, root, rising, aorta))
+
+
+def _leaflets(points: np.ndarray, start: list[float], along: list[float], inside: np.ndarray) -> np.ndarray:
+    """Signed distance, 0 at most, to three half-planes that meet on the axis of a tube; told within it alone."""
+    distance = np.full(inside.shape, -99, np.float32)
+    there = inside > -2
+    axis = np.array(along) / np.linalg.norm(along)
+    aside = np.cross(axis, [0.0, 0.0, 1.0])
+    aside /= np.linalg.norm(aside)
+    away = [p[there] - np.float32(a) for p, a in zip(points, start, strict=True)]
+    x, y = (sum(d * np.float32(a) for d, a in zip(away, unit, strict=True)) for unit in (aside, np.cross(axis, aside)))
+    nearest = np.full(x.shape, 99, np.float32)
+    for turn in (0.5, 0.5 + 2 * np.pi / 3, 0.5 + 4 * np.pi / 3):
+        cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+        nearest = np.minimum(nearest, np.hypot(np.minimum(x * cos + y * sin, 0), y * cos - x * sin))
+    distance[there] = -nearest
+    return distance
 
 
 def _joined(one: np.ndarray, other: np.ndarray) -> np.ndarray:

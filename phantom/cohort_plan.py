@@ -7,16 +7,16 @@ from pathlib import Path
 from cohort.dicom_stack import FEWEST_FRAMES
 from cohort.disk import write_json, writing
 from cohort.errors import InputError, require_within
+from cohort.places import BULK
 from cohort.provenance import made_by
-from cohort.stored_arrays import ABOUT
+from cohort.simulated import PLAN
 from cohort.subjects import FIRST_IMAGING_VISIT
 from phantom.acquisition import SCANNERS
-from phantom.cohort_folders import contents, is_phantom
+from phantom.cohort_folders import ECGS, IMAGES, contents, is_phantom
 from phantom.heart import Draw
 from phantom.population import CONDITIONS, POPULATIONS
 from phantom.renderers import RENDERERS, VERSION, Renderers
 
-PLAN = "cohort.json"
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
 UK_BIOBANK_FRAMES, PREPARED_FRAMES = 50, 25  # of a cine in DICOM, and in prepared arrays
@@ -120,15 +120,21 @@ def check_plan(plan: CohortPlan, processes: int | None) -> None:
     _require_known("--scanner", plan.scanner, SCANNERS)
     if plan.platform and not (plan.dicom or plan.ecg_only):
         raise InputError("--platform", "UK Biobank's platform holds heart MRIs as DICOM", "add --dicom, or --ecg-only")
-    if plan.long_axis and (plan.dicom or plan.ecg_only or plan.prepared):
-        raise InputError("--long-axis", "long-axis views are written as NIfTI only", "leave out the other option")
-    if plan.prepared and (plan.dicom or plan.ecg_only or plan.platform):
-        fault = "--dicom, --platform and --ecg-only are of files"
-        raise InputError("--prepared", fault, "leave them out, or give --output")
+    if other := _given(plan, "dicom", "ecg_only", "prepared") if plan.long_axis else "":
+        raise InputError(f"--long-axis and {other}", "exclude each other: views are NIfTI only", "leave out one")
+    if other := _given(plan, "dicom", "ecg_only", "platform") if plan.prepared else "":
+        raise InputError(f"--prepared and {other}", "exclude each other: arrays are no files", "give --output instead")
+    if plan.ecg_only and plan.dicom:
+        raise InputError("--ecg-only and --dicom", "exclude each other: there are no images", "leave out one")
     if plan.cines and not plan.prepared:
         raise InputError("--cines", "is of prepared arrays", "give --prepared, or --frames for cines in files")
     if plan.prepared and (plan.frames > 2) != bool(plan.cines):
         raise InputError("--frames", "is of the cines of prepared arrays", "give 3 or more with --cines, else leave it")
+
+
+def _given(plan: CohortPlan, *names: str) -> str:
+    """The options among these fields that are on, as they are typed."""
+    return " and ".join(f"--{name.replace('_', '-')}" for name in names if getattr(plan, name))
 
 
 def _require_known(option: str, given: object, known: object) -> None:
@@ -163,11 +169,8 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
     note = output / PLAN
     there = read_plan(note)
     if there is None:
-        strangers = [output / name for name in ("persons.csv", "phenotypes.csv", ABOUT)] + contents(output)
-        if stranger := next((path for path in strangers if path.exists()), None):
-            raise InputError(
-                stranger.parent, "holds files that are not of a phantom cohort", "give --output an empty or new folder"
-            )
+        if _strangers(output):
+            raise InputError(output, "holds files that are not of a phantom cohort", "give an empty or new folder")
         return plan
     there = DEFAULTS | there
     names = (field.name for field in fields(plan) if field.name not in ("prepared", "subjects"))
@@ -178,6 +181,15 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
     if not all(is_phantom(path, plan.visits) for path in contents(output)):
         raise InputError(output, "holds other people's files beside the phantom's", "give another folder")
     return replace(plan, subjects=max(plan.subjects, there["subjects"]))
+
+
+def _strangers(output: Path) -> list[Path]:
+    """What lies in a folder that no cohort has begun: README, hidden files and empty folders for ECG and MRI aside."""
+    found = contents(output)  # refuses what is no folder
+    own = (output / name for name in (ECGS, IMAGES, BULK))
+    there = output.iterdir() if output.exists() else ()
+    visible = (path for path in there if not path.name.startswith(".") and path.name != "README.md")
+    return found + sorted(set(visible) - set(own))
 
 
 def _called(name: str) -> str:

@@ -20,11 +20,13 @@ TISSUES = {
     "venous_blood": Tissue(1500, 200),
     "myocardium": Tissue(1000, 46, 0.95),
     "fat": Tissue(290, 75, 0.85),
-    "muscle": Tissue(980, 38, 0.90),
+    "muscle": Tissue(1010, 38, 0.80),
     "liver": Tissue(590, 42, 0.85),
     "spleen": Tissue(1050, 61, 0.80),
-    "lung": Tissue(1200, 40, 0.12),
+    "lung": Tissue(1200, 40, 0.30),
+    "bone": Tissue(1000, 1, 0.10),
     "marrow": Tissue(550, 50, 0.75),
+    "content": Tissue(900, 60, 0.35),
     "fluid": Tissue(3000, 800),
 }
 TR_MS = 2.6
@@ -49,7 +51,9 @@ def signals(acquisition: Acquisition) -> dict[str, float]:
     still = muscle / bssfp_signal(TISSUES["myocardium"])
     level = {name: still * bssfp_signal(tissue) for name, tissue in TISSUES.items()}
     level["blood"] = blood
-    level["venous_blood"] = blood * acquisition.venous_to_blood
+    level["venous_blood"] = 0.90 * blood * acquisition.venous_to_blood
     level["fat"] = -blood * acquisition.fat_to_blood
-    level["liver"] = muscle * acquisition.liver_to_muscle
+    level["marrow"] *= 0.55  # half of it is fat, which cancels the rest
+    level["fluid"] = 0.65 * blood  # pulsation takes the rest
+    level["liver"] = 0.95 * muscle * acquisition.liver_to_muscle
     return level

@@ -19,6 +19,9 @@ from phantom.trabeculae import felt_share, mesh_share, strand_distance
 NEAR_MM = 14.0  # of the heart at end-diastole, beyond which nothing beats
 FAR_MM = 40.0  # outside of what is not looked up
 WAVES = 4
+LEAFLET_MM = 1.0  # half the thickness of the closed aortic valve, where two leaflets meet
+LEAFLET_HEIGHT_MM = 16.0  # of the valve above the base
+PERICARDIUM_MM = 1.2  # hardly any signal
 FELT_UNEVEN = 0.35  # SD of the fine trabeculae's density, as a share
 
 
@@ -32,7 +35,8 @@ class Canvas:
         beside_lv: numbers of those points that lie in or near the LV; elsewhere it is not looked up.
         chambers: (2, n) atria and great vessels.
         pattern: (n,) smooth random texture of the muscle. lumps: (n,) where fat lies thick (1) or hardly at all (0).
-        pad: (n,) thickness in mm of the fat pad before the heart.
+        pad: (n,) thickness in mm of the fat pads before the heart and at its left side.
+        uneven: (n,) thickness of the RV's free wall against its mean.
         pixel_mm, slice_mm: of a voxel.
     """
 
@@ -44,6 +48,7 @@ class Canvas:
     pattern: np.ndarray
     lumps: np.ndarray
     pad: np.ndarray
+    uneven: np.ndarray
     pixel_mm: float
     slice_mm: float
 
@@ -78,13 +83,18 @@ def canvas_of(heart: Heart, plan: SlicePlan) -> Canvas:
     rng = np.random.default_rng([heart.pattern_seed, 4])
     middle = middle[:, inside]
     pattern = waves(rng, middle, (8, 26))
-    lumps = np.clip(0.45 + 0.35 * waves(rng, middle, (50, 120)), 0, 1)
+    lumps = np.clip(0.35 + 0.4 * waves(rng, middle, (50, 120)) + 0.25 * waves(rng, middle, (28, 55)), 0, 1.3)
     front = (diastole.axes @ np.array([0.0, 1.0, 0.0])).astype(np.float32)
     forward = np.tensordot(front, middle, 1) - 0.55 * np.float32(diastole.epicardial_radius)
     pad = min(max(heart.fat_mm / 12, 0.4), 1.8) * (1 + 4 * lumps) * np.clip(forward / 20, 0, 1)
+    aside = np.clip((middle[0] - 0.5 * np.float32(diastole.epicardial_radius)) / 20, 0, 1)
+    pad += min(max(heart.fat_mm / 12, 0.6), 1.6) * 4.5 * aside * np.clip(lumps - 0.15, 0, 1)
+    uneven = np.clip(1 + 0.4 * waves(rng, middle, (25, 60)), 0.3, 2.0)
     chambers = chambers_at(diastole, points)
     beside_lv = np.flatnonzero(outer[inside] > -NEAR_MM - plan.slice_mm / 2)
-    return Canvas(window, inside, points, beside_lv, chambers, pattern, lumps, pad, plan.pixel_mm, plan.slice_mm)
+    return Canvas(
+        window, inside, points, beside_lv, chambers, pattern, lumps, pad, uneven, plan.pixel_mm, plan.slice_mm
+    )
 
 
 def _window(diastole: Geometry, plan: SlicePlan) -> tuple[slice, slice]:
@@ -144,16 +154,19 @@ def paint(
     chambers = canvas.chambers.at(geometry.beat, rv, -below_mm)
     below = canvas.share(below_mm)
     lv_cavity, lv_outer = canvas.share(cavity), canvas.share(outer)
-    rv_cavity, rv_outer = canvas.share(rv), canvas.share(rv + geometry.rv_wall)
+    rv_cavity, rv_outer = canvas.share(rv), canvas.share(rv + geometry.rv_wall * canvas.uneven)
     muscle = np.float32(signal["myocardium"]) * (1 + np.float32(heart.acquisition.muscle_texture) * canvas.pattern)
     blood = np.float32(signal["blood"]) * (1 + flow)
     venous = np.float32(signal["venous_blood"]) * (1 + flow)
-    fat = canvas.share(_fat(geometry, outer, rv, below_mm, chambers.filled, canvas))
-    outside = torso + fat * (np.float32(signal["fat"]) - torso)
+    fat_mm = _fat(geometry, outer, rv, below_mm, chambers.filled, canvas)
+    outside = torso + canvas.share(fat_mm + np.float32(PERICARDIUM_MM)) * (np.float32(0.15) * muscle - torso)
+    outside += canvas.share(fat_mm) * (np.float32(signal["fat"]) - outside)
+    valve = np.minimum(chambers.leaflets + np.float32(LEAFLET_MM), LEAFLET_HEIGHT_MM + below_mm)
     atria = (  # from the outside in
         (muscle, canvas.share(chambers.hull + 2.0)),
         (blood + chambers.venous.mean(axis=0) * (venous - blood), canvas.share(chambers.blood)),
         (blood * np.float32(1 - heart.acquisition.ejection_loss * geometry.beat), canvas.share(chambers.aorta)),
+        (np.float32(0.6) * muscle, canvas.share(np.minimum(valve, chambers.aorta))),
     )
     ventricles = (
         (muscle, rv_outer),
@@ -235,5 +248,5 @@ def _fat(
     chambers = np.minimum(chambers + 2, 2 - below)
     from_apex = geometry.base + geometry.half_length - below
     bare = np.clip(from_apex / 30, 0.1, 1)  # the apex has hardly any
-    thick = 0.4 + bare * (stout * canvas.lumps * (groove + on_right) + canvas.pad)
+    thick = bare * (stout * canvas.lumps * (groove + on_right) + canvas.pad) - 0.6
     return np.maximum(ventricles, chambers) + thick.astype(np.float32)

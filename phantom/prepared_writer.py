@@ -71,7 +71,9 @@ def _is_there(output: Path, plan: CohortPlan, preparation: Preparation) -> bool:
 
 def _require_same(folder: Path, plan: CohortPlan, preparation: Preparation) -> None:
     agreed(folder, plan)
-    said = read_plan(folder / PLAN) or {}
+    said = read_plan(folder / PLAN)
+    if said is None:
+        raise InputError(folder, "holds files that are not of a phantom cohort", "give an empty or new folder")
     if said.get("subjects") != plan.subjects:
         fault = f"holds {said.get('subjects')} subjects, not {plan.subjects}, and arrays do not grow"
         raise InputError(folder, fault, "give another folder")

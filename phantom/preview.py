@@ -14,8 +14,9 @@ from phantom.scanner import Scan, scan
 
 SIDE = 110  # pixels of a picture: 198 mm
 PICTURES = 5  # of each phase, from base to apex
-BEAT_WIDTH, MV_HEIGHT = 300, 26  # of the twelve leads, in two columns
-MARGIN = 16
+BEAT_WIDTH, MV_HEIGHT = 560, 18  # of the twelve leads, in COLUMNS columns
+COLUMNS = 4  # as on paper: limb leads, augmented leads, V1-V3, V4-V6
+MARGIN, GAP = 16, 12
 BRIGHTEST = 99.5  # percent of the pixels that are darker than white
 
 
@@ -57,13 +58,14 @@ def _window(heart: Heart, image: Scan) -> tuple[slice, slice]:
 
 
 def _beat(heart: Heart) -> np.ndarray:
-    """(SIDE, BEAT_WIDTH) uint8: the median beat, six leads a column, drawn over one another's lines."""
+    """(SIDE, BEAT_WIDTH) uint8: the median beat, laid out as on paper, three leads a column."""
     medians = render_ecg(heart).medians
     picture = Image.new("L", (BEAT_WIDTH, SIDE))
     draw = ImageDraw.Draw(picture)
+    rows, width = len(LEADS) // COLUMNS, BEAT_WIDTH // COLUMNS
     for k, lead in enumerate(medians):
-        left, middle = (k // 6) * BEAT_WIDTH // 2, (k % 6 + 0.5) * SIDE / 6
-        x = left + np.linspace(0, BEAT_WIDTH // 2 - 4, len(lead))
+        left, middle = (k // rows) * width + GAP, (k % rows + 0.5) * SIDE / rows
+        x = left + np.linspace(0, width - GAP, len(lead))
         draw.line(list(zip(x, middle - MV_HEIGHT * lead, strict=True)), fill=220)
-        draw.text((left + 1, middle - 10), LEADS[k], fill=120)
+        draw.text((left, middle - 16), LEADS[k], fill=150)
     return np.asarray(picture)

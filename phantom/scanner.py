@@ -37,17 +37,18 @@ class Scan:
     phases: tuple[float, ...]
 
 
-def scan(heart: Heart, phases: Sequence[float | str] = (0.0, "es")) -> Scan:
+def scan(heart: Heart, phases: Sequence[float | str] = (0.0, "es"), signal: dict[str, float] | None = None) -> Scan:
     """Image the heart's short axis at some phases of its cycle.
 
     Args:
         heart: the drawn patient.
         phases: shares of the cycle, 0 = end-diastole; "es" stands for end-systole.
+        signal: of each tissue, in stored units; None for that of the heart's own examination.
 
     Raises:
         ValueError: by `geometry_at`, for a heart that cannot exist.
     """
-    return _image(heart, plan_stack(heart), phases, (NOISE_KEY,))
+    return _image(heart, plan_stack(heart), phases, (NOISE_KEY,), signal)
 
 
 def scan_long_axis(heart: Heart, view: str, phases: Sequence[float | str] = (0.0, "es")) -> Scan:
@@ -62,9 +63,15 @@ def scan_long_axis(heart: Heart, view: str, phases: Sequence[float | str] = (0.0
     return _image(heart, plan_long_axis(heart, view), phases, (NOISE_KEY, 1 + VIEWS.index(view)))
 
 
-def _image(heart: Heart, plan: SlicePlan, phases: Sequence[float | str], noise_key: tuple[int, ...]) -> Scan:
+def _image(
+    heart: Heart,
+    plan: SlicePlan,
+    phases: Sequence[float | str],
+    noise_key: tuple[int, ...],
+    signal: dict[str, float] | None = None,
+) -> Scan:
     times = tuple(end_systolic_phase(heart) if phase == "es" else float(phase) for phase in phases)
-    signal = signals(heart.acquisition)
+    signal = signal or signals(heart.acquisition)
     optics, weight = optics_of(heart, plan), sensitivity(heart, plan)
     torso = paint_torso(heart, plan, signal)
     still = optics.seen(torso * weight, (slice(None), slice(None)))

@@ -17,7 +17,7 @@ SHAPE = (72, 72, 36)  # of the LV's table, along u, v, w
 LOW, HIGH = np.array([-1.08, -1.08, -0.56]), np.array([1.08, 1.08, 1.02])
 FAR_MM = -9.0
 MARGIN_MM = 4.0
-THICKENING = 1.35  # of a strand until end-systole: it shortens, and blood between strands is pressed out
+THICKENING = 1.6  # of a strand until end-systole: it shortens, and blood between strands is pressed out
 PAPILLARY_DEG = (58.0, -78.0)  # anterolateral and posteromedial, round the long axis
 USUAL_SHARE = 0.17  # of the cavity's radius that trabeculae take up
 FELT_MM, FELT_SHARE = 4.5, 0.55  # depth of the finest ones, and their share of the volume at the wall
@@ -43,8 +43,8 @@ def lv_strands(heart: Heart) -> np.ndarray:
 
 def _draw_papillary(table: np.ndarray, rng: np.random.Generator, heart: Heart, angle: float, scale: float) -> None:
     """One papillary muscle: two or three heads side by side that join the wall towards the apex."""
-    heads = int(rng.integers(2, 4))
-    thick = (2.4 + 0.075 * scale) * heart.papillary_scale / heads**0.35
+    heads = int(rng.integers(1, 4))
+    thick = (2.5 + 0.085 * scale) * heart.papillary_scale / heads**0.35
     for head in range(heads):
         beside = (head - (heads - 1) / 2) * 1.25 * thick / (0.66 * scale)
         _draw_rod(
@@ -62,22 +62,24 @@ def _draw_papillary(table: np.ndarray, rng: np.random.Generator, heart: Heart, a
 def _draw_trabeculae(table: np.ndarray, rng: np.random.Generator, heart: Heart, scale: float) -> None:
     """Strands along the free wall, thicker and denser towards the apex; the septum is nearly smooth."""
     share = heart.trabecular_share
-    for _ in range(round(100 * share / USUAL_SHARE)):
+    for _ in range(round(80 * share / USUAL_SHARE)):
         angle = float(rng.uniform(-math.pi, math.pi))
         septal = 0.5 - 0.5 * math.cos(angle)
         if rng.uniform() < 0.75 * septal**2:
             continue
         middle, half = float(rng.uniform(-0.40, 0.95)), float(rng.uniform(0.12, 0.45))
-        inner = 1 - share * float(rng.uniform(0.0, 1.7))
+        reach = share * float(min(rng.lognormal(-0.35, 0.55), 2.6))  # into the cavity, from the wall
+        thick = float(np.clip(rng.lognormal(0.25, 0.45), 0.7, 3.2)) * (0.85 + 0.35 * max(middle, 0))
+        foot = 1 - 0.5 * reach
         _draw_rod(
             table,
             scale,
             angle=angle,
             turn=float(rng.normal(0, 0.7)),
-            depth=(inner, min(1.0, inner + float(rng.uniform(-0.05, 0.15)))),
+            depth=(foot - float(rng.uniform(-0.03, 0.12)), foot),  # some leave the wall towards the base
             ends=(middle - half, middle + half),
-            thick=float(rng.uniform(0.8, 2.0)) * (0.85 + 0.35 * max(middle, 0)),
-            radial=float(rng.uniform(1.0, 2.6)),
+            thick=thick,
+            radial=max(1.0, 0.55 * reach * scale / thick),
         )
 
 
@@ -158,7 +160,7 @@ def rv_mesh(heart: Heart) -> np.ndarray:
     """RV_SHAPE float32: a smooth random field, SD 1; where it is near 0 lies a sheet of the meshwork."""
     rng = np.random.default_rng([heart.pattern_seed, 2])
     field = rng.standard_normal(RV_SHAPE, np.float32)
-    field = ndimage.gaussian_filter(field, (0.6, 0.6, 0.8), mode="nearest")
+    field = ndimage.gaussian_filter(field, (0.7, 0.7, 1.0), mode="nearest")
     return field / field.std()
 
 
@@ -168,9 +170,11 @@ def mesh_share(heart: Heart, beat: float, unit: np.ndarray) -> np.ndarray:
     unit (3, ...): towards the tip, along v and along w, where the RV's surface is the unit sphere. beat: towards
     end-systole the meshwork closes.
     """
-    field = np.abs(_looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH))
+    field = _looked_up(rv_mesh(heart), unit, RV_LOW, RV_HIGH)
     outward = np.sqrt(unit[0] ** 2 + unit[1] ** 2 + unit[2] ** 2)
-    apical = np.clip(unit[2] - 0.35, 0, 1)
-    thick = (0.13 + 0.9 * np.clip(outward - 0.72, 0, 0.4) + 0.5 * apical) * (heart.trabecular_share / USUAL_SHARE)
+    apical = np.clip(unit[2] - 0.45, 0, 1)
+    thick = (0.10 + 1.0 * np.clip(outward - 0.70, 0, 0.4) + 0.4 * apical) * (heart.trabecular_share / USUAL_SHARE)
     thick = thick * np.float32(1 + (MESH_THICKENING - 1) * beat)
-    return np.clip(0.5 + (thick - field) / 0.8, 0, 1) * np.clip(4 * thick, 0, 0.85)
+    sheets = np.clip(0.5 + (thick - np.abs(field)) / 0.75, 0, 1) * np.clip(4 * thick, 0, 0.9)
+    muscles = np.clip((field - np.float32(2.3 - 0.3 * beat)) / 0.4, 0, 1)
+    return np.maximum(sheets, muscles * np.float32(heart.papillary_scale))

@@ -37,6 +37,10 @@ def _code(config: Mapping) -> int:
     return config["code"]
 
 
+def _points(config: Mapping) -> int:
+    return len(config["dice_expected"] or ())
+
+
 MEASURED = {  # by a part's class
     "SliceAutoencoder": (
         Measured("latents_mean", _channels),
@@ -48,6 +52,10 @@ MEASURED = {  # by a part's class
         Measured("phenotype_std", _phenotypes, SMALLEST),
         Measured("person_mean", _fields),
         Measured("person_std", _fields, SMALLEST),
+    ),
+    "Segmenter": (
+        Measured("dice_expected", _points, 0, 1, may_be_absent=True),
+        Measured("dice_found", _points, 0, 1, may_be_absent=True),
     ),
     "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True),),
 }

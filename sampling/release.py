@@ -1,6 +1,7 @@
 """Weights that come with the code: where they lie, and how to store them in half the size.
 
 python -m sampling.release runs/diffusion/pipeline runs/released
+python -m sampling.release runs/randomised/model runs/released-segmenter
 """
 
 import json
@@ -15,13 +16,16 @@ from cohort.disk import folder_bytes, whole_folder
 from cohort.errors import InputError, exit_code_of
 
 from .model_card import renew_size
+from .model_folder import WEIGHTS
 from .pipeline import newest_pipeline
 from .ranges import is_number
+from .segmenter_card import write_segmenter_card
 
 # The autoencoder is not run in half precision, and stored latents are named by its weights.
 IN_FULL = ("autoencoder",)
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
-RELEASED_SEGMENTER = RELEASED / "segmenter"  # measures hearts where a cohort has no label maps
+# Measures hearts where a cohort or a pipeline has no label maps. It learned from simulated hearts of random contrast.
+RELEASED_SEGMENTER = RELEASED.parent / "segmenter"
 
 
 def pipeline_to_use(runs: Path) -> Path:
@@ -106,10 +110,13 @@ def _halved(tensors: dict[str, torch.Tensor], part: str) -> dict[str, torch.Tens
 
 
 def main() -> None:
-    """Store the pipeline of the first folder in half precision in the second."""
-    if len(sys.argv) != 3 or not (Path(sys.argv[1]) / "model_index.json").exists():
+    """Store the pipeline, or the segmenter, of the first folder in half precision in the second."""
+    named = [Path(name) for name in sys.argv[1:]]
+    if len(named) != 2 or not any((named[0] / index).is_file() for index in ("model_index.json", WEIGHTS)):
         raise InputError(" ".join(sys.argv[1:]), "is not the folder of a pipeline and a new one", "give both")
-    halve(Path(sys.argv[1]), Path(sys.argv[2]), IN_FULL)
+    halve(*named, IN_FULL)
+    if (named[1] / WEIGHTS).is_file():
+        write_segmenter_card(named[1], named[0].parent)
 
 
 if __name__ == "__main__":

@@ -167,7 +167,7 @@ def test_every_record_carries_seed_configuration_weights_and_code(trained, sampl
         assert len(made["configuration_sha256"]) == 64 and made["code_version"], stage
     assert json.loads((sampled / "heart.json").read_text()).keys() >= MADE_BY | {"seed", "weights_sha256"}
     about = json.loads((runs / "diffusion" / "pipeline" / "training.json").read_text())
-    assert about.keys() >= MADE_BY | {"seed"}
+    assert about.keys() >= MADE_BY | {"seed"} and about["phantom_version"] == 2
     assert set(about["validation"]["ceiling_r2"]) == set(PHENOTYPES)
     assert about["validation"]["autoencoder"] == json.loads((runs / "autoencoder" / "report.json").read_text())
     card = (runs / "diffusion" / "pipeline" / "README.md").read_text()

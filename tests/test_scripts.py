@@ -26,6 +26,7 @@ SCRIPTS = [
     "train_segmenter",
     "train_diffusion",
     "sample",
+    "segment",
     "evaluate_samples",
 ]
 HEAVY = ("torch", "diffusers", "accelerate", "scipy.signal", "matplotlib")
@@ -267,6 +268,18 @@ def test_weights_that_people_who_withdrew_taught_are_told_in_one_line(
         (tmp_path / "gone.csv").write_text("".join(f"{prepared.eid[row]}\n" for row in gone))
         code, _, error = run(*command)
         assert code == 0 and error.count("1 ECGs of people who withdrew taught") == told
+
+
+@pytest.mark.parametrize(("taught", "told"), [(1, 1), (2, 0)])
+def test_phantoms_of_another_version_than_taught_are_told_in_one_line(
+    run, tiny_pipeline, phantom_data, tmp_path, taught, told
+):
+    pipeline = tmp_path / "runs" / "diffusion" / "pipeline"
+    tiny_pipeline.save(pipeline)
+    (pipeline / "training.json").write_text(json.dumps({"phantom_version": taught}))
+    assert json.loads((phantom_data / "cohort.json").read_text())["version"] == 2
+    code, _, error = run("sample", "--ecg", ecg_path(phantom_data, 0), "--samples", 1, "--steps", 1)
+    assert code == 0 and error.count("phantom version 2, and version 1 taught") == told
 
 
 def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, phantom_data, tmp_path):

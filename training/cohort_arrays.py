@@ -9,6 +9,7 @@ from cohort.leakage import require_separate_splits
 from cohort.pairs_table import PAIRS
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
+from cohort.simulated import PLAN
 from sampling.model_folder import REAL, SIMULATED
 
 from .options import CohortOptions
@@ -57,5 +58,5 @@ def taught_by(places: CohortPlaces, extra_ecgs: Path | None = None) -> str:
     """
     folders = [folder for folder in (places.data, extra_ecgs) if folder]
     elsewhere = places.ecg_dir or places.mri_dir or any((folder / PAIRS).exists() for folder in folders)
-    all_phantoms = all((folder / "cohort.json").exists() for folder in folders)
+    all_phantoms = all((folder / PLAN).exists() for folder in folders)
     return SIMULATED if all_phantoms and not elsewhere else REAL

@@ -13,6 +13,7 @@ from cohort.errors import InputError
 from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.lock import locked
 from cohort.provenance import made_by, settings_sha256
+from cohort.simulated import VERSION_TAUGHT, phantom_version
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
 from models.segmenter import Segmenter
@@ -114,6 +115,8 @@ def describe(folder: Path, training: Training) -> None:
     options, cohort, made = training.options, training.cohort, made_by(training.settings)
     about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
     about["learned_by"] = training.run.code_versions()
+    if training.pipeline.knows_phantoms_only and (version := phantom_version(options.data)) is not None:
+        about[VERSION_TAUGHT] = version
     told = {"taught": keyed_recordings(cohort, training.extra_ecgs), "validation": validation(training)}
     write_json(folder / "training.json", about | made | told)
     recipe = {

@@ -47,3 +47,13 @@ def test_every_script_sets_how_threads_wait_before_it_imports_torch(tmp_path):
     for name in names:
         said = subprocess.run([sys.executable, "-c", script.format(name)], cwd=ROOT, capture_output=True, text=True)
         assert said.stdout == "False\n", (name, said.stderr)
+
+
+def test_a_reader_who_leaves_early_sees_no_traceback():
+    """As `head` does. The pipe's reading end is closed before anything is printed."""
+    script = "import sys; from cohort.errors import exit_code_of; sys.exit(exit_code_of(lambda: print('x' * 100_000)))"
+    read, write = os.pipe()
+    os.close(read)
+    said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert (said.returncode, said.stderr) == (130, "")

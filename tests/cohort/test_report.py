@@ -431,6 +431,12 @@ def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
     assert run(tmp_path / "found", "--no-such-option").returncode == 2
 
 
+def test_prepared_arrays_are_told_from_an_empty_folder(tmp_path):
+    (tmp_path / "prepared.json").write_text("{}")
+    with pytest.raises(InputError, match="arrays that are prepared already"):
+        main(tmp_path)
+
+
 def test_help_waits_for_nothing_that_reads_recordings():
     ask = "import runpy, sys; sys.argv[1:] = ['--help']; runpy.run_module('cohort.report', run_name='__main__')"
     listed = f"import atexit, sys; atexit.register(lambda: print(*sys.modules, file=sys.stderr)); {ask}"

@@ -282,12 +282,29 @@ def test_truth_holds_what_the_walls_make_of_the_heart(written):
         assert "mains_hz" in row and "plan_tilt_deg_1" in row and "recording" not in row
 
 
+def test_a_folder_with_readme_and_empty_folders_takes_a_cohort(tmp_path):
+    for name in ("ecg", "NIFTI", ".git"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "README.md").write_text("put files here")
+    write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, ecg_only=True), processes=1)
+    assert ecg_path(tmp_path, 0).exists()
+
+
+def test_options_that_exclude_each_other_are_both_named(tmp_path):
+    with pytest.raises(InputError, match="--ecg-only and --dicom"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, ecg_only=True, dicom=True, frames=50))
+    with pytest.raises(InputError, match="--long-axis and --ecg-only"):
+        write_cohort(tmp_path, CohortPlan(seed=6, subjects=1, ecg_only=True, long_axis=True))
+
+
 def test_another_seed_is_refused(written):
     with pytest.raises(InputError, match="this cohort has seed 6, not 7"):
         write_cohort(written, CohortPlan(seed=7, subjects=3))
 
 
-@pytest.mark.parametrize("name", [f"ecg/{REAL_EID}_20205_2_0.xml", f"NIFTI/{REAL_EID}/sa.nii.gz", "phenotypes.csv"])
+@pytest.mark.parametrize(
+    "name", [f"ecg/{REAL_EID}_20205_2_0.xml", f"NIFTI/{REAL_EID}/sa.nii.gz", "phenotypes.csv", "notes.txt"]
+)
 def test_a_folder_of_real_files_is_refused_and_left_alone(tmp_path, name):
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).write_text("a person's")

@@ -13,6 +13,7 @@ from phantom import calibration, image_likeness, likeness
     [
         (calibration, ["--subjects", "0"], "--subjects"),
         (calibration, ["--subjects", "2", "--preview", "{folder}/absent/sheet.png"], "its folder does not exist"),
+        (calibration, ["--subjects", "2", "--preview", "{folder}/sheet.jpg"], "is no name of a PNG"),
         (image_likeness, ["--real", "{folder}"], "sa.nii.gz"),
         (likeness, ["--real", "{folder}"], "holds too few ECGs to compare"),
         (likeness, ["--real", "{folder}", "--subjects", "1"], "--subjects"),

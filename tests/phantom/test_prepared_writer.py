@@ -112,8 +112,8 @@ def test_a_finished_folder_is_left_alone_and_another_cohort_refused(written, geo
         write_prepared(written, ARRAYS_ONLY, Preparation())
     with pytest.raises(InputError, match="has prepared True, not False"):
         write_cohort(written, FILES)
-    (tmp_path / "mine.txt").write_text("somebody's")
-    with pytest.raises(InputError, match="holds None subjects"):
+    (tmp_path / "README.md").write_text("somebody's")
+    with pytest.raises(InputError, match="not of a phantom cohort"):
         write_prepared(tmp_path, ARRAYS_ONLY, Preparation(geometry))
 
 

@@ -6,10 +6,11 @@ from scipy import ndimage
 
 from cohort.cine import CineStack
 from cohort.phases import PHASES
+from phantom import painting
 from phantom.anatomy import end_diastole
 from phantom.beating import geometry_at
 from phantom.chambers import aortic_root, chambers_at, rv_middle
-from phantom.contrast import TISSUES, bssfp_signal
+from phantom.contrast import TISSUES, bssfp_signal, signals
 from phantom.heart import Draw, draw_heart
 from phantom.image_likeness import FEATURES, dark_share, features, real_features
 from phantom.motion import beat_of
@@ -17,6 +18,7 @@ from phantom.optics import optics_of, sensitivity
 from phantom.population import CONDITIONS
 from phantom.scanner import scan, scan_long_axis
 from phantom.stack_plan import VIEWS, plan_long_axis, plan_stack
+from phantom.torso import FROM_SPINE, landmarks, paint_torso
 
 
 def fully_covered(heart):
@@ -138,6 +140,51 @@ def test_the_cavity_s_outline_is_no_circle(scans):
     uneven = np.array([unevenness(heart) for heart, _ in scans])
     assert np.median(uneven) > 0.025 and uneven.max() < 0.2
     assert unevenness(scans[0][0].replace(outline=(0.0,) * 4, septal_flattening=0.0)) < 1e-6
+
+
+# ---- What lies round the heart ----
+
+
+def test_spine_and_aorta_lie_behind_the_heart():
+    """The vertebra is dark, the canal in it and the aorta beside it are bright, in every slice that holds them."""
+    for index in range(6):
+        heart = draw_heart(4, index)
+        plan, signal, marks = plan_stack(heart), signals(heart.acquisition), landmarks(heart)
+        torso = np.abs(paint_torso(heart, plan, signal)) / signal["blood"]
+        x, y, z = np.moveaxis(plan.points(slice(0, plan.shape[0]), slice(0, plan.shape[1]))[0], -1, 0)
+        depth = heart.chest_depth_mm
+        y = (y + depth / 2) / (1 - 0.30 * z / depth) - depth / 2  # upright, as the chest is painted
+
+        def at(place, radius, x=x, y=y - marks.spine_y, torso=torso):
+            return np.median(torso[np.hypot(x - place[0], y - place[1]) < radius])
+
+        assert at(FROM_SPINE["aorta"], 7) > 0.8 and at((0, 0), 10) < 0.35
+        ring = np.hypot(x, y - marks.spine_y - FROM_SPINE["canal"][1])
+        assert np.median(torso[(ring > 6.5) & (ring < 7.5)]) > at(FROM_SPINE["canal"], 3) + 0.2
+        assert heart.centre_mm[1] > marks.spine_y + 40
+
+
+def test_the_heart_rests_on_its_neighbours_and_not_in_lung_alone(scans):
+    """Of what lies 7 to 25 mm from the ventricles, how much is as dark as lung: 0.53 when lung lay all round."""
+    shares = []
+    for _, image in scans:
+        voxels, labels = image.voxels[..., 0], image.labels[..., 0]
+        walls = np.flatnonzero((labels == 2).any((0, 1)))
+        k = walls[len(walls) // 2]
+        heart = labels[:, :, k] > 0
+        round_it = ndimage.binary_dilation(heart, iterations=14) & ~ndimage.binary_dilation(heart, iterations=4)
+        shares.append((voxels[:, :, k][round_it] < 0.12 * np.median(voxels[labels == 1])).mean())
+    assert 0.25 < np.median(shares) < 0.49
+
+
+def test_the_aortic_valve_is_seen_above_the_base_alone(monkeypatch):
+    heart = draw_heart(4, 2).replace(end_slices=(2, 1))
+    closed = scan(heart)
+    monkeypatch.setattr(painting, "LEAFLET_MM", -99.0)
+    without = scan(heart)
+    darker = (without.voxels.astype(int) - closed.voxels) / np.median(closed.voxels[closed.labels == 1])
+    assert np.percentile(darker[:, :, 1], 99.9) > 0.1 and np.abs(darker[:, :, -4:]).max() < 0.02
+    assert (closed.labels == without.labels).all()
 
 
 # ---- Muscle within the cavities ----

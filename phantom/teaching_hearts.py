@@ -1,0 +1,111 @@
+"""Phantom hearts of many kinds, drawn for a segmenter, and hearts of another kind to choose its weights by.
+
+Two moments of each heart are imaged: end-diastole or any other, and end-systole or any other.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from cohort.cine import CineStack
+from cohort.heart_grid import GridGeometry, heart_grid
+from cohort.intensity import as_grey_levels
+from cohort.labelled_hearts import CHOSEN_BY, LEARNED_FROM, LabelledHeart, claim_hearts, lacking_parts, write_part
+from phantom.cohort_writer import held, in_processes
+from phantom.contrast import signals
+from phantom.heart import Draw
+from phantom.random_contrast import random_signals, wide_acquisition
+from phantom.renderers import RENDERERS, VERSION
+from phantom.scanner import Scan, scan
+
+SIDE = 112  # pixels; wider than the heart grid, so that a turned or shifted heart is still whole
+SLICES = 12
+USUAL_STEP_MM = 10.0
+BETWEEN_SLICES = 0.3  # share of the hearts whose slices are interpolated to the usual step, as the heart grid does
+CHANCE_KEY = 20
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Attributes: version of the phantom; population, scanner, of `Draw`; random_contrast: of each tissue."""
+
+    version: int
+    population: str
+    scanner: str
+    random_contrast: bool
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        contrast = "random" if self.random_contrast else "real"
+        return f"phantom {self.version}, {self.population} people, {self.scanner} scanner, {contrast} contrast"
+
+
+TEACHING = tuple(
+    Kind(2, population, scanner, random_contrast)
+    for population in ("usual", "small")
+    for scanner in ("usual", "3t")
+    for random_contrast in (False, True)
+)
+# Of other people, by other scanners, and another phantom's shapes and contrast. Nothing is learned from them.
+UNSEEN = (Kind(2, "clinic", "low", False), Kind(1, "usual", "usual", False))
+
+
+def write_teaching_hearts(folder: Path, hearts: int, unseen: int, seed: int, processes: int | None = None) -> None:
+    """Draw so many hearts of TEACHING, and of UNSEEN, into two folders; no seed draws the same heart for both."""
+    write_hearts(folder / LEARNED_FROM, TEACHING, hearts, 2 * seed, processes)
+    write_hearts(folder / CHOSEN_BY, UNSEEN, unseen, 2 * seed + 1, processes)
+
+
+def write_hearts(folder: Path, kinds: Sequence[Kind], hearts: int, seed: int, processes: int | None = None) -> None:
+    """Draw hearts into a folder (`cohort.labelled_hearts`); the kinds take turns. An interrupted call continues.
+
+    Args:
+        folder: new, or what the same call wrote. processes: None for one per core.
+
+    Raises:
+        InputError: the folder holds hearts of other kinds, or of another seed, or nobody may write there.
+    """
+    about = {"hearts": hearts, "seed": seed, "kinds": [kind.name for kind in kinds], "phantom": VERSION}
+    with held(folder):
+        claim_hearts(folder, about)
+        lacking = lacking_parts(folder, hearts)
+        everybody = [row for rows in lacking.values() for row in rows]
+        drawn = in_processes(partial(labelled_heart, kinds, seed), everybody, processes)
+        for number, rows in lacking.items():
+            write_part(folder, number, [next(drawn) for _ in rows])
+
+
+def labelled_heart(kinds: Sequence[Kind], seed: int, index: int) -> LabelledHeart:
+    """Heart number `index` of a seed, of the kind whose turn it is; it depends on nothing else."""
+    kind = kinds[index % len(kinds)]
+    rng = np.random.default_rng([seed, index, CHANCE_KEY])
+    ed, es = rng.random(2)
+    moments = (0.0 if ed < 0.5 else float(rng.random()), "es" if es < 0.5 else float(rng.random()))
+    images, step_mm = _imaged(kind, seed, index, moments, rng)
+    stacks = [
+        CineStack(voxels[..., t : t + 1], images.affine) for voxels in (images.voxels, images.labels) for t in range(2)
+    ]
+    step_mm = USUAL_STEP_MM if rng.random() < BETWEEN_SLICES else step_mm
+    geometry = GridGeometry(slices=SLICES, height=SIDE, width=SIDE, slice_step_mm=step_mm)
+    grid = heart_grid(*stacks, geometry, f"phantom {index}")
+    if grid.labels is None:
+        raise ValueError(f"phantom {index} of seed {seed} has no heart at a moment")
+    return LabelledHeart(as_grey_levels(grid.voxels), grid.labels, grid.mask.all(axis=1))
+
+
+def _imaged(
+    kind: Kind, seed: int, index: int, moments: tuple[float | str, ...], rng: np.random.Generator
+) -> tuple[Scan, float]:
+    """The scan of a heart, and mm from slice to slice."""
+    version = RENDERERS[kind.version]
+    heart = version.draw_heart(seed, index, Draw(population=kind.population, scanner=kind.scanner))
+    if kind.version == 1:
+        return version.scan(heart, moments), USUAL_STEP_MM
+    if not kind.random_contrast:
+        return version.scan(heart, moments), heart.acquisition.step_mm
+    heart = heart.replace(**wide_acquisition(rng, heart.acquisition))
+    return scan(heart, moments, random_signals(rng, signals(heart.acquisition))), heart.acquisition.step_mm
