@@ -485,7 +485,7 @@ VOLTAGE_DEFICIT = 0.5  # power by which voltage falls behind a heavier wall
 
 
 def _voltage_per_mass(rng: np.random.Generator, person: dict, lv_mass_g: float) -> float:
-    """A heavy wall has less voltage for its mass than a light one (Bacharova, Anadolu Kardiyol Derg 7 Suppl 1:37, 2007).
+    """A heavy wall has less voltage for its mass than a light one (Bacharova, Anadolu Kardiyol Derg 7:S37, 2007).
 
     Its cells are coupled less well, and fibrosis lies between them.
     """
