@@ -128,9 +128,7 @@ def _trees(x: np.ndarray, boosted: object) -> object:
     return make_pipeline(ColumnTransformer(parts, remainder="passthrough"), boosted)
 
 
-def _told_apart(
-    learners: People, judged: People, name: str, source: str, further: np.ndarray | None = None
-) -> Told:
+def _told_apart(learners: People, judged: People, name: str, source: str, further: np.ndarray | None = None) -> Told:
     x, test, sick = _numbers(learners, source), _numbers(judged, source), judged.truth[name] == 1
     linear = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x, learners.truth[name]).predict(test)
     trees = _trees(x, HistGradientBoostingClassifier(**TREES))
