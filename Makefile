@@ -96,6 +96,7 @@ benchmarks: .venv-benchmarks/installed
 	.venv-benchmarks/bin/python benchmarks/data_loader.py
 	.venv-benchmarks/bin/python benchmarks/data_preparation.py
 	.venv-benchmarks/bin/python benchmarks/dicom_speed.py
+	.venv-benchmarks/bin/python benchmarks/segment_speed.py
 	.venv-benchmarks/bin/python benchmarks/data_index.py
 	.venv-benchmarks/bin/python benchmarks/sampling_speed.py --pipeline pretrained/phantom
 	.venv-benchmarks/bin/python benchmarks/sampling_steps.py --pipeline pretrained/phantom

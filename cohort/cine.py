@@ -35,6 +35,11 @@ PARALLEL = 1e-3  # direction cosines closer than this to 0, 1 or -1 are those of
 NEARLY_WHOLE = 1e-3  # labels that a scale left closer than this to a whole number mean that number
 SAME_MM = 1e-3  # two affines closer than this are one
 TOWARDS_APEX = np.array([-1.0, 1.0, -1.0])  # RAS: left, anterior, inferior, as the long axis of most hearts lies
+GRID_FIELDS = (  # of a header: how voxels lie in space and time
+    *("dim", "pixdim", "xyzt_units", "qform_code", "sform_code", "toffset"),
+    *("quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z"),
+)
+LABELS_OFFSET = {nib.Nifti1Header: 352, nib.Nifti2Header: 544}  # of the voxels, behind a header and its four bytes
 GZIP = b"\x1f\x8b"
 PIECE_BYTES = 1 << 20  # gzip inflates a piece beside its place: one large piece would take the memory twice
 COPY_AGAIN = "copy or download it again"
@@ -220,6 +225,32 @@ def write_nifti(path: Path, stack: CineStack) -> None:
     if not still:
         _put_frame_interval(image.header, stack.frame_interval_s)
     write_bytes(path, _zipped(image.to_bytes()) if path.name.endswith(".gz") else image.to_bytes())
+
+
+def write_labels_like(path: Path, labels: np.ndarray, source: Path) -> None:
+    """Write a label map in the grid of another NIfTI file: its dimensions, spacing, times, sform and qform, bit by bit.
+
+    Nothing else of its header is copied: descriptions there may name somebody. The same labels are the same bytes.
+
+    Args:
+        path: ends in .nii.gz; its folder exists.
+        labels: (x, y, z, t) uint8 of the source's size.
+        source: a file that `read_nifti` reads.
+
+    Raises:
+        InputError: the source is unreadable, or of another size; or as `write_nifti`.
+    """
+    with _opened(Path(source)) as (_, given, _affine):
+        given = given.as_byteswapped("<")
+    if (*_shape(given), 1)[:4] != labels.shape:
+        raise InputError(source, "changed its size while it was read", COPY_AGAIN, code="geometry")
+    header = type(given)()
+    for field in GRID_FIELDS:
+        header[field] = given[field]
+    header.set_data_dtype(np.uint8)
+    header["vox_offset"] = LABELS_OFFSET[type(given)]
+    head = header.binaryblock.ljust(int(header["vox_offset"]), b"\0")
+    write_bytes(path, _zipped(head + labels.tobytes(order="F")))
 
 
 def stored_affine(affine: np.ndarray) -> np.ndarray:

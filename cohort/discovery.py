@@ -34,7 +34,7 @@ from cohort.person_folder import (
     views_by_name,
 )
 from cohort.person_number import person_number, require_own_numbers
-from cohort.places import CohortPlaces, Root, as_places
+from cohort.places import BELOW_BULK, BULK, IMAGES, CohortPlaces, Root, as_places
 from cohort.subjects import (
     BULK_NAME,
     ECG_FIELD,
@@ -105,6 +105,25 @@ def scan(data: Path | CohortPlaces) -> Scan:
         told = "; passed over: " + "; ".join(found.passed.lines) if found.passed.count else ""
         raise InputError(places, f"holds no ECG and no MRI{told}", _what_to_put(places.data), code=NOBODY)
     return Scan(subjects, found.passed)
+
+
+def find_mris(folder: Path) -> Scan:
+    """People with a short-axis MRI in a cohort's folder or in one of MRIs; ECGs are not looked for.
+
+    Args:
+        folder: one with NIFTI or Bulk in it, or one in which the folders and files of people lie.
+
+    Raises:
+        InputError: two folders would be one person; or a fault of pairs.csv.
+    """
+    root = next((folder / name for name in (IMAGES, BULK) if (folder / name).is_dir()), folder)
+    data = folder.parent if folder.name == IMAGES else folder
+    pairs = [pair for pair in read_pairs(data) if pair.mri]
+    found = _Found({pair.mri for pair in pairs})
+    found.look_into(Root(str(root), False, True, BELOW_BULK, root.name != BULK), [])
+    for pair in pairs:
+        found.put_pair(pair._replace(ecg=None), data / PAIRS)
+    return Scan([subject for subject in found.subjects(folder) if subject.has_mri], found.passed)
 
 
 def _what_to_put(data: Path) -> str:
@@ -281,7 +300,7 @@ class _Found:
         if pair.ecg:
             self.ecgs[visit] = pair.ecg
         if pair.mri:
-            images = _images_at(pair.mri)
+            images = images_at(pair.mri)
             if not any(images.files):
                 fault = f"row {pair.row}, column mri names a folder without a short-axis MRI"
                 raise InputError(table, fault, "name its file or its folder")
@@ -313,8 +332,8 @@ class _Found:
         return _with_other_visits(subjects)
 
 
-def _images_at(path: str) -> ShortAxis:
-    """The MRI of a file or a folder that pairs.csv names; perhaps none."""
+def images_at(path: str) -> ShortAxis:
+    """The short-axis MRI of a file, or of a person's folder; perhaps none."""
     if not Path(path).is_dir():
         return ShortAxis(cine=path) if nifti_stem(path) else ShortAxis(dicom=path)
     files, folders = _files_and_folders(path)

@@ -288,6 +288,38 @@ def cine_on_grid(
     return voxels, np.stack([sampling.labels(frame) for frame in drawn], axis=1) if known else None
 
 
+def own_slices_grid(cine: CineStack, source: str = "cine", pixels: GridGeometry | None = None) -> HeartGrid:
+    """Every frame and every slice of a cine, in slices of its own, on the grid's axes and pixels.
+
+    No slice is interpolated and none is cut off. Within the slices the grid is centred on what moves. Axes run as in
+    any grid: base first, anterior wall on top.
+
+    Args:
+        cine: (x, y, z, t) of at least two frames. No label map is looked at.
+        pixels: whose height, width and pixel_mm are taken.
+
+    Returns:
+        HeartGrid (slices, frames, height, width), whose geometry tells the file's own slices and frames.
+
+    Raises:
+        InputError: as `cine_grid`. Also where no orientation is stated.
+    """
+    _require_order(source, cine)
+    _require_frames(source, cine, None)
+    _require_short_axis(source, cine)
+    slices, frames = cine.voxels.shape[cine.slice_axis], cine.voxels.shape[3]
+    geometry = replace(pixels or GridGeometry(), slices=slices, phases=frames, slice_step_mm=cine.slice_step_mm)
+    if not cine.states_orientation:
+        cine = _oriented(cine, None, geometry, source)
+
+    def motion() -> tuple[np.ndarray, bool]:
+        centre, moves = _motion_centre(cine)
+        centre[cine.slice_axis] = (slices - 1) / 2
+        return centre, moves
+
+    return _grid(cine, None, motion, geometry, cine.notes, source)
+
+
 def labelled_phases(labels: np.ndarray) -> tuple[int, int]:
     """The frames of ED and ES by label maps (x, y, z, t); twice the same one where they do not tell ES."""
     cavity = int(Label.LV_CAVITY)  # numpy would compare with the enum in 64 bits, five times as slowly
@@ -319,8 +351,13 @@ def _at(
 
 def _oriented(stack: CineStack, labels: np.ndarray | None, geometry: GridGeometry, source: str) -> CineStack:
     """A stack that states no orientation, turned as its label map at ED (x, y, z) tells."""
-    usual_axes = canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
-    return oriented_by_labels(stack, labels, usual_axes, source)
+    return oriented_by_labels(stack, labels, usual_axes(geometry), source)
+
+
+def usual_axes(geometry: GridGeometry | None = None) -> np.ndarray:
+    """(3, 3) unit columns of `canonical_affine`: the axes x, y, s of most hearts in RAS."""
+    geometry = geometry or GridGeometry()
+    return canonical_affine(geometry)[:3, :3] / [geometry.pixel_mm, geometry.pixel_mm, geometry.slice_step_mm]
 
 
 def heart_grid(

@@ -60,12 +60,29 @@ def oriented_by_labels(stack: CineStack, labels: np.ndarray | None, axes: np.nda
     if np.linalg.norm(away) < NEAREST_RV_MM:
         raise _unclear(source, "the right ventricle lies on no side of the left one")
     turn = np.radians(180 + USUAL_RV_DEG) - np.arctan2(away[1], away[0])
-    turned = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ seen
-    affine = np.eye(4)
-    affine[:3, list(stack.in_plane_axes)] = axes[:, :2] @ turned
-    affine[:3, through] = sign * stack.slice_step_mm * axes[:, 2]
-    affine[:3, 3] = -affine[:3, :3] @ ((np.array(stack.voxels.shape[:3]) - 1) / 2)
+    affine = _affine(stack, seen, turn, sign, axes)
     return replace(stack, affine=affine, notes=(*stack.notes, ORIENTED, TAKEN_FOR_GRANTED))
+
+
+def turned(stack: CineStack, degrees: float, axes: np.ndarray, source: object) -> CineStack:
+    """A stack without an orientation as if its picture, turned clockwise so far, lay as hearts do, base first.
+
+    Args: as of `oriented_by_labels`.
+
+    Raises:
+        InputError: the affine leaves open whether the picture was mirrored.
+    """
+    return replace(stack, affine=_affine(stack, _as_seen(stack, source), np.radians(degrees), 1, axes))
+
+
+def _affine(stack: CineStack, seen: np.ndarray, turn: float, sign: int, axes: np.ndarray) -> np.ndarray:
+    """(4, 4) of a stack whose picture is turned clockwise by `turn` radians; its middle is the origin."""
+    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    affine = np.eye(4)
+    affine[:3, list(stack.in_plane_axes)] = axes[:, :2] @ rotation @ seen
+    affine[:3, stack.slice_axis] = sign * stack.slice_step_mm * axes[:, 2]
+    affine[:3, 3] = -affine[:3, :3] @ ((np.array(stack.voxels.shape[:3]) - 1) / 2)
+    return affine
 
 
 def _as_seen(stack: CineStack, source: object) -> np.ndarray:

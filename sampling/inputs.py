@@ -209,7 +209,12 @@ def _require_own_names(folder: Path, files: list[Path], naming: Naming) -> None:
 
 def subject_name(path: Path) -> str:
     """A file's stem with unusual characters as "_". It names the folder of the outputs, and it keys the noise."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", path.stem).lstrip(".-")[:100] or "subject"
+    return safe_name(path.stem)
+
+
+def safe_name(name: str) -> str:
+    """A name with unusual characters as "_", of at most 100 letters, that begins with no dot: a folder's."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", name).lstrip(".-")[:100] or "subject"
 
 
 def is_simulated(path: Path) -> bool:

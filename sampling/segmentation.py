@@ -28,6 +28,23 @@ class TrainedSegmenter(SliceSegmenter, Protocol):
         ...
 
 
+def largest_class(scores: Tensor) -> Tensor:
+    """The class of the largest score, the first of equal ones: as argmax(1), which takes ten times as long on a CPU.
+
+    Args:
+        scores: (n, classes, height, width).
+
+    Returns:
+        (n, height, width) uint8.
+    """
+    best = scores[:, 0]
+    classes = torch.zeros(best.shape, dtype=torch.uint8, device=scores.device)
+    for number in range(1, scores.shape[1]):
+        classes.masked_fill_(scores[:, number] > best, number)
+        best = torch.maximum(best, scores[:, number])
+    return classes
+
+
 @torch.no_grad()
 def segment(segmenter: SliceSegmenter, heart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Label map and features of one heart.
@@ -40,5 +57,5 @@ def segment(segmenter: SliceSegmenter, heart: np.ndarray) -> tuple[np.ndarray, n
     """
     pixels = torch.from_numpy(np.ascontiguousarray(heart, dtype=np.float32)).to(segmenter.device)
     logits, features = segmenter.logits_and_features(rearrange(pixels, "s p h w -> (s p) 1 h w"))  # (S*P, 4, H, W)
-    labels = rearrange(logits.argmax(1), "(s p) h w -> s p h w", p=heart.shape[1]).to(torch.uint8)
+    labels = rearrange(largest_class(logits), "(s p) h w -> s p h w", p=heart.shape[1])
     return labels.cpu().numpy(), rearrange(features, "(s p) f -> s p f", p=heart.shape[1]).cpu().numpy()

@@ -14,6 +14,7 @@ ALLOWED = {
     "sampling": {"cohort", "models"},
     "training": {"sampling", "cohort", "models"},
     "evaluation": {"sampling", "cohort", "models"},
+    "segmenting": {"sampling", "cohort", "models"},
 }
 SCRIPTS = sorted(ROOT.glob("*.py"))
 MODULES = sorted(path for room in ALLOWED for path in (ROOT / room).glob("*.py"))

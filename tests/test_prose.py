@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("models", "training", "sampling", "evaluation", "cohort", "benchmarks", "tests")
+ROOMS = ("models", "training", "sampling", "evaluation", "segmenting", "cohort", "benchmarks", "tests")
 PAGES = {"evaluation/page.py", "cohort/report_page.py"}  # their strings are HTML
 MARKDOWN = (
     "README.md",

@@ -26,6 +26,7 @@ SCRIPTS = [
     "train_segmenter",
     "train_diffusion",
     "sample",
+    "segment",
     "evaluate_samples",
 ]
 HEAVY = ("torch", "diffusers", "accelerate", "scipy.signal", "matplotlib")

@@ -1,0 +1,1 @@
+"""From cines to label maps, curves and numbers, for whoever has MRIs that nobody labelled."""

@@ -1,0 +1,95 @@
+"""True label maps give the phantom's drawn numbers."""
+
+import numpy as np
+import pytest
+
+from cohort.cine import CineStack
+from cohort.heart_grid import GridGeometry, cine_grid
+from segmenting.flags import flags_of
+from segmenting.measured_cine import measure_cine
+from segmenting.record import record_of
+
+
+@pytest.fixture(scope="module")
+def grid_labels(beat):
+    cine = beat.cine
+    geometry = GridGeometry(cine.voxels.shape[2], cine.voxels.shape[3], slice_step_mm=cine.slice_step_mm)
+    return cine_grid(cine, CineStack(beat.labels, cine.affine), geometry).labels
+
+
+@pytest.fixture(scope="module")
+def measured(beat, grid_labels):
+    return measure_cine(beat.labels, beat.cine, grid_labels, 1.8)
+
+
+def test_volumes_and_mass_are_the_drawn_ones(beat, measured):
+    heart, found = beat.heart, measured.phenotypes
+    drawn = {"LVEDV": heart.lvedv_ml, "LVESV": heart.lvesv_ml, "RVEDV": heart.rvedv_ml, "RVESV": heart.rvesv_ml}
+    assert {name: found[name] for name in drawn} == pytest.approx(drawn, abs=7)
+    assert found["LVM"] == pytest.approx(heart.lv_mass_g, abs=4)
+    assert found["LVEF"] == pytest.approx(100 * (1 - heart.lvesv_ml / heart.lvedv_ml), abs=3)
+    assert found["LVM_ES"] == pytest.approx(found["LVM"], rel=0.15)  # muscle keeps its volume
+
+
+def test_es_and_rates_are_those_of_the_beat(beat, measured):
+    rates, truth = measured.rates, beat.truth
+    assert measured.lv.ed == 0
+    assert rates["ES_ms"] == pytest.approx(truth["ES_ms"], abs=25)
+    assert rates["peak_ejection_ml_s"] == pytest.approx(truth["peak_ejection_ml_s"], rel=0.15)
+    assert rates["peak_filling_ml_s"] == pytest.approx(truth["peak_filling_ml_s"], rel=0.15)
+    assert rates["atrial_share"] == pytest.approx(beat.heart.atrial_share, abs=0.1)
+    assert measured.beat_s == pytest.approx(60 / beat.heart.heart_rate_bpm)
+
+
+def test_the_wall_thickens_by_quarter_as_drawn(beat, measured):
+    found = {quarter: of["thickening_percent"] for quarter, of in measured.walls.items()}
+    assert found == pytest.approx({q: beat.truth[f"thickening_{q}_percent"] for q in found}, abs=12)
+
+
+def test_without_a_frame_interval_times_are_shares_and_rates_are_unknown(beat, grid_labels, measured):
+    untimed = measure_cine(beat.labels, CineStack(beat.cine.voxels, beat.cine.affine), grid_labels, 1.8)
+    assert untimed.curve["time_ms"] is None
+    assert untimed.curve["share_of_beat"] == measured.curve["share_of_beat"]
+    assert untimed.rates["peak_ejection_ml_s"] is None
+    assert untimed.rates["ES_share"] == measured.rates["ES_share"]
+    assert "no_frame_interval" in [flag.code for flag in flags_of(untimed, grid_labels)]
+    assert "no_frame_interval" not in [flag.code for flag in flags_of(measured, grid_labels)]
+
+
+def test_a_beat_that_begins_elsewhere_has_the_same_numbers_and_a_flag(beat, grid_labels, measured):
+    rolled, rolled_grid = np.roll(beat.labels, 8, axis=3), np.roll(grid_labels, 8, axis=1)
+    other = measure_cine(rolled, beat.cine, rolled_grid, 1.8)
+    codes = [flag.code for flag in flags_of(other, rolled_grid)]
+    assert "ed_not_first" in codes
+    assert other.phenotypes["LVEDV"] == pytest.approx(measured.phenotypes["LVEDV"], rel=0.01)
+    assert other.rates["ES_ms"] == pytest.approx(measured.rates["ES_ms"], abs=60)
+    assert other.rates["peak_ejection_ml_s"] == pytest.approx(measured.rates["peak_ejection_ml_s"])
+
+
+def test_a_frame_out_of_line_is_told(beat, grid_labels):
+    jumping = beat.labels.copy()
+    jumping[..., 6] = jumping[..., 0]
+    flags = flags_of(measure_cine(jumping, beat.cine, grid_labels, 1.8), grid_labels)
+    assert [flag.words for flag in flags if flag.code == "jump"] != []
+    assert "6" in next(flag.words for flag in flags if flag.code == "jump")
+
+
+def test_a_heart_cut_at_its_base_or_its_apex_is_told(beat, grid_labels):
+    shown = np.flatnonzero((grid_labels[:, 0] == 1).any(axis=(1, 2)))
+
+    def codes(slices):
+        part = grid_labels[slices]
+        return {flag.code for flag in flags_of(measure_cine(beat.labels, beat.cine, part, 1.8), part)}
+
+    whole = {"base_cut", "apex_cut"} & codes(slice(None))
+    assert whole == set()
+    assert "base_cut" in codes(slice(shown[0] + 2, None))
+    assert "apex_cut" in codes(slice(None, shown[-1] - 2))
+
+
+def test_a_record_holds_no_number_that_is_none(beat, measured, grid_labels):
+    empty = measure_cine(np.zeros_like(beat.labels), beat.cine, np.zeros_like(grid_labels), 1.8)
+    record = record_of({"patient": "p"}, empty, flags_of(empty, np.zeros_like(grid_labels)), None, ())
+    assert record["phenotypes"]["LVEF"] is None
+    assert not record["quality_rule"]["passed"]
+    assert record_of({}, measured, [], 0.9, ())["quality_rule"]["passed"]
