@@ -99,7 +99,7 @@ def noise_mv(ecg: ECG) -> np.ndarray:
 def heart_rate_bpm(ecg: ECG) -> float:
     """Beats per minute from the median interval of R peaks; NaN with fewer than three R peaks."""
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
-    peaks = _r_peaks(signal, lead_mask)
+    peaks = r_peaks(signal, lead_mask)
     return 60 * BEAT_HZ / float(np.median(np.diff(peaks))) if len(peaks) > 2 else float("nan")
 
 
@@ -113,7 +113,7 @@ def arms_swapped(ecg: ECG) -> bool:
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
     one, v6 = LEADS.index("I"), LEADS.index("V6")
     before, after = round(BEFORE_S * BEAT_HZ), round(AFTER_S * BEAT_HZ)
-    peaks = [peak for peak in _r_peaks(signal, lead_mask) if before <= peak <= signal.shape[1] - after]
+    peaks = [peak for peak in r_peaks(signal, lead_mask) if before <= peak <= signal.shape[1] - after]
     if len(peaks) < 3 or not lead_mask[[one, v6]].all():
         return False
     beat = np.median([signal[:, peak - before : peak + after] for peak in peaks], axis=0)
@@ -173,7 +173,7 @@ def _runs(truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return edges[::2], edges[1::2] - edges[::2]
 
 
-def _r_peaks(signal: np.ndarray, lead_mask: np.ndarray) -> np.ndarray:
+def r_peaks(signal: np.ndarray, lead_mask: np.ndarray) -> np.ndarray:
     """Samples of the R peaks of (12, T) mV at BEAT_HZ: peaks of the energy of 8 to 25 Hz over all leads."""
     if not lead_mask.any():
         return np.empty(0, int)
