@@ -1,10 +1,11 @@
 """Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,6 +20,8 @@ from cohort.quality import quality_flags
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
 from .pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 
+Made = TypeVar("Made")  # what is made of one ECG and one noise
+
 
 @dataclass(frozen=True, eq=False)
 class Patient:
@@ -31,6 +34,7 @@ class Patient:
         warnings: what about the ECG or the person makes the result less sure.
         path: of the ECG's file, None where it was read from arrays.
         has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
+        stated_bpm: the heart rate that the ECG's file states; None where it states none.
     """
 
     name: str
@@ -40,6 +44,7 @@ class Patient:
     warnings: tuple[str, ...]
     path: Path | None = None
     has_true_heart: bool = False
+    stated_bpm: float | None = None
 
     @property
     def sha256(self) -> str:
@@ -47,6 +52,25 @@ class Patient:
         digest = hashlib.sha256(np.ascontiguousarray(self.signal).tobytes())
         digest.update(self.lead_mask.tobytes() + np.ascontiguousarray(self.person).tobytes())
         return digest.hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class BeatingHeart:
+    """One drawn heart and its beat.
+
+    Attributes:
+        stills: (slices, phases, height, width) in [0, 1]: ED and ES.
+        frames: (slices, frames, height, width) in [0, 1], spread evenly over the cycle. Frame 0 is ED.
+        inside: (frames,) share of the stroke volume still inside, as drawn.
+        es_share: when ES is, share of the cycle, as drawn.
+        told: (M,) motion numbers of the drawn heart code, named by `models.heart_motion.HeartMotion`.
+    """
+
+    stills: np.ndarray
+    frames: np.ndarray
+    inside: np.ndarray
+    es_share: float
+    told: np.ndarray
 
 
 def read_patient(
@@ -92,7 +116,7 @@ def read_patient(
         warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
-    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)
+    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path, stated_bpm=ecg.stated_bpm)
 
 
 def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:
@@ -148,15 +172,57 @@ def generate(
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
     """
+
+    def make(batch: list[Patient], generators: list[torch.Generator]) -> list[np.ndarray]:
+        return list(pipeline(patient_batch(batch, ecg, person), generators, steps, guidance_scale).numpy())
+
+    for patient, hearts in _in_batches(make, patients, samples, seed, batch_size):
+        yield patient, np.stack(hearts)
+
+
+def generate_beats(
+    pipeline: ECGToMRIPipeline,
+    patients: Iterable[Patient],
+    samples: int,
+    seed: int,
+    batch_size: int,
+    frames: int,
+    steps: int | None = None,
+    guidance_scale: float | None = None,
+    ecg: bool = True,
+    person: bool = True,
+) -> Iterator[tuple[Patient, list[BeatingHeart]]]:
+    """The hearts of `generate`, beating; its arguments, and how many frames a cycle has.
+
+    Yields:
+        each patient with its samples, in the order given.
+    """
+
+    def make(batch: list[Patient], generators: list[torch.Generator]) -> list[BeatingHeart]:
+        drawn = pipeline.draw(patient_batch(batch, ecg, person), generators, steps, guidance_scale)
+        stills, beat = pipeline.decode(drawn.latents).numpy(), pipeline.beat(drawn, frames)
+        told = torch.stack(list(pipeline.conditioner.motion_numbers(drawn.codes).values()), dim=1)  # (B, M)
+        parts = (stills, *(part.cpu().numpy() for part in (beat.hearts, beat.inside, beat.es_share, told)))
+        return [BeatingHeart(*heart) for heart in zip(*parts, strict=True)]
+
+    yield from _in_batches(make, patients, samples, seed, batch_size)
+
+
+def _in_batches(
+    make: Callable[[list[Patient], list[torch.Generator]], list[Made]],
+    patients: Iterable[Patient],
+    samples: int,
+    seed: int,
+    batch_size: int,
+) -> Iterator[tuple[Patient, list[Made]]]:
+    """What `make` makes of each patient and each sample's noise, `batch_size` of them at a time."""
     jobs = ((patient, sample) for patient in patients for sample in range(1, samples + 1))
-    waiting: list[np.ndarray] = []
+    waiting: list[Made] = []
     while batch := list(islice(jobs, batch_size)):
         generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
-        hearts = pipeline(
-            patient_batch([patient for patient, _ in batch], ecg, person), generators, steps, guidance_scale
-        )
-        for (patient, sample), heart in zip(batch, hearts.numpy(), strict=True):
+        made = make([patient for patient, _ in batch], generators)
+        for (patient, sample), heart in zip(batch, made, strict=True):
             waiting.append(heart)
             if sample == samples:
-                yield patient, np.stack(waiting)
+                yield patient, waiting
                 waiting = []
