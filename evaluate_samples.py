@@ -29,11 +29,14 @@ class Config(EvaluationOptions):
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
+    from cohort.cines import cohort_cines
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
+    from evaluation.motion import motion_numbers
+    from evaluation.motion_study import REAL, MotionStudy
     from evaluation.record import record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
@@ -61,6 +64,15 @@ def main() -> None:
         for arm in arms:
             with timed(seconds, arm):
                 study.measure(arm, work / arm, state)
+        moving = None
+        if pipeline.motion is not None and not given and not config.calibrate:
+            with state.main_process_first():
+                cines = cohort_cines(cohort, config.places, len(rows), config.exclude, among=rows)
+            moving = MotionStudy.of(study, cines)
+        if moving is not None:
+            with timed(seconds, "motion"):
+                for arm in (REAL, "generated", *config.controls):
+                    moving.measure(arm, work, state)
         if config.curves:
             with timed(seconds, "curves"):
                 measure_curves(study, work, state)
@@ -77,6 +89,11 @@ def main() -> None:
             where = (config.training_data, config.prepared, config.exclude, config.max_bad_fraction)
             training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
+            if moving is not None:
+                beats = {arm: moving.measurements(arm, work) for arm in ("generated", *config.controls)}
+                report["motion"] = motion_numbers(
+                    moving.measurements(REAL, work), beats, moving.ceiling, pipeline.motion
+                )
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     output = config.output or Path("report") / record["pipeline"] / record["cohort"]

@@ -49,7 +49,6 @@ def main() -> None:
             from evaluation.training_people import read_training, warning_of_withdrawn
             from sampling.grid import write_overview
             from sampling.output_lock import kept_apart
-            from sampling.outputs import written_names
             from sampling.release import chosen_pipeline
             from sampling.threads import started_state
 
@@ -94,7 +93,7 @@ def main() -> None:
         if not state.is_main_process:
             return
         if written:
-            names = ", ".join(written_names(config.samples, sampler.pipeline.grid.phases))
+            names = ", ".join(sampler.written_names)
             print(naming.shown(f"pseudo-MRIs: {config.output}/<patient>/ ({names})"))
         if finished:
             print(f"{finished} patients were finished by an earlier run and left as they are")

@@ -3,8 +3,8 @@
     python benchmarks/motion_frames.py --pipeline runs/diffusion/pipeline --data runs/phantom
 
 The people are those of `--data` who did not teach the pipeline: prepared arrays with cines. Each way of moving is held
-against the true frames (dB), the true volume's curve (mL, by the pipeline's segmenter) and the true timing of the
-walls. The order in which septum and lateral wall peak counts where they are clearly apart. Prints the tables.
+against the true frames (dB) and the true volume's curve (mL), which the pipeline's segmenter measures. So is the true
+timing of the walls. The order in which septum and lateral wall peak counts where they are clearly apart.
 """
 
 import sys

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .content import fingerprint
 from .disk import array_bytes, new_array, whole_file, write_array
 from .errors import InputError
 from .heart_grid import GridGeometry, cine_on_grid, read_stacks
@@ -48,33 +49,50 @@ class Cines:
     images: np.ndarray
     labels: np.ndarray
 
+    def among(self, rows: np.ndarray | None) -> "Cines":
+        """Those of some rows of the cohort; all of them for None."""
+        if rows is None:
+            return self
+        kept = np.flatnonzero(np.isin(self.rows, rows))
+        return replace(self, rows=self.rows[kept], images=self.images[kept], labels=self.labels[kept])
+
     def first(self, count: int) -> "Cines":
         """The first `count` of them."""
         return replace(self, rows=self.rows[:count], images=self.images[:count], labels=self.labels[:count])
 
 
 def cohort_cines(
-    cohort: PreparedCohort, places: CohortPlaces, count: int, exclude: Path | None = None, quiet: bool = False
+    cohort: PreparedCohort,
+    places: CohortPlaces,
+    count: int,
+    exclude: Path | None = None,
+    quiet: bool = False,
+    among: np.ndarray | None = None,
 ) -> Cines | None:
     """Cines of the cohort's first people who have one, `count` at most; None where nobody has.
 
     Args:
         places: where the cohort's files lie, or its prepared arrays. exclude: as of `prepare_cohort`.
+        among: rows of the cohort, of whom alone cines are wanted; None for everybody.
 
     Raises:
         InputError: the arrays hold something else than was prepared.
     """
     if (cohort.folder / f"{IMAGES}.npy").exists():
-        return _opened(cohort.folder).first(count)
+        found = _opened(cohort.folder).among(among).first(count)
+        return found if len(found.rows) else None
     if (places.data / ABOUT).exists():
         return None
     row_of = {visit: row for row, visit in enumerate(zip(cohort.eid.tolist(), cohort.instance.tolist(), strict=True))}
     everybody = complete_subjects(places, exclude, quiet=True)
     moving = [subject for subject in everybody if has_cine(subject) and (subject.eid, subject.instance) in row_of]
-    jobs = sorted((row_of[subject.eid, subject.instance], subject) for subject in moving)[:count]
+    wanted = set(range(len(cohort.eid)) if among is None else among.tolist())
+    jobs = sorted((row_of[subject.eid, subject.instance], subject) for subject in moving)
+    jobs = [job for job in jobs if job[0] in wanted][:count]
     if not jobs:
         return None
-    folder = cohort.folder / f"{IMAGES}-{count}-{code_sha256('cohort.cines')[:12]}"
+    whose = "" if among is None else f"-{fingerprint({'rows': among.tolist()}, ())}"
+    folder = cohort.folder / f"{IMAGES}-{count}-{code_sha256('cohort.cines')[:12]}{whose}"
     if not folder.exists():
         with locked(folder), private():
             if not folder.exists():

@@ -13,7 +13,6 @@ from sampling.patients import Patient, patient_batch
 from sampling.pipeline import load_part
 
 
-@torch.no_grad()
 def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.device, batch: int = 64) -> np.ndarray:
     """(n, K) PHENOTYPES in their own units, NaN for those the ceiling was not taught.
 
@@ -23,15 +22,35 @@ def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.devi
     Raises:
         InputError: a part is missing or damaged.
     """
+    predicted = np.full((len(patients), len(PHENOTYPES)), np.nan)
+    for name, values in _predicted(folder, patients, device, batch).items():
+        if name in PHENOTYPES:
+            predicted[:, PHENOTYPES.index(name)] = values
+    return predicted
+
+
+def predict_motion(
+    folder: Path, patients: list[Patient], device: torch.device, batch: int = 64
+) -> dict[str, np.ndarray]:
+    """{motion number: (n,)} in their own units; empty where the ceiling was not taught motion.
+
+    Args, raises: as of `predict_phenotypes`.
+    """
+    found = _predicted(folder, patients, device, batch)
+    return {name: values for name, values in found.items() if name not in PHENOTYPES}
+
+
+@torch.no_grad()
+def _predicted(folder: Path, patients: list[Patient], device: torch.device, batch: int) -> dict[str, np.ndarray]:
+    """Every number that the ceiling regresses, by name, (n,) each."""
     encoder = load_part(ECGEncoder, folder / "ecg_encoder")
     regressor = CodeRegressor(encoder, load_part(HeartConditioner, folder / "conditioner")).to(device).eval()
     about = regressor.conditioner.config
-    columns = [PHENOTYPES.index(name) for name in about.phenotypes]
-    predicted = np.full((len(patients), len(PHENOTYPES)), np.nan)
+    rows = []
     for first in range(0, len(patients), batch):
         given = patient_batch(patients[first : first + batch]).to(device)
         _, summary = regressor(*vars(given).values())
-        standard = regressor.conditioner.predicted(summary).cpu().numpy()  # (B, K)
-        standard = standard[:, : len(columns)]  # motion numbers follow
-        predicted[first : first + batch, columns] = standard * about.phenotype_std + about.phenotype_mean
-    return predicted
+        rows.append(regressor.conditioner.predicted(summary).cpu().numpy())  # (B, K)
+    mean, std = (np.array([*about[f"phenotype_{of}"], *about[f"motion_{of}"]]) for of in ("mean", "std"))
+    values = np.concatenate(rows) * std + mean
+    return dict(zip((*about.phenotypes, *about.motion), values.T, strict=True))

@@ -1,7 +1,7 @@
 """How well a pipeline moves a true heart: its true ED and ES and its measured motion in, every frame out.
 
-So the drawing of hearts is left out of it. Beside the motion network stand the limit (every true frame through the
-autoencoder alone) and what is to be beaten (a cross-fade with the true curve, and one beat for everybody).
+So the drawing of hearts is left out of it. The limit is every true frame through the autoencoder alone. To be beaten
+are a cross-fade with the true curve, and one beat for everybody.
 """
 
 import numpy as np
@@ -93,9 +93,9 @@ def errors_of(
         pictures: of `moved`. mask: (slices,) bool, what was acquired. spacing_mm: pixel, and slice step.
 
     Returns:
-        dB to the true frames; dB to them through the autoencoder; curve_ml, the mean error of the LV's volume to the
-        true maps, and curve_to_every_ml, to every frame's. inside, RMS of (V - ESV) / SV in percent. And the motion
-        numbers that the segmenter measures, NaN where it finds no beat.
+        dB to the true frames, and to them through the autoencoder. curve_ml, the mean error of the LV's volume to the
+        true maps; curve_to_every_ml, to every frame's. inside, RMS of (V - ESV) / SV in percent. And the motion numbers
+        that the segmenter measures, NaN where it finds no beat.
     """
     true, found = as_unit(cine)[mask], {}
     for way in WAYS:

@@ -15,26 +15,29 @@ from cohort.leads import ECG
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
-from cohort.quality import heart_rate_bpm
+from cohort.rhythm import BeatLength, beat_length
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
+from sampling.heart_film import still_film
 from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
-from sampling.outputs import NOT_FINITE, read_record, refuse_links, write_patient
-from sampling.patients import Patient, generate, read_patient
-from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
+from sampling.outputs import NOT_FINITE, Beating, read_record, refuse_links, write_patient, written_names
+from sampling.patients import Patient, generate, generate_to_beat, read_patient
+from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
-from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_heart
+from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
 
+from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
 from .certainty import calibrated, summary_of
 from .plausibility import bounded, implausible, wall_masses
 from .tally import Tally, tell
 
+NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
@@ -187,7 +190,7 @@ class HeartSampler:
         """
         o = self.options
         settings = (o.samples, o.seed, o.batch_size, o.steps, o.guidance_scale)
-        made = generate(self.pipeline, patients, *settings)
+        made = (generate if self.pipeline.motion is None else generate_to_beat)(self.pipeline, patients, *settings)
         return filter(None, map(partial(self._drawn, tally), made))
 
     def is_done(self, patient: Patient) -> bool:
@@ -213,14 +216,24 @@ class HeartSampler:
         Returns:
             {phenotype: mean, SD and intervals}; empty without a segmenter.
         """
-        if self.segmenter is None:
+        return self._summed_up(self._maps(hearts))
+
+    def _maps(self, hearts: np.ndarray) -> list[np.ndarray] | None:
+        """The label map of each heart; None without a segmenter."""
+        return None if self.segmenter is None else [segment(self.segmenter, heart)[0] for heart in hearts]
+
+    def _summed_up(self, maps: list[np.ndarray] | None) -> tuple[dict[str, dict], list[str]]:
+        """What `measure` says of hearts with these label maps."""
+        if maps is None:
             return {}, []
-        grid = self.pipeline.grid
-        maps = [segment(self.segmenter, heart)[0] for heart in hearts]
-        values = np.stack([measured_phenotypes(labels, grid) for labels in maps])  # (m, K)
+        grid, values = self.pipeline.grid, self._phenotypes(maps)
         impossible = implausible(values, np.array([wall_masses(labels, grid) for labels in maps]))
         values = values if self.calibration is None else calibrated(values, self.calibration)
         return {name: bounded(name, summary_of(values[:, k])) for k, name in enumerate(PHENOTYPES)}, impossible
+
+    def _phenotypes(self, maps: list[np.ndarray]) -> np.ndarray:
+        """(m, K) PHENOTYPES."""
+        return np.stack([measured_phenotypes(labels, self.pipeline.grid) for labels in maps])
 
     @property
     def said(self) -> str:
@@ -229,16 +242,21 @@ class HeartSampler:
             return "this pipeline holds no segmenter (no label maps in training): hearts are not measured"
         return f"{said_of(self.segmenter)} measures the hearts"
 
-    def beat_s(self, patient: Patient) -> float | None:
-        """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
-        rate_bpm = heart_rate_bpm(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))
-        return 60 / rate_bpm if rate_bpm > 0 else None
+    @property
+    def written_names(self) -> list[str]:
+        """What lies in each patient's folder."""
+        beats, measured = self.pipeline.motion is not None, self.segmenter is not None
+        return written_names(self.options.samples, self.pipeline.grid.phases, beats, measured)
 
-    def _drawn(self, tally: Tally | None, made: tuple[Patient, np.ndarray]) -> Drawn | None:
-        """What was made of one patient; None, after it was told, where it is refused."""
-        patient, hearts = made
+    def beat_length(self, patient: Patient) -> BeatLength | None:
+        """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
+        return beat_length(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))
+
+    def _drawn(self, tally: Tally | None, made: tuple) -> Drawn | None:
+        """What was made of one patient (`generate`, `generate_to_beat`); None, after it was told, if refused."""
+        patient, hearts, *to_beat = made
         try:
-            drawn = self._finish(patient, hearts)
+            drawn = self._finish_beating(patient, hearts, *to_beat) if to_beat else self._finish(patient, hearts)
         except InputError as fault:
             if tally is None or fault.code != NOT_FINITE:
                 raise
@@ -250,18 +268,59 @@ class HeartSampler:
         return drawn
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
-        phenotypes, impossible = self.measure(hearts)
         heart = self.true_heart(patient) if patient.has_true_heart else None
+        return self._written(patient, hearts, self._maps(hearts), heart)
+
+    def _finish_beating(self, patient: Patient, hearts: np.ndarray, drawn: DrawnHearts) -> Drawn:
+        grid, length = self.pipeline.grid, self.beat_length(patient)
+        beat, order = PatientBeat.of(self.pipeline, self.segmenter, hearts, drawn, self.options.frames).in_order(grid)
+        heart = self.true_heart(patient) if patient.has_true_heart else None
+        above, doubts = self._above_the_film(patient, heart, beat.inside[0])
+        written = beat.written(grid, None if length is None else length.rr_s, above)
+        maps = None if beat.maps is None else list(beat.maps)
+        about = motion_of_the_record(beat, order, grid, length)
+        return self._written(
+            patient, beat.hearts, maps, heart, written, about, (*doubts, *([] if length else [NO_RHYTHM]))
+        )
+
+    def _above_the_film(
+        self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
+    ) -> tuple[tuple[str, np.ndarray] | None, tuple[str, ...]]:
+        """The true heart over the beat with its name, None without one; and why it shows ED and ES only."""
+        if heart is None:
+            return None, ()
+        try:
+            cine, doubts = find_true_cine(self.options.mri, patient.name, heart, self.options.frames), ()
+        except InputError as fault:
+            cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
+        if cine is not None:
+            return ("true heart", cine), doubts
+        return ("true heart, ED and ES only", still_film(heart.voxels, inside)), doubts
+
+    def _written(
+        self,
+        patient: Patient,
+        hearts: np.ndarray,
+        maps: list[np.ndarray] | None,
+        heart: HeartGrid | None,
+        beating: Beating | None = None,
+        motion: dict | None = None,
+        doubts: tuple[str, ...] = (),
+    ) -> Drawn:
+        """Write one patient's folder. `motion` is what heart.json says of beating hearts."""
+        phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
-        warnings, about = (*patient.warnings, *impossible), self._about(patient)
+        warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)
         record = about | {
             "phenotypes": phenotypes,
             "measured_by": None if self.segmenter is None else said_of(self.segmenter),
             "warnings": [self.naming.shown(text) for text in warnings],
+            **(motion or {}),
         }
-        write_patient(
-            self.options.output / about["subject"], hearts, self.pipeline.grid, record, true_heart, self.beat_s(patient)
-        )
+        length = self.beat_length(patient)
+        beat_s = None if length is None else length.rr_s
+        folder = self.options.output / about["subject"]
+        write_patient(folder, hearts, self.pipeline.grid, record, true_heart, beat_s, beating)
         return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings)
 
     def _about(self, patient: Patient) -> dict:
@@ -286,6 +345,7 @@ def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) 
         "steps": options.steps or pipeline.config.steps,
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
+        **({} if pipeline.motion is None else {"frames": options.frames}),
     }
     return {
         "pipeline": pipeline_name(folder),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from pathlib import Path
 
+from cohort.beat import QUARTERS
 from cohort.disk import write_text
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 from sampling.card_numbers import instrument_of
@@ -335,6 +336,56 @@ def _coherence(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     )
 
 
+MOTION_WORDS = {
+    "ES_share": "end-systole, share of the cycle",
+    "peak_ejection": "peak ejection, SV a cycle",
+    "peak_filling": "peak filling, SV a cycle",
+    "atrial_share": "atrial share of filling",
+    "dyssynchrony": "dyssynchrony, share of the cycle",
+    **{f"thickening_{quarter}": f"thickening, {quarter}" for quarter in QUARTERS},
+}
+MOTION_ARMS = {"generated": "generated", "of_many": "by the mean of many", "ceiling": "ceiling"} | CONTROL_WORDS
+
+
+def _motion(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
+    motion = report.get("motion")
+    numbers, rms, closure = (
+        tables_at(motion, "numbers"),
+        *(content_at(motion, key) for key in ("curve_rms", "closure")),
+    )
+    curve_words = MOTION_ARMS | {"one_curve": "one curve for everybody"}
+    told = [name for name in MOTION_ARMS if any(name in table for table in numbers.values())]
+    return (
+        "How the drawn hearts beat, measured in every frame against the patients' own cines. The curve is the share of "
+        "the stroke volume still inside, over the cycle. Numbers are shares of the cycle and of the stroke volume, so "
+        "the heart rate is not in them. The ceiling regresses them from the same ECG and person. Closure is the step "
+        "from the last frame to the first over the steps between neighbours, as a multiple of the true cines'.",
+        "a curve nearer than one curve for everybody; R2 close to the ceiling's; closure of at most 1.5.",
+        "another's ECG does as well (the ECG does not move the heart), or the cycle jumps where it starts again.",
+        _table(
+            "Difference from the true curve, RMS in % of the stroke volume",
+            ["", "RMS"],
+            [(words, [_cell(rms, name, as_size)]) for name, words in curve_words.items() if value_at(rms, name) >= 0],
+        ),
+        _table(
+            "R2 of motion",
+            ["", *(MOTION_ARMS[name] for name in told), "n"],
+            [
+                (
+                    MOTION_WORDS.get(name, name),
+                    [*(_cell(table, arm) for arm in told), _cell(table, "n", as_count)],
+                )
+                for name, table in numbers.items()
+            ],
+        ),
+        _table(
+            "Closure, over that of true cines",
+            ["", "ratio"],
+            [(words, [_cell(closure, name)]) for name, words in MOTION_ARMS.items() if value_at(closure, name) >= 0],
+        ),
+    )
+
+
 def _memorisation(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     return (
         "A generator can memorise and hand out its training patients. Generated hearts are compared with all training "
@@ -384,6 +435,7 @@ SECTIONS = {
     "How far to believe one heart": _certainty,
     "Do they look like hearts?": _realism,
     "Do the slices make one heart?": _coherence,
+    "Does it beat like the patient's?": _motion,
     "Are training patients copied?": _memorisation,
     "The instrument": _segmenter,
     "Other settings": _curves,

@@ -9,6 +9,8 @@ from cohort.errors import InputError, require_counts
 
 from .ranges import require_sampling
 
+FEWEST_FRAMES = 2
+
 
 @dataclass(frozen=True)
 class SampleOptions:
@@ -24,6 +26,8 @@ class SampleOptions:
     """A key file: folders, captions, heart.json and screen call patients by a keyed hash (see cohort/pseudonym.py)."""
     samples: int = 4
     """Hearts per ECG."""
+    frames: int = 25
+    """Of a beat, where the pipeline lets hearts beat; without effect where it draws stills."""
     mri: Path | None = None
     """The real heart (a short-axis NIfTI, DICOM zip or folder, or a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
@@ -54,6 +58,8 @@ class SampleOptions:
     def require_sound(self) -> None:
         """Refuse counts below 1, and numbers that are not finite or out of range."""
         require_counts(self, "samples", "steps", "batch_size")
+        if self.frames < FEWEST_FRAMES:
+            raise InputError("--frames", f"{self.frames} do not show a beat", f"give at least {FEWEST_FRAMES}")
         require_sampling(self.guidance_scale, self.steps)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
             raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")

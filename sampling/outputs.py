@@ -3,16 +3,18 @@
 import json
 import re
 import shutil
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
-from cohort.disk import PARTIAL, sha256_of, whole_folder, write_json
+from cohort.disk import PARTIAL, sha256_of, whole_folder, write_bytes, write_json
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phases import phase_stems
-from cohort.subjects import IMAGE
+from cohort.subjects import IMAGE, LABELS
 
 from .grid import write_grid
 
@@ -23,9 +25,33 @@ NOT_FOR_DIAGNOSIS = (
 )
 
 
-OURS = re.compile(rf"heart\.json|grid\.png|s[ad](_E[DS])?\.nii\.gz|sample_\d+|{re.escape(PARTIAL)}.*")
+OURS = re.compile(
+    rf"heart\.json|grid\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|heart\.gif|curve\.png|sample_\d+"
+    rf"|{re.escape(PARTIAL)}.*"
+)
+LABEL_MAP = re.compile(r"seg_sa(_E[DS])?\.nii\.gz")  # ours, or somebody else's of our hearts
+FILM, CURVE = "heart.gif", "curve.png"
 NOT_FINITE = "samples"  # code of a heart that is refused (cohort.exclusion.REASONS)
 SAMPLE_AGAIN = "run sample.py for this patient"
+
+
+@dataclass(frozen=True, eq=False)
+class Beating:
+    """What is written of beating hearts beside their ED and ES.
+
+    Attributes:
+        cines: (samples, slices, frames, height, width) in [0, 1]; frame 0 is ED.
+        film: GIF of sample 1.
+        labels: (samples, slices, 2, height, width) `Label` at ED and ES; None where nothing measures hearts.
+        cine_labels: of every frame, as cines, or None.
+        curve: PNG of the volume's curve, or None.
+    """
+
+    cines: np.ndarray
+    film: bytes
+    labels: np.ndarray | None = None
+    cine_labels: np.ndarray | None = None
+    curve: bytes | None = None
 
 
 def write_patient(
@@ -35,6 +61,7 @@ def write_patient(
     record: dict,
     true_heart: np.ndarray | None = None,
     beat_s: float | None = None,
+    beating: Beating | None = None,
 ) -> None:
     """Write one patient's samples, whole or not at all; an earlier folder stays until the new one is complete.
 
@@ -47,12 +74,13 @@ def write_patient(
         record: what heart.json says beside the note.
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
         beat_s: how long a beat lasts, which the frames of a cine share; None where unknown.
+        beating: cines of the same hearts, with their label maps and pictures; None of a pipeline of stills.
 
     Raises:
         InputError: a voxel or a number is not finite. A link lies there, through which files would be written
             elsewhere. Or nobody may write there.
     """
-    _require_finite(folder, hearts, record)
+    _require_finite(folder, record, hearts, *([beating.cines] if beating else []))
     refuse_links(folder)
     with whole_folder(folder) as unfinished:
         if len(hearts) > 1:
@@ -62,17 +90,26 @@ def write_patient(
         rows = [] if true_heart is None else [("true heart", true_heart)]
         generated = [(f"generated, sample {n}", heart) for n, heart in enumerate(hearts, start=1)]
         write_grid(unfinished / "grid.png", rows + generated)
+        if beating:
+            _write_beating(unfinished, beating, geometry, beat_s)
         _write_record(unfinished, record)
         _keep_strangers(folder, unfinished)
 
 
-def written_names(samples: int, phases: int) -> list[str]:
-    """What `write_patient` puts into a patient's folder: files, and a folder for each further sample."""
+def written_names(samples: int, phases: int, beats: bool = False, measured: bool = True) -> list[str]:
+    """What `write_patient` puts into a patient's folder: files, and a folder for each further sample.
+
+    Args:
+        beats: whether the hearts do. measured: whether there are label maps of beating hearts, and a curve.
+    """
     stacks, spreads = (
         [f"{stem}.nii.gz" for stem in (phase_stems(name) if phases == 2 else [name])] for name in (IMAGE, SPREAD)
     )
     further = [f"sample_{number}" for number in range(2, samples + 1)]
-    return [*stacks, *further, *(spreads if further else []), "grid.png", RECORD]
+    moving = [f"{IMAGE}.nii.gz", FILM] if beats else []
+    if beats and measured:
+        moving += [f"{stem}.nii.gz" for stem in (LABELS, *phase_stems(LABELS))] + [CURVE]
+    return [*stacks, *moving, *further, *(spreads if further else []), "grid.png", RECORD]
 
 
 def read_record(folder: Path) -> dict | None:
@@ -113,10 +150,10 @@ def read_hearts(folder: Path) -> np.ndarray:
     return np.stack([_read_stacks(sample) for sample in folders])
 
 
-def _require_finite(folder: Path, hearts: np.ndarray, record: dict) -> None:
+def _require_finite(folder: Path, record: dict, *hearts: np.ndarray) -> None:
     try:
         json.dumps(record, allow_nan=False)
-        finite = bool(np.isfinite(hearts).all())
+        finite = all(bool(np.isfinite(voxels).all()) for voxels in hearts)
     except ValueError:
         finite = False
     if not finite:
@@ -137,17 +174,45 @@ def _checksums(folder: Path) -> dict[str, str]:
 
 
 def _keep_strangers(folder: Path, unfinished: Path) -> None:
-    """Copy what somebody else put into the folder: label maps of the hearts, notes."""
+    """Copy what somebody else put into the folder: label maps of the hearts, notes.
+
+    A label map is somebody else's where no record of ours lists it, and ours takes its place.
+    """
+    listed = _listed(folder)
     for path in folder.iterdir() if folder.is_dir() else ():
-        if not OURS.fullmatch(path.name):
+        theirs = LABEL_MAP.fullmatch(path.name) and path.name not in listed and not (unfinished / path.name).exists()
+        if theirs or not OURS.fullmatch(path.name):
             (shutil.copytree if path.is_dir() else shutil.copy2)(path, unfinished / path.name)
 
 
+def _listed(folder: Path) -> Collection[str]:
+    """Files that a patient's record lists, by their paths in the folder; none where no record can be read."""
+    try:
+        return dict(json.loads((folder / RECORD).read_text(encoding="utf-8"))["files"])
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return ()
+
+
 def _read_stacks(folder: Path) -> np.ndarray:
-    cine = folder / f"{IMAGE}.nii.gz"
-    paths = [cine] if cine.exists() else [folder / f"{stem}.nii.gz" for stem in phase_stems(IMAGE)]
+    """The stills, where they are in files of their own; else the cine."""
+    stills = [folder / f"{stem}.nii.gz" for stem in phase_stems(IMAGE)]
+    paths = stills if all(path.exists() for path in stills) else [folder / f"{IMAGE}.nii.gz"]
     voxels = np.concatenate([read_nifti(path).voxels for path in paths], axis=3)  # (x, y, z, t)
     return voxels.transpose(2, 3, 1, 0).astype(np.float32) / INTENSITY_MAX
+
+
+def _write_beating(folder: Path, beating: Beating, geometry: GridGeometry, beat_s: float | None) -> None:
+    write_bytes(folder / FILM, beating.film)
+    if beating.curve is not None:
+        write_bytes(folder / CURVE, beating.curve)
+    for number, cine in enumerate(beating.cines, start=1):
+        place = folder if number == 1 else folder / f"sample_{number}"
+        _write_cine(place / f"{IMAGE}.nii.gz", _thousandths(cine), geometry, beat_s)
+        if beating.labels is not None:
+            for phase, stem in enumerate(phase_stems(LABELS)):
+                still = beating.labels[number - 1][:, phase : phase + 1]
+                _write_cine(place / f"{stem}.nii.gz", still, geometry, None)
+            _write_cine(place / f"{LABELS}.nii.gz", beating.cine_labels[number - 1], geometry, beat_s)
 
 
 def _write_stacks(
@@ -155,11 +220,20 @@ def _write_stacks(
 ) -> None:
     """Two phases become two files, e.g. sa_ED and sa_ES; any other number becomes one cine, sa."""
     folder.mkdir(exist_ok=True)
-    affine = canonical_affine(geometry)
-    voxels = np.round(INTENSITY_MAX * heart.transpose(3, 2, 0, 1)).astype(np.int16)  # (x, y, z, t)
+    heart = _thousandths(heart)
     if heart.shape[1] != 2:
-        interval_s = beat_s / heart.shape[1] if beat_s and heart.shape[1] > 1 else None
-        write_nifti(folder / f"{name}.nii.gz", CineStack(voxels, affine, interval_s))
+        _write_cine(folder / f"{name}.nii.gz", heart, geometry, beat_s)
         return
     for phase, stem in enumerate(phase_stems(name)):
-        write_nifti(folder / f"{stem}.nii.gz", CineStack(voxels[..., phase : phase + 1], affine, None))
+        _write_cine(folder / f"{stem}.nii.gz", heart[:, phase : phase + 1], geometry, None)
+
+
+def _thousandths(heart: np.ndarray) -> np.ndarray:
+    return np.round(INTENSITY_MAX * heart).astype(np.int16)
+
+
+def _write_cine(path: Path, heart: np.ndarray, geometry: GridGeometry, beat_s: float | None) -> None:
+    """Write (slices, frames, height, width); the frames share a beat."""
+    interval_s = beat_s / heart.shape[1] if beat_s and heart.shape[1] > 1 else None
+    voxels = np.ascontiguousarray(heart.transpose(3, 2, 0, 1))  # (x, y, z, t)
+    write_nifti(path, CineStack(voxels, canonical_affine(geometry), interval_s))

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
@@ -18,9 +19,9 @@ from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
-from .pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
+from .pipeline import DrawnHearts, ECGToMRIPipeline, PatientBatch, sample_generator
 
-Made = TypeVar("Made")  # what is made of one ECG and one noise
+Heart = TypeVar("Heart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,23 +55,7 @@ class Patient:
         return digest.hexdigest()
 
 
-@dataclass(frozen=True, eq=False)
-class BeatingHeart:
-    """One drawn heart and its beat.
-
-    Attributes:
-        stills: (slices, phases, height, width) in [0, 1]: ED and ES.
-        frames: (slices, frames, height, width) in [0, 1], spread evenly over the cycle. Frame 0 is ED.
-        inside: (frames,) share of the stroke volume still inside, as drawn.
-        es_share: when ES is, share of the cycle, as drawn.
-        told: (M,) motion numbers of the drawn heart code, named by `models.heart_motion.HeartMotion`.
-    """
-
-    stills: np.ndarray
-    frames: np.ndarray
-    inside: np.ndarray
-    es_share: float
-    told: np.ndarray
+Jobs = list[tuple[Patient, int]]  # and the number of the sample, from 1
 
 
 def read_patient(
@@ -173,55 +158,55 @@ def generate(
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
     """
 
-    def make(batch: list[Patient], generators: list[torch.Generator]) -> list[np.ndarray]:
-        return list(pipeline(patient_batch(batch, ecg, person), generators, steps, guidance_scale).numpy())
+    def hearts_of(batch: Jobs) -> Iterable[np.ndarray]:
+        given, generators = _networks_input(batch, seed, ecg, person)
+        return pipeline(given, generators, steps, guidance_scale).numpy()
 
-    for patient, hearts in _in_batches(make, patients, samples, seed, batch_size):
+    for patient, hearts in _in_batches(patients, samples, batch_size, hearts_of):
         yield patient, np.stack(hearts)
 
 
-def generate_beats(
+def generate_to_beat(
     pipeline: ECGToMRIPipeline,
     patients: Iterable[Patient],
     samples: int,
     seed: int,
     batch_size: int,
-    frames: int,
     steps: int | None = None,
     guidance_scale: float | None = None,
     ecg: bool = True,
     person: bool = True,
-) -> Iterator[tuple[Patient, list[BeatingHeart]]]:
-    """The hearts of `generate`, beating; its arguments, and how many frames a cycle has.
+) -> Iterator[tuple[Patient, np.ndarray, DrawnHearts]]:
+    """As `generate`, of the very same hearts, with what `pipeline.beat` lets beat.
 
     Yields:
-        each patient with its samples, in the order given.
+        each patient with (samples, slices, phases, height, width) in [0, 1], and the hearts as they were drawn.
     """
 
-    def make(batch: list[Patient], generators: list[torch.Generator]) -> list[BeatingHeart]:
-        drawn = pipeline.draw(patient_batch(batch, ecg, person), generators, steps, guidance_scale)
-        stills, beat = pipeline.decode(drawn.latents).numpy(), pipeline.beat(drawn, frames)
-        told = torch.stack(list(pipeline.conditioner.motion_numbers(drawn.codes).values()), dim=1)  # (B, M)
-        parts = (stills, *(part.cpu().numpy() for part in (beat.hearts, beat.inside, beat.es_share, told)))
-        return [BeatingHeart(*heart) for heart in zip(*parts, strict=True)]
+    @torch.no_grad()
+    def hearts_of(batch: Jobs) -> Iterable[tuple[np.ndarray, Tensor, Tensor]]:
+        given, generators = _networks_input(batch, seed, ecg, person)
+        drawn = pipeline.draw(given, generators, steps, guidance_scale)
+        return zip(pipeline.decode(drawn.latents).numpy(), drawn.latents, drawn.codes, strict=True)
 
-    yield from _in_batches(make, patients, samples, seed, batch_size)
+    for patient, made in _in_batches(patients, samples, batch_size, hearts_of):
+        hearts, latents, codes = zip(*made, strict=True)
+        yield patient, np.stack(hearts), DrawnHearts(torch.stack(latents), torch.stack(codes))
+
+
+def _networks_input(batch: Jobs, seed: int, ecg: bool, person: bool) -> tuple[PatientBatch, list[torch.Generator]]:
+    generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
+    return patient_batch([patient for patient, _ in batch], ecg, person), generators
 
 
 def _in_batches(
-    make: Callable[[list[Patient], list[torch.Generator]], list[Made]],
-    patients: Iterable[Patient],
-    samples: int,
-    seed: int,
-    batch_size: int,
-) -> Iterator[tuple[Patient, list[Made]]]:
-    """What `make` makes of each patient and each sample's noise, `batch_size` of them at a time."""
+    patients: Iterable[Patient], samples: int, batch_size: int, hearts_of: Callable[[Jobs], Iterable[Heart]]
+) -> Iterator[tuple[Patient, list[Heart]]]:
+    """Each patient with what `hearts_of` makes of its samples, `batch_size` samples at a time."""
     jobs = ((patient, sample) for patient in patients for sample in range(1, samples + 1))
-    waiting: list[Made] = []
+    waiting: list[Heart] = []
     while batch := list(islice(jobs, batch_size)):
-        generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
-        made = make([patient for patient, _ in batch], generators)
-        for (patient, sample), heart in zip(batch, made, strict=True):
+        for (patient, sample), heart in zip(batch, hearts_of(batch), strict=True):
             waiting.append(heart)
             if sample == samples:
                 yield patient, waiting

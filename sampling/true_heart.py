@@ -1,18 +1,23 @@
 """The real heart to show beside the generated one: by the patient's name, or from a given file."""
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from cohort.cine import read_nifti
+import numpy as np
+
+from cohort.cine import CineStack, read_nifti
+from cohort.cines import has_cine
 from cohort.dicom_files import holds_dicom
 from cohort.dicom_stack import read_short_axis
 from cohort.discovery import find_subjects
 from cohort.errors import InputError
-from cohort.heart_grid import GridGeometry, HeartGrid, cine_grid, read_heart
+from cohort.heart_grid import GridGeometry, HeartGrid, cine_grid, cine_on_grid, read_heart, read_stacks
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject
 
 from .inputs import require_mri
 
+EVERY_FRAME = 3  # phases, for `read_stacks`: more than two, for which files of ED and ES would do
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 
 
@@ -41,6 +46,38 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid |
         cine = read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)
         return cine_grid(cine, geometry=geometry, source=str(mri))
     return read_heart(subjects[visit], geometry) if visit in subjects else None
+
+
+def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> np.ndarray | None:
+    """The real heart's whole beat at the very places of its ED and ES: (slices, frames, height, width) in [0, 1].
+
+    Args:
+        mri, name: as of `find_true_heart`. heart: what that gave.
+
+    Returns:
+        None where the files hold no more than ED and ES.
+
+    Raises:
+        InputError: the cine cannot be laid on its stills.
+    """
+    cine, labels, source = _stored_cine(mri, name)
+    if cine is None or cine.voxels.shape[3] <= 2:
+        return None
+    geometry = replace(heart.geometry, phases=frames)
+    return cine_on_grid(cine, labels, heart.affine, geometry, source)[0]
+
+
+def _stored_cine(mri: Path, name: str) -> tuple[CineStack | None, CineStack | None, str]:
+    """The images of a patient over time, their label map, and what to call them; None of files of ED and ES."""
+    subjects = _subjects_with_mri(mri.resolve()) if mri.is_dir() else {}
+    if not subjects:
+        return (read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)), None, str(mri)
+    bulk = BULK_NAME.fullmatch(name)
+    subject = subjects[int(bulk[1]), int(bulk[3])]
+    if not has_cine(subject):
+        return None, None, subject.short_axis_called
+    images, maps = read_stacks(subject, phases=EVERY_FRAME)
+    return images[0], maps[0], subject.short_axis_called
 
 
 def estimated(heart: HeartGrid) -> tuple[str, ...]:

@@ -75,8 +75,8 @@ def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_
 def test_the_length_of_a_beat_is_that_of_the_ecg(folder, phantom_data, tmp_path):
     sampler, path = opened(folder, tmp_path / "out"), ecg_path(phantom_data, 0)
     patient = sampler.read(path)
-    assert sampler.beat_s(patient) == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.01)
-    assert sampler.beat_s(replace(patient, signal=0 * patient.signal)) is None
+    assert sampler.beat_length(patient).rr_s == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.02)
+    assert sampler.beat_length(replace(patient, signal=0 * patient.signal)) is None
 
 
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):

@@ -1,0 +1,253 @@
+"""Beating hearts as sample.py writes them: what lies in the folder, what heart.json says, and which sample is first."""
+
+import io
+import json
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cohort.beat import NUMBERS, measured_beat
+from cohort.beat_clock import ES_PLACE
+from cohort.cine import read_nifti
+from cohort.disk import sha256_of
+from cohort.heart_grid import GridGeometry, canonical_affine
+from cohort.pseudonym import Naming
+from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
+from evaluation.heart_sampler import NO_RHYTHM, HeartSampler
+from evaluation.volume_plot import band_of, volume_plot
+from models.conditioning import HeartConditioner
+from models.denoiser import HeartDenoiser
+from models.heart_motion import HeartMotion
+from models.heart_prior import HeartPrior
+from models.segmenter import Segmenter
+from phantom.cohort_plan import CohortPlan
+from phantom.cohort_writer import ecg_path, write_cohort
+from sampling.heart_film import frame_durations_ms, heart_film, still_film
+from sampling.options import SampleOptions
+from sampling.outputs import Beating, read_hearts, read_record, write_patient
+from sampling.patients import generate
+from sampling.pipeline import ECGToMRIPipeline
+from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+from tests.cohort.test_beat import ES, rings
+
+FRAMES = 6
+NAMES = ("ES_share", "curve_1", *(name for name in NUMBERS if name != "ES_share"))
+PLACES = np.arange(50) / 50
+CURVE = tuple(np.interp(PLACES, [0, ES_PLACE, 1], [1, 0, 1]).tolist())
+GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
+
+
+@pytest.fixture(scope="module")
+def one_person(tmp_path_factory):
+    """A phantom with a cine, as files."""
+    folder = tmp_path_factory.mktemp("phantom") / "UKBB"
+    write_cohort(folder, CohortPlan(seed=3, subjects=1, frames=4), processes=1)
+    return folder
+
+
+@pytest.fixture
+def folder(tiny_parts, tmp_path):
+    """An untrained pipeline whose hearts beat by cross-fading, with a segmenter."""
+    beating_pipeline(tiny_parts).save(tmp_path / "pipeline", {"segmenter": Segmenter()})
+    return tmp_path / "pipeline"
+
+
+def beating_pipeline(tiny_parts) -> ECGToMRIPipeline:
+    torch.manual_seed(1)
+    spread = (0.02,) + (0.1,) * (len(NAMES) - 1)
+    conditioner = HeartConditioner(
+        width=32, components=3, motion=NAMES, motion_mean=(0.36,) + (0.3,) * (len(NAMES) - 1), motion_std=spread
+    )
+    parts = tiny_parts | {
+        "conditioner": conditioner,
+        "prior": HeartPrior(conditioner.code_length, conditioner.summary_length, width=16, blocks=1),
+        "denoiser": HeartDenoiser(4, (4, 4), 32, conditioner.condition_length, widths=(32, 64)),
+        "motion": HeartMotion(4, NAMES, ES_PLACE, CURVE, ((0.0,) * len(PLACES),), width=16),
+    }
+    pipeline = ECGToMRIPipeline(
+        **{name: part.eval() for name, part in parts.items()},
+        scheduler=make_scheduler(DEFAULT_SCHEDULER),
+        geometry=asdict(GEOMETRY),
+        ecg_limits=[[0.0, 20.0]] * 12,
+        trained_on="simulated",
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def opened(folder, output, **options) -> HeartSampler:
+    about = SampleOptions(ecg=None, output=output, samples=3, steps=1, frames=FRAMES, **options)
+    return HeartSampler.open(about, folder, Naming(None), torch.device("cpu"))
+
+
+def drawn_people(labels: list[np.ndarray]) -> PatientBeat:
+    """Samples whose label maps are given; their images are the maps."""
+    maps = np.stack(labels)
+    stills = maps[:, :, [0, round(ES * maps.shape[2])]]
+    inside = np.stack([measured_beat(one, 1.0, 10.0).inside for one in labels])
+    numbers = {name: np.arange(len(maps)) / 10 + 0.3 for name in NAMES}
+    return PatientBeat(stills / 3, maps / 3, inside, np.full(len(maps), ES), numbers, stills, maps)
+
+
+# --- a patient's folder ---------------------------------------------------------------------------------------------
+
+
+def test_one_ecg_becomes_beating_hearts_beside_the_true_cine(folder, one_person, tmp_path):
+    sampler, path = opened(folder, tmp_path / "out", mri=one_person), ecg_path(one_person, 0)
+    patient = sampler.read(path)
+    (drawn,) = sampler.draw([patient])
+    place = tmp_path / "out" / drawn.name
+    record = json.loads((place / "heart.json").read_text())
+    names = {p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file()}
+    assert set(sampler.written_names) == {name.split("/")[0] for name in names}
+    assert record["files"] == {name: sha256_of(place / name) for name in names - {"heart.json"}}
+    stacks = {f"{stem}.nii.gz" for name in ("sa", "seg_sa") for stem in (name, f"{name}_ED", f"{name}_ES")}
+    assert stacks | {f"sample_3/{name}" for name in stacks} <= names
+    cine, still = read_nifti(place / "sa.nii.gz"), read_nifti(place / "sa_ED.nii.gz")
+    assert cine.voxels.shape == (32, 32, 3, FRAMES)
+    assert cine.frame_interval_s == pytest.approx(sampler.beat_length(patient).rr_s / FRAMES, rel=1e-4)
+    np.testing.assert_array_equal(cine.voxels[..., 0], still.voxels[..., 0])
+    np.testing.assert_array_equal(cine.affine, still.affine)
+    assert record["rr_ms"] == pytest.approx(60_000 / record["heart_rate_bpm"], rel=2e-3)
+    assert record["rr_is"].startswith("median of sinus beats") and record["frames"] == FRAMES
+    assert record["representative"] == "medoid of 3" and sorted(record["draws"]) == [1, 2, 3]
+    assert len(record["motion"]["samples"]) == 3 and len(record["motion"]["samples"][0]["lv_ml"]) == FRAMES
+    film = Image.open(place / "heart.gif")
+    assert film.n_frames == FRAMES and film.size == (96, 2 * (14 + 32))
+    assert sampler.is_done(patient)
+
+
+def test_the_samples_are_those_of_the_same_seed_with_the_medoid_first(folder, one_person, tmp_path):
+    sampler = opened(folder, tmp_path / "out")
+    patient = sampler.read(ecg_path(one_person, 0))
+    ((_, hearts),) = generate(sampler.pipeline, [patient], 3, 0, 8, 1)
+    (drawn,) = sampler.draw([patient])
+    record = read_record(tmp_path / "out" / drawn.name)
+    np.testing.assert_array_equal(drawn.hearts, hearts[[k - 1 for k in record["draws"]]])
+    np.testing.assert_allclose(read_hearts(tmp_path / "out" / drawn.name), drawn.hearts, atol=6e-4)
+
+
+def test_without_beats_in_the_ecg_the_frame_interval_is_unknown_and_told(folder, one_person, tmp_path):
+    sampler = opened(folder, tmp_path / "out")
+    patient = sampler.read(ecg_path(one_person, 0))
+    flat = type(patient)(patient.name, 0 * patient.signal, patient.lead_mask, patient.person, ())
+    (drawn,) = sampler.draw([flat])
+    place = tmp_path / "out" / drawn.name
+    record = json.loads((place / "heart.json").read_text())
+    assert NO_RHYTHM in drawn.warnings and NO_RHYTHM in record["warnings"]
+    assert record["rr_ms"] is None and record["motion"]["samples"][0]["drawn"]["ES_ms"] is None
+    assert read_nifti(place / "sa.nii.gz").frame_interval_s is None
+
+
+def test_a_pipeline_of_stills_writes_what_it_always_did(tiny_pipeline, one_person, tmp_path):
+    tiny_pipeline.save(tmp_path / "stills")
+    drawn = opened(tmp_path / "stills", tmp_path / "out").sample(ecg_path(one_person, 0))
+    place = tmp_path / "out" / drawn.name
+    assert {path.name for path in place.iterdir()} == {
+        *("sa_ED.nii.gz", "sa_ES.nii.gz", "sd_ED.nii.gz", "sd_ES.nii.gz", "grid.png", "heart.json"),
+        *("sample_2", "sample_3"),
+    }
+    assert not {"frames", "motion", "draws", "rr_ms"} & json.loads((place / "heart.json").read_text()).keys()
+
+
+def test_a_label_map_of_somebody_else_is_kept_until_ours_takes_its_place(tmp_path):
+    place, hearts = tmp_path / "p", np.full((1, *GEOMETRY.shape), 0.5, np.float32)
+    write_patient(place, hearts, GEOMETRY, {})
+    (place / "seg_sa_ED.nii.gz").write_bytes(b"theirs")
+    write_patient(place, hearts, GEOMETRY, {})
+    assert (place / "seg_sa_ED.nii.gz").read_bytes() == b"theirs"
+    cines = np.full((1, 3, 4, 32, 32), 0.5, np.float32)
+    beating = Beating(cines, b"GIF", np.zeros((1, *GEOMETRY.shape), np.uint8), np.zeros(cines.shape, np.uint8), b"PNG")
+    write_patient(place, hearts, GEOMETRY, {}, beating=beating)
+    assert (place / "seg_sa_ED.nii.gz").read_bytes() != b"theirs" and (place / "curve.png").exists()
+    write_patient(place, hearts, GEOMETRY, {})
+    assert {path.name for path in place.iterdir()} == {"sa_ED.nii.gz", "sa_ES.nii.gz", "grid.png", "heart.json"}
+
+
+def test_label_maps_lie_where_their_hearts_do(tmp_path):
+    cines = np.zeros((1, 3, 4, 32, 32), np.float32)
+    labels = np.random.default_rng(0).integers(0, 4, cines.shape).astype(np.uint8)
+    beating = Beating(cines, b"GIF", labels[:, :, :2], labels, b"PNG")
+    write_patient(tmp_path / "p", np.zeros((1, *GEOMETRY.shape), np.float32), GEOMETRY, {}, None, 0.8, beating)
+    found = read_nifti(tmp_path / "p" / "seg_sa.nii.gz", labels=True)
+    np.testing.assert_array_equal(found.voxels, labels[0].transpose(3, 2, 0, 1))
+    np.testing.assert_allclose(found.affine, canonical_affine(GEOMETRY), atol=1e-4)
+    assert found.frame_interval_s == pytest.approx(0.2)
+    still = read_nifti(tmp_path / "p" / "seg_sa_ES.nii.gz", labels=True)
+    np.testing.assert_array_equal(still.voxels[..., 0], labels[0, :, 1].transpose(2, 1, 0))
+
+
+# --- which is first, and what is said -------------------------------------------------------------------------------
+
+
+def test_the_medoid_is_the_sample_nearest_to_all_others_in_their_own_spreads():
+    unknown, alike = [np.nan, 1, 2, 3, 4], [1.0] * 5
+    numbers = np.stack([[0.0, 10, 5, 5, 5], [200, 200, 240, 100, 300], unknown, alike], axis=1)
+    assert medoid_first(numbers) == [2, 0, 1, 3, 4]
+    assert order_record([2, 0, 1, 3]) == {"representative": "medoid of 4", "draws": [3, 1, 2, 4]}
+
+
+def test_two_samples_have_no_middle():
+    assert medoid_first(np.array([[1.0], [2.0]])) == [0, 1]
+    assert order_record([0, 1]) == {"representative": None, "draws": [1, 2]}
+
+
+def test_motion_is_told_in_ms_and_ml_of_this_beat_and_not_where_unknown():
+    numbers = dict.fromkeys(NUMBERS, 0.5) | {"peak_ejection": 4.0, "atrial_share": float("nan")}
+    told = motion_record(numbers, 80.0, 0.8)
+    assert told["ES_ms"] == 400 and told["peak_ejection_ml_s"] == 400 and told["dyssynchrony_ms"] == 400
+    assert told["atrial_share"] is None and told["thickening_percent"]["septal"] == 0.5
+    assert motion_record(numbers, 80.0, None)["ES_ms"] is None
+    assert motion_record(numbers, None, 0.8)["peak_ejection_ml_s"] is None
+
+
+def test_what_heart_json_says_is_what_is_measured_on_the_maps():
+    grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
+    late = rings(late=0.1)
+    beat, order = drawn_people([late, rings(), rings()]).in_order(grid)
+    assert order == [1, 0, 2]
+    record = beat.record(grid, 1.0)
+    first, second = record["samples"][:2]
+    assert first["lv_ml"][0] == pytest.approx(np.pi * 20**2 * 3 * 10 / 1000, rel=0.02)
+    assert first["measured"]["ES_ms"] == pytest.approx(1000 * ES, abs=20)
+    assert second["measured"]["dyssynchrony_ms"] > 3 * first["measured"]["dyssynchrony_ms"]
+    assert second["drawn"]["ES_share"] == pytest.approx(0.3)  # of the sample drawn first
+    assert record["lv_band_ml"]["which"] == "range of 3 samples"
+
+
+# --- pictures -------------------------------------------------------------------------------------------------------
+
+
+def test_the_film_lasts_a_beat():
+    assert sum(frame_durations_ms(25, 0.857)) == 860 and set(frame_durations_ms(25, 0.857)) == {30, 40}
+    assert frame_durations_ms(100, 0.5) == [20] * 100 and sum(frame_durations_ms(4, None)) == 1000
+    heart = np.linspace(0, 1, 2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8)
+    film = Image.open(io.BytesIO(heart_film([("true", heart), ("drawn", 1 - heart)], 0.9)))
+    film.seek(2)
+    pixels, grey = np.asarray(film.convert("L")), np.round(255 * heart).astype(int)
+    np.testing.assert_allclose(pixels[14:22, :16], np.concatenate(list(grey[:, 2]), axis=1), atol=1)
+    np.testing.assert_allclose(pixels[36:, :8], 255 - grey[0, 2], atol=1)
+    assert film.info["duration"] == 300 and film.info["loop"] == 0
+
+
+def test_stills_show_es_while_the_drawn_heart_is_more_than_half_empty():
+    heart = np.stack([np.zeros((1, 2, 2)), np.ones((1, 2, 2))], axis=1)
+    assert still_film(heart, np.array([1, 0.6, 0.4, 0, 0.8]))[0, :, 0, 0].tolist() == [0, 0, 1, 1, 0]
+
+
+def test_the_band_is_the_interval_of_enough_samples_and_never_below_0():
+    volumes = np.array([[100.0, 10], [110, 20], [90, 0], [100, 10]])
+    assert band_of(volumes)["which"] == "90 % interval" and band_of(volumes)["low"][1] == 0
+    assert band_of(volumes)["high"][0] > 110 and band_of(volumes[:1]) is None
+    assert band_of(volumes[:3])["low"] == [90, 0]
+
+
+def test_the_curve_is_drawn_and_follows_the_numbers():
+    lv = np.array([[120.0, 60, 50, 90]])
+    one, other = (volume_plot(lv, scale * lv, 0.4, 0.9) for scale in (1.0, 1.2))
+    assert Image.open(io.BytesIO(one)).size == (700, 420) and one != other
+    others = [volume_plot(lv, lv, 0.4, 0.8), volume_plot(lv, lv, 0.4, None), volume_plot(lv, lv, 0.3, 0.9)]
+    assert one == volume_plot(lv, lv, 0.4, 0.9) and one not in others

@@ -1,0 +1,192 @@
+"""Motion of every arm against true cines: what the numbers mean, and that they come from the hearts they should."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from accelerate import PartialState
+
+from cohort.beat import NUMBERS
+from cohort.beat_clock import ES_PLACE, frame_times
+from cohort.cines import Cines
+from cohort.heart_grid import canonical_affine
+from cohort.prepared import NO_LABELS, Preparation
+from evaluation import page
+from evaluation.ceiling import predict_motion, predict_phenotypes
+from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, one_for_everybody
+from evaluation.motion_study import REAL, MeasuredMotion, MotionStudy, closure, measured_motion
+from evaluation.study import Study
+from models.conditioning import HeartConditioner
+from models.ecg_encoder import ECGEncoder
+from models.heart_motion import HeartMotion
+from models.segmenter import Segmenter
+from sampling.patients import Patient
+from tests.cohort.test_beat import ES, rings, share_inside
+from tests.evaluation.test_beating import GEOMETRY, beating_pipeline
+
+FRAMES, PEOPLE = 25, 300
+PLACES = np.arange(50) / 50
+MOTION = HeartMotion(
+    4,
+    ("ES_share", "curve_1", *NUMBERS[1:]),
+    ES_PLACE,
+    tuple(np.abs(PLACES / 0.5 - 1).tolist()),
+    ((0.1,) * 50,),
+    width=16,
+)
+
+
+def arm(samples: int, error: float, seed: int) -> MeasuredMotion:
+    """Of everybody, numbers whose truth has an SD of 1, each sample with an error of its own, and curves likewise."""
+    rng, truth = np.random.default_rng(seed), np.random.default_rng(0).normal(size=(PEOPLE, 1, len(NUMBERS)))
+    curves = 0.5 + 0.1 * truth[:, :, :1] * np.sin(np.pi * frame_times(FRAMES))
+    shape = (PEOPLE, samples)
+    return MeasuredMotion(
+        curves + 0.1 * error * rng.normal(size=(*shape, 1)),
+        truth + error * rng.normal(size=(*shape, len(NUMBERS))),
+        np.full(shape, 2.0 + error),
+    )
+
+
+def test_the_report_tells_own_from_control_and_a_mean_of_few_from_one_of_many():
+    real, ceiling = arm(1, 0.0, 1), {name: arm(1, 0.1, 2).numbers[:, 0, k] for k, name in enumerate(NUMBERS)}
+    ceiling["curve_1"] = np.zeros(PEOPLE)
+    found = motion_numbers(real, {"generated": arm(4, 1.0, 3), "person_only": arm(2, 3.0, 4)}, ceiling, MOTION)
+    for table in found["numbers"].values():
+        assert table["generated"] == pytest.approx(1 - 1 / 4, abs=0.2) and table["n"] == PEOPLE
+        assert table["of_many"] == pytest.approx(1, abs=0.15) and table["ceiling"] > 0.97
+        assert table["person_only"] < 0 < table["own_ecg"] < table["generated"]
+    assert "peak_septal" not in found["numbers"] and "peak_filling" in found["numbers"]
+    rms = found["curve_rms"]
+    assert rms["generated"] == pytest.approx(10 / 2, rel=0.3) and rms["person_only"] > 2 * rms["own_ecg"]
+    assert rms["generated"] < rms["one_curve"] and np.isfinite(rms["ceiling"])
+    assert found["closure"] == {"generated": 1.5, "person_only": 2.5}
+
+
+def test_beats_that_cannot_be_measured_are_left_out_and_counted():
+    real, own = arm(1, 0.0, 1), arm(4, 0.0, 3)
+    real.inside[0], real.numbers[0] = np.nan, np.nan
+    own.inside[1, :3], own.numbers[1, :3], own.numbers[2] = np.nan, np.nan, np.nan
+    found = motion_numbers(real, {"generated": own}, {}, MOTION)
+    assert found["people"] == PEOPLE and found["people_measured"] == PEOPLE - 1
+    assert found["numbers"]["ES_share"] == {"n": PEOPLE - 2, "generated": 1.0, "of_many": 1.0}
+    assert found["curve_rms"]["generated"] == pytest.approx(0, abs=1e-9)
+
+
+def test_one_curve_for_everybody_knows_nothing_of_the_person():
+    truth = np.array([[0.0, 1], [1, 0], [np.nan, np.nan], [0.5, 0.5]])
+    np.testing.assert_allclose(one_for_everybody(truth), [[0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [0.5, 0.5]])
+    assert curve_rms(one_for_everybody(truth), truth) == pytest.approx(100 * np.sqrt((4 * 0.75**2) / 6))
+    assert np.isnan(one_for_everybody(truth[:1])).all()
+
+
+def test_the_ceilings_curve_is_the_one_its_numbers_mean():
+    numbers = {"ES_share": np.array([ES_PLACE, 0.2]), "curve_1": np.array([0.0, 1.0])}
+    one, other = curves_of(numbers, MOTION, 10)
+    np.testing.assert_allclose(one, np.abs(frame_times(10) / 0.5 - 1), atol=1e-5)
+    assert other[1] == pytest.approx(0.1 + abs(0.2 / 0.5 - 1), abs=1e-5)  # a tenth of the cycle is half of its systole
+
+
+def test_a_cycle_that_jumps_where_it_starts_again_does_not_close():
+    turn = 2 * np.pi * frame_times(FRAMES)
+    cine = np.sin(turn)[None, :, None, None] * np.ones((2, 1, 4, 4))
+    assert closure(cine) == pytest.approx(1.55, abs=0.1)  # its steepest step
+    assert closure(cine[:, :16]) > 2 * closure(cine) and np.isnan(closure(0 * cine))
+    assert closure_ratio(np.array([[3.0, np.nan]]), np.array([[2.0]])) == 1.5
+
+
+def test_what_is_measured_is_the_curve_of_a_beat_that_closes():
+    labels = np.stack([rings(), rings(span=0.7)])
+    found = measured_motion(labels / 3.0, labels, 1.0, 10.0)
+    np.testing.assert_allclose(found.inside[0, 0], share_inside(frame_times(FRAMES)), atol=0.1)
+    assert found.numbers[0, 0, NUMBERS.index("ES_share")] == pytest.approx(ES, abs=0.03)
+    assert np.isnan(found.inside[0, 1]).all() and np.isnan(found.numbers[0, 1]).all()
+    assert found.closure[0, 1] > 2 * found.closure[0, 0]
+
+
+@pytest.fixture
+def study(tiny_parts, tmp_path):
+    """Four people, of whom two have a cine."""
+    rng = np.random.default_rng(0)
+    cohort = SimpleNamespace(
+        eid=np.arange(9000001, 9000005),
+        instance=np.full(4, 2),
+        ecg=rng.normal(size=(4, 12, 2500)).astype(np.float32),
+        lead_mask=np.ones((4, 12), bool),
+        person=np.full((4, 4), np.nan, np.float32),
+        mask=np.ones((4, 3, 2), bool),
+        affine=np.stack([canonical_affine(GEOMETRY)] * 4),
+        preparation=Preparation(GEOMETRY),
+    )
+    about = {"samples": 3, "steps": 1}
+    return Study(beating_pipeline(tiny_parts), tmp_path, Segmenter(), cohort, np.arange(4), **about)
+
+
+def cines_of(rows: list[int], labels: np.ndarray) -> Cines:
+    maps = np.stack([labels] * len(rows))
+    return Cines(None, np.array(rows), (maps.clip(0, 3) * 80).astype(np.uint8), maps)
+
+
+def test_every_arm_is_measured_of_those_who_have_a_cine_and_kept(study, tmp_path):
+    torch.set_grad_enabled(True)
+    small = rings(10, size=80)[:, :, ::2, ::2][:, :, 4:36, 4:36]
+    moving, state = MotionStudy.of(study, cines_of([1, 3], small)), PartialState()
+    for arm_ in (REAL, "generated", "shuffled_ecg"):
+        moving.measure(arm_, tmp_path / "work", state)
+    real, own, other = (moving.measurements(a, tmp_path / "work") for a in (REAL, "generated", "shuffled_ecg"))
+    assert real.inside.shape == (2, 1, 10) and own.inside.shape == (2, 3, 10) and other.inside.shape == (2, 2, 10)
+    assert real.numbers[0, 0, 0] == pytest.approx(ES, abs=0.06) and np.isfinite(own.closure).all()
+    assert not np.array_equal(own.closure[:, :2], other.closure)
+    paths = sorted((tmp_path / "work").rglob("*.npz"))
+    assert [path.stem[:7] for path in paths] == ["9000002", "9000004"] * 3
+    before = [path.stat().st_mtime_ns for path in paths]
+    moving.measure("generated", tmp_path / "work", state)
+    assert [path.stat().st_mtime_ns for path in paths] == before
+    assert moving.ceiling == {}
+
+
+def test_without_cines_or_without_motion_there_is_no_study_of_it(study, tiny_pipeline):
+    small = rings(10, size=32)
+    assert MotionStudy.of(study, None) is None
+    assert MotionStudy.of(study, cines_of([7], small)) is None
+    assert MotionStudy.of(Study(tiny_pipeline, *list(vars(study).values())[1:5]), cines_of([1], small)) is None
+
+
+def test_a_cine_without_a_map_is_measured_by_the_segmenter(study, tmp_path, monkeypatch):
+    small = rings(10, size=80)[:, :, ::2, ::2][:, :, 4:36, 4:36]
+    monkeypatch.setattr("evaluation.motion_study.cine_labels", lambda segmenter, cine: small.copy())
+    moving = MotionStudy.of(study, cines_of([1], np.full_like(small, NO_LABELS)))
+    moving.measure(REAL, tmp_path / "work", PartialState())
+    assert moving.measurements(REAL, tmp_path / "work").numbers[0, 0, 0] == pytest.approx(ES, abs=0.06)
+
+
+def test_a_ceiling_that_was_taught_motion_tells_it_by_name(tmp_path):
+    torch.manual_seed(0)
+    conditioner = HeartConditioner(
+        *(16, ("LVM",), 0, (110.0,), (25.0,)), motion=("ES_share",), motion_mean=(0.4,), motion_std=(0.05,)
+    )
+    with torch.no_grad():
+        conditioner.target_head.weight.zero_()
+        conditioner.target_head.bias.copy_(torch.tensor([1.0, -2.0]))
+    for name, part in (
+        ("ecg_encoder", ECGEncoder(duration_s=1.0, width=16, layers=1, heads=2)),
+        ("conditioner", conditioner),
+    ):
+        part.save_pretrained(tmp_path / name, safe_serialization=True)
+    signal = np.random.default_rng(0).normal(size=(12, 250)).astype(np.float32)
+    people = [Patient("patient", signal, np.ones(12, bool), np.full(4, np.nan, np.float32), ())]
+    told = predict_motion(tmp_path, people, torch.device("cpu"))
+    assert list(told) == ["ES_share"] and told["ES_share"] == pytest.approx([0.3])
+    assert np.nanmax(predict_phenotypes(tmp_path, people, torch.device("cpu"))) == pytest.approx(135)
+
+
+def test_the_page_shows_motion_where_there_is_some():
+    real = arm(1, 0.0, 1)
+    motion = motion_numbers(real, {"generated": arm(4, 1.0, 3), "person_only": arm(2, 3.0, 4)}, {}, MOTION)
+    text = page._section("Beat", *page._motion({"motion": motion}, {}))
+    assert (
+        "end-systole, share of the cycle" in text and "one curve for everybody" in text and "ceiling</th>" not in text
+    )
+    assert f"<td>{motion['curve_rms']['generated']:.1f}</td>" in text and "<td>1.50</td>" in text
+    assert "Not measured." in page._section("Beat", *page._motion({}, {}))
