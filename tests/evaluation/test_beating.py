@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from cohort.cine import read_nifti
 from cohort.disk import sha256_of
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
+from cohort.rhythm import STATED
 from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
 from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler
 from evaluation.volume_plot import band_of, volume_plot
