@@ -35,8 +35,8 @@ def main() -> None:
     from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.given_hearts import GivenHearts
-    from evaluation.motion import motion_numbers
-    from evaluation.motion_study import REAL, MotionStudy
+    from evaluation.motion import motion_report
+    from evaluation.motion_study import REAL, SEGMENTED, MotionStudy
     from evaluation.record import record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
@@ -71,7 +71,7 @@ def main() -> None:
             moving = MotionStudy.of(study, cines)
         if moving is not None:
             with timed(seconds, "motion"):
-                for arm in (REAL, "generated", *config.controls):
+                for arm in (REAL, SEGMENTED, "generated", *config.controls):
                     moving.measure(arm, work, state)
         if config.curves:
             with timed(seconds, "curves"):
@@ -90,10 +90,7 @@ def main() -> None:
             training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
             if moving is not None:
-                beats = {arm: moving.measurements(arm, work) for arm in ("generated", *config.controls)}
-                report["motion"] = motion_numbers(
-                    moving.measurements(REAL, work), beats, moving.ceiling, pipeline.motion
-                )
+                report["motion"], pictures["motion"] = motion_report(moving, config.controls, work)
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     output = config.output or Path("report") / record["pipeline"] / record["cohort"]

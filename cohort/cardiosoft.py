@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cohort.device_xml import positive_number_at, text_at
+from cohort.device_xml import positive_number_at, stated_rate, text_at
 from cohort.disk import write_bytes
 from cohort.errors import InputError
 from cohort.finding import Finding
@@ -42,7 +42,7 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
     for parts in _STRIPS:
         nesting = _descend(root, parts)
         if nesting and nesting[0].find("WaveformData") is not None:
-            return _read_strip(path, nesting, _person(root))
+            return replace(_read_strip(path, nesting, _person(root)), stated_bpm=stated_rate(root))
     disclosure = root.find("FullDisclosure")
     if disclosure is None or disclosure.find("FullDisclosureData") is None:
         raise InputError(
@@ -51,7 +51,7 @@ def read_cardiosoft(path: Path, root: Element) -> Recording:
             "export it with its rhythm strip",
             code="no_waveform",
         )
-    return _read_full_disclosure(path, disclosure, _person(root))
+    return replace(_read_full_disclosure(path, disclosure, _person(root)), stated_bpm=stated_rate(root))
 
 
 def _descend(root: Element, parts: tuple[str, ...]) -> list[Element]:

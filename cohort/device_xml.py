@@ -12,6 +12,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from cohort.errors import InputError
 from cohort.input_file import read_limited
+from cohort.leads import plausible_rate
 from cohort.person import finite_number
 
 LARGEST_XML = 16 * 2**20  # bytes; 20 minutes of full disclosure have 14 MB, a resting ECG half a megabyte
@@ -113,6 +114,11 @@ def text_at(parents: list[Element], tag: str) -> str:
         if child is not None:
             return (child.text or "").strip()
     return ""
+
+
+def stated_rate(root: Element) -> float | None:
+    """The heart rate in beats a minute that a resting ECG of GE states; None where it states none that can be."""
+    return plausible_rate(finite_number(text_at(root.findall("RestingECGMeasurements"), "VentricularRate")))
 
 
 def positive_number_at(path: Path, parents: list[Element], tag: str, unit: str = "") -> float:

@@ -46,7 +46,7 @@ def read_ecg(path: str | Path, *, allow_missing_leads: bool = False, sampling_ra
             code="rate",
         )
     signal = twelve_leads(path, recording, allow_missing_leads)
-    ecg = ECG(signal, float(recording.sampling_rate), recording.person, recording.notes)
+    ecg = ECG(signal, float(recording.sampling_rate), recording.person, recording.notes, recording.stated_bpm)
     if (ecg.flat | ecg.absent).all():
         raise InputError(path, "every lead is flat", "record the ECG again", code="flat")
     return ecg

@@ -32,10 +32,10 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from cohort.errors import InputError
 from cohort.finding import Finding
 from cohort.input_file import check_file
-from cohort.leads import LEADS, MOST_SAMPLES, Recording, canonical_lead, name_channels
+from cohort.leads import LEADS, MOST_SAMPLES, Recording, canonical_lead, name_channels, plausible_rate
 from cohort.limb_leads import CONTRADICTION_MV, LIMB_LEADS, RULES, derived_limb_leads
 from cohort.mfer_definitions import refuse_many_definitions
-from cohort.person import Person
+from cohort.person import Person, finite_number
 
 MEGABYTE = 2**20
 AGAIN = "export the ECG again, or as another format"
@@ -107,7 +107,8 @@ def read_exchanged(path: Path, name: str, root: Element | None = None) -> Record
         _refuse_contradictions(path, millivolts)
     person, contradiction = _person(record)
     others = len(record.leads) - len(leads)
-    return Recording(millivolts, rate, person, others, (*calibration, *contradiction, *notes))
+    stated = plausible_rate(finite_number(str(record.measurements.heart_rate)))
+    return Recording(millivolts, rate, person, others, (*calibration, *contradiction, *notes), stated)
 
 
 # --- what is refused before it is decoded ---------------------------------------------------------------------------

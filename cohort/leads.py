@@ -21,6 +21,7 @@ LOWEST_SAMPLING_RATE = 100.0  # Hz; below it a QRS complex of 80 ms is a handful
 MOST_SAMPLES = 600_000  # of a lead: 20 min at 500 Hz. Bounds the time and memory that a file can claim.
 # IEC 60601-2-25 asks recorders to bear 300 mV between electrodes. What is above a volt was not recorded but scaled.
 LARGEST_RECORDED_MV = 1_000.0
+RATES_BPM = (20.0, 300.0)  # that a file may state
 
 _CANONICAL = {lead.lower(): lead for lead in LEADS} | {"di": "I", "dii": "II", "diii": "III"}
 _PREFIX = re.compile(r"(?:mdc_)?(?:ecg[ _:]*)?lead(?:-|[ _:]*)|ecg[ _:]+")  # "Lead -aVR" is no aVR
@@ -37,6 +38,7 @@ class Recording:
         person: what the file says of sex, age, height and weight.
         others: how many channels of the file are none of the twelve leads.
         notes: what the file leaves unsaid and the reader took for granted.
+        stated_bpm: the heart rate that the file states; None where it states none.
     """
 
     millivolts: Mapping[str, np.ndarray]
@@ -44,6 +46,7 @@ class Recording:
     person: Person
     others: int = 0
     notes: tuple[Finding, ...] = ()
+    stated_bpm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +58,14 @@ class ECG:
         sampling_rate: Hz.
         person: what the file says of sex, age, height and weight.
         notes: what the file leaves unsaid and the reader took for granted.
+        stated_bpm: the heart rate that the file states; None where it states none.
     """
 
     signal: np.ndarray
     sampling_rate: float
     person: Person = Person()
     notes: tuple[Finding, ...] = ()
+    stated_bpm: float | None = None
 
     def __post_init__(self) -> None:
         if np.ndim(self.signal) != 2 or len(self.signal) != len(LEADS):
@@ -82,6 +87,11 @@ class ECG:
     def flat(self) -> np.ndarray:
         """(12,) bool: leads that are there and carry no heart."""
         return np.ptp(self.signal, axis=1) < FLAT_MV
+
+
+def plausible_rate(bpm: float | None) -> float | None:
+    """A heart rate that a file states, where a heart can beat so; else None."""
+    return bpm if bpm is not None and RATES_BPM[0] <= bpm <= RATES_BPM[1] else None
 
 
 def canonical_lead(name: str | None) -> str | None:

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import Element
 
 import numpy as np
 
-from cohort.device_xml import positive_number_at, text_at
+from cohort.device_xml import positive_number_at, stated_rate, text_at
 from cohort.errors import InputError
 from cohort.finding import Finding
 from cohort.leads import Recording, canonical_lead, millivolts_per, name_channels
@@ -37,6 +37,7 @@ def read_muse(path: Path, root: Element) -> Recording:
         person=_person(root),
         others=len(leads) - len(positions),
         notes=(Finding("ecg_unit", words),) if without else (),
+        stated_bpm=stated_rate(root),
     )
 
 

@@ -1,4 +1,11 @@
-"""How long a beat of an ECG lasts: one number of a strip whose beats are not alike."""
+"""How long a beat of an ECG lasts: one number of a strip whose beats are not alike.
+
+A beat is ectopic where its QRS has another shape than the usual one (ventricular). So is one that comes early in a
+rhythm that is regular without such beats (atrial). The rhythm is atrial fibrillation where intervals stay irregular and
+no P wave repeats before the QRS. Of 120 phantoms that had no part in setting this, all 41 in fibrillation are told, and
+none of 79 in sinus rhythm is taken for it. Of 18 real ECGs three are, wrongly: they beat fast, with many early atrial
+beats, and their P waves lie in the T waves (27 November 2026).
+"""
 
 from dataclasses import dataclass
 
@@ -8,13 +15,19 @@ from .leads import ECG
 from .preprocessing import ecg_input
 from .quality import BEAT_HZ, r_peaks
 
-EARLY = 0.85  # of the usual interval; a shorter one may end in an ectopic beat
-PAUSE = 0.15  # by so much an ectopic beat's interval and its pause may differ from two usual ones
-QRS_S, SHIFT_S = 0.06, 0.04  # of the beat about its R peak, and by how much it may be shifted to lie on the usual one
-SINUS, IRREGULAR = "median of sinus beats", "mean of an irregular rhythm"
-# SD over mean of the intervals without ectopic beats. Of 567 phantoms in sinus rhythm 1 % have more. Of 157 in
-# atrial fibrillation 4 % have less.
-IRREGULAR_FROM = 0.07
+FEWEST_BEATS = 3
+SHAPE_S = (-0.06, 0.10)  # of a beat about its R peak, whose shape is compared; a ventricular beat is wide
+OTHER_SHAPE = 0.85  # correlation with the usual QRS; of conducted beats of phantoms 99 % have 0.9 or more
+P_WAVE_S = (-0.26, -0.072)  # about the R peak
+EARLY = 0.85  # of the usual interval; in a regular rhythm a shorter one ends in an ectopic beat
+MOST_EARLY = 1 / 3  # of the beats; with more of them, the rhythm itself is irregular
+IRREGULAR = 0.095  # RMS of the successive differences over the mean interval; 98 % of sinus rhythms lie below
+VERY_IRREGULAR = 0.15  # what a breath does to the rate of a young heart lies below
+REPEATS = 0.6  # median correlation of what precedes two QRS: P waves repeat, fibrillation does not
+SINUS = "median of sinus beats"
+FIBRILLATION = "mean of an irregular rhythm without P waves"
+ALL = "mean of all beats, for no two sinus beats follow one another"
+STATED = "the rate that the ECG file states"
 
 
 @dataclass(frozen=True)
@@ -22,54 +35,98 @@ class BeatLength:
     """What stands for the beats of a strip.
 
     Attributes:
-        rr_s: seconds of a beat. which: SINUS or IRREGULAR. beats: how many intervals were used.
+        rr_s: seconds of a beat. which: SINUS, FIBRILLATION, ALL or STATED. beats: how many intervals were used.
+        ectopic: how many beats were left out.
     """
 
     rr_s: float
     which: str
-    beats: int
+    beats: int = 0
+    ectopic: int = 0
 
 
-def beat_length(ecg: ECG) -> BeatLength | None:
-    """The median interval of sinus beats; of an irregular rhythm, as in atrial fibrillation, the mean of all.
+def beat_length(ecg: ECG, stated_bpm: float | None = None) -> BeatLength | None:
+    """The median interval of sinus beats; in atrial fibrillation the mean of all.
 
-    None where fewer than three R peaks are found.
+    Args:
+        stated_bpm: the rate that the ECG's file states. It counts where fewer than three R peaks are found.
+
+    Returns:
+        None where there are no beats and no rate is stated.
     """
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
-    moments = _aligned(signal, r_peaks(signal, lead_mask))
-    return length_of(np.diff(moments) / BEAT_HZ) if len(moments) > 2 else None
+    peaks = r_peaks(signal, lead_mask)
+    if len(peaks) < FEWEST_BEATS:
+        return BeatLength(60 / stated_bpm, STATED) if stated_bpm else None
+    signal, intervals = signal[lead_mask], np.diff(peaks) / BEAT_HZ
+    sinus = conducted(signal, peaks)
+    if likeness(signal, peaks[sinus]) > REPEATS:
+        fibrillates = irregularity(_between(intervals, sinus)) > VERY_IRREGULAR
+        sinus &= ~early(intervals, sinus)
+        fibrillates &= irregularity(_between(intervals, sinus)) > IRREGULAR
+    else:
+        fibrillates = irregularity(_between(intervals, sinus)) > IRREGULAR
+    counted = _between(intervals, sinus)
+    if fibrillates or not len(counted):
+        return BeatLength(float(intervals.mean()), FIBRILLATION if fibrillates else ALL, len(intervals))
+    return BeatLength(float(np.median(counted)), SINUS, len(counted), int((~sinus).sum()))
 
 
-def length_of(intervals_s: np.ndarray) -> BeatLength:
-    """`beat_length` of (n,) intervals in seconds."""
-    kept = intervals_s[~_ectopic(intervals_s)]
-    if len(kept) < 2 or kept.std() > IRREGULAR_FROM * kept.mean():
-        return BeatLength(float(intervals_s.mean()), IRREGULAR, len(intervals_s))
-    return BeatLength(float(np.median(kept)), SINUS, len(kept))
+def conducted(signal: np.ndarray, peaks: np.ndarray) -> np.ndarray:
+    """(n,) bool: beats whose QRS has the usual shape; those at the ends of the strip count as such.
 
-
-def _aligned(signal: np.ndarray, peaks: np.ndarray) -> np.ndarray:
-    """The samples at which each beat of (12, T) mV is most like the median beat, near its R peak.
-
-    The energy of a QRS may have two tops, and which of them is higher changes from beat to beat.
+    Args:
+        signal: (leads, T) mV at BEAT_HZ. peaks: (n,) samples.
     """
-    reach, far = round(QRS_S * BEAT_HZ), round(SHIFT_S * BEAT_HZ)
-    padded = np.pad(signal, ((0, 0), (reach + far, reach + far)), mode="edge")
-    usual = np.median([padded[:, peak + far : peak + far + 2 * reach] for peak in peaks], axis=0) if len(peaks) else 0
-    moved = []
-    for peak in peaks:
-        alike = [
-            (usual * (part - part.mean(axis=1, keepdims=True))).sum()
-            for part in (padded[:, peak + far + k : peak + far + k + 2 * reach] for k in range(-far, far + 1))
-        ]
-        moved.append(peak + int(np.argmax(alike)) - far)
-    return np.array(moved, int)
+    first, last = (round(end * BEAT_HZ) for end in SHAPE_S)
+    whole = (peaks + first >= 0) & (peaks + last <= signal.shape[1])
+    beats = _windows(signal, peaks[whole], SHAPE_S)
+    known = np.ones(len(peaks), bool)
+    if len(beats):
+        usual = np.median(beats, axis=0)
+        known[whole] = beats @ usual > OTHER_SHAPE * np.linalg.norm(beats, axis=1) * np.linalg.norm(usual)
+    return known if known.sum() >= FEWEST_BEATS else np.ones(len(peaks), bool)
 
 
-def _ectopic(intervals_s: np.ndarray) -> np.ndarray:
-    """(n,) bool: intervals that end in an ectopic beat, and the pause after each, which makes up for it."""
-    usual = np.median(intervals_s)
-    early = intervals_s[:-1] < EARLY * usual
-    pair = intervals_s[:-1] + intervals_s[1:]
-    early &= np.abs(pair / (2 * usual) - 1) < PAUSE
-    return np.concatenate((early, [False])) | np.concatenate(([False], early))
+def early(intervals: np.ndarray, sinus: np.ndarray) -> np.ndarray:
+    """(n,) bool: beats that come early, where they are few; none where they are many.
+
+    Args:
+        intervals: (n - 1,) between n beats. sinus: (n,) bool, of `conducted`.
+    """
+    counted, found = _between(intervals, sinus), np.zeros(len(sinus), bool)
+    if len(counted):
+        found[1:] = intervals < EARLY * np.median(counted)
+    return found & (found.mean() <= MOST_EARLY)
+
+
+def irregularity(intervals: np.ndarray) -> float:
+    """RMS of the successive differences over the mean interval; 0 of fewer than two."""
+    return float(np.sqrt(np.mean(np.diff(intervals) ** 2)) / intervals.mean()) if len(intervals) > 1 else 0.0
+
+
+def likeness(signal: np.ndarray, peaks: np.ndarray) -> float:
+    """Median correlation of what precedes two QRS, its slope taken out; 0 of fewer than two beats."""
+    windows = _windows(signal, peaks[peaks + round(P_WAVE_S[0] * BEAT_HZ) >= 0], P_WAVE_S, level=True)
+    if len(windows) < 2:
+        return 0.0
+    windows /= np.maximum(np.linalg.norm(windows, axis=1, keepdims=True), 1e-9)
+    return float(np.median((windows @ windows.T)[np.triu_indices(len(windows), 1)]))
+
+
+def _between(intervals: np.ndarray, sinus: np.ndarray) -> np.ndarray:
+    """Those of the (n - 1,) intervals that lie between two sinus beats; sinus: (n,) bool."""
+    return intervals[sinus[:-1] & sinus[1:]]
+
+
+def _windows(signal: np.ndarray, peaks: np.ndarray, span_s: tuple[float, float], level: bool = False) -> np.ndarray:
+    """(n, leads * samples): the signal about each peak, each lead's mean taken out; with `level` its slope as well."""
+    first, last = (round(end * BEAT_HZ) for end in span_s)
+    if not len(peaks):
+        return np.empty((0, len(signal) * (last - first)))
+    cut = np.stack([signal[:, peak + first : peak + last] for peak in peaks]).astype(float)
+    cut -= cut.mean(axis=2, keepdims=True)
+    if level:
+        time = np.arange(last - first) - (last - first - 1) / 2
+        cut -= (cut @ time / (time @ time))[..., None] * time
+    return cut.reshape(len(peaks), -1)

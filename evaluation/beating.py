@@ -58,7 +58,7 @@ def rhythm_record(length: BeatLength | None) -> dict:
     return {
         "rr_ms": round(1000 * length.rr_s, 1),
         "heart_rate_bpm": round(60 / length.rr_s, 1),
-        "rr_is": f"{length.which} ({length.beats} intervals)",
+        "rr_is": length.which + (f" ({length.beats} intervals)" if length.beats else ""),
     }
 
 

@@ -15,7 +15,7 @@ from cohort.leads import ECG
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
-from cohort.rhythm import BeatLength, beat_length
+from cohort.rhythm import STATED, BeatLength, beat_length
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
@@ -38,6 +38,7 @@ from .plausibility import bounded, implausible, wall_masses
 from .tally import Tally, tell
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
+RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
@@ -249,8 +250,8 @@ class HeartSampler:
         return written_names(self.options.samples, self.pipeline.grid.phases, beats, measured)
 
     def beat_length(self, patient: Patient) -> BeatLength | None:
-        """How long a beat of the patient's ECG lasts; None where too few beats can be counted."""
-        return beat_length(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate))
+        """How long a beat of the patient's ECG lasts; None where too few are found, and its file states no rate."""
+        return beat_length(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate), patient.stated_bpm)
 
     def _drawn(self, tally: Tally | None, made: tuple) -> Drawn | None:
         """What was made of one patient (`generate`, `generate_to_beat`); None, after it was told, if refused."""
@@ -279,9 +280,7 @@ class HeartSampler:
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
-        return self._written(
-            patient, beat.hearts, maps, heart, written, about, (*doubts, *([] if length else [NO_RHYTHM]))
-        )
+        return self._written(patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length)))
 
     def _above_the_film(
         self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
@@ -326,6 +325,13 @@ class HeartSampler:
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
         return {**who, "beside_true_heart": patient.has_true_heart, **self.record}
+
+
+def doubts_of(length: BeatLength | None) -> tuple[str, ...]:
+    """What to tell where no beats are found in an ECG."""
+    if length is None:
+        return (NO_RHYTHM,)
+    return (RHYTHM_STATED,) if length.which == STATED else ()
 
 
 def _visit_of(path: Path) -> Visit | None:

@@ -1,16 +1,30 @@
 """Does the heart beat as the patient's own does? Curves and motion numbers of every arm against true cines."""
 
+from collections.abc import Callable, Collection
+from pathlib import Path
+
 import numpy as np
 
 from cohort.beat import NUMBERS
 from cohort.beat_clock import SHORTEST_SYSTOLE, frame_times, place_of
 from models.heart_motion import HeartMotion
 
-from .agreement import r_squared
+from .agreement import NOTHING_TO_KEEP, r_squared
 from .arms import CONTROL_SAMPLES
-from .motion_study import MeasuredMotion
+from .bootstrap import with_intervals
+from .motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy
+from .plots import motion_curves
 
+DRAWS = 200  # of the bootstrap
 JUDGED = tuple(name for name in NUMBERS if not name.startswith("peak_") or name in ("peak_ejection", "peak_filling"))
+
+
+def motion_report(moving: MotionStudy, controls: Collection[str], work: Path) -> tuple[dict, bytes]:
+    """The report of motion of a study whose arms were measured, and curves of a few people as PNG."""
+    real, own = (moving.measurements(arm, work) for arm in (REAL, "generated"))
+    arms = {"generated": own} | {arm: moving.measurements(arm, work) for arm in (*controls, SEGMENTED)}
+    numbers = motion_numbers(real, arms, moving.ceiling, moving.study.pipeline.motion)
+    return numbers, motion_curves(real.inside[:, 0], own.inside)
 
 
 def motion_numbers(
@@ -19,7 +33,7 @@ def motion_numbers(
     """The report of motion: curve, numbers and closure.
 
     Args:
-        real: n true cines, one heart each. arms: of the same people; "generated" and any controls.
+        real: n true cines, one heart each. arms: of the same people; "generated", any controls, and SEGMENTED.
         ceiling: {motion number: (n,)} regressed from the same ECG and person; empty where there is none.
         motion: whose curve the ceiling's numbers mean.
     """
@@ -27,21 +41,21 @@ def motion_numbers(
     known = np.isfinite(truth).all(axis=1)
     own, few = arms["generated"], _first(arms["generated"], CONTROL_SAMPLES)
     controls = {name: arm for name, arm in arms.items() if name != "generated"}
-    curves = {"generated": own.inside} | ({"own_ecg": few.inside} if controls else {})
+    compared = controls.keys() - {SEGMENTED}
+    curves = {"generated": own.inside} | ({"own_ecg": few.inside} if compared else {})
     curves |= {name: arm.inside for name, arm in controls.items()}
-    rms = {name: curve_rms(_mean(inside), truth) for name, inside in curves.items()}
+    curves = {name: _mean(inside) for name, inside in curves.items()}
     if ceiling:
-        rms["ceiling"] = curve_rms(curves_of(ceiling, motion, truth.shape[1]), truth)
-    rms["one_curve"] = curve_rms(one_for_everybody(truth), truth)
+        curves["ceiling"] = curves_of(ceiling, motion, truth.shape[1])
+    curves["one_curve"] = one_for_everybody(truth)
+    beating = {"generated": own.closure} | {name: arm.closure for name, arm in controls.items()}
     return {
         "people": len(truth),
         "people_measured": int(known.sum()),
         "samples": own.inside.shape[1],
-        "curve_rms": rms,
+        "curve_rms": _by_name(curve_rms, curves, truth),
         "numbers": {name: number_report(k, real, own, few, controls, ceiling) for name, k in _judged()},
-        "closure": {
-            name: closure_ratio(arm.closure, real.closure) for name, arm in ({"generated": own} | controls).items()
-        },
+        "closure": _by_name(closure_ratio, beating, real.closure),
     }
 
 
@@ -75,15 +89,27 @@ def number_report(
     controls: dict[str, MeasuredMotion],
     ceiling: dict[str, np.ndarray],
 ) -> dict[str, float]:
-    """R2 of number k of NUMBERS: by the mean of the samples, of very many, of the ceiling and of the controls."""
+    """R2 of number k of NUMBERS, with intervals: by the mean of the samples, of very many, of ceiling and controls.
+
+    kept: R2 of very many as a share of the ceiling's; NaN where the ceiling explains next to nothing.
+    """
     truth, samples = real.numbers[:, 0, k], own.numbers[:, :, k]
-    report = {"n": int((np.isfinite(truth) & np.isfinite(samples).any(axis=1)).sum()), **_r2(samples, truth)}
-    if (regressed := ceiling.get(NUMBERS[k])) is not None:
-        known = np.isfinite(truth)
-        report["ceiling"] = r_squared(regressed[known], truth[known])
-    if controls:
-        report["own_ecg"] = _r2(few.numbers[:, :, k], truth)["generated"]
-    return report | {name: _r2(arm.numbers[:, :, k], truth)["generated"] for name, arm in controls.items()}
+    regressed = ceiling.get(NUMBERS[k])
+    others = {"own_ecg": few, **controls} if controls.keys() - {SEGMENTED} else controls
+
+    def scores(truth: np.ndarray, samples: np.ndarray, told: np.ndarray, *others_samples: np.ndarray) -> dict:
+        report = _r2(samples, truth)
+        if regressed is not None:
+            known = np.isfinite(truth)
+            most = report["ceiling"] = r_squared(told[known], truth[known])
+            report["kept"] = report["of_many"] / most if most > NOTHING_TO_KEEP else float("nan")
+        named = zip(others, others_samples, strict=True)
+        return report | {name: _r2(drawn, truth)["generated"] for name, drawn in named}
+
+    told = np.full(len(truth), np.nan) if regressed is None else regressed
+    given = (truth, samples, told, *(arm.numbers[:, :, k] for arm in others.values()))
+    count = int((np.isfinite(truth) & np.isfinite(samples).any(axis=1)).sum())
+    return {"n": count} | with_intervals(scores, *given, draws=DRAWS)
 
 
 def closure_ratio(drawn: np.ndarray, real: np.ndarray) -> float:
@@ -105,6 +131,15 @@ def _r2(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
         return {"generated": r2, "of_many": float("nan")}
     excess = (np.nanvar(samples[several], axis=1, ddof=1) / counts[several]).sum()
     return {"generated": r2, "of_many": float(r2 + excess / spread)}
+
+
+def _by_name(measure: Callable[..., float], drawn: dict[str, np.ndarray], true: np.ndarray) -> dict[str, float]:
+    """`measure` of each kind of heart against the true ones, with intervals; patients along axis 0 of every array."""
+
+    def measured(true: np.ndarray, *drawn_arrays: np.ndarray) -> dict[str, float]:
+        return {name: measure(values, true) for name, values in zip(drawn, drawn_arrays, strict=True)}
+
+    return with_intervals(measured, true, *drawn.values(), draws=DRAWS)
 
 
 def _judged() -> list[tuple[str, int]]:

@@ -31,7 +31,7 @@ from .measuring import MEASURE_AGAIN
 from .study import Study
 
 MOTION_SAMPLES = 4  # hearts of the own ECG at most: every frame of each is drawn and measured
-REAL = "real"
+REAL, SEGMENTED = "real", "segmented"  # true cines by the label maps somebody drew, and by the study's segmenter
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,9 +104,9 @@ class MotionStudy:
         return predict_motion(folder, self.study.patients, self.study.pipeline.device) if folder.exists() else {}
 
     def measure(self, arm: str, work: Path, state: AcceleratorState) -> None:
-        """Measure REAL or one of ARMS, each person into a file of its own; whole files of the same ECG are kept."""
+        """Measure REAL, SEGMENTED or one of ARMS, each person into a file of its own; whole files of the same ECG are kept."""
         folder = self._folder(work, arm)
-        given = [patient.sha256 for patient in (self.study.patients if arm == REAL else self.study.patients_of(arm))]
+        given = [patient.sha256 for patient in (self.study.patients_of(arm) if arm in ARMS else self.study.patients)]
         with private(), writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with state.split_between_processes(list(range(len(given)))) as share:
@@ -128,8 +128,8 @@ class MotionStudy:
         return MeasuredMotion(**{f.name: np.concatenate([row[f.name] for row in rows]) for f in fields(MeasuredMotion)})
 
     def _found(self, arm: str, people: list[int]) -> Iterator[MeasuredMotion]:
-        if arm == REAL:
-            return (self._true(k) for k in people)
+        if arm not in ARMS:
+            return (self._true(k, arm == SEGMENTED) for k in people)
         patients, study, grid = self.study.patients_of(arm), self.study, self.study.pipeline.grid
         made = generate_to_beat(
             study.pipeline,
@@ -149,15 +149,23 @@ class MotionStudy:
         maps = [cine_labels(self.study.segmenter, cine) for cine in cines]
         return measured_motion(cines, np.stack(maps), grid.pixel_mm, grid.slice_step_mm)
 
-    def _true(self, person: int) -> MeasuredMotion:
-        """By the label maps of the cine; by the segmenter's where nobody drew any."""
+    def _true(self, person: int, segmented: bool) -> MeasuredMotion:
+        """By the label maps of the cine; by the segmenter's where nobody drew any.
+
+        Args:
+            segmented: by the segmenter's in any case. Where nobody drew any, all is NaN: its error does not show there.
+        """
         row, cohort = self.cines.rows[person], self.study.cohort
         cine, labels = as_unit(np.asarray(self.cines.images[person])), np.asarray(self.cines.labels[person])
-        if labels.flat[0] == NO_LABELS:
+        unknown = labels.flat[0] == NO_LABELS
+        if unknown or segmented:
             labels = cine_labels(self.study.segmenter, cine)
             labels[~np.asarray(cohort.mask[row]).any(axis=1)] = Label.BACKGROUND  # nothing was acquired there
         step_mm = float(np.linalg.norm(cohort.affine[row][:3, 2]))  # the acquisition's own
-        return measured_motion(cine[None], labels[None], cohort.preparation.geometry.pixel_mm, step_mm)
+        found = measured_motion(cine[None], labels[None], cohort.preparation.geometry.pixel_mm, step_mm)
+        if unknown and segmented:
+            return MeasuredMotion(*(np.full_like(value, np.nan) for value in vars(found).values()))
+        return found
 
     def _folder(self, work: Path, arm: str) -> Path:
         return work / f"motion-{code_sha256('evaluation.motion_study')[:12]}-{self.cines.images.shape[2]}" / arm

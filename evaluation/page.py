@@ -344,10 +344,13 @@ MOTION_WORDS = {
     "dyssynchrony": "dyssynchrony, share of the cycle",
     **{f"thickening_{quarter}": f"thickening, {quarter}" for quarter in QUARTERS},
 }
-MOTION_ARMS = {"generated": "generated", "of_many": "by the mean of many", "ceiling": "ceiling"} | CONTROL_WORDS
+MOTION_ARMS = {
+    **{"generated": "generated", "of_many": "by the mean of many", "ceiling": "ceiling"},
+    **{"kept": "many / ceiling", "segmented": "true cines, measured"},
+} | CONTROL_WORDS
 
 
-def _motion(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
+def _motion(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     motion = report.get("motion")
     numbers, rms, closure = (
         tables_at(motion, "numbers"),
@@ -383,6 +386,7 @@ def _motion(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
             ["", "ratio"],
             [(words, [_cell(closure, name)]) for name, words in MOTION_ARMS.items() if value_at(closure, name) >= 0],
         ),
+        _picture(pictures, "motion", "Share of the stroke volume inside: true (black), the samples, and their mean."),
     )
 
 

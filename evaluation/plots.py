@@ -18,6 +18,7 @@ from .report_numbers import as_ratio, value_at
 LOWEST_R2 = -1.0  # bars end here; the number beside a bar says how bad it is
 DPI = 120
 ROWS = 2  # of panels
+CURVES = 6  # people whose curves are shown
 OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion, for the colour-blind
 PALE = "#56b4e9"
 COLOURS = {"own_ecg": PALE, "shuffled_ecg": OTHER}
@@ -155,6 +156,30 @@ def learning_curve(report: dict) -> bytes:
         elif math.isfinite(own):
             axes.axhline(own, color=OWN, linestyle="--", linewidth=1.3, label="generated hearts")
     _legend(figure, panels)
+    return _png(figure)
+
+
+def motion_curves(truth: np.ndarray, drawn: np.ndarray) -> bytes:
+    """Share of the stroke volume still inside, over the cycle: a panel a person, the true curve among the samples.
+
+    Args:
+        truth: (n, frames). drawn: (n, m, frames). NaN where unknown; who has no true curve has no panel.
+    """
+    shown = np.flatnonzero(np.isfinite(truth).all(axis=1))[:CURVES]
+    figure = _new_figure(18, 3.2)
+    panels = figure.subplots(1, CURVES, sharex=True, sharey=True)
+    time = np.arange(truth.shape[1]) / truth.shape[1]
+    for axes, person in zip(panels, shown, strict=False):
+        whole = drawn[person][np.isfinite(drawn[person]).all(axis=1)]
+        axes.plot(time, whole.T, color=PALE, linewidth=0.8)
+        if len(whole):
+            axes.plot(time, whole.mean(axis=0), color=OWN, linewidth=1.6)
+        axes.plot(time, truth[person], color=BEST, linewidth=1.6)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.set(xlabel="share of the cycle", ylim=(-0.15, 1.15))
+    for axes in panels[len(shown) :]:
+        axes.remove()
+    panels[0].set_ylabel("stroke volume inside")
     return _png(figure)
 
 

@@ -35,6 +35,7 @@ class Patient:
         warnings: what about the ECG or the person makes the result less sure.
         path: of the ECG's file, None where it was read from arrays.
         has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
+        stated_bpm: the heart rate that the ECG's file states; None where it states none.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Patient:
     warnings: tuple[str, ...]
     path: Path | None = None
     has_true_heart: bool = False
+    stated_bpm: float | None = None
 
     @property
     def sha256(self) -> str:
@@ -99,7 +101,7 @@ def read_patient(
         warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
     if simulated_only and not is_simulated(path):
         warnings.append(SIMULATED_ONLY)
-    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path)
+    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path, stated_bpm=ecg.stated_bpm)
 
 
 def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:

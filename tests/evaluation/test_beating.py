@@ -2,7 +2,7 @@
 
 import io
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -15,8 +15,9 @@ from cohort.cine import read_nifti
 from cohort.disk import sha256_of
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
+from cohort.rhythm import STATED
 from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
-from evaluation.heart_sampler import NO_RHYTHM, HeartSampler
+from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler
 from evaluation.volume_plot import band_of, volume_plot
 from models.conditioning import HeartConditioner
 from models.denoiser import HeartDenoiser
@@ -140,6 +141,10 @@ def test_without_beats_in_the_ecg_the_frame_interval_is_unknown_and_told(folder,
     assert NO_RHYTHM in drawn.warnings and NO_RHYTHM in record["warnings"]
     assert record["rr_ms"] is None and record["motion"]["samples"][0]["drawn"]["ES_ms"] is None
     assert read_nifti(place / "sa.nii.gz").frame_interval_s is None
+    (told,) = sampler.draw([replace(flat, name="told", stated_bpm=75.0)])
+    record = json.loads((tmp_path / "out" / "told" / "heart.json").read_text())
+    assert record["rr_ms"] == 800 and record["rr_is"] == STATED and RHYTHM_STATED in told.warnings
+    assert read_nifti(tmp_path / "out" / "told" / "sa.nii.gz").frame_interval_s == pytest.approx(0.8 / FRAMES)
 
 
 def test_a_pipeline_of_stills_writes_what_it_always_did(tiny_pipeline, one_person, tmp_path):

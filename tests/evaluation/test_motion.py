@@ -14,8 +14,8 @@ from cohort.heart_grid import canonical_affine
 from cohort.prepared import NO_LABELS, Preparation
 from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
-from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, one_for_everybody
-from evaluation.motion_study import REAL, MeasuredMotion, MotionStudy, closure, measured_motion
+from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, motion_report, one_for_everybody
+from evaluation.motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy, closure, measured_motion
 from evaluation.study import Study
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
@@ -61,7 +61,27 @@ def test_the_report_tells_own_from_control_and_a_mean_of_few_from_one_of_many():
     rms = found["curve_rms"]
     assert rms["generated"] == pytest.approx(10 / 2, rel=0.3) and rms["person_only"] > 2 * rms["own_ecg"]
     assert rms["generated"] < rms["one_curve"] and np.isfinite(rms["ceiling"])
-    assert found["closure"] == {"generated": 1.5, "person_only": 2.5}
+    assert (found["closure"]["generated"], found["closure"]["person_only"]) == (1.5, 2.5)
+    table = found["numbers"]["ES_share"]
+    assert table["kept"] == pytest.approx(table["of_many"] / table["ceiling"])
+    for source, name in ((table, "of_many"), (table, "kept"), (table, "person_only"), (rms, "generated")):
+        low, high = source[f"{name}_ci"]
+        assert low < source[name] < high and high - low < 0.5 * (1 + abs(source[name])), name
+
+
+def test_a_share_of_a_ceiling_that_explains_nothing_is_not_told():
+    noise = np.random.default_rng(9).normal(size=PEOPLE)
+    ceiling = {name: noise for name in ("curve_1", *NUMBERS)}
+    found = motion_numbers(arm(1, 0.0, 1), {"generated": arm(4, 1.0, 3)}, ceiling, MOTION)["numbers"]["peak_filling"]
+    assert found["ceiling"] < 0 and np.isnan(found["kept"]) and found["of_many"] > 0.8
+
+
+def test_the_instruments_own_error_stands_beside_and_is_no_control():
+    arms = {"generated": arm(4, 1.0, 3), SEGMENTED: arm(1, 0.3, 5)}
+    found = motion_numbers(arm(1, 0.0, 1), arms, {}, MOTION)
+    assert found["numbers"]["ES_share"][SEGMENTED] == pytest.approx(1 - 0.09, abs=0.05)
+    assert "own_ecg" not in found["numbers"]["ES_share"] and "own_ecg" not in found["curve_rms"]
+    assert found["curve_rms"][SEGMENTED] < found["curve_rms"]["generated"]
 
 
 def test_beats_that_cannot_be_measured_are_left_out_and_counted():
@@ -70,7 +90,8 @@ def test_beats_that_cannot_be_measured_are_left_out_and_counted():
     own.inside[1, :3], own.numbers[1, :3], own.numbers[2] = np.nan, np.nan, np.nan
     found = motion_numbers(real, {"generated": own}, {}, MOTION)
     assert found["people"] == PEOPLE and found["people_measured"] == PEOPLE - 1
-    assert found["numbers"]["ES_share"] == {"n": PEOPLE - 2, "generated": 1.0, "of_many": 1.0}
+    table = found["numbers"]["ES_share"]
+    assert (table["n"], table["generated"], table["of_many"]) == (PEOPLE - 2, 1.0, 1.0) and "ceiling" not in table
     assert found["curve_rms"]["generated"] == pytest.approx(0, abs=1e-9)
 
 
@@ -132,18 +153,20 @@ def test_every_arm_is_measured_of_those_who_have_a_cine_and_kept(study, tmp_path
     torch.set_grad_enabled(True)
     small = rings(10, size=80)[:, :, ::2, ::2][:, :, 4:36, 4:36]
     moving, state = MotionStudy.of(study, cines_of([1, 3], small)), PartialState()
-    for arm_ in (REAL, "generated", "shuffled_ecg"):
+    for arm_ in (REAL, SEGMENTED, "generated", "shuffled_ecg"):
         moving.measure(arm_, tmp_path / "work", state)
     real, own, other = (moving.measurements(a, tmp_path / "work") for a in (REAL, "generated", "shuffled_ecg"))
     assert real.inside.shape == (2, 1, 10) and own.inside.shape == (2, 3, 10) and other.inside.shape == (2, 2, 10)
     assert real.numbers[0, 0, 0] == pytest.approx(ES, abs=0.06) and np.isfinite(own.closure).all()
     assert not np.array_equal(own.closure[:, :2], other.closure)
     paths = sorted((tmp_path / "work").rglob("*.npz"))
-    assert [path.stem[:7] for path in paths] == ["9000002", "9000004"] * 3
+    assert [path.stem[:7] for path in paths] == ["9000002", "9000004"] * 4
     before = [path.stat().st_mtime_ns for path in paths]
     moving.measure("generated", tmp_path / "work", state)
     assert [path.stat().st_mtime_ns for path in paths] == before
     assert moving.ceiling == {}
+    report, picture = motion_report(moving, ["shuffled_ecg"], tmp_path / "work")
+    assert report["people"] == 2 and SEGMENTED in report["closure"] and picture.startswith(b"\x89PNG")
 
 
 def test_without_cines_or_without_motion_there_is_no_study_of_it(study, tiny_pipeline):
@@ -157,8 +180,14 @@ def test_a_cine_without_a_map_is_measured_by_the_segmenter(study, tmp_path, monk
     small = rings(10, size=80)[:, :, ::2, ::2][:, :, 4:36, 4:36]
     monkeypatch.setattr("evaluation.motion_study.cine_labels", lambda segmenter, cine: small.copy())
     moving = MotionStudy.of(study, cines_of([1], np.full_like(small, NO_LABELS)))
-    moving.measure(REAL, tmp_path / "work", PartialState())
-    assert moving.measurements(REAL, tmp_path / "work").numbers[0, 0, 0] == pytest.approx(ES, abs=0.06)
+    drawn = MotionStudy.of(study, cines_of([1], np.roll(small, 4, axis=1)))
+    for of, of_whom in ((moving, "unlabelled"), (drawn, "labelled")):
+        for arm_ in (REAL, SEGMENTED):
+            of.measure(arm_, tmp_path / of_whom, PartialState())
+    assert moving.measurements(REAL, tmp_path / "unlabelled").numbers[0, 0, 0] == pytest.approx(ES, abs=0.06)
+    assert np.isnan(moving.measurements(SEGMENTED, tmp_path / "unlabelled").numbers).all()  # it would be its own truth
+    assert drawn.measurements(SEGMENTED, tmp_path / "labelled").numbers[0, 0, 0] == pytest.approx(ES, abs=0.06)
+    assert np.isnan(drawn.measurements(REAL, tmp_path / "labelled").numbers[0, 0, 0])  # its ED is not frame 0
 
 
 def test_a_ceiling_that_was_taught_motion_tells_it_by_name(tmp_path):
