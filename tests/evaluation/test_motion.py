@@ -71,7 +71,7 @@ def test_the_report_tells_own_from_control_and_a_mean_of_few_from_one_of_many():
 
 def test_a_share_of_a_ceiling_that_explains_nothing_is_not_told():
     noise = np.random.default_rng(9).normal(size=PEOPLE)
-    ceiling = {name: noise for name in ("curve_1", *NUMBERS)}
+    ceiling = dict.fromkeys(("curve_1", *NUMBERS), noise)
     found = motion_numbers(arm(1, 0.0, 1), {"generated": arm(4, 1.0, 3)}, ceiling, MOTION)["numbers"]["peak_filling"]
     assert found["ceiling"] < 0 and np.isnan(found["kept"]) and found["of_many"] > 0.8
 
