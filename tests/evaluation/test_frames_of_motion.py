@@ -9,7 +9,7 @@ import torch
 from benchmarks.moved_hearts import ORDER, table
 from cohort.beat import measured_beat
 from evaluation.frames_of_motion import WAYS, errors_of, motion_code, moved, true_numbers
-from tests.training.test_motion import FRAMES, beating
+from tests.training.test_motion_stage import FRAMES, beating
 
 SPACING = (5.4, 30.0)
 
