@@ -16,6 +16,7 @@ from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
 from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, motion_report, one_for_everybody
 from evaluation.motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy, closure, measured_motion
+from evaluation.plots import motion_curves
 from evaluation.study import Study
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
@@ -35,6 +36,9 @@ MOTION = HeartMotion(
     ((0.1,) * 50,),
     width=16,
 )
+
+
+CURVES = np.linspace(1, 0, FRAMES) * np.ones((2, 1)), np.linspace(1, 0, FRAMES) * np.ones((2, 3, 1))
 
 
 def arm(samples: int, error: float, seed: int) -> MeasuredMotion:
@@ -71,7 +75,7 @@ def test_the_report_tells_own_from_control_and_a_mean_of_few_from_one_of_many():
 
 def test_a_share_of_a_ceiling_that_explains_nothing_is_not_told():
     noise = np.random.default_rng(9).normal(size=PEOPLE)
-    ceiling = {name: noise for name in ("curve_1", *NUMBERS)}
+    ceiling = dict.fromkeys(("curve_1", *NUMBERS), noise)
     found = motion_numbers(arm(1, 0.0, 1), {"generated": arm(4, 1.0, 3)}, ceiling, MOTION)["numbers"]["peak_filling"]
     assert found["ceiling"] < 0 and np.isnan(found["kept"]) and found["of_many"] > 0.8
 
@@ -217,5 +221,8 @@ def test_the_page_shows_motion_where_there_is_some():
     assert (
         "end-systole, share of the cycle" in text and "one curve for everybody" in text and "ceiling</th>" not in text
     )
-    assert f"<td>{motion['curve_rms']['generated']:.1f}</td>" in text and "<td>1.50</td>" in text
+    assert f"<td>{motion['curve_rms']['generated']:.1f} <small>" in text and "<td>1.50 <small>" in text
+    assert '<img alt="Share of the stroke volume' not in text
+    pictured = page._section("Beat", *page._motion({"motion": motion}, {"motion": motion_curves(*CURVES)}))
+    assert '<img alt="Share of the stroke volume' in pictured
     assert "Not measured." in page._section("Beat", *page._motion({}, {}))
