@@ -83,8 +83,8 @@ pretrained: install
 # The released segmenter again, from simulated hearts alone: some hour of one core. Then it is in runs/pretrained/segmenter.
 .PHONY: segmenter
 segmenter: install
-	$(LAUNCH) train_segmenter.py --domain-randomised --output runs/randomised-segmenter --hearts 1200 \
-	    --unseen-hearts 80 --steps 3500 --batch-size 32 --seed 0
+	for steps in 3500 5500; do $(LAUNCH) train_segmenter.py --domain-randomised --output runs/randomised-segmenter \
+	    --hearts 1200 --unseen-hearts 80 --steps $$steps --batch-size 32 --seed 0 || exit; done
 	$(BIN)/python -m sampling.release runs/randomised-segmenter/model runs/pretrained/segmenter
 	$(BIN)/python benchmarks/segmenter_accuracy.py --segmenter runs/pretrained/segmenter pretrained/phantom/segmenter
 

@@ -49,7 +49,7 @@ def together(first: People, second: People) -> People:
 
 
 def people(seed: int, count: int, draw: Draw, processes: int, kept: Path) -> People:
-    """The first `count` people of a cohort. They are kept by the hundred in `kept`, and only what is missing is drawn."""
+    """The first `count` people of a cohort, kept by the hundred in the folder `kept`. Only missing ones are drawn."""
     blocks = _drawn(seed, count, draw, processes, kept)
     ecg, person = (_joined(blocks, name, count) for name in ("ecg", "person"))
     with np.load(blocks[0], allow_pickle=False) as arrays:

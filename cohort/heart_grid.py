@@ -288,7 +288,9 @@ def cine_on_grid(
     return voxels, np.stack([sampling.labels(frame) for frame in drawn], axis=1) if known else None
 
 
-def own_slices_grid(cine: CineStack, source: str = "cine", pixels: GridGeometry | None = None) -> HeartGrid:
+def own_slices_grid(
+    cine: CineStack, source: str = "cine", pixels: GridGeometry | None = None, centre: np.ndarray | None = None
+) -> HeartGrid:
     """Every frame and every slice of a cine, in slices of its own, on the grid's axes and pixels.
 
     No slice is interpolated and none is cut off. Within the slices the grid is centred on what moves. Axes run as in
@@ -297,6 +299,7 @@ def own_slices_grid(cine: CineStack, source: str = "cine", pixels: GridGeometry 
     Args:
         cine: (x, y, z, t) of at least two frames. No label map is looked at.
         pixels: whose height, width and pixel_mm are taken.
+        centre: voxel index (3,) of the heart's centre, where it is known; else that of what moves.
 
     Returns:
         HeartGrid (slices, frames, height, width), whose geometry tells the file's own slices and frames.
@@ -313,9 +316,9 @@ def own_slices_grid(cine: CineStack, source: str = "cine", pixels: GridGeometry 
         cine = _oriented(cine, None, geometry, source)
 
     def motion() -> tuple[np.ndarray, bool]:
-        centre, moves = _motion_centre(cine)
-        centre[cine.slice_axis] = (slices - 1) / 2
-        return centre, moves
+        middle, moves = _motion_centre(cine) if centre is None else (np.array(centre, float), True)
+        middle[cine.slice_axis] = (slices - 1) / 2
+        return middle, moves
 
     return _grid(cine, None, motion, geometry, cine.notes, source)
 

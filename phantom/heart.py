@@ -43,7 +43,7 @@ NORMS = {
 MASS_PER_MMHG = 0.003  # log LV mass per mmHg of systolic pressure, in the healthy
 NORMAL_PRESSURE_MMHG = 136.0
 # Load, valves and treatment let patients' cavities differ more than those of the healthy; the walls follow by half.
-PATIENTS_LOG_SD = 0.18
+PATIENTS_LOG_SD = 0.20
 FAT_POWER = -0.35  # cavities follow lean mass: a high BMI adds less to them than to the BSA
 
 
@@ -302,7 +302,7 @@ def _draw_ventricles(rng: np.random.Generator, person: dict, disease: dict) -> t
     z_ef = 0.85 * contractility + math.sqrt(1 - 0.85**2) * z_ef
     z_rvef = 0.42 * z_ef + math.sqrt(1 - 0.42**2) * z_rvef
     ageing = math.exp(-0.003 * (person["age_years"] - 62))
-    slow_heart = math.exp(-0.0025 * (person["heart_rate_bpm"] - 63))
+    slow_heart = math.exp(-0.0018 * (person["heart_rate_bpm"] - 63))
     pressure = math.exp(MASS_PER_MMHG * (person["systolic_bp_mmhg"] - NORMAL_PRESSURE_MMHG))
     lean = (person["bmi"] / norms.bmi[0]) ** FAT_POWER
     edv = norms.lvedv_index * bsa * lean * math.exp(norms.lvedv_log_sd * z_edv) * ageing * slow_heart
@@ -339,9 +339,8 @@ BOUND = (0.25, 0.35, 0.45)  # to the severity: of size, mass and function; the r
 def _remodelling(rng: np.random.Generator, condition: str, severity: float, ef: float) -> tuple[float, ...]:
     """What a condition makes of LVEDV, LV mass, LVEF (percent, the new value) and RVEDV."""
     # Size, mass and function suffer from one disease, each to its own degree.
-    a, b, c = (
-        share * severity + (1 - share) * own for share, own in zip(BOUND, rng.beta(1.5, 2.0, size=3), strict=True)
-    )
+    own = rng.beta(1.5, 2.0, size=3).tolist()
+    a, b, c = (share * severity + (1 - share) * rest for share, rest in zip(BOUND, own, strict=True))
     match condition:
         case "lvh":  # concentric: mass without dilatation
             return 1.0 - 0.06 * a, 1.08 + 0.52 * b, min(ef + 4 * c, 76), 1.0
@@ -464,8 +463,8 @@ def _draw_conduction(rng: np.random.Generator, condition: str, severity: float, 
     full, chance, left_share, right_share = rng.uniform(size=4).tolist()
     left, right = 5 + 25 * left_share, 8 + 28 * right_share
     # The right bundle is late in 3-5 % of people (Bussink 2013), and in most whose right ventricle is stretched beyond
-    # the healthy (Kim 2011, athletes; atrial septal defects).
-    late_right = 0.04 + 0.70 / (1 + math.exp(-(stretch - 0.28) / 0.05))
+    # the healthy (Kim et al. 2011, athletes).
+    late_right = 0.04 + 0.74 / (1 + math.exp(-(stretch - 0.28) / 0.04))
     lv_delay = left if chance < 0.07 else 0.0
     rv_delay = right if 0.07 <= chance < 0.07 + late_right else 0.0
     delay = 44 + 14 * full
@@ -486,7 +485,7 @@ VOLTAGE_DEFICIT = 0.5  # power by which voltage falls behind a heavier wall
 
 
 def _voltage_per_mass(rng: np.random.Generator, person: dict, lv_mass_g: float) -> float:
-    """A heavy wall has less voltage for its mass than a light one (Bacharova, J Electrocardiol 40:291, 2007).
+    """A heavy wall has less voltage for its mass than a light one (Bacharova, Anadolu Kardiyol Derg 7:S37, 2007).
 
     Its cells are coupled less well, and fibrosis lies between them.
     """

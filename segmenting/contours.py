@@ -8,12 +8,13 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from cohort.cine import Label
 from cohort.intensity import as_grey_levels
 
-ENLARGED = 2
+ENLARGED = 3
+SOFTENED = 2.0  # picture pixels: a label's corners are rounded, by less than one of its own pixels
 MARGIN, CAPTION = 30, 15
-OUTLINES = (  # what an outline encloses, and its colour
-    ((Label.RV_CAVITY,), (255, 210, 60)),
-    ((Label.LV_CAVITY, Label.LV_MYOCARDIUM), (60, 220, 120)),
-    ((Label.LV_CAVITY,), (255, 70, 70)),
+OUTLINES = (  # what an outline encloses, and its colour: told apart by colour-blind people too (Okabe and Ito)
+    ((Label.RV_CAVITY,), (0, 200, 140)),
+    ((Label.LV_CAVITY, Label.LV_MYOCARDIUM), (86, 180, 233)),
+    ((Label.LV_CAVITY,), (240, 160, 0)),
 )
 
 
@@ -45,6 +46,7 @@ def draw_contours(slices: np.ndarray, labels: np.ndarray, captions: tuple[str, .
 def _outline(shape: np.ndarray, size: tuple[int, int]) -> Image.Image:
     """The edge of a shape (height, width) bool, one pixel wide, smooth at the size of the picture."""
     large = Image.fromarray(shape.astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
+    large = large.filter(ImageFilter.GaussianBlur(SOFTENED))
     filled = large.point(lambda value: 255 * (value > 127))
     return ImageChops.subtract(filled, filled.filter(ImageFilter.MinFilter(3)))
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts load when first used: --help need not wait for them
 import torch
 from einops import rearrange
 from torch import Tensor
@@ -14,6 +15,7 @@ from cohort.labelled_orientation import oriented_by_labels, turned
 from models.confidence import expected_dice_of_heart
 from sampling.segmentation import SliceSegmenter, largest_class
 
+FARTHEST_MM = 12.0  # from the grid's middle to the heart's
 TURNS_DEG = (0, 90, 180, 270)  # of a picture whose file states no orientation
 BY_NETWORK = "no orientation is stated: the picture was turned as the segmenter finds the heart best"
 
@@ -69,7 +71,7 @@ def _oriented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_siz
 @torch.inference_mode()
 def _segmented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int) -> SegmentedCine:
     """Segment a cine whose orientation is stated, or taken as such."""
-    grid = own_slices_grid(cine, source)
+    grid = _grid_about_the_heart(segmenter, cine, source)
     slices, frames = grid.voxels.shape[:2]
     pixels = torch.from_numpy(np.ascontiguousarray(grid.voxels.swapaxes(0, 1)))  # (P, S, H, W)
     acquired = torch.from_numpy(np.ascontiguousarray(grid.mask.T))  # (P, S)
@@ -89,7 +91,39 @@ def _segmented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_si
         grid_labels[:, first : first + step] = rearrange(found, "(p s) h w -> s p h w", s=slices)
         way_back.put(labels, first, rearrange(shares, "(p s) c h w -> p s c h w", s=slices))
         every.append(rearrange(logits, "(p s) c h w -> p s c h w", s=slices).half().cpu())
+    for frame in range(frames):
+        remove_islands(labels[..., frame])
+        remove_islands(grid_labels[:, frame])
     return SegmentedCine(labels, grid, grid_labels, torch.cat(every))
+
+
+def remove_islands(labels: np.ndarray) -> None:
+    """Of the LV, cavity and wall, and of the RV keep the largest connected part of a volume; the rest is background."""
+    if not labels.any():
+        return
+    (near,) = scipy.ndimage.find_objects(np.minimum(labels, 1))
+    heart = labels[near]
+    for classes in ((Label.LV_CAVITY, Label.LV_MYOCARDIUM), (Label.RV_CAVITY,)):
+        parts, count = scipy.ndimage.label(np.isin(heart, classes))
+        if count > 1:
+            largest = 1 + np.argmax(np.bincount(parts.ravel())[1:])
+            heart[(parts > 0) & (parts != largest)] = Label.BACKGROUND
+
+
+def _grid_about_the_heart(segmenter: SliceSegmenter, cine: CineStack, source: str) -> HeartGrid:
+    """The grid about what moves; laid anew about the heart where the network finds it far from the middle."""
+    grid = own_slices_grid(cine, source)
+    first = torch.from_numpy(np.ascontiguousarray(grid.voxels[:, :1])).to(segmenter.device)  # (S, 1, H, W)
+    found = largest_class(segmenter.logits_and_features(first)[0]).cpu().numpy()  # (S, H, W)
+    remove_islands(found)
+    if not found.any():
+        return grid
+    middle = np.argwhere(found).mean(axis=0)[::-1]  # column, row, slice
+    away = middle[:2] - (np.array(found.shape[:0:-1]) - 1) / 2
+    if np.linalg.norm(away) * grid.geometry.pixel_mm <= FARTHEST_MM:
+        return grid
+    voxel = np.linalg.inv(cine.affine) @ grid.affine @ np.append(middle, 1)
+    return own_slices_grid(cine, source, centre=voxel[:3])
 
 
 def _certain_background(logits: Tensor) -> Tensor:

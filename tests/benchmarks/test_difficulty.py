@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import drawn_people, told_by_ecg, told_by_network
+import benchmarks.told_by_network as network
+from benchmarks import drawn_people, told_by_ecg
 from benchmarks.drawn_people import People, people, strips
 from benchmarks.told_by_network import DrawnECGs, scores_of, told_by_network
 from phantom.heart import Draw, draw_heart
@@ -42,19 +43,20 @@ def made_up(count: int, seed: int) -> People:
     mass = rng.normal(100, 20, count)
     ecg = rng.normal(size=(count, 800)).astype(np.float32)
     ecg[:, 700] = (mass - 100) / 20 + rng.normal(0, 0.5, count)
-    amounts = (*told_by_ecg.AMOUNTS, *told_by_ecg.MOTION, drawn_people.RATE, "RVESV")
+    amounts = ("LVEDV", "LVESV", "LVEF", "RVEDV", "RVESV")
     truth = {name: rng.normal(100, 20, count) for name in amounts} | {"LV mass": mass}
-    truth |= {name: (rng.uniform(size=count) < 0.3).astype(float) for name in told_by_ecg.DISEASES}
+    truth |= {name: (rng.uniform(size=count) < 0.3).astype(float) for name in ("EF < 50", "LVH")}
     truth |= {"territory": rng.integers(0, 3, count).astype(float), "body surface": np.full(count, 1.9)}
     return People(ecg, rng.normal(size=(count, 5)).astype(np.float32), truth)
 
 
 def test_what_the_ecg_tells_is_told_with_an_interval_and_the_network_counts_among_both(monkeypatch):
-    monkeypatch.setattr(told_by_ecg, "MOTION", ())
-    monkeypatch.setattr(told_by_ecg, "TREES", told_by_ecg.TREES | {"max_iter": 3})
-    learners, judged, scarred = made_up(200, 1), made_up(150, 2), made_up(100, 3)
-    alone = told_by_ecg.told(learners, judged, scarred, 200)
-    heard = told_by_ecg.told(learners, judged, scarred, 200, {"LVEDV": judged.truth["LVEDV"]})
+    for name, some in (("MOTION", ()), ("AMOUNTS", ("LV mass", "LVEDV")), ("DISEASES", ("EF < 50",))):
+        monkeypatch.setattr(told_by_ecg, name, some)
+    monkeypatch.setattr(told_by_ecg, "TREES", told_by_ecg.TREES | {"max_iter": 20})
+    learners, judged, scarred = made_up(400, 1), made_up(150, 2), made_up(100, 3)
+    alone = told_by_ecg.told(learners, judged, scarred, 400)
+    heard = told_by_ecg.told(learners, judged, scarred, 400, {"LVEDV": judged.truth["LVEDV"]})
     assert alone["found"]["LV mass"]["ECG"] > 0.3 > 0.1 > alone["found"]["LV mass"]["person"]
     assert alone["found"]["LVEDV"]["both"] < 0.1
     assert heard["found"]["LVEDV"] == alone["found"]["LVEDV"] | {"both": 1.0}
@@ -67,8 +69,8 @@ def test_what_the_ecg_tells_is_told_with_an_interval_and_the_network_counts_amon
 
 @pytest.fixture
 def few_steps(monkeypatch):
-    monkeypatch.setattr(told_by_network, "STEPS_FLOOR", 3)
-    monkeypatch.setattr(told_by_network, "EPOCHS", 0)
+    monkeypatch.setattr(network, "STEPS_FLOOR", 3)
+    monkeypatch.setattr(network, "EPOCHS", 0)
 
 
 def drawn(count: int, learners: int, source: str = "both", seed: int = 4) -> DrawnECGs:
@@ -79,7 +81,7 @@ def drawn(count: int, learners: int, source: str = "both", seed: int = 4) -> Dra
 def test_the_network_answers_in_units_and_never_looks_at_the_truth_of_the_judged(few_steps, tmp_path):
     judged = drawn(9, 0, seed=6)
     found = told_by_network(drawn(40, 30), judged, tmp_path / "one", start_accelerator())
-    assert found.keys() == set(told_by_network.TRUTHS.values())
+    assert found.keys() == set(network.TRUTHS.values())
     assert all(60 < values.mean() < 140 for values in found.values())
     judged.phenotypes[:] = 1e4
     again = told_by_network(drawn(40, 30), judged, tmp_path / "one", start_accelerator())

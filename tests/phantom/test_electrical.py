@@ -12,7 +12,7 @@ from cohort.ecg import LEADS
 from phantom.activation import RAS_TO_XYZ, excitation
 from phantom.calibration import NORMAL_BOUNDS, measure
 from phantom.electrical import render_ecg
-from phantom.heart import Draw, Heart, draw_heart
+from phantom.heart import NORMS, Draw, Heart, draw_heart
 from phantom.lead_field import Place, cell_weights, lead_fields, lead_matrix
 from phantom.likeness import energy_beyond_three, median_beat
 from phantom.recorder import RESOLUTION_MV
@@ -160,11 +160,28 @@ def test_left_bundle_branch_block_is_over_120_ms():
     assert np.median([render_ecg(h).measurements["QRSDuration"] for h in hearts("lbbb", 10)]) > 120
 
 
+def sokolov_lyon(condition: str, count: int) -> np.ndarray:
+    """(count,) mV: of people who have this condition, and whose torso is the same in all conditions."""
+    people = (draw_heart(7, index, Draw(condition)) for index in range(count))
+    return np.array([measure(render_ecg(heart))["Sokolov-Lyon (mV)"] for heart in people])
+
+
 def test_hypertrophy_raises_sokolov_lyon():
-    normal, thick = (
-        np.median([measure(render_ecg(h))["Sokolov-Lyon (mV)"] for h in hearts(c, 20)]) for c in ("normal", "lvh")
-    )
-    assert thick > 1.3 * normal
+    assert 1.15 < np.median(sokolov_lyon("lvh", 30) / sokolov_lyon("normal", 30)) < 1.6
+
+
+def test_a_heavier_wall_has_less_voltage_for_its_mass():
+    """Bacharova 2007; the person's own part of it averages out over many."""
+    people = [draw_heart(7, index) for index in range(600)]
+    norms = [NORMS[heart.sex] for heart in people]
+    heavier = np.log([h.lv_mass_g / (n.lv_mass_index * h.bsa_m2) for h, n in zip(people, norms, strict=True)])
+    slope = np.polyfit(heavier, np.log([heart.voltage_per_mass for heart in people]), 1)[0]
+    assert -0.65 < slope < -0.35
+    heart = people[0].replace(**PLAIN)
+    half = heart.replace(voltage_per_mass=heart.voltage_per_mass / 2)
+    full, less = (render_ecg(one).medians for one in (heart, half))
+    assert np.ptp(less[:, 190:300]) == pytest.approx(0.5 * np.ptp(full[:, 190:300]), rel=0.05)
+    np.testing.assert_array_equal(lead_matrix(heart), lead_matrix(half))  # the atria are seen as before
 
 
 def test_atrial_fibrillation_has_no_p_and_an_irregular_rhythm():

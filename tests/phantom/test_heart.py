@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from phantom.heart import draw_heart
+from phantom.heart import Draw, _draw_conduction, _stretch, draw_heart
 from phantom.population import CONDITIONS
 
 
@@ -65,6 +65,27 @@ def test_conditions_have_their_prevalence_and_their_marks(hearts):
         assert sign * np.corrcoef(found, severity)[0, 1] > 0.4  # mass, size and function suffer each to its own degree
     assert column(groups["lbbb"], "lv_delay_ms").min() >= 40 <= column(groups["rbbb"], "rv_delay_ms").min()
     assert all((heart.scar_territory is None) == (heart.condition != "infarct") for heart in hearts)
+
+
+def test_patients_differ_more_than_the_healthy_beyond_size():
+    """Load, valves and treatment: their LVEDV for their size spreads by a quarter, that of the healthy by a sixth."""
+    spread = {}
+    for condition in ("normal", "rbbb"):  # a block of the right bundle itself remodels nothing
+        group = [draw_heart(0, index, Draw(condition)) for index in range(600)]
+        sexes = [[h.lvedv_ml / h.bsa_m2 for h in group if h.sex == sex] for sex in ("female", "male")]
+        spread[condition] = np.mean([np.std(np.log(values)) for values in sexes])
+    assert 0.14 < spread["normal"] < 0.19 and 0.22 < spread["rbbb"] < 0.29
+
+
+def test_a_stretched_right_ventricle_is_excited_late_in_most_and_another_hardly_ever():
+    late = {}
+    for stretched, factor in ((False, 1.0), (True, 1.55)):
+        person = {"sex": "male", "bsa_m2": 1.9}
+        stretch = _stretch(person, {"rvedv_ml": 85 * 1.9 * factor})
+        draws = [_draw_conduction(np.random.default_rng(k), "normal", 0.0, stretch)["rv_delay_ms"] for k in range(400)]
+        late[stretched] = np.array(draws)
+    assert np.mean(late[False] > 0) < 0.08 and 0.65 < np.mean(late[True] > 0) < 0.85
+    assert late[True].max() < 40  # none is a complete block
 
 
 def test_both_ventricles_eject_one_stroke_volume(hearts):

@@ -8,7 +8,7 @@ from cohort.cine import CineStack
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, own_slices_grid
 from cohort.phenotypes import CLASSES, dice
-from segmenting.network import segment_cine
+from segmenting.network import remove_islands, segment_cine
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +74,22 @@ def test_a_file_that_states_no_orientation_is_turned_by_what_the_network_finds(s
     other = segment_cine(segmenter, plain, "a cine")
     assert min(overlaps(other.labels, found.labels)) > 0.9
     assert any("turned" in note for note in other.grid.notes)
+
+
+def test_a_heart_far_from_what_moves_is_looked_for_again(short_beat, segmenter, found, monkeypatch):
+    """What moves is said to lie 60 mm aside: without a second look, the heart would be cut."""
+    aside = np.argwhere(found.labels[..., 0] > 0).mean(axis=0) + [60 / short_beat.pixel_mm, 0, 0]
+    monkeypatch.setattr("cohort.heart_grid._motion_centre", lambda _: (aside.copy(), True))
+    assert min(overlaps(segment_cine(segmenter, short_beat, "a cine").labels, found.labels)) > 0.9
+
+
+def test_islands_are_no_heart():
+    labels = np.zeros((4, 20, 20), np.uint8)
+    labels[:, 5:12, 5:12], labels[:, 7:10, 7:10], labels[:, 5:12, 12:16] = 2, 1, 3
+    whole = labels.copy()
+    labels[1, 17:19, 2:4], labels[2, 1, 18], labels[0, 19, 19] = 3, 2, 1
+    remove_islands(labels)
+    np.testing.assert_array_equal(labels, whole)
 
 
 class SeesTheLVEverywhere:
