@@ -1,4 +1,4 @@
-"""One beat stands for a strip: that of sinus beats, the mean in fibrillation, the file's own rate where none are found."""
+"""One beat stands for a strip: that of sinus beats, the mean in fibrillation, or what the ECG's file states."""
 
 import numpy as np
 import pytest
