@@ -63,7 +63,7 @@ def test_an_output_that_is_not_finite_is_seen(pipeline, few, tmp_path, monkeypat
     assert finite.unsound(sampler, ecg) == ""
     monkeypatch.setattr(HeartSampler, "beat_length", lambda *_: BeatLength(float("inf"), SINUS))
     monkeypatch.setattr("sampling.outputs._require_finite", lambda *_: None)
-    monkeypatch.setattr(HeartSampler, "measure", lambda *_: ({"LVEDV": {"mean": float("nan")}}, []))
+    monkeypatch.setattr(HeartSampler, "_summed_up", lambda *_: ({"LVEDV": {"mean": float("nan")}}, []))
     with pytest.raises(InputError, match="not finite"):  # `write_json` refuses once more
         finite.unsound(sampler, ecg)
     assert Trial("raises", lambda: 1 / 0).fault().startswith("ZeroDivisionError")
