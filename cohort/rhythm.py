@@ -25,7 +25,7 @@ IRREGULAR = 0.095  # RMS of the successive differences over the mean interval; 9
 VERY_IRREGULAR = 0.15  # what a breath does to the rate of a young heart lies below
 REPEATS = 0.6  # median correlation of what precedes two QRS: P waves repeat, fibrillation does not
 SINUS = "median of sinus beats"
-FIBRILLATION = "mean of an irregular rhythm without P waves"
+FIBRILLATION = "mean of an irregular rhythm, as in atrial fibrillation"
 ALL = "mean of all beats, for no two sinus beats follow one another"
 STATED = "the rate that the ECG file states"
 

@@ -18,7 +18,7 @@ from sampling.segmentation import SliceSegmenter, segment
 from .volume_plot import band_of, volume_plot
 
 FEWEST_FOR_A_MEDOID = 3  # of two samples, neither is in the middle
-MEASURED_AT_ONCE = 5  # frames, so that memory stays small
+MEASURED_AT_ONCE = 3  # frames: more of them do not fit a core's cache
 
 
 def medoid(numbers: np.ndarray) -> int:

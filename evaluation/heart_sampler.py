@@ -104,13 +104,15 @@ class HeartSampler:
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
         measures = (folder / "segmenter").exists()
+        # Channels last, a segmenter takes a third less time. Of a thousand slices of a beat that counts.
+        layout = torch.preserve_format if pipeline.motion is None else torch.channels_last
         persons = read_persons(options.persons, names) if options.persons else PersonTable()
         for note in persons.notes:
             tell(f"warning: {naming.shown(note)}")
         return cls(
             options,
             pipeline,
-            load_part(Segmenter, folder / "segmenter").to(device) if measures else None,
+            load_part(Segmenter, folder / "segmenter").to(device, memory_format=layout) if measures else None,
             read_calibration(folder) if measures else None,
             record_of(options, pipeline, folder),
             persons,

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """One beat stands for a strip: of sinus beats, the mean in fibrillation, else the file's own rate."""
+=======
+"""One beat stands for a strip: that of sinus beats, the mean in fibrillation, or what the ECG's file states."""
+>>>>>>> w-c2
 
 import numpy as np
 import pytest
@@ -55,6 +59,25 @@ def test_in_fibrillation_the_mean_is_told():
     found = beat_length(ecg(beats, p_waves=False))
     assert found.which == FIBRILLATION and found.beats == len(intervals)
     assert found.rr_s == pytest.approx(intervals.mean(), abs=0.005)
+
+
+def test_without_p_waves_less_irregularity_is_fibrillation():
+    intervals = 0.8 * np.array([0.93, 1.08, 0.97, 1.06, 0.9, 1.02, 1.1, 0.95, 1.04, 0.92])
+    beats = 0.4 + np.concatenate([[0], np.cumsum(intervals)])
+    assert beat_length(ecg(beats, p_waves=False)).which == FIBRILLATION
+    assert beat_length(ecg(beats)).which == SINUS
+
+
+def test_where_every_other_beat_comes_early_the_rhythm_is_irregular():
+    beats = 0.4 + np.cumsum([0, *[0.6, 1.0] * 5])
+    found = beat_length(ecg(beats))
+    assert found.which == FIBRILLATION and found.rr_s == pytest.approx(0.8, abs=0.01)
+
+
+def test_the_median_is_not_swayed_by_one_long_interval():
+    intervals = [0.8] * 5 + [0.95] + [0.8] * 4
+    found = beat_length(ecg(0.4 + np.concatenate([[0], np.cumsum(intervals)])))
+    assert found.which == SINUS and found.rr_s == pytest.approx(0.8, abs=0.004)
 
 
 def test_a_breath_that_moves_the_rate_is_no_fibrillation():

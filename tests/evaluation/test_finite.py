@@ -9,6 +9,7 @@ import pytest
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation, prepare_cohort
+from cohort.rhythm import SINUS, BeatLength
 from evaluation.heart_sampler import HeartSampler
 from tests.corpora import finite
 from tests.corpora.finite import Trial, ecg_trials, nifti_trials, opened, pipeline_trials, table_trials
@@ -60,9 +61,9 @@ def test_no_number_of_a_pipeline_makes_outputs_that_are_not_finite(pipeline, few
 def test_an_output_that_is_not_finite_is_seen(pipeline, few, tmp_path, monkeypatch):
     sampler, ecg = opened(pipeline, tmp_path / "out"), next((few / "ecg").iterdir())
     assert finite.unsound(sampler, ecg) == ""
-    monkeypatch.setattr(HeartSampler, "beat_s", lambda *_: float("inf"))
+    monkeypatch.setattr(HeartSampler, "beat_length", lambda *_: BeatLength(float("inf"), SINUS))
     monkeypatch.setattr("sampling.outputs._require_finite", lambda *_: None)
-    monkeypatch.setattr(HeartSampler, "measure", lambda *_: ({"LVEDV": {"mean": float("nan")}}, []))
+    monkeypatch.setattr(HeartSampler, "_summed_up", lambda *_: ({"LVEDV": {"mean": float("nan")}}, []))
     with pytest.raises(InputError, match="not finite"):  # `write_json` refuses once more
         finite.unsound(sampler, ecg)
     assert Trial("raises", lambda: 1 / 0).fault().startswith("ZeroDivisionError")

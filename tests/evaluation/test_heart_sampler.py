@@ -76,7 +76,9 @@ def test_the_length_of_a_beat_is_that_of_the_ecg(folder, phantom_data, tmp_path)
     sampler, path = opened(folder, tmp_path / "out"), ecg_path(phantom_data, 0)
     patient = sampler.read(path)
     assert sampler.beat_length(patient).rr_s == pytest.approx(60 / heart_rate_bpm(read_ecg(path)), rel=0.02)
-    assert sampler.beat_length(replace(patient, signal=0 * patient.signal)) is None
+    silent = replace(patient, signal=0 * patient.signal)
+    assert sampler.beat_length(silent).rr_s == 60 / patient.stated_bpm  # what its file says
+    assert sampler.beat_length(replace(silent, stated_bpm=None)) is None
 
 
 def test_the_true_heart_is_the_one_of_the_same_patient(folder, phantom_data, tmp_path, prepared):

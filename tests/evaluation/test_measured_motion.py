@@ -16,6 +16,7 @@ from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
 from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, motion_report, one_for_everybody
 from evaluation.motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy, closure, measured_motion
+from evaluation.plots import motion_curves
 from evaluation.study import Study
 from models.conditioning import HeartConditioner
 from models.ecg_encoder import ECGEncoder
@@ -35,6 +36,9 @@ MOTION = HeartMotion(
     ((0.1,) * 50,),
     width=16,
 )
+
+
+CURVES = np.linspace(1, 0, FRAMES) * np.ones((2, 1)), np.linspace(1, 0, FRAMES) * np.ones((2, 3, 1))
 
 
 def arm(samples: int, error: float, seed: int) -> MeasuredMotion:
@@ -217,5 +221,8 @@ def test_the_page_shows_motion_where_there_is_some():
     assert (
         "end-systole, share of the cycle" in text and "one curve for everybody" in text and "ceiling</th>" not in text
     )
-    assert f"<td>{motion['curve_rms']['generated']:.1f}</td>" in text and "<td>1.50</td>" in text
+    assert f"<td>{motion['curve_rms']['generated']:.1f} <small>" in text and "<td>1.50 <small>" in text
+    assert '<img alt="Share of the stroke volume' not in text
+    pictured = page._section("Beat", *page._motion({"motion": motion}, {"motion": motion_curves(*CURVES)}))
+    assert '<img alt="Share of the stroke volume' in pictured
     assert "Not measured." in page._section("Beat", *page._motion({}, {}))
