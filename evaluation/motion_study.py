@@ -104,14 +104,10 @@ class MotionStudy:
         return predict_motion(folder, self.study.patients, self.study.pipeline.device) if folder.exists() else {}
 
     def measure(self, arm: str, work: Path, state: AcceleratorState) -> None:
-<<<<<<< HEAD
-        """Measure REAL, SEGMENTED or one of ARMS, a file a person; whole files of the same ECG are kept."""
-=======
         """Measure REAL, SEGMENTED or one of ARMS, each person into a file of its own.
 
         Whole files of the same ECG are kept.
         """
->>>>>>> w-c2
         folder = self._folder(work, arm)
         given = [patient.sha256 for patient in (self.study.patients_of(arm) if arm in ARMS else self.study.patients)]
         with private(), writing(folder):

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""One beat stands for a strip: of sinus beats, the mean in fibrillation, else the file's own rate."""
-=======
 """One beat stands for a strip: that of sinus beats, the mean in fibrillation, or what the ECG's file states."""
->>>>>>> w-c2
 
 import numpy as np
 import pytest
