@@ -54,7 +54,7 @@ def test_a_finer_file_gets_labels_on_its_own_pixels(short_beat, segmenter, found
     labels = segment_cine(segmenter, doubled, "a cine").labels
     expected = np.repeat(np.repeat(found.labels[..., :2], 2, 0), 2, 1)
     assert labels.shape == doubled.voxels.shape
-    assert min(overlaps(labels, expected)) > 0.93
+    assert min(overlaps(labels, expected)) > 0.9
 
 
 def test_every_slice_of_the_file_is_one_of_the_grid_and_none_is_cut(short_beat):
