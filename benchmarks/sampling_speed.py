@@ -49,13 +49,20 @@ STAGES = (  # name, module, class or None, function
     ("read", "evaluation.heart_sampler", "HeartSampler", "read"),
     ("encode", "sampling.pipeline", "ECGToMRIPipeline", "encode"),
     ("prior", "sampling.pipeline", "ECGToMRIPipeline", "draw_codes"),
-    ("denoise", "sampling.pipeline", "ECGToMRIPipeline", "__call__"),  # less what of it are other stages
+    ("denoise", "sampling.pipeline", "ECGToMRIPipeline", "draw"),  # less what of it are other stages
     ("decode", "sampling.pipeline", "ECGToMRIPipeline", "decode"),
-    ("segment", "evaluation.heart_sampler", "HeartSampler", "measure"),
+    ("beat", "sampling.pipeline", "ECGToMRIPipeline", "beat"),
+    ("segment", "evaluation.heart_sampler", None, "segment"),
+    ("segment", "evaluation.beating", None, "segment"),  # every frame of a beat
+    ("measure", "evaluation.heart_sampler", "HeartSampler", "_summed_up"),
+    ("measure", "evaluation.beating", None, "measured_beat"),
     ("write NIfTI", "sampling.outputs", None, "_write_stacks"),
+    ("write NIfTI", "sampling.outputs", None, "_write_beating"),
+    ("write GIF and curve", "evaluation.beating", None, "heart_film"),
+    ("write GIF and curve", "evaluation.beating", None, "volume_plot"),
     ("write PNG", "sampling.outputs", None, "write_grid"),
 )
-PER_HEART = ("encode", "prior", "denoise", "decode")  # stages that make a heart; "segment" measures it
+PER_HEART = ("encode", "prior", "denoise", "decode", "beat")  # stages that make a heart; "segment" measures it
 OTHER = "other (git, hashes, tables)"
 
 
@@ -166,7 +173,7 @@ def many_patients(ecgs: Path, given: list[str], folder: str) -> list[dict]:
     hearts = sum(json.loads(record.read_text())["samples"] for record in output.glob("*/heart.json"))
     counted = {
         "generated": PER_HEART,
-        "generated and measured": (*PER_HEART, "segment"),
+        "generated and measured": (*PER_HEART, "segment", "measure"),
         "generated, measured and written": tuple(stage for stage in run if stage not in ("imports", "load")),
     }
     rows = []

@@ -9,6 +9,7 @@ from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import volume_ml
 from cohort.rhythm import BeatLength
+from cohort.volume_curve import volume_curve
 from sampling.heart_film import heart_film
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.outputs import Beating
@@ -180,7 +181,7 @@ class PatientBeat:
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
         samples = []
         for k, beat in enumerate(self.measured(grid)):
-            stroke = float(lv[k].max() - lv[k].min())
+            stroke = max(volume_curve(lv[k]).stroke_ml, 0.0)  # the one that a beat's rates are shares of
             samples.append(
                 {
                     "lv_ml": lv[k].round(2).tolist(),

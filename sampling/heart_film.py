@@ -21,28 +21,30 @@ def heart_film(rows: list[tuple[str, np.ndarray]], beat_s: float | None) -> byte
         beat_s: how long a beat lasts; None where unknown, which a caption says.
 
     Returns:
-        a GIF whose frames last `frame_durations_ms`.
+        a GIF of `shown_frames`, which last `frame_durations_ms`.
     """
-    frames = rows[0][1].shape[1]
+    shown = shown_frames(rows[0][1].shape[1], beat_s)
     wide = max(heart.shape[0] * heart.shape[3] for _, heart in rows)
     said = f"{beat_s * 1000:.0f} ms a beat" if beat_s else "1 s a beat, as its rhythm is unknown"
-    pictures = [
-        _picture([(f"{name}, {said}", heart[:, frame]) for name, heart in rows], wide) for frame in range(frames)
-    ]
+    pictures = [_picture([(f"{name}, {said}", heart[:, frame]) for name, heart in rows], wide) for frame in shown]
     out = io.BytesIO()
-    durations = frame_durations_ms(frames, beat_s)
+    durations = frame_durations_ms(len(shown), beat_s)
     pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False)
     return out.getvalue()
 
 
-def frame_durations_ms(frames: int, beat_s: float | None) -> list[int]:
-    """How long each frame is shown: whole ticks, whose sum is the beat to the nearest tick.
-
-    A frame never lasts less than SHORTEST_MS, so a beat of very many frames is shown more slowly.
-    """
+def shown_frames(frames: int, beat_s: float | None) -> list[int]:
+    """Numbers of the frames that a film shows: all, or as many as can last SHORTEST_MS each, evenly spread."""
     beat_ms = 1000 * beat_s if beat_s else STANDARD_MS
-    ends = np.round(beat_ms / TICK_MS * np.arange(1, frames + 1) / frames).astype(int)
-    return [max(SHORTEST_MS, TICK_MS * int(ticks)) for ticks in np.diff(ends, prepend=0)]
+    count = int(np.clip(beat_ms // SHORTEST_MS, 1, frames))
+    return [k * frames // count for k in range(count)]
+
+
+def frame_durations_ms(shown: int, beat_s: float | None) -> list[int]:
+    """How long each frame shown lasts: whole ticks, whose sum is the beat to the nearest tick."""
+    beat_ms = 1000 * beat_s if beat_s else STANDARD_MS
+    ends = np.round(beat_ms / TICK_MS * np.arange(1, shown + 1) / shown).astype(int)
+    return [TICK_MS * int(ticks) for ticks in np.diff(ends, prepend=0)]
 
 
 def still_film(heart: np.ndarray, inside: np.ndarray) -> np.ndarray:

@@ -63,11 +63,12 @@ def test_a_guided_step_is_two_passes_and_the_reference_is_made_once(pipeline_fol
     assert cost["passes"] == 4 and (first == again).all()
 
 
-def test_every_stage_of_sample_py_is_timed(pipeline_folder, phantom_data, tmp_path):
-    arguments = ["--ecg", ecg_path(phantom_data, 0), "--pipeline", pipeline_folder, "--output", tmp_path / "out"]
+def test_every_stage_of_sample_py_is_timed(beating_pipeline, phantom_data, tmp_path):
+    beating_pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter()})
+    arguments = ["--ecg", ecg_path(phantom_data, 0), "--pipeline", tmp_path / "pipeline", "--output", tmp_path / "out"]
     seconds = in_fresh_process(stages_of, [*map(str, arguments), "--samples", "1"])
     assert {"imports", *(stage for stage, *_ in STAGES)} < seconds.keys()
-    assert all(wall > 0 for wall, _ in seconds.values())
+    assert {stage for stage, (wall, _) in seconds.items() if not wall > 0} == set()
     assert list((tmp_path / "out").glob("*/heart.json"))
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from cohort.beat import NUMBERS, measured_beat
 from cohort.beat_clock import ES_PLACE
-from cohort.cine import read_nifti
+from cohort.cine import CineStack, read_nifti
 from cohort.disk import sha256_of
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
@@ -26,12 +26,13 @@ from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import ecg_path, write_cohort
-from sampling.heart_film import frame_durations_ms, heart_film, still_film
+from sampling.heart_film import frame_durations_ms, heart_film, shown_frames, still_film
 from sampling.options import SampleOptions
 from sampling.outputs import Beating, read_hearts, read_record, write_patient
 from sampling.patients import generate
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+from segmenting.measured_cine import measure_cine
 from tests.cohort.test_beat import ES, rings
 
 FRAMES = 6
@@ -223,12 +224,24 @@ def test_what_heart_json_says_is_what_is_measured_on_the_maps():
     assert record["lv_band_ml"]["which"] == "range of 3 samples"
 
 
+def test_rates_are_those_that_segment_py_finds_on_the_same_maps():
+    grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
+    labels = rings(25)
+    told = drawn_people([labels]).record(grid, 0.8)["samples"][0]["measured"]
+    stack = CineStack(labels.transpose(3, 2, 0, 1), np.diag([1.0, 1.0, 10.0, 1.0]), 0.8 / 25)
+    rates = measure_cine(stack.voxels, stack, labels, 1.0).rates
+    for name in ("ES_ms", "peak_ejection_ml_s", "peak_filling_ml_s"):
+        assert told[name] == pytest.approx(rates[name], abs=0.06), name
+    assert told["ES_share"] == pytest.approx(rates["ES_share"], abs=1e-4)
+
+
 # --- pictures -------------------------------------------------------------------------------------------------------
 
 
 def test_the_film_lasts_a_beat():
     assert sum(frame_durations_ms(25, 0.857)) == 860 and set(frame_durations_ms(25, 0.857)) == {30, 40}
-    assert frame_durations_ms(100, 0.5) == [20] * 100 and sum(frame_durations_ms(4, None)) == 1000
+    assert sum(frame_durations_ms(4, None)) == 1000
+    assert shown_frames(25, 0.857) == list(range(25)) and shown_frames(4, None) == [0, 1, 2, 3]
     heart = np.linspace(0, 1, 2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8)
     film = Image.open(io.BytesIO(heart_film([("true", heart), ("drawn", 1 - heart)], 0.9)))
     film.seek(2)
@@ -236,6 +249,18 @@ def test_the_film_lasts_a_beat():
     np.testing.assert_allclose(pixels[14:22, :16], np.concatenate(list(grey[:, 2]), axis=1), atol=1)
     np.testing.assert_allclose(pixels[36:, :8], 255 - grey[0, 2], atol=1)
     assert film.info["duration"] == 300 and film.info["loop"] == 0
+
+
+def test_a_film_of_many_frames_leaves_some_out_and_keeps_the_rhythm():
+    heart = np.arange(100, dtype=np.float32).reshape(1, 100, 1, 1) / 100 * np.ones((1, 1, 8, 64), np.float32)
+    film = Image.open(io.BytesIO(heart_film([("drawn", heart)], 0.33)))
+    assert film.n_frames == 16 and shown_frames(100, 0.33) == [100 * k // 16 for k in range(16)]
+    durations = []
+    for number in range(16):
+        film.seek(number)
+        durations.append(film.info["duration"])
+    assert sum(durations) == 330 and min(durations) >= 20
+    assert np.asarray(film.convert("L"))[-1, 0] == pytest.approx(255 * 0.93, abs=1)
 
 
 def test_stills_show_es_while_the_drawn_heart_is_more_than_half_empty():

@@ -42,7 +42,7 @@ def pipeline(tiny_pipeline, monkeypatch):
 
 def drawn(pipeline, steps, hearts=48):
     generators = [sample_generator(0, f"subject {k}", 1) for k in range(hearts)]
-    pipeline.condition = lambda *_: (torch.zeros(hearts, 1, 32), torch.zeros(hearts, 32))
+    pipeline.condition = lambda *_: (torch.zeros(hearts, 1, 32), torch.zeros(hearts, 32), torch.zeros(hearts, 3))
     return pipeline(None, generators, steps, 1.0)
 
 
