@@ -5,7 +5,7 @@ it is found by its name, or be named with --exclude.
 """
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from cohort.errors import InputError
@@ -67,4 +67,22 @@ def without_withdrawn(subjects: Iterable[Subject], withdrawn: frozenset[int]) ->
     if len(kept) < len(subjects):
         people = len({subject.eid for subject in subjects} & withdrawn)
         print(f"note: {people} people withdrew and are left out; delete arrays and weights that still hold them")
+    return kept
+
+
+def left_of(found: list, person_of: Callable, withdrawn: frozenset[int], option: str, what: str) -> list:
+    """What is left of files that an option named, without people who withdrew. How many are left out is printed.
+
+    Args:
+        person_of: one of `found` -> the participant's number. option, what: to name in an error and in the note.
+
+    Raises:
+        InputError: nobody is left.
+    """
+    kept = [one for one in found if person_of(one) not in withdrawn]
+    if not kept:
+        who = "this person" if len(found) == 1 else "everybody"
+        raise InputError(option, f"{who} withdrew from the study", f"give the {what} of somebody else")
+    if len(kept) < len(found):
+        print(f"note: {what}s of people who withdrew, which are left out: {len(found) - len(kept)}")
     return kept

@@ -18,7 +18,7 @@ from cohort.person_number import person_number
 from cohort.places import BELOW_DATA, BULK, ECGS
 from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, ECG_FIELD, FIRST_SIMULATED_EID, FOLDER_NAME
-from cohort.withdrawal import NAMES, withdrawn_eids
+from cohort.withdrawal import NAMES, left_of, withdrawn_eids
 
 from .options import SampleOptions
 
@@ -110,14 +110,7 @@ def without_withdrawn_files(files: list[Path], given: Path, exclude: Path | None
     Raises:
         InputError: nobody is left, or a list cannot be read.
     """
-    withdrawn = _withdrawn(files, given, exclude)
-    kept = [path for path in files if _person_of(path) not in withdrawn]
-    if not kept:
-        who = "this person" if len(files) == 1 else "everybody"
-        raise InputError("--ecg", f"{who} withdrew from the study", "give the ECG of somebody else")
-    if len(kept) < len(files):
-        print(f"note: ECGs of people who withdrew, which are left out: {len(files) - len(kept)}")
-    return kept
+    return left_of(files, _person_of, _withdrawn(files, given, exclude), "--ecg", "ECG")
 
 
 def files_of_withdrawn(files: list[Path], given: Path, exclude: Path | None) -> list[Path]:

@@ -12,7 +12,7 @@ from cohort.person_folder import NIFTI_ENDINGS, images_by_name, nifti_stem
 from cohort.person_number import person_number
 from cohort.pseudonym import OWN_NAMES, Naming
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, IMAGE_STEMS, LABELS, ShortAxis, Subject
-from cohort.withdrawal import withdrawn_eids
+from cohort.withdrawal import left_of, withdrawn_eids
 from sampling.inputs import safe_name
 
 GIVE = "give a short-axis NIfTI, a DICOM zip (field 20209), or a folder of them with --mri"
@@ -139,13 +139,7 @@ def _without_withdrawn(found: list[Source], mri: Path, exclude: Path | None) -> 
     names = frozenset(source.name for source in found)
     folders = [mri, mri.absolute().parent] if mri.is_dir() else [mri.absolute().parent]
     withdrawn = withdrawn_eids(None, exclude, names).union(*(withdrawn_eids(folder, None, names) for folder in folders))
-    kept = [source for source in found if source.person not in withdrawn]
-    if not kept:
-        who = "this person" if len(found) == 1 else "everybody"
-        raise InputError("--mri", f"{who} withdrew from the study", "give the MRI of somebody else")
-    if len(kept) < len(found):
-        print(f"note: MRIs of people who withdrew, which are left out: {len(found) - len(kept)}")
-    return kept
+    return left_of(found, lambda source: source.person, withdrawn, "--mri", "MRI")
 
 
 def _require_own_names(folder: Path, found: list[Source], naming: Naming) -> None:
