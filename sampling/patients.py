@@ -1,11 +1,11 @@
 """Patients in batches: read the ECG, generate the hearts, one at a time or many at once with the same result."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -20,8 +20,6 @@ from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
 from .pipeline import DrawnHearts, ECGToMRIPipeline, PatientBatch, sample_generator
-
-Heart = TypeVar("Heart")
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +51,6 @@ class Patient:
         digest = hashlib.sha256(np.ascontiguousarray(self.signal).tobytes())
         digest.update(self.lead_mask.tobytes() + np.ascontiguousarray(self.person).tobytes())
         return digest.hexdigest()
-
-
-Jobs = list[tuple[Patient, int]]  # and the number of the sample, from 1
 
 
 def read_patient(
@@ -157,13 +152,8 @@ def generate(
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], in the order given.
     """
-
-    def hearts_of(batch: Jobs) -> Iterable[np.ndarray]:
-        given, generators = _networks_input(batch, seed, ecg, person)
-        return pipeline(given, generators, steps, guidance_scale).numpy()
-
-    for patient, hearts in _in_batches(patients, samples, batch_size, hearts_of):
-        yield patient, np.stack(hearts)
+    made = generate_to_beat(pipeline, patients, samples, seed, batch_size, steps, guidance_scale, ecg, person)
+    return map(itemgetter(0, 1), made)
 
 
 def generate_to_beat(
@@ -182,32 +172,16 @@ def generate_to_beat(
     Yields:
         each patient with (samples, slices, phases, height, width) in [0, 1], and the hearts as they were drawn.
     """
-
-    @torch.no_grad()
-    def hearts_of(batch: Jobs) -> Iterable[tuple[np.ndarray, Tensor, Tensor]]:
-        given, generators = _networks_input(batch, seed, ecg, person)
-        drawn = pipeline.draw(given, generators, steps, guidance_scale)
-        return zip(pipeline.decode(drawn.latents).numpy(), drawn.latents, drawn.codes, strict=True)
-
-    for patient, made in _in_batches(patients, samples, batch_size, hearts_of):
-        hearts, latents, codes = zip(*made, strict=True)
-        yield patient, np.stack(hearts), DrawnHearts(torch.stack(latents), torch.stack(codes))
-
-
-def _networks_input(batch: Jobs, seed: int, ecg: bool, person: bool) -> tuple[PatientBatch, list[torch.Generator]]:
-    generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
-    return patient_batch([patient for patient, _ in batch], ecg, person), generators
-
-
-def _in_batches(
-    patients: Iterable[Patient], samples: int, batch_size: int, hearts_of: Callable[[Jobs], Iterable[Heart]]
-) -> Iterator[tuple[Patient, list[Heart]]]:
-    """Each patient with what `hearts_of` makes of its samples, `batch_size` samples at a time."""
     jobs = ((patient, sample) for patient in patients for sample in range(1, samples + 1))
-    waiting: list[Heart] = []
+    waiting: list[tuple[np.ndarray, Tensor, Tensor]] = []
     while batch := list(islice(jobs, batch_size)):
-        for (patient, sample), heart in zip(batch, hearts_of(batch), strict=True):
+        generators = [sample_generator(seed, patient.name, sample) for patient, sample in batch]
+        given = patient_batch([patient for patient, _ in batch], ecg, person)
+        drawn = pipeline.draw(given, generators, steps, guidance_scale)
+        made = zip(pipeline.decode(drawn.latents).numpy(), drawn.latents, drawn.codes, strict=True)
+        for (patient, sample), heart in zip(batch, made, strict=True):
             waiting.append(heart)
             if sample == samples:
-                yield patient, waiting
+                hearts, latents, codes = zip(*waiting, strict=True)
+                yield patient, np.stack(hearts), DrawnHearts(torch.stack(latents), torch.stack(codes))
                 waiting = []

@@ -324,6 +324,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         pixels, g = self.pixels(rearrange(latents, "b s c h w -> (b s) c h w")), self.grid  # (B*S*P, 1, H, W)
         return rearrange(pixels, "(b s p) 1 h w -> b s p h w", s=g.slices, p=g.phases)
 
+    @torch.no_grad()
     def pixels(self, latents: Tensor) -> Tensor:
         """(n, C, h, w) -> (n, 1, height, width) in [0, 1] on the CPU."""
         return torch.cat([self.autoencoder.decode(part) for part in latents.split(DECODED_AT_ONCE)]).float().cpu()

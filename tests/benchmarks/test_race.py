@@ -53,7 +53,7 @@ def test_our_arm_runs_the_stages_of_training_until_it_is_good_enough(prepared, t
     options = tiny_options(tmp_path / "ours")
     learn_ours(options, prepared, Accelerator(cpu=True), onlooker)
     names, trainings = zip(*ran, strict=True)
-    assert names == tuple(STAGES)
+    assert names == tuple(STAGES)[: 1 + list(STAGES).index("denoiser")]  # enough: nothing is learned after it
     assert len({id(training) for training in trainings}) == 1
     assert onlooker.steps == [2, 4]  # of 8: the second judgement was enough
     assert [hearts.shape for hearts in onlooker.hearts] == [(1, 2, *prepared.preparation.geometry.shape)] * 2
