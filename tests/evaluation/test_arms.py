@@ -33,7 +33,7 @@ from evaluation.training_people import TrainingPeople
 from phantom.cohort_writer import FIRST_EID
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.patients import prepared_patients
-from sampling.pipeline import sample_generator
+from sampling.pipeline import DrawnHearts, sample_generator
 
 PEOPLE = {"train": 30, "validation": 4, "test": 6}
 SHADES = np.array([0.0, 0.9, 0.4, 0.7])  # of Label
@@ -202,7 +202,7 @@ class Recorder:
         self.grid, self.given = geometry, []
         self.config = SimpleNamespace(guidance_scale=1.0, steps=8)
 
-    def __call__(self, condition, generators, steps=None, guidance_scale=None):
+    def draw(self, condition, generators, steps=None, guidance_scale=None):
         c = condition
         parts = zip(c.ecg, c.lead_mask, c.person, c.ecg_present, c.person_present, generators, strict=True)
         for ecg, lead_mask, person, ecg_present, person_present, generator in parts:
@@ -210,7 +210,10 @@ class Recorder:
             shown = {"ecg": ecg.numpy() if ecg_present else None, "leads": lead_mask.numpy()}
             shown |= {"person": person.numpy() if person_present else None, "noise": noise}
             self.given.append(SimpleNamespace(**shown, steps=steps, guidance_scale=guidance_scale))
-        return torch.zeros(len(generators), *self.grid.shape)
+        return DrawnHearts(torch.zeros(len(generators), *self.grid.shape), torch.zeros(len(generators), 1))
+
+    def decode(self, latents):
+        return latents
 
     def reconstruct(self, heart):
         return 1 - heart
@@ -403,9 +406,10 @@ def test_a_control_of_two_hearts_is_set_beside_two_hearts_of_the_own_ecg(tiny_pi
 class Draws(Recorder):
     """Stands for a pipeline whose every heart is another, drawn by its own generator."""
 
-    def __call__(self, condition, generators, steps=None, guidance_scale=None):
+    def draw(self, condition, generators, steps=None, guidance_scale=None):
         rngs = [np.random.default_rng(int(torch.randint(2**31, (), generator=g))) for g in generators]
-        return torch.tensor(np.stack([SHADES[label_map(rng, self.grid.shape)] for rng in rngs])).float()
+        hearts = torch.tensor(np.stack([SHADES[label_map(rng, self.grid.shape)] for rng in rngs])).float()
+        return DrawnHearts(hearts, torch.zeros(len(generators), 1))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import shutil
 import weakref
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
 from sampling.patients import generate
+from sampling.pipeline import DrawnHearts
 from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri
 
 
@@ -144,9 +146,9 @@ def test_no_more_patients_are_kept_than_a_batch_holds_however_many_ecgs_there_ar
             yield patient
             del patient
 
-    heart = torch.zeros(4, *sampler.pipeline.grid.shape)
-    sampler = replace(sampler, pipeline=lambda given, generators, *_: heart[: len(generators)])
-    assert sum(len(hearts) for _, hearts in generate(sampler.pipeline, patients(), 2, 0, 4)) == 600
+    empty = DrawnHearts(torch.zeros(4, *sampler.pipeline.grid.shape), torch.zeros(4, 1))
+    pipeline = SimpleNamespace(draw=lambda *_: empty, decode=lambda latents: latents)
+    assert sum(len(hearts) for _, hearts in generate(pipeline, patients(), 2, 0, 4)) == 600
     assert most <= 4
 
 

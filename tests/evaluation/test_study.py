@@ -24,6 +24,7 @@ from evaluation.study import Study
 from evaluation.study_report import control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
 from models.segmenter import Segmenter
+from sampling.pipeline import DrawnHearts
 
 
 class Listens:
@@ -35,9 +36,13 @@ class Listens:
     def __init__(self, grid):
         self.grid, self.heard = grid, []
 
-    def __call__(self, condition, generators, steps, guidance_scale):
+    def draw(self, condition, generators, steps, guidance_scale):
         self.heard.append((condition, steps, guidance_scale))
-        return torch.full((len(generators), *self.grid.shape), min(len(self.heard) / 100, 1.0))
+        hearts = torch.full((len(generators), *self.grid.shape), min(len(self.heard) / 100, 1.0))
+        return DrawnHearts(hearts, torch.zeros(len(generators), 1))
+
+    def decode(self, latents):
+        return latents
 
 
 class Knows:
