@@ -33,16 +33,17 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     folder = config.pipeline or newest_pipeline(Path("runs"))
-    preparation = ECGToMRIPipeline.load(folder).preparation
+    pipeline = ECGToMRIPipeline.load(folder)
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
-    where = (config.places, config.prepared, preparation, accelerator, config.more_ecgs)
-    cohort, extra = open_arrays(*where, exclude=config.exclude)
+    where = (config.places, config.prepared, pipeline.preparation, accelerator, config.more_ecgs)
+    fields = pipeline.further_fields
+    cohort, extra = open_arrays(*where, exclude=config.exclude, fields=fields)
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
-    settings = curve.curve_settings(config, cohort, extra)
+    settings = curve.curve_settings(config, cohort, extra, fields)
     if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
-    points = [curve.curve_point(config, cohort, extra, people, accelerator) for people in config.sizes]
+    points = [curve.curve_point(config, cohort, extra, people, accelerator, fields) for people in config.sizes]
     if accelerator.is_main_process:
         print(f"ceiling and learning curve: {curve.save_curve(folder, points)}")
         curve.record_curve(folder, config.output, settings)

@@ -1,6 +1,7 @@
 """How much of the heart can be read off ECG and person, by the number of people learned from."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -32,16 +33,25 @@ STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stop
 
 
 def curve_point(
-    options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, people: int, accelerator: Accelerator
+    options: CeilingOptions,
+    cohort: PreparedCohort,
+    extra_ecgs: ECGCohort | None,
+    people: int,
+    accelerator: Accelerator,
+    fields: Sequence[str] = (),
 ) -> tuple[CodeRegressor, dict]:
-    """The regression learned from so many people; {people: their number, r2: by phenotype, on validation people}."""
+    """The regression learned from so many people; {people: their number, r2: by phenotype, on validation people}.
+
+    Args:
+        fields: names of the further fields of the person that both cohorts hold.
+    """
     set_seed(options.seed)
     steps = max(STEPS_FLOOR, EPOCHS * people // PEOPLE // accelerator.num_processes)
-    settings = point_settings(options, cohort, extra_ecgs) | {"size": people}
+    settings = point_settings(options, cohort, extra_ecgs, fields) | {"size": people}
     run = Run(options.output / f"people_{people}", settings, accelerator.is_main_process)
     recipe = regression_recipe(steps, options.learning_rate, evaluate_every=50)
     session = Session(run, recipe, accelerator, options.seed)
-    task, train, held_out = ceiling(session, cohort, extra_ecgs, PRESETS[options.preset], people)
+    task, train, held_out = ceiling(session, cohort, extra_ecgs, PRESETS[options.preset], people, fields=fields)
     regressor = fit(task, session)
     point = {"people": len(train), "r2": explained(regressor, held_out, accelerator.device)}
     accelerator.print(", ".join(f"{name} {r2:.2f}" for name, r2 in point["r2"].items()), f"of {point['people']} people")
@@ -63,16 +73,20 @@ def save_curve(pipeline: Path, points: list[tuple[CodeRegressor, dict]]) -> Path
     return folder
 
 
-def curve_settings(options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> dict:
+def curve_settings(
+    options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, fields: Sequence[str] = ()
+) -> dict:
     """All that decides a learning curve, as JSON can hold it."""
-    return point_settings(options, cohort, extra_ecgs) | {"sizes": options.sizes}
+    return point_settings(options, cohort, extra_ecgs, fields) | {"sizes": options.sizes}
 
 
-def point_settings(options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None) -> dict:
-    """All that decides a point of the curve but its size."""
+def point_settings(
+    options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, fields: Sequence[str] = ()
+) -> dict:
+    """All that decides a point of the curve but its size; without further fields as before there were any."""
     settings = {name: getattr(options, name) for name in ("preset", "learning_rate", "seed")}
     settings |= {"cohort": cohort.folder.name, "more_ecgs": extra_ecgs and extra_ecgs.folder.name}
-    return settings | phenotypes_sha256(cohort)
+    return settings | phenotypes_sha256(cohort) | ({"person_fields": list(fields)} if fields else {})
 
 
 def measured_like_the_pipeline(cohort: PreparedCohort, pipeline: Path, accelerator: Accelerator) -> PreparedCohort:
