@@ -1,74 +1,106 @@
-"""What a further field of the person adds to the regression from ECG and person, and what it costs to leave it out."""
+"""What a further field of the person adds to what ECG and person tell, and what it costs to leave it out.
+
+The encoder of a stored ceiling reads the ECGs once and is not trained. What joins its summary and the person is learned
+anew, as in a training: with the field, of which some is withheld, and without it.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import torch
-from accelerate import Accelerator
-from accelerate.utils import set_seed
+from torch import Tensor
 
 from cohort.ecg_cohort import prepare_ecgs
 from cohort.person_fields import STANDARD, with_fields_of_more
-from cohort.phenotypes import PHENOTYPES
 from cohort.subjects import split_of
+from models.conditioning import HeartConditioner
+from models.ecg_encoder import ECGEncoder
 from models.presets import PRESETS
-from training.ceiling import ceiling
-from training.code_regression import PEOPLE, predict_codes, regression_recipe
-from training.ecg_set import EcgSet
-from training.fit import fit
-from training.learning_curve import EPOCHS, STEPS_FLOOR
-from training.run import Run
-from training.session import Session
+from sampling.pipeline import load_part
+from training.networks import fresh_regressor
+from training.objectives import target_loss, without_some_fields
+from training.order import keyed_generator, rows_of_step
 from training.targets import standardised_phenotypes
 
-RATE_HZ, DURATION_S = 250, 10.0
-PRESET, LEARNING_RATE = "nano", 1e-3
+STEPS, PEOPLE, EVERY, LEARNING_RATE, DECAY = 1500, 256, 25, 1e-3, 0.05
 DRAWS = 1000  # of the bootstrap
 
 
-def read_people(data: Path, folder: Path, fields: tuple[str, ...]) -> SimpleNamespace:
-    """People with ECG and phenotypes as the regression reads a cohort; `person` is (N, 4 + F).
+def read_people(data: Path, folder: Path, fields: tuple[str, ...], encoder: Path) -> SimpleNamespace:
+    """People with ECG and phenotypes; `person` is (N, 4 + F), and `pooled` (N, width) their encoded ECGs.
 
     Args:
-        data: of `make_phantom.py --ecg-only`. folder: where the arrays are kept.
+        data: of `make_phantom.py --ecg-only`. folder: where the arrays are kept. encoder: of a stored ceiling.
     """
-    read = with_fields_of_more(prepare_ecgs(data, folder, RATE_HZ, DURATION_S, quiet=True), data, fields)
+    network = load_part(ECGEncoder, encoder)
+    about = network.config
+    read = with_fields_of_more(prepare_ecgs(data, folder, about.sampling_rate, about.duration_s, True), data, fields)
     split = np.array([split_of(int(eid)) for eid in read.eid])
+    pooled = []
+    with torch.no_grad():
+        for part in np.array_split(np.arange(len(split)), len(split) // 64 + 1):
+            ecg, mask = torch.from_numpy(read.ecg[part]).float(), torch.from_numpy(read.lead_mask[part])
+            pooled.append(network(ecg, mask)[1])
     return SimpleNamespace(
-        preparation=SimpleNamespace(sampling_rate=RATE_HZ, duration_s=DURATION_S),
+        preparation=about,
         rows=lambda name: np.flatnonzero(split == name),
-        **{name: getattr(read, name) for name in ("ecg", "lead_mask", "person", "phenotypes", "eid")},
+        person=read.person,
+        phenotypes=read.phenotypes,
+        pooled=torch.cat(pooled),
     )
 
 
-def without(people: SimpleNamespace, fields: str) -> SimpleNamespace:
-    """The same people; fields "none": as before there were further ones, "withheld": all of them unknown."""
-    person = people.person[:, :STANDARD].copy() if fields == "none" else people.person.copy()
+def without(people: SimpleNamespace) -> SimpleNamespace:
+    """The same people, of whom no further field is known."""
+    person = people.person.copy()
     person[:, STANDARD:] = np.nan
     return SimpleNamespace(**vars(people) | {"person": person})
 
 
-def learned(
-    people: SimpleNamespace, fields: tuple[str, ...], folder: Path, accelerator: Accelerator, seed: int
-) -> torch.nn.Module:
-    """The regression of the phenotypes as train_ceiling.py would learn it; a run that was cut short goes on."""
-    set_seed(seed)
-    count = len(people.rows("train"))
-    steps = max(STEPS_FLOOR, EPOCHS * count // PEOPLE)
-    run = Run(folder, {"people": count, "seed": seed, "fields": list(fields)}, True)
-    session = Session(run, regression_recipe(steps, LEARNING_RATE, evaluate_every=50), accelerator, seed)
-    return fit(ceiling(session, people, None, PRESETS[PRESET], fields=fields)[0], session)
+def of_four(people: SimpleNamespace) -> SimpleNamespace:
+    """The same people as they were before there were further fields."""
+    return SimpleNamespace(**vars(people) | {"person": people.person[:, :STANDARD]})
 
 
-def squared_errors(regressor: torch.nn.Module, judged: SimpleNamespace, device: torch.device) -> dict[str, np.ndarray]:
+def learned(people: SimpleNamespace, fields: tuple[str, ...], seed: int) -> HeartConditioner:
+    """A conditioner that regresses the phenotypes; the weights that did best on validation people are kept."""
+    torch.manual_seed(seed)
+    conditioner = fresh_regressor(people, PRESETS["nano"], components=0, fields=fields).conditioner
+    codes = standardised_phenotypes(people.phenotypes, conditioner)
+    train, held_out = (torch.from_numpy(people.rows(split)) for split in ("train", "validation"))
+    optimiser = torch.optim.AdamW(conditioner.parameters(), LEARNING_RATE, weight_decay=DECAY)
+    best, lowest = conditioner.state_dict(), float("inf")
+    for step in range(STEPS):
+        rows = rows_of_step(train, PEOPLE, step, seed)
+        person = without_some_fields(torch.from_numpy(people.person)[rows], keyed_generator(seed, "fields", step))
+        loss = target_loss(predicted(conditioner, people.pooled[rows], person), codes[rows])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        if step % EVERY == EVERY - 1:
+            with torch.no_grad():
+                found = predicted(conditioner, people.pooled[held_out], torch.from_numpy(people.person)[held_out])
+            score = float(target_loss(found, codes[held_out]))
+            if score < lowest:
+                best, lowest = {name: value.clone() for name, value in conditioner.state_dict().items()}, score
+    conditioner.load_state_dict(best)
+    return conditioner
+
+
+def predicted(conditioner: HeartConditioner, pooled: Tensor, person: Tensor) -> Tensor:
+    """(n, K) in the cohort's SDs."""
+    present = torch.ones(len(person), dtype=torch.bool)
+    return conditioner.predicted(conditioner(pooled[:, None], pooled, person, present, present)[1])
+
+
+@torch.no_grad()
+def squared_errors(conditioner: HeartConditioner, judged: SimpleNamespace) -> dict[str, np.ndarray]:
     """Phenotype -> (n,) squared error of everybody, in the judged people's variances: R2 is 1 less its mean."""
-    everybody = torch.arange(len(judged.eid))
-    codes = standardised_phenotypes(judged.phenotypes, regressor.conditioner)
-    people = EcgSet.of((judged, everybody.numpy(), codes))
-    error = (predict_codes(regressor.to(device).eval(), people, everybody, device) - codes).square()
+    codes = standardised_phenotypes(judged.phenotypes, conditioner)
+    error = (predicted(conditioner, judged.pooled, torch.from_numpy(judged.person)) - codes).square()
     error = (error / codes.var(dim=0, correction=0)).numpy()
-    return {name: error[:, k] for k, name in enumerate(regressor.conditioner.config.phenotypes) if name in PHENOTYPES}
+    return {name: error[:, k] for k, name in enumerate(conditioner.config.phenotypes)}
 
 
 def gain(before: np.ndarray, after: np.ndarray, seed: int = 0) -> tuple[float, float]:
