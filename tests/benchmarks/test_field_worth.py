@@ -27,7 +27,7 @@ def people():
         rows=splits.__getitem__,
         person=np.column_stack([four, 140 + 20 * field]).astype(np.float32),
         phenotypes=phenotypes,
-        pooled=torch.randn(PEOPLE, 128, generator=torch.Generator().manual_seed(0)),
+        pooled=0.1 * torch.randn(PEOPLE, 128, generator=torch.Generator().manual_seed(0)),
     )
 
 
