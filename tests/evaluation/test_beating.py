@@ -224,6 +224,17 @@ def test_what_heart_json_says_is_what_is_measured_on_the_maps():
     assert record["lv_band_ml"]["which"] == "range of 3 samples"
 
 
+def test_a_heart_whose_beat_cannot_be_measured_has_no_flow():
+    """Its volumes tremble, and a stroke volume of nothing but noise would make mL/s of the drawn numbers."""
+    grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
+    beat = drawn_people([rings()])
+    lost = replace(beat, cine_maps=np.roll(beat.cine_maps, 9, axis=2))  # the LV is largest in another frame
+    told = lost.record(grid, 0.8)["samples"][0]
+    assert told["measured"] is None and told["drawn"]["peak_ejection_ml_s"] is None
+    assert told["drawn"]["ES_ms"] == pytest.approx(240)
+    assert beat.record(grid, 0.8)["samples"][0]["drawn"]["peak_ejection_ml_s"] > 0
+
+
 def test_rates_are_those_that_segment_py_finds_on_the_same_maps():
     grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
     labels = rings(25)
