@@ -17,6 +17,7 @@ from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import NO_LABELS
 from cohort.stored_arrays import write_about
+from models.heart_motion import with_neighbours
 from models.presets import PRESETS
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, sample_generator
@@ -113,6 +114,31 @@ def test_of_a_beat_that_does_not_close_only_systole_is_seen(hearts):
     assert batch.keys.shape == (4, 3, 2, 4, 4, 4) and batch.target.shape == (4, 30, 4, 4, 4)
     assert batch.place[:2].max() < ES_PLACE < batch.place[2:].max()
     assert batch.place.isfinite().all()
+
+
+def test_a_cine_is_learned_with_its_own_persons_stills_and_numbers(prepared, hearts):
+    """Of a cohort of stills with a few cines, the n-th cine is not the n-th person's."""
+    rows = prepared.rows("train")[[3, 1]]
+    cines = replace(hearts.cines, rows=rows, images=hearts.cines.images[rows], labels=hearts.cines.labels[rows])
+    targets = motion_targets(prepared, cines)
+    assert np.flatnonzero(np.isfinite(targets.values[:, 0])).tolist() == sorted(rows)
+    assert targets.values[rows[0], 0] == np.float32(targets.beats[0].es)
+    few = replace(hearts, cines=cines, targets=targets, frames=hearts.frames[rows])
+    batch = few.batch(torch.tensor([0]), 8, 1, torch.Generator().manual_seed(0))
+    stills = torch.from_numpy(hearts.stills[rows[0]]).float()
+    assert (batch.numbers == hearts.numbers[rows[0]]).all()
+    grid = prepared.preparation.geometry
+    for keys, position in zip(batch.keys, batch.position_mm, strict=True):
+        level = int(np.abs(grid.slice_position_mm - float(position)).argmin())
+        torch.testing.assert_close(keys, with_neighbours(stills[None])[0, level])
+    assert len(batch.position_mm.unique()) > 1
+
+
+def test_volumes_are_of_the_acquisitions_own_step(prepared, cines):
+    affine = np.array(prepared.affine)
+    affine[:, :3, 2] *= 2
+    once, twice = (motion_targets(replace(prepared, affine=one), cines) for one in (prepared.affine, affine))
+    np.testing.assert_allclose(twice.beats[5].volume_ml, 2 * once.beats[5].volume_ml)
 
 
 def test_a_fresh_network_cross_fades_and_a_taught_one_does_better(hearts, tmp_path):
