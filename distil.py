@@ -32,7 +32,8 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     teacher = ECGToMRIPipeline.load(config.pipeline).to(accelerator.device)
-    cohort, _ = open_arrays(config.places, config.prepared, teacher.preparation, accelerator, exclude=config.exclude)
+    where = (config.places, config.prepared, teacher.preparation, accelerator)
+    cohort, _ = open_arrays(*where, exclude=config.exclude, fields=teacher.further_fields)
     distil(checked(config, teacher, cohort), teacher, cohort, accelerator)
     accelerator.end_training()
 

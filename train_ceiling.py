@@ -37,14 +37,15 @@ def main() -> None:
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
     where = (config.places, config.prepared, pipeline.preparation, accelerator, config.more_ecgs)
-    cohort, extra = open_arrays(*where, exclude=config.exclude)
+    fields = pipeline.further_fields
+    cohort, extra = open_arrays(*where, exclude=config.exclude, fields=fields)
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
     motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator)
     given = (config, cohort, extra)
-    settings = curve.curve_settings(*given, motion)
+    settings = curve.curve_settings(*given, motion, fields)
     if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
-    points = [curve.curve_point(*given, people, accelerator, motion) for people in config.sizes]
+    points = [curve.curve_point(*given, people, accelerator, motion, fields) for people in config.sizes]
     if accelerator.is_main_process:
         print(f"ceiling and learning curve: {curve.save_curve(folder, points)}")
         curve.record_curve(folder, config.output, settings)

@@ -39,7 +39,7 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     config = with_lengths(config, accelerator.device.type)
-    cohort, extra_ecgs = open_cohort(config, accelerator, config.more_ecgs)
+    cohort, extra_ecgs = open_cohort(config, accelerator, config.more_ecgs, config.person_fields)
     learn_pipeline(Training(config, accelerator, cohort, extra_ecgs, open_cines(config, cohort, accelerator)))
     accelerator.end_training()
 

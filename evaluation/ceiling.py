@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 from models.code_regressor import CodeRegressor
-from models.conditioning import HeartConditioner
+from models.conditioning import PERSON_FIELDS, HeartConditioner
 from models.ecg_encoder import ECGEncoder
 from sampling.patients import Patient, patient_batch
 from sampling.pipeline import load_part
@@ -20,7 +21,7 @@ def predict_phenotypes(folder: Path, patients: list[Patient], device: torch.devi
         folder: the pipeline's ceiling/, with an ECG encoder and a conditioner.
 
     Raises:
-        InputError: a part is missing or damaged.
+        InputError: a part is missing or damaged, or knows other further fields of the person than the patients.
     """
     predicted = np.full((len(patients), len(PHENOTYPES)), np.nan)
     for name, values in _predicted(folder, patients, device, batch).items():
@@ -46,6 +47,10 @@ def _predicted(folder: Path, patients: list[Patient], device: torch.device, batc
     encoder = load_part(ECGEncoder, folder / "ecg_encoder")
     regressor = CodeRegressor(encoder, load_part(HeartConditioner, folder / "conditioner")).to(device).eval()
     about = regressor.conditioner.config
+    known = len(PERSON_FIELDS) + len(about.further_fields)
+    if any(len(patient.person) != known for patient in patients):
+        fault = "it knows other further fields of the person than the pipeline"
+        raise InputError(folder, fault, "measure it anew with train_ceiling.py")
     rows = []
     for first in range(0, len(patients), batch):
         given = patient_batch(patients[first : first + batch]).to(device)

@@ -1,7 +1,7 @@
 """One ECG in, a patient's folder out: read, generate, measure and write."""
 
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from cohort.code_version import code_version
+from cohort.column_names import shown
 from cohort.errors import InputError
+from cohort.field_table import FieldTable, read_fields
 from cohort.heart_grid import HeartGrid
 from cohort.leads import ECG
 from cohort.person import Person
@@ -26,6 +28,7 @@ from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import NOT_FINITE, Beating, read_record, refuse_links, write_patient, written_names
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
+from sampling.person_fields import known_fields, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
@@ -72,6 +75,7 @@ class HeartSampler:
         persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
         stated: what the options say of the person, before all else.
+        fields: what the table of persons says of the pipeline's further fields; stated_fields: what the options say.
     """
 
     options: SampleOptions
@@ -83,6 +87,8 @@ class HeartSampler:
     naming: Naming
     simulated_only: bool
     stated: Person = Person()
+    fields: FieldTable = FieldTable()
+    stated_fields: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -107,7 +113,10 @@ class HeartSampler:
         # Channels last, a segmenter takes a third less time. Of a thousand slices of a beat that counts.
         layout = torch.preserve_format if pipeline.motion is None else torch.channels_last
         persons = read_persons(options.persons, names) if options.persons else PersonTable()
-        for note in persons.notes:
+        names_of_fields = pipeline.further_fields if options.persons else ()
+        fields = read_fields(options.persons, names_of_fields, names)
+        lacking = (f"{options.persons}: no column is called {shown(fields.lacking)}",) if fields.lacking else ()
+        for note in (*persons.notes, *lacking):
             tell(f"warning: {naming.shown(note)}")
         return cls(
             options,
@@ -119,6 +128,8 @@ class HeartSampler:
             naming,
             pipeline.knows_phantoms_only,
             stated_person(options),
+            fields,
+            stated_fields(options, pipeline.conditioner),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -144,7 +155,8 @@ class HeartSampler:
             "allow_missing_leads": self.options.allow_missing_leads,
             "sampling_rate": self.options.sampling_rate,
         }
-        patient = read_patient(path, self.pipeline, known, self.simulated_only, source, **reading)
+        fields = told_fields(self.pipeline.conditioner, self.fields.of_file(path, visit), self.stated_fields)
+        patient = read_patient(path, self.pipeline, known, self.simulated_only, source, fields, **reading)
         if visit and self.persons.other_visit_only(*visit):
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
         if self.options.mri is None:
@@ -326,7 +338,9 @@ class HeartSampler:
 
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
-        return {**who, "beside_true_heart": patient.has_true_heart, **self.record}
+        about = {**who, "beside_true_heart": patient.has_true_heart, **self.record}
+        fields = known_fields(self.pipeline.further_fields, patient.person)
+        return about | ({"person_fields_known": fields} if fields else {})
 
 
 def doubts_of(length: BeatLength | None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import torch
 
 from cohort.errors import InputError
 from cohort.leakage import made_by_other_code, withdrawn_who_taught
+from cohort.person_fields import known_of, with_fields
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort, prepare_cohort
 from cohort.simulated import warning_of_version
@@ -71,6 +72,7 @@ def people_to_measure(
         InputError: too few people, or somebody who taught the pipeline among "all".
     """
     cohort = prepare_cohort(data, prepared, pipeline.preparation, max_bad_fraction, exclude=exclude)
+    cohort = with_fields(cohort, pipeline.further_fields, may_lack=True)
     about = read_training(folder)
     _warn_of_withdrawn(about, data, pipeline, folder, exclude)
     if warning := warning_of_version(about, as_places(data).data):
@@ -92,6 +94,8 @@ def people_to_measure(
     if len(rows) < FEWEST_PEOPLE:
         whose = "people this pipeline was not trained on" if split == UNSEEN else f"people in the {split} split"
         raise InputError(data, f"has {len(rows)} {whose}", "give at least three")
+    for line in known_of(cohort, rows, pipeline.further_fields):
+        print(f"note: {line}")
     return cohort, rows
 
 
@@ -145,6 +149,7 @@ def open_training_people(
     cohort, about = study.cohort, read_training(study.folder)
     if data:
         cohort = prepare_cohort(data, prepared, study.pipeline.preparation, max_bad_fraction, exclude=exclude)
+        cohort = with_fields(cohort, study.pipeline.further_fields, may_lack=True)
         _warn_of_withdrawn(about, data, study.pipeline, study.folder, exclude)
     rows = np.flatnonzero(has_taught(about, cohort, "train"))
     if not len(rows):

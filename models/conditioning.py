@@ -1,11 +1,15 @@
 """The condition: what ECG and person say of the heart, as tokens and as a summary."""
 
+import json
+
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
 PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female, 1 male
+USUAL_MEAN, USUAL_STD = (0.5, 62.0, 169.0, 76.0), (0.5, 9.0, 9.0, 14.0)  # of PERSON_FIELDS
+FURTHER_FIELDS = "further_fields"  # key of the configuration; it stands there only where there are any
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
@@ -19,9 +23,10 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         phenotypes: names of the phenotypes the auxiliary head predicts.
         components: how many principal components of the whole heart it predicts as well; they need no label.
         phenotype_mean, phenotype_std: of the training cohort, in the phenotypes' own units.
-        person_mean, person_std: that standardise PERSON_FIELDS (measured on the training cohort).
+        person_mean, person_std: that standardise PERSON_FIELDS, then the further fields (of the training cohort).
         motion: names of the motion numbers it predicts as well, last of all.
         motion_mean, motion_std: of the training cohort, in the numbers' own units.
+        further_fields: names of further numbers of the person, each of which gets a token too.
     """
 
     @register_to_config
@@ -32,14 +37,15 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         components: int = 0,
         phenotype_mean: tuple[float, ...] = (),
         phenotype_std: tuple[float, ...] = (),
-        person_mean: tuple[float, ...] = (0.5, 62.0, 169.0, 76.0),
-        person_std: tuple[float, ...] = (0.5, 9.0, 9.0, 14.0),
+        person_mean: tuple[float, ...] = USUAL_MEAN,
+        person_std: tuple[float, ...] = USUAL_STD,
         motion: tuple[str, ...] = (),
         motion_mean: tuple[float, ...] = (),
         motion_std: tuple[float, ...] = (),
+        further_fields: tuple[str, ...] = (),
     ) -> None:
         super().__init__()
-        fields = len(PERSON_FIELDS)
+        fields = len(PERSON_FIELDS) + len(further_fields)
         self.ecg_null = nn.Parameter(torch.randn(width) * 0.02)
         self.person_null = nn.Parameter(torch.randn(fields, width) * 0.02)
         self.person_place = nn.Parameter(torch.randn(fields, width) * 0.02)
@@ -58,18 +64,18 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         Args:
             ecg_tokens: (batch, patches, width).
             ecg_pooled: (batch, width).
-            person: (batch, 4) PERSON_FIELDS in their own units, NaN where absent.
+            person: (batch, 4 + F) PERSON_FIELDS and F further fields in their own units, NaN where absent.
             ecg_present, person_present: (batch,) bool.
 
         Returns:
-            tokens (batch, patches + 1 + 4, width) for cross-attention, and the summary (batch, summary_length). The
+            tokens (batch, patches + 1 + 4 + F, width) for cross-attention, and the summary (batch, summary_length). The
             summary is the embedding, followed by the heart code it predicts.
         """
         ecg = torch.cat([ecg_pooled.unsqueeze(1), ecg_tokens], dim=1)  # (B, 1 + N, D)
         ecg = torch.where(ecg_present[:, None, None], ecg, self.ecg_null.to(ecg.dtype))  # (B, 1 + N, D)
-        people = self.person_tokens(person, person_present).to(ecg.dtype)  # (B, 4, D)
+        people = self.person_tokens(person, person_present).to(ecg.dtype)  # (B, 4+F, D)
         embedding = self.embedding(torch.cat([ecg[:, :1], people], dim=1).flatten(1))  # (B, D)
-        tokens = torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1)  # (B, 1+N+4, D)
+        tokens = torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1)  # (B, 1+N+4+F, D)
         if self.target_head is None:
             return tokens, embedding
         return tokens, torch.cat([embedding, self.target_head(embedding)], dim=1)  # (B, D + K)
@@ -101,12 +107,19 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         return torch.cat([summary[:, : self.config.width], code * present, present], dim=1)  # (B, D + K + 1)
 
     def person_tokens(self, person: Tensor, person_present: Tensor) -> Tensor:
-        """(batch, 4) values, NaN where absent -> (batch, 4, width)."""
+        """(batch, 4 + F) values, NaN where absent -> (batch, 4 + F, width)."""
         mean, std = (person.new_tensor(s) for s in (self.config.person_mean, self.config.person_std))
-        value = (person - mean) / std  # (B, 4)
-        known = person_present[:, None] & ~value.isnan()  # (B, 4)
-        token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4, D)
-        return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4, D)
+        value = (person - mean) / std  # (B, 4+F)
+        known = person_present[:, None] & ~value.isnan()  # (B, 4+F)
+        token = value.nan_to_num().unsqueeze(-1) * self.person_slope + self.person_place  # (B, 4+F, D)
+        return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4+F, D)
+
+    def to_json_string(self) -> str:
+        """The configuration as diffusers writes it. Without further fields it is as it was before there were any."""
+        about = json.loads(super().to_json_string())
+        if not about[FURTHER_FIELDS]:
+            del about[FURTHER_FIELDS]
+        return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
     def predicted(self, summary: Tensor) -> Tensor:
         """The part of a summary that predicts the heart code: (batch, code_length), in the cohort's SDs."""

@@ -6,6 +6,7 @@ Training measured them, and they stand in configurations. A wrong one spoils eve
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from cohort.field_names import is_name
 from models.conditioning import PERSON_FIELDS
 
 from .ranges import LARGEST, SAMPLING_RATES_HZ, SMALLEST, all_within
@@ -34,7 +35,7 @@ def _motion(config: Mapping) -> int:
 
 
 def _fields(config: Mapping) -> int:
-    return len(PERSON_FIELDS)
+    return len(PERSON_FIELDS) + len(config["further_fields"])
 
 
 def _code(config: Mapping) -> int:
@@ -75,6 +76,8 @@ def unsound_number(part: str, config: Mapping) -> str | None:
     Args:
         part: name of its class.
     """
+    if part == "HeartConditioner" and not _sound_names(config["further_fields"]):
+        return "further_fields names no fields of a person"
     for one in MEASURED.get(part, ()):
         values = config[one.name]
         if values is None and one.may_be_absent:
@@ -90,6 +93,10 @@ def unsound_number(part: str, config: Mapping) -> str | None:
         if config[name] not in known:
             return f"{name} is none of {', '.join(filter(None, known))}"
     return None
+
+
+def _sound_names(names: object) -> bool:
+    return isinstance(names, list | tuple) and all(map(is_name, names)) and len(set(names)) == len(names)
 
 
 def _count_of(values: object) -> str:

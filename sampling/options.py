@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import tyro
+
 from cohort.errors import InputError, require_counts
 
 from .ranges import require_sampling
@@ -38,6 +40,8 @@ class SampleOptions:
     """Years at the ECG."""
     height_cm: float | None = None
     weight_kg: float | None = None
+    person_field: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """NAME=NUMBER of a single ECG's person, as systolic_bp_mmhg=142, of the further fields that the pipeline knows."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list near the ECGs names. They get no hearts."""
     guidance_scale: float | None = None

@@ -19,6 +19,7 @@ from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
+from .person_fields import told_fields
 from .pipeline import DrawnHearts, ECGToMRIPipeline, PatientBatch, sample_generator
 
 
@@ -29,7 +30,7 @@ class Patient:
     Attributes:
         name: of the output folder; with the seed and the sample number it keys the noise.
         signal: (12, samples) mV; lead_mask: (12,) bool.
-        person: (4,) sex, age, height, weight, NaN where unknown.
+        person: (4 + F,) sex, age, height, weight and the pipeline's further fields, NaN where unknown.
         warnings: what about the ECG or the person makes the result less sure.
         path: of the ECG's file, None where it was read from arrays.
         has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
@@ -59,6 +60,7 @@ def read_patient(
     known: Person,
     simulated_only: bool = False,
     source: str = "persons.csv",
+    fields: tuple[np.ndarray, tuple[str, ...]] | None = None,
     **reading,
 ) -> Patient:
     """Read an ECG file as the pipeline's encoder wants it.
@@ -67,6 +69,8 @@ def read_patient(
         known: what other sources say of the person; the file's own statements give way to it.
         simulated_only: the pipeline knows phantoms only; anybody else's ECG is warned of.
         source: what to call those other sources.
+        fields: further fields of the person, and what is odd about them (`sampling.person_fields.told_fields`). None:
+            all are unknown.
         reading: options of `cohort.ecg.read_ecg`.
 
     Raises:
@@ -78,19 +82,22 @@ def read_patient(
     if not lead_mask.any():
         raise InputError(path, "every lead is flat or absent", "record the ECG again")
     merged = known.filled_from(ecg.person)
-    person = merged.vector
+    further, odd = told_fields(pipeline.conditioner, {}, {}) if fields is None else fields
+    standard = merged.vector
+    person = np.concatenate([standard, further])
     if not np.isfinite(signal).all() or np.isinf(person).any():
         raise InputError(path, "holds numbers that are not finite in 32 bits", "export it again", code="samples")
     warnings = [
         *quality_flags(ecg, expected.duration_s),
         *(words for _, words in known.contradictions(ecg.person, source)),
         *merged.doubts,
+        *odd,
     ]
     if pipeline.config.ecg_limits:
         warnings += out_of_range(signal, lead_mask, pipeline.config.ecg_limits)
     warnings += [note.words for note in part_used(ecg, expected.duration_s)]
     unknown = [
-        field for field, value in zip(("sex", "age", "height", "weight"), person, strict=True) if np.isnan(value)
+        field for field, value in zip(("sex", "age", "height", "weight"), standard, strict=True) if np.isnan(value)
     ]
     if unknown:
         warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")

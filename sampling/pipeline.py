@@ -58,7 +58,7 @@ class PatientBatch:
 
     Attributes:
         ecg: (B, 12, samples) mV at the encoder's rate and duration; lead_mask: (B, 12) bool.
-        person: (B, 4) sex, age, height, weight, NaN where absent.
+        person: (B, 4 + F) sex, age, height, weight and the pipeline's further fields, NaN where absent.
         ecg_present, person_present: (B,) bool; False replaces that part by its null token.
     """
 
@@ -167,6 +167,11 @@ class ECGToMRIPipeline(DiffusionPipeline):
         """How the cohort it was trained on was laid down; another cohort has to be laid down alike."""
         encoder = self.ecg_encoder.config
         return Preparation(self.grid, encoder.sampling_rate, encoder.duration_s)
+
+    @property
+    def further_fields(self) -> tuple[str, ...]:
+        """Names of the further numbers of the person that it can be told."""
+        return tuple(self.conditioner.config.further_fields)
 
     @property
     def places(self) -> Places:

@@ -20,7 +20,7 @@ class HeartBatch:
         mask: (B, S) bool, False where the slice lies outside the acquisition.
         places: of B x S planes.
         ecg: (B, 12, samples) mV; lead_mask: (B, 12) bool.
-        person: (B, 4) sex, age, height, weight, NaN where absent.
+        person: (B, 4 + F) sex, age, height, weight, further fields, NaN where absent.
         phenotypes: (B, K) in their own units, NaN where unknown.
     """
 

@@ -1,5 +1,7 @@
 """The ceiling: phenotypes and motion regressed from ECG and person directly. No heart made from them can tell more."""
 
+from collections.abc import Sequence
+
 import torch
 
 from cohort.ecg_cohort import ECGCohort
@@ -26,17 +28,19 @@ def ceiling(
     preset: Preset,
     people: int | None = None,
     motion: MotionTargets | None = None,
+    fields: Sequence[str] = (),
 ) -> tuple[Task, EcgSet, EcgSet]:
     """The task of this regression: an encoder built as the generator's, a conditioner that predicts numbers alone.
 
     Args:
         people: how many to learn from at most; None for all.
         motion: of the cohort's people; None to regress phenotypes alone.
+        fields: names of the further fields of the person that both cohorts hold.
 
     Returns:
         the task (its module is a CodeRegressor), the people it learns from, and the people whose loss stops it.
     """
-    regressor = fresh_regressor(cohort, preset, components=0, motion=motion)
+    regressor = fresh_regressor(cohort, preset, components=0, motion=motion, fields=fields)
     codes = heart_codes(cohort, None, regressor.conditioner, motion)
     train, held_out = training_ecgs(cohort, codes, extra_ecgs, regressor.conditioner), validation_ecgs(cohort, codes)
     train = train.first(people or len(train))

@@ -10,7 +10,7 @@ from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
-from .objectives import dropped, interpolated, stratified_sigma, target_loss
+from .objectives import dropped, interpolated, stratified_sigma, target_loss, without_some_fields
 from .order import keyed_generator
 from .recipe import Recipe
 from .session import Session
@@ -62,7 +62,8 @@ def code_prior(
         generator, rows = session.generator("prior", step), session.rows(everyone, people, step)
         copy = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))]
         present = dropped(people, dropout, generator)
-        loss = loss_with(wrapped, copy[rows], persons[rows], train.codes[rows], present, generator)
+        told = without_some_fields(persons[rows], generator)
+        loss = loss_with(wrapped, copy[rows], told, train.codes[rows], present, generator)
         return loss, {"prior_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:

@@ -9,7 +9,7 @@ from models.code_regressor import CodeRegressor
 from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
-from .objectives import dropped, target_loss
+from .objectives import dropped, target_loss, without_some_fields
 from .recipe import Recipe
 from .session import Session
 
@@ -35,7 +35,8 @@ def code_regression(
 
     Args:
         title: of the task; it also keys the randomness.
-        dropout: probability with which ECG and person are withheld; 0 for a regressor that always has both.
+        dropout: probability with which ECG and person are withheld; 0 for a regressor that always has both. Further
+            fields of the person are withheld all the same (`without_some_fields`).
         people: per process and step.
 
     Raises:
@@ -51,6 +52,7 @@ def code_regression(
         ecg, lead_mask, person, codes = train.take(session.rows(everyone, people, step))
         recording = augment_ecg(ecg, lead_mask, generator)
         present = dropped(people, dropout, generator)
+        person = without_some_fields(person, generator)
         _, summary = wrapped(*(value.to(device) for value in (*recording, person, *present)))
         loss = target_loss(regressor.conditioner.predicted(summary), codes.to(device))
         return loss, {"code_loss": loss.detach()}

@@ -1,13 +1,16 @@
 """The cohort that a training learns from, as arrays, and checked before anything is learned."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from cohort.cines import Cines, cohort_cines
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
+from cohort.field_names import require_names
 from cohort.leakage import require_separate_splits
 from cohort.pairs_table import PAIRS
+from cohort.person_fields import require_told, with_fields, with_fields_of_more
 from cohort.places import CohortPlaces
 from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
 from cohort.simulated import PLAN
@@ -17,12 +20,13 @@ from .options import CohortOptions, DiffusionOptions
 
 
 def open_cohort(
-    options: CohortOptions, accelerator: Accelerator, extra_ecgs: Path | None = None
+    options: CohortOptions, accelerator: Accelerator, extra_ecgs: Path | None = None, fields: Sequence[str] = ()
 ) -> tuple[PreparedCohort, ECGCohort | None]:
-    """The cohort of the options, read once by one process; `extra_ecgs` as in `open_arrays`."""
+    """The cohort of the options, read once by one process; `extra_ecgs` and `fields` as in `open_arrays`."""
+    require_names(fields)
     preparation = Preparation(options.geometry, options.sampling_rate)
     where = (options.places, options.prepared, preparation, accelerator, extra_ecgs)
-    return open_arrays(*where, options.max_bad_fraction, options.exclude)
+    return open_arrays(*where, options.max_bad_fraction, options.exclude, fields)
 
 
 def open_cines(options: DiffusionOptions, cohort: PreparedCohort, accelerator: Accelerator) -> Cines | None:
@@ -44,6 +48,7 @@ def open_arrays(
     extra_ecgs: Path | None = None,
     max_bad_fraction: float = 0.2,
     exclude: Path | None = None,
+    fields: Sequence[str] = (),
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """A cohort as arrays, made as `preparation` says, and the ECGs of further people.
 
@@ -51,16 +56,21 @@ def open_arrays(
         data: a cohort's folder, or one that holds its prepared arrays already.
         extra_ecgs: a folder with ECGs and phenotypes.csv of people without an MRI; None for none.
         exclude: a list of people who withdrew (`cohort.withdrawal`).
+        fields: F further numbers of the person to put beside the four (`cohort.person_fields`).
 
     Raises:
-        InputError: the cohort cannot be read (`prepare_cohort`), or somebody is in two splits.
+        InputError: the cohort cannot be read (`prepare_cohort`), or somebody is in two splits. Or a further field is
+            no column of numbers, or tells nothing of the training people.
     """
     with accelerator.main_process_first():
         cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction, exclude=exclude)
         rate_and_duration = (preparation.sampling_rate, preparation.duration_s)
         extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration, exclude=exclude) if extra_ecgs else None
         require_separate_splits(cohort, extra)
-    return cohort, extra
+    cohort = with_fields(cohort, fields)
+    for line in require_told(cohort, fields):
+        accelerator.print(line)
+    return cohort, extra and with_fields_of_more(extra, extra_ecgs, fields)
 
 
 def taught_by(places: CohortPlaces, extra_ecgs: Path | None = None) -> str:

@@ -1,7 +1,7 @@
 """Learning hearts: the people, slices and noise of every step, and what the denoiser is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from models.noise import heart_noise
 from .augmentation import augment_ecg
 from .batch import HeartBatch, heart_batch
 from .fit import Task
-from .objectives import dropped, flow_loss, interpolated, stratified_sigma
+from .objectives import dropped, flow_loss, interpolated, stratified_sigma, without_some_fields
 from .order import keyed_generator
 from .session import Session
 
@@ -62,7 +62,8 @@ class TrainingData:
         """A step's people with augmented ECGs, their codes, and the noise's generator, all by (seed, step, rank)."""
         generator, rows = session.generator("step", step), self.rows(session, step)
         batch = heart_batch(self.cohort, self.latents, rows, self.plan.slices, generator)
-        return batch.with_ecg(*augment_ecg(batch.ecg, batch.lead_mask, generator)), self.codes[rows], generator
+        batch = batch.with_ecg(*augment_ecg(batch.ecg, batch.lead_mask, generator))
+        return replace(batch, person=without_some_fields(batch.person, generator)), self.codes[rows], generator
 
     def held_out_batch(self, seed: int) -> tuple[HeartBatch, Tensor, Generator]:
         """The same validation people, slices and noise every time."""

@@ -20,7 +20,7 @@ class EcgSet:
     """n people.
 
     Attributes:
-        cohorts: each with arrays ecg (N, 12, samples), lead_mask (N, 12) and person (N, 4).
+        cohorts: each with arrays ecg (N, 12, samples), lead_mask (N, 12) and person (N, 4 + F).
         places: (n, 2) number of the cohort, and row in it.
         codes: (n, K) standardised, NaN where unknown.
     """
@@ -40,7 +40,7 @@ class EcgSet:
         return cls(cohorts, torch.cat(places), torch.cat(codes))
 
     def take(self, which: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """ecg (B, 12, samples), lead_mask (B, 12), person (B, 4) and codes (B, K) of `which` (B,)."""
+        """ecg (B, 12, samples), lead_mask (B, 12), person (B, 4 + F) and codes (B, K) of `which` (B,)."""
         parts = []
         for number, row in self.places[which].tolist():
             cohort = self.cohorts[number]
@@ -49,7 +49,7 @@ class EcgSet:
         return ecg.float(), lead_mask, person, self.codes[which]
 
     def persons(self) -> Tensor:
-        """person (n, 4) of everybody, without reading an ECG."""
+        """person (n, 4 + F) of everybody, without reading an ECG."""
         return torch.stack([torch.tensor(self.cohorts[number].person[row]) for number, row in self.places.tolist()])
 
     def first(self, count: int) -> "EcgSet":

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -44,15 +45,21 @@ def curve_point(
     people: int,
     accelerator: Accelerator,
     motion: MotionTargets | None = None,
+    fields: Sequence[str] = (),
 ) -> tuple[CodeRegressor, dict]:
-    """The regression learned from so many people; {people: their number, r2: by number, on validation people}."""
+    """The regression learned from so many people; {people: their number, r2: by number, on validation people}.
+
+    Args:
+        motion: of the cohort's people; None to regress phenotypes alone.
+        fields: names of the further fields of the person that both cohorts hold.
+    """
     set_seed(options.seed)
     steps = max(STEPS_FLOOR, EPOCHS * people // PEOPLE // accelerator.num_processes)
-    settings = point_settings(options, cohort, extra_ecgs, motion) | {"size": people}
+    settings = point_settings(options, cohort, extra_ecgs, motion, fields) | {"size": people}
     run = Run(options.output / f"people_{people}", settings, accelerator.is_main_process)
     recipe = regression_recipe(steps, options.learning_rate, evaluate_every=50)
     session = Session(run, recipe, accelerator, options.seed)
-    task, train, held_out = ceiling(session, cohort, extra_ecgs, PRESETS[options.preset], people, motion)
+    task, train, held_out = ceiling(session, cohort, extra_ecgs, PRESETS[options.preset], people, motion, fields)
     regressor = fit(task, session)
     point = {"people": len(train), "r2": explained(regressor, held_out, accelerator.device)}
     accelerator.print(", ".join(f"{name} {r2:.2f}" for name, r2 in point["r2"].items()), f"of {point['people']} people")
@@ -83,21 +90,29 @@ def told(r2: dict[str, float]) -> float:
 
 
 def curve_settings(
-    options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, motion: MotionTargets | None = None
+    options: CeilingOptions,
+    cohort: PreparedCohort,
+    extra_ecgs: ECGCohort | None,
+    motion: MotionTargets | None = None,
+    fields: Sequence[str] = (),
 ) -> dict:
     """All that decides a learning curve, as JSON can hold it."""
-    return point_settings(options, cohort, extra_ecgs, motion) | {"sizes": options.sizes}
+    return point_settings(options, cohort, extra_ecgs, motion, fields) | {"sizes": options.sizes}
 
 
 def point_settings(
-    options: CeilingOptions, cohort: PreparedCohort, extra_ecgs: ECGCohort | None, motion: MotionTargets | None = None
+    options: CeilingOptions,
+    cohort: PreparedCohort,
+    extra_ecgs: ECGCohort | None,
+    motion: MotionTargets | None = None,
+    fields: Sequence[str] = (),
 ) -> dict:
-    """All that decides a point of the curve but its size."""
+    """All that decides a point of the curve but its size; without motion and further fields as before these."""
     settings = {name: getattr(options, name) for name in ("preset", "learning_rate", "seed")}
     settings |= {"cohort": cohort.folder.name, "more_ecgs": extra_ecgs and extra_ecgs.folder.name}
     if motion is not None:
         settings["motion"] = hashlib.sha256(motion.values.tobytes()).hexdigest()[:12]
-    return settings | phenotypes_sha256(cohort)
+    return settings | phenotypes_sha256(cohort) | ({"person_fields": list(fields)} if fields else {})
 
 
 def measured_like_the_pipeline(cohort: PreparedCohort, pipeline: Path, accelerator: Accelerator) -> PreparedCohort:

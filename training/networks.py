@@ -1,11 +1,13 @@
 """Fresh networks of a preset, fitted to a cohort: its phenotypes, its statistics, its latents."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from models.code_regressor import CodeRegressor
-from models.conditioning import HeartConditioner
+from models.conditioning import PERSON_FIELDS, USUAL_MEAN, USUAL_STD, HeartConditioner
 from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
 from models.heart_prior import HeartPrior
@@ -15,13 +17,18 @@ from .motion_targets import MotionTargets
 
 
 def fresh_regressor(
-    cohort: PreparedCohort, preset: Preset, components: int, motion: MotionTargets | None = None
+    cohort: PreparedCohort,
+    preset: Preset,
+    components: int,
+    motion: MotionTargets | None = None,
+    fields: Sequence[str] = (),
 ) -> CodeRegressor:
     """ECG encoder and conditioner, the latter with the statistics of the training people.
 
     Args:
         components: principal components of the heart code beside the phenotypes the cohort knows.
         motion: the motion numbers of the heart code; None for a code of stills.
+        fields: names of the F further fields of the cohort's `person`, (N, 4 + F).
     """
     known = np.asarray(cohort.phenotypes[cohort.rows("train")], dtype=np.float64)
     columns = [k for k in range(len(PHENOTYPES)) if np.isfinite(known[:, k]).any()]
@@ -41,6 +48,7 @@ def fresh_regressor(
         phenotype_std=tuple(_positive(np.nanstd(known, axis=0)).tolist()),
         **_person_statistics(np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)),
         **_motion_statistics(motion, cohort.rows("train")),
+        **({"further_fields": tuple(fields)} if fields else {}),
     )
     return CodeRegressor(encoder, conditioner)
 
@@ -66,11 +74,19 @@ def _positive(spread: np.ndarray) -> np.ndarray:
 
 
 def _person_statistics(person: np.ndarray) -> dict[str, tuple[float, ...]]:
-    """Mean and spread of sex, age, height, weight (n, 4); the conditioner's own if one of them is known of nobody."""
-    if not np.isfinite(person).any(axis=0).all():
+    """Mean and spread of sex, age, height, weight and further fields, (n, 4 + F).
+
+    Those of the four are the conditioner's own if one of the four is known of nobody.
+    """
+    four = len(PERSON_FIELDS)
+    all_four = np.isfinite(person[:, :four]).any(axis=0).all()
+    if not all_four and person.shape[1] == four:
         return {}
-    mean, spread = np.nanmean(person, axis=0), _positive(np.nanstd(person, axis=0))
-    return {"person_mean": tuple(mean.tolist()), "person_std": tuple(spread.tolist())}
+    told = person if all_four else person[:, four:]
+    mean, spread = np.nanmean(told, axis=0).tolist(), _positive(np.nanstd(told, axis=0)).tolist()
+    if not all_four:
+        mean, spread = [*USUAL_MEAN, *mean], [*USUAL_STD, *spread]
+    return {"person_mean": tuple(mean), "person_std": tuple(spread)}
 
 
 def _motion_statistics(motion: MotionTargets | None, train: np.ndarray) -> dict[str, tuple]:

@@ -3,6 +3,10 @@
 import torch
 from torch import Generator, Tensor
 
+from models.conditioning import PERSON_FIELDS
+
+FIELD_DROPOUT = 0.3  # probability; without it a heart of whom a further field is not known would be drawn worse
+
 
 def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Independent dropping of ECG and person, for classifier-free guidance (Ho & Salimans 2022, algorithm 1).
@@ -12,6 +16,18 @@ def dropped(batch: int, probability: float, generator: Generator) -> tuple[Tenso
     """
     keep = torch.rand(2, batch, generator=generator) >= probability  # (2, B)
     return keep[0], keep[1]
+
+
+def without_some_fields(person: Tensor, generator: Generator) -> Tensor:
+    """People (batch, 4 + F) with some of their further fields unknown, each dropped for itself.
+
+    Without further fields nothing is drawn.
+    """
+    standard, further = person[:, : len(PERSON_FIELDS)], person[:, len(PERSON_FIELDS) :]
+    if not further.shape[1]:
+        return person
+    kept = torch.rand(further.shape, generator=generator) >= FIELD_DROPOUT  # (B, F)
+    return torch.cat([standard, torch.where(kept, further, torch.nan)], dim=1)
 
 
 def interpolated(latents: Tensor, noise: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:

@@ -79,6 +79,8 @@ class DiffusionOptions(CohortOptions):
     """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
     more_ecgs: Path | None = None
     """Folder with ECGs and phenotypes.csv of further people without an MRI; only the regressions learn from them."""
+    person_fields: tuple[str, ...] = ()
+    """Further columns of numbers in persons.csv, as systolic_bp_mmhg, told beside sex, age, height and weight."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is nano without a GPU and base with one."""
     steps: int | None = None

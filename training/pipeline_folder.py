@@ -129,6 +129,7 @@ def describe(folder: Path, training: Training) -> None:
         "learning_rate": options.learning_rate,
         "seed": options.seed,
         "preset": options.preset,
+        "person_fields": ", ".join(options.person_fields) or None,
         "date": date.today().isoformat(),
         "packages": environment(),
         **made,

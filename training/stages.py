@@ -163,7 +163,8 @@ def networks_stage(training: Training) -> None:
     training.settings = recorded_settings(options, cohort, training.extra_ecgs, training.autoencoder, training.cines)
     set_seed(options.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     targets = training.motion_targets
-    training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS, targets)
+    fields = options.person_fields
+    training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS, targets, fields)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
     training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
     if targets is not None:
@@ -181,7 +182,7 @@ def ceiling_stage(training: Training) -> None:
     recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
     session = training.session("ceiling", recipe)
     given = (session, training.cohort, training.extra_ecgs, training.preset)
-    task, _, _ = ceiling(*given, motion=training.motion_targets)
+    task, _, _ = ceiling(*given, motion=training.motion_targets, fields=training.options.person_fields)
     training.ceiling = fit(task, session)
     copy_matching_weights(training.regressor, training.ceiling)
 
@@ -347,7 +348,8 @@ def recorded_settings(
 ) -> dict:
     """What must not change between the start of a training and its continuation; it names no path.
 
-    A training of stills is recorded as it was before there was motion.
+    A training of stills is recorded as it was before there was motion. One without further fields of the person is
+    recorded as it was before there were any.
     """
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = extra_ecgs and extra_ecgs.folder.name  # a hash: who is in it, and what is known of them
@@ -355,6 +357,8 @@ def recorded_settings(
     for stage in ("autoencoder", "segmenter"):  # their folders say how long they learned
         del settings["stage_steps"][stage]
     del settings["motion"]
+    if not options.person_fields:
+        del settings["person_fields"]
     if cines is None:
         del settings["cines"], settings["stage_steps"]["motion"]
     else:

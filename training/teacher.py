@@ -11,7 +11,7 @@ from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, guided
 
 from .distillation import FlowSampler
-from .objectives import dropped
+from .objectives import dropped, without_some_fields
 from .order import keyed_generator, rows_of_step
 
 
@@ -34,10 +34,14 @@ def heart_maker(
     def make(numbers: Tensor) -> dict[str, Tensor]:
         batch, generators = len(numbers), [keyed_generator(seed, "pair", split, n) for n in numbers.tolist()]
         people = torch.cat([rows_of_step(rows, 1, number, seed) for number in numbers.tolist()])
-        draws = [dropped(1, dropout, keyed_generator(seed, "present", n)) for n in numbers.tolist()]
+        withholding = [keyed_generator(seed, "present", n) for n in numbers.tolist()]
+        draws = [dropped(1, dropout, generator) for generator in withholding]
         ecg_present, person_present = (torch.cat(part) for part in zip(*draws, strict=True))
         patients = patient_batch(prepared_patients(cohort, people.numpy()))
         patients = replace(patients, ecg_present=ecg_present, person_present=person_present)
+        if dropout:
+            told = zip(patients.person.split(1), withholding, strict=True)
+            patients = replace(patients, person=torch.cat([without_some_fields(*one) for one in told]))
         tokens, condition, _ = teacher.condition(patients, generators, scale)  # of B, or 2 B with the empty condition
         passes = len(condition) // batch
         noise = teacher.starting_noise(generators)

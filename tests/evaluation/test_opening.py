@@ -10,12 +10,14 @@ import torch
 
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
+from cohort.further import FURTHER, read_further
 from cohort.intensity import as_unit
 from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.phenotypes import phenotypes_of
 from cohort.prepared import NO_LABELS, prepare_cohort
 from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure, with_truth
 from evaluation.study import Study
+from models.conditioning import USUAL_MEAN, USUAL_STD, HeartConditioner
 from models.segmenter import Segmenter
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
@@ -243,3 +245,20 @@ def test_the_record_of_who_taught_holds_no_id_and_no_bare_hash(prepared):
     one, other = keyed_recordings(prepared), keyed_recordings(prepared)
     assert not set(one["train"]) & set(other["train"]) and one["people"] == other["people"]
     assert not any(str(eid) in json.dumps(one) for eid in prepared.eid)
+
+
+def test_people_are_measured_with_the_further_fields_that_the_pipeline_knows(
+    phantom_data, prepared, prepared_folder, tiny_pipeline, tmp_path, capsys
+):
+    names = ("hba1c", "systolic_bp_mmhg")
+    about = {"person_mean": (*USUAL_MEAN, 36.0, 140.0), "person_std": (*USUAL_STD, 6.0, 20.0)}
+    tiny_pipeline.register_modules(conditioner=HeartConditioner(32, components=3, further_fields=names, **about))
+    cohort, rows = people_to_measure(phantom_data, prepared_folder, tiny_pipeline, tmp_path, "all", 300)
+    pressure = read_further(prepared.folder / FURTHER, ["systolic_bp_mmhg"])[:, 0]
+    np.testing.assert_array_equal(cohort.person[:, 5], pressure)
+    assert np.isnan(cohort.person[:, 4]).all() and pressure.std() > 5
+    said = capsys.readouterr().out
+    assert "no column of numbers hba1c" in said
+    assert f"note: systolic_bp_mmhg is known of {len(rows)} of {len(rows)} people" in said
+    study = Study(tiny_pipeline, tmp_path, None, cohort, rows)
+    assert [patient.person[5] for patient in study.patients] == pressure.tolist()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -70,3 +72,10 @@ def test_a_ceiling_without_its_weights_is_refused(parts, tmp_path):
     (tmp_path / "conditioner" / "diffusion_pytorch_model.safetensors").unlink()
     with pytest.raises(InputError):
         predict_phenotypes(tmp_path, patients(1), CPU)
+
+
+def test_a_ceiling_of_other_further_fields_than_the_pipelines_is_refused(parts, tmp_path):
+    folder = saved(tmp_path, parts)
+    told_more = [replace(one, person=np.append(one.person, np.float32(140))) for one in patients(2)]
+    with pytest.raises(InputError, match="knows other further fields of the person than the pipeline; measure it anew"):
+        predict_phenotypes(folder, told_more, CPU)

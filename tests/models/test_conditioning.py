@@ -1,3 +1,4 @@
+import diffusers
 import pytest
 import torch
 
@@ -99,3 +100,82 @@ def test_a_missing_field_never_poisons_the_gradient(conditioner):
     person[0] = NAN
     conditioner(tokens, pooled, person, flags(True, True), flags(True, True))[0].sum().backward()
     assert all(p.grad.isfinite().all() for p in conditioner.parameters() if p.grad is not None)
+
+
+# ---- Further fields of the person ----
+
+TWO_MORE = {
+    "further_fields": ("sbp", "hba1c"),
+    "person_mean": (0.5, 62.0, 169.0, 76.0, 140.0, 36.0),
+    "person_std": (0.5, 9.0, 9.0, 14.0, 20.0, 6.0),
+}
+FIRST_FILE = """{
+  "_class_name": "HeartConditioner",
+  "_diffusers_version": "VERSION",
+  "components": 0,
+  "motion": [],
+  "motion_mean": [],
+  "motion_std": [],
+  "person_mean": [
+    0.5,
+    62.0,
+    169.0,
+    76.0
+  ],
+  "person_std": [
+    0.5,
+    9.0,
+    9.0,
+    14.0
+  ],
+  "phenotype_mean": [],
+  "phenotype_std": [],
+  "phenotypes": [],
+  "width": 8
+}
+"""
+
+
+def told_more(sbp, hba1c, batch=1):
+    person = torch.tensor([[1.0, 60.0, 175.0, 80.0, sbp, hba1c]])
+    return person.repeat(batch, 1)
+
+
+@torch.no_grad()
+def test_each_further_field_is_one_more_token_or_its_own_null():
+    torch.manual_seed(3)
+    conditioner = HeartConditioner(width=16, **TWO_MORE)
+    tokens, pooled, _ = given(1)
+    both, one, none = (
+        conditioner(tokens, pooled, told_more(*values), flags(True), flags(True))
+        for values in ((150.0, 40.0), (150.0, NAN), (NAN, NAN))
+    )
+    assert both[0].shape == (1, 5 + 1 + 6, 16)
+    assert torch.equal(one[0][0, -1], conditioner.person_null[5]) and torch.equal(one[0][0, -2], both[0][0, -2])
+    assert torch.equal(none[0][0, -2], conditioner.person_null[4]) and torch.equal(none[0][0, 1:-2], both[0][0, 1:-2])
+    assert not torch.equal(conditioner.person_null[4], conditioner.person_null[5])
+    assert not torch.allclose(both[1], one[1]) and not torch.allclose(one[1], none[1])
+    (token,) = conditioner.person_tokens(told_more(160.0, NAN), flags(True))[:, 4]
+    torch.testing.assert_close(token, conditioner.person_slope[4] + conditioner.person_place[4])  # one SD above
+
+
+@torch.no_grad()
+def test_a_pipeline_of_further_fields_takes_no_person_of_four():
+    with pytest.raises(RuntimeError):
+        HeartConditioner(width=16, **TWO_MORE)(*given(1), flags(True), flags(True))
+
+
+def test_without_further_fields_the_file_is_as_before_there_were_any(tmp_path):
+    conditioner = HeartConditioner(width=8)
+    conditioner.save_pretrained(tmp_path)
+    assert (tmp_path / "config.json").read_text() == FIRST_FILE.replace("VERSION", diffusers.__version__)
+    assert conditioner.person_null.shape == (4, 8)
+    assert HeartConditioner.from_pretrained(tmp_path).config.further_fields == ()
+
+
+def test_further_fields_are_read_as_they_were_written(tmp_path):
+    conditioner = HeartConditioner(width=8, **TWO_MORE)
+    conditioner.save_pretrained(tmp_path)
+    again = HeartConditioner.from_pretrained(tmp_path)
+    assert {name: tuple(again.config[name]) for name in TWO_MORE} == TWO_MORE
+    assert torch.equal(again.person_slope, conditioner.person_slope) and again.person_slope.shape == (6, 8)
