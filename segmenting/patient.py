@@ -93,7 +93,7 @@ def _segmented(settings: Settings, source: Source, name: str) -> Outcome:
     measured = measure_cine(found.labels, mri.cine, found.grid_labels, pixel_mm, mri.is_cycle)
     confidence = confidence_of(segmenter, found, measured)
     _require_heart(source, measured, confidence)
-    flags = flags_of(measured, found.grid_labels, confidence)
+    flags = flags_of(measured, found.grid_labels, found.lv_apart, confidence)
     record = record_of(about, measured, flags, confidence, found.grid.notes)
     with private():
         _write(folder, mri, found, measured, record)
