@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cohort.cine import Label
+from cohort.cine import CineStack, Label
+from cohort.heart_grid import HeartGrid
 from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, MOST_UNEVEN, unevenness
 from cohort.phenotypes import TABLE
 
@@ -44,6 +45,26 @@ def flags_of(
     ]
     if confidence is not None and confidence < LOW_CONFIDENCE:
         flags.append(Flag("low_confidence", f"the segmenter expects a Dice of {confidence:.2f} only"))
+    return flags
+
+
+def flags_of_file(labels: np.ndarray, cine: CineStack, at: tuple[int, ...], grid: HeartGrid) -> list[Flag]:
+    """Doubts by what the file shows of the heart.
+
+    Args:
+        labels: (x, y, z, t) of `Label` in the axes of the file.
+        cine: whose axes these are.
+        at: frames of ED and ES.
+        grid: the cine on the heart grid, whose mask tells slices without a picture.
+    """
+    flags, heart = [], labels[..., at] > 0
+    across = np.moveaxis(heart, cine.in_plane_axes, (0, 1))  # (first, second, slice, phase)
+    if max(int(edge.sum()) for edge in (across[0], across[-1], across[:, 0], across[:, -1])) >= FEWEST_PIXELS:
+        flags.append(Flag("picture_cut", "the heart reaches the edge of the picture: the rest of it is not shown"))
+    blank = np.flatnonzero(~grid.mask.all(axis=1))
+    if len(blank):
+        where = ", ".join(str(number + 1) for number in blank)
+        flags.append(Flag("blank_slice", f"slice {where} of {len(grid.mask)}, from the base on, shows nothing"))
     return flags
 
 
