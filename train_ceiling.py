@@ -33,16 +33,18 @@ def main() -> None:
 
     accelerator = start_accelerator(config.log_with)
     folder = config.pipeline or newest_pipeline(Path("runs"))
-    preparation = ECGToMRIPipeline.load(folder).preparation
+    pipeline = ECGToMRIPipeline.load(folder)
     if not (folder / "ceiling").exists():
         raise InputError(folder, "holds no ceiling", "train the pipeline on a cohort with phenotypes")
-    where = (config.places, config.prepared, preparation, accelerator, config.more_ecgs)
+    where = (config.places, config.prepared, pipeline.preparation, accelerator, config.more_ecgs)
     cohort, extra = open_arrays(*where, exclude=config.exclude)
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
-    settings = curve.curve_settings(config, cohort, extra)
+    motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator)
+    given = (config, cohort, extra)
+    settings = curve.curve_settings(*given, motion)
     if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
-    points = [curve.curve_point(config, cohort, extra, people, accelerator) for people in config.sizes]
+    points = [curve.curve_point(*given, people, accelerator, motion) for people in config.sizes]
     if accelerator.is_main_process:
         print(f"ceiling and learning curve: {curve.save_curve(folder, points)}")
         curve.record_curve(folder, config.output, settings)
