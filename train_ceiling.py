@@ -40,10 +40,12 @@ def main() -> None:
     fields = pipeline.further_fields
     cohort, extra = open_arrays(*where, exclude=config.exclude, fields=fields)
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
-    settings = curve.curve_settings(config, cohort, extra, fields)
+    motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator)
+    given = (config, cohort, extra)
+    settings = curve.curve_settings(*given, motion, fields)
     if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
-    points = [curve.curve_point(config, cohort, extra, people, accelerator, fields) for people in config.sizes]
+    points = [curve.curve_point(*given, people, accelerator, motion, fields) for people in config.sizes]
     if accelerator.is_main_process:
         print(f"ceiling and learning curve: {curve.save_curve(folder, points)}")
         curve.record_curve(folder, config.output, settings)

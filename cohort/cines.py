@@ -31,6 +31,7 @@ from .volume_curve import FEWEST_FRAMES
 
 IMAGES, LABELS, ROWS = "cines", "cine_labels", "cine_rows"
 FRAMES = 25  # of a cine that is read from files, whatever it has itself
+ALIKE = 0.6  # correlation of its ED with the still's: 1 of the same picture, 0.9 of another moment, 0.35 of others
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +117,7 @@ def _opened(folder: Path) -> Cines:
 def _read(cohort: PreparedCohort, jobs: list[tuple[int, Subject]], folder: Path, quiet: bool) -> None:
     """Put the cines of (row, subject) into a folder. Who cannot be read is left out, and told in a line."""
     geometry = replace(cohort.preparation.geometry, phases=FRAMES)
-    given = [(subject, np.asarray(cohort.affine[row])) for row, subject in jobs]
+    given = [(subject, np.asarray(cohort.affine[row]), np.asarray(cohort.hearts[row, :, 0])) for row, subject in jobs]
     shape = (len(jobs), *geometry.shape)  # what is left out leaves room at the end
     rows, refused, draft = [], [], draft_of(folder)
     images, labels = (_zeros(draft / f"{name}.npy", shape) for name in (IMAGES, LABELS))
@@ -143,15 +144,18 @@ def _zeros(path: Path, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _cines(
-    given: list[tuple[Subject, np.ndarray]], geometry: GridGeometry, quiet: bool
+    given: list[tuple[Subject, np.ndarray, np.ndarray]], geometry: GridGeometry, quiet: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray] | str]:
     found = in_processes(partial(_cine, geometry), given)
     yield from tqdm(found, total=len(given), desc="reading cines", disable=quiet)
 
 
-def _cine(geometry: GridGeometry, job: tuple[Subject, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | str:
-    """Grey levels and labels of one subject's cine on the grid of its stills, or why there are none."""
-    subject, affine = job
+def _cine(geometry: GridGeometry, job: tuple[Subject, np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray] | str:
+    """Grey levels and labels of one subject's cine on the grid of its stills, or why there are none.
+
+    Stills that lie in files of their own may be of another scan.
+    """
+    subject, affine, still = job
     try:
         images, maps = read_stacks(subject, geometry.phases)
         if (frames := images[0].voxels.shape[3]) < FEWEST_FRAMES:
@@ -160,4 +164,7 @@ def _cine(geometry: GridGeometry, job: tuple[Subject, np.ndarray]) -> tuple[np.n
     except InputError as refusal:
         return str(refusal)
     drawn = np.full(voxels.shape, NO_LABELS, np.uint8) if labels is None else labels
-    return as_grey_levels(voxels), drawn
+    grey = as_grey_levels(voxels)
+    if np.corrcoef(grey[:, 0].ravel(), still.ravel())[0, 1] < ALIKE:
+        return f"{subject.short_axis_called}: shows another picture at ED than the stills beside it"
+    return grey, drawn

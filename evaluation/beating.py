@@ -181,7 +181,8 @@ class PatientBeat:
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
         samples = []
         for k, beat in enumerate(self.measured(grid)):
-            stroke = max(volume_curve(lv[k]).stroke_ml, 0.0)  # the one that a beat's rates are shares of
+            # The one that a beat's rates are shares of. Of a beat that cannot be measured it is noise.
+            stroke = None if beat is None else volume_curve(lv[k]).stroke_ml
             samples.append(
                 {
                     "lv_ml": lv[k].round(2).tolist(),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from scipy import stats
 
-FEWEST = 2  # patients to draw from
+FEWEST = 5  # patients: of fewer, hardly a draw differs from the next, and an interval would be far too narrow
 
 
 def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int = 500, seed: int = 0) -> dict:
@@ -14,7 +14,7 @@ def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int
 
     Patients are drawn with replacement, and a patient keeps all their rows (percentile bootstrap; Efron and
     Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13). Draws in which a number is NaN or infinite are left
-    out of its interval. If none is left the interval is [NaN, NaN].
+    out of its interval. If none is left the interval is [NaN, NaN], as of fewer than FEWEST patients.
 
     Args:
         measure: arrays -> dict of floats, ints (counts, which get no interval) and such dicts.
@@ -36,7 +36,7 @@ def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int
         warnings.simplefilter("ignore")  # a draw of few distinct patients may have no spread; that is no news
         everybody = np.arange(patients)
         if patients < FEWEST:
-            drawn = np.array(numbers(everybody))[:, None]
+            drawn = np.empty((len(numbers(everybody)), 0))
         else:
             resampled = stats.bootstrap(
                 (everybody,), numbers, n_resamples=draws, vectorized=False, method="percentile", rng=seed

@@ -26,9 +26,8 @@ def true_numbers(pipeline: ECGToMRIPipeline, beat: MeasuredBeat) -> dict[str, fl
     names = [name for name in about.numbers if name.startswith("curve_")]
     known |= dict.fromkeys(names, float("nan"))
     if beat.closes:
-        basis, mean = np.array(about.curve_basis), np.array(about.curve_mean)
-        scores = np.linalg.lstsq(basis.T, curve_on_clock(beat, len(mean)) - mean, rcond=None)[0]
-        known |= dict(zip(names, scores.tolist(), strict=True))
+        scores = pipeline.motion.scores_of(curve_on_clock(beat, len(about.curve_mean))[None])
+        known |= dict(zip(names, scores[0].tolist(), strict=True))
     return {name: known[name] for name in about.numbers}
 
 

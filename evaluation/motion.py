@@ -48,6 +48,7 @@ def motion_numbers(
     if ceiling:
         curves["ceiling"] = curves_of(ceiling, motion, truth.shape[1])
     curves["one_curve"] = one_for_everybody(truth)
+    smooth = np.where(known[:, None], real.closure, np.nan)  # a cine that was gated to end early says nothing of ends
     beating = {"generated": own.closure} | {name: arm.closure for name, arm in controls.items()}
     return {
         "people": len(truth),
@@ -55,7 +56,7 @@ def motion_numbers(
         "samples": own.inside.shape[1],
         "curve_rms": _by_name(curve_rms, curves, truth),
         "numbers": {name: number_report(k, real, own, few, controls, ceiling) for name, k in _judged()},
-        "closure": _by_name(closure_ratio, beating, real.closure),
+        "closure": _by_name(closure_ratio, beating, smooth),
     }
 
 

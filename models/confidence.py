@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from models.largest_class import largest_class
+
 
 def expected_dice(logits: Tensor) -> Tensor:
     """(n,) in [0, 1]: the Dice of each slice's label map with the truth, if the network's shares were probabilities.
@@ -42,7 +44,7 @@ def calibrated(expected: Tensor, points: Sequence[float] | None, found: Sequence
 def _overlap(logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(n,) each: the expected overlap of the label map with the truth, the sum of the two sizes, and pixels found."""
     shares = logits.softmax(dim=1)  # (N, C, H, W)
-    marks = functional.one_hot(shares.argmax(1), shares.shape[1]).movedim(-1, 1)
+    marks = functional.one_hot(largest_class(shares).long(), shares.shape[1]).movedim(-1, 1)
     overlap, total, found = (part[:, 1:].sum(dim=(1, 2, 3)) for part in (shares * marks, shares + marks, marks))
     return overlap, total, found
 

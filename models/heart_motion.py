@@ -1,5 +1,6 @@
 """From a heart's end-diastole and end-systole to any moment of its beat."""
 
+import numpy as np
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
@@ -99,6 +100,10 @@ class HeartMotion(ModelMixin, ConfigMixin):
         before = (place * points).floor()
         share, before = place * points - before, before.long() % points
         return (1 - share) * curves.gather(1, before) + share * curves.gather(1, (before + 1) % points)
+
+    def scores_of(self, curves: np.ndarray) -> np.ndarray:
+        """(n, components) whose curves are nearest to `curves` (n, points), at places spread evenly over the clock."""
+        return (curves - np.array(self.config.curve_mean)) @ np.linalg.pinv(np.array(self.config.curve_basis))
 
     def _between(self, place: Tensor) -> Tensor:
         """(n, m) 0 at ED and at ES, 1 a little away from them."""

@@ -11,7 +11,7 @@ from cohort.errors import InputError, require_counts
 
 from .ranges import require_sampling
 
-FEWEST_FRAMES = 2
+FEWEST_FRAMES, MOST_FRAMES = 2, 200  # a scanner makes 100 at most; every frame of every sample is held in memory
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,8 @@ class SampleOptions:
         require_counts(self, "samples", "steps", "batch_size")
         if self.frames < FEWEST_FRAMES:
             raise InputError("--frames", f"{self.frames} do not show a beat", f"give at least {FEWEST_FRAMES}")
+        if self.frames > MOST_FRAMES:
+            raise InputError("--frames", f"{self.frames} are more than a scanner makes", f"give at most {MOST_FRAMES}")
         require_sampling(self.guidance_scale, self.steps)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
             raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")

@@ -13,9 +13,13 @@ from cohort.cine import CineStack, Label
 from cohort.heart_grid import HeartGrid, own_slices_grid, usual_axes
 from cohort.labelled_orientation import oriented_by_labels, turned
 from models.confidence import expected_dice_of_heart
-from sampling.segmentation import SliceSegmenter, largest_class
+from models.largest_class import largest_class
+from sampling.segmentation import SliceSegmenter
+
+from .pieces import Touching, largest_piece
 
 FARTHEST_MM = 12.0  # from the grid's middle to the heart's
+LV = (Label.LV_CAVITY, Label.LV_MYOCARDIUM)
 TURNS_DEG = (0, 90, 180, 270)  # of a picture whose file states no orientation
 BY_NETWORK = "no orientation is stated: the picture was turned as the segmenter finds the heart best"
 
@@ -29,12 +33,14 @@ class SegmentedCine:
         grid: the same cine on the heart grid, in slices of its own.
         grid_labels: (slices, frames, height, width) uint8 on that grid.
         logits: (frames, slices, classes, height, width) float16, of which the network's confidence is told.
+        lv_apart: (frames,) share of the LV's voxels in `labels` that were islands, and were removed.
     """
 
     labels: np.ndarray
     grid: HeartGrid
     grid_labels: np.ndarray
     logits: Tensor
+    lv_apart: np.ndarray
 
 
 def segment_cine(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_size: int = 32) -> SegmentedCine:
@@ -91,23 +97,26 @@ def _segmented(segmenter: SliceSegmenter, cine: CineStack, source: str, batch_si
         grid_labels[:, first : first + step] = rearrange(found, "(p s) h w -> s p h w", s=slices)
         way_back.put(labels, first, rearrange(shares, "(p s) c h w -> p s c h w", s=slices))
         every.append(rearrange(logits, "(p s) c h w -> p s c h w", s=slices).half().cpu())
+    apart = np.array([remove_islands(labels[..., frame]) for frame in range(frames)])
     for frame in range(frames):
-        remove_islands(labels[..., frame])
         remove_islands(grid_labels[:, frame])
-    return SegmentedCine(labels, grid, grid_labels, torch.cat(every))
+    return SegmentedCine(labels, grid, grid_labels, torch.cat(every), apart)
 
 
-def remove_islands(labels: np.ndarray) -> None:
-    """Of the LV, cavity and wall, and of the RV keep the largest connected part of a volume; the rest is background."""
+def remove_islands(labels: np.ndarray) -> float:
+    """Of the LV, cavity and wall, and of the RV keep the largest connected part of a volume; the rest is background.
+
+    Returns:
+        Share of the LV's voxels that lay apart from its largest part; 0 where there is no LV.
+    """
     if not labels.any():
-        return
+        return 0.0
     (near,) = scipy.ndimage.find_objects(np.minimum(labels, 1))
     heart = labels[near]
-    for classes in ((Label.LV_CAVITY, Label.LV_MYOCARDIUM), (Label.RV_CAVITY,)):
-        parts, count = scipy.ndimage.label(np.isin(heart, classes))
-        if count > 1:
-            largest = 1 + np.argmax(np.bincount(parts.ravel())[1:])
-            heart[(parts > 0) & (parts != largest)] = Label.BACKGROUND
+    lv, rv = np.isin(heart, LV), heart == int(Label.RV_CAVITY)
+    lv_apart, rv_apart = (shape & ~largest_piece(shape, Touching.FACES) for shape in (lv, rv))
+    heart[lv_apart | rv_apart] = Label.BACKGROUND
+    return float(lv_apart.sum() / max(1, lv.sum()))
 
 
 def _grid_about_the_heart(segmenter: SliceSegmenter, cine: CineStack, source: str) -> HeartGrid:

@@ -21,7 +21,7 @@ from sampling.outputs import refuse_links
 from sampling.pipeline import load_part
 
 from .contours import contours_png
-from .flags import flags_of
+from .flags import flags_of, flags_of_file
 from .measured_cine import MeasuredCine, measure_cine
 from .network import SegmentedCine, segment_cine
 from .reading import ReadMRI, read_mri
@@ -93,7 +93,8 @@ def _segmented(settings: Settings, source: Source, name: str) -> Outcome:
     measured = measure_cine(found.labels, mri.cine, found.grid_labels, pixel_mm, mri.is_cycle)
     confidence = confidence_of(segmenter, found, measured)
     _require_heart(source, measured, confidence)
-    flags = flags_of(measured, found.grid_labels, confidence)
+    flags = flags_of(measured, found.grid_labels, found.lv_apart, confidence)
+    flags += flags_of_file(found.labels, mri.cine, (measured.lv.ed, measured.lv.es), found.grid)
     record = record_of(about, measured, flags, confidence, found.grid.notes)
     with private():
         _write(folder, mri, found, measured, record)

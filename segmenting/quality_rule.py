@@ -4,10 +4,11 @@ Bai et al., J Cardiovasc Magn Reson 20:65, 2018; https://github.com/baiwenjia/uk
 """
 
 import numpy as np
-import scipy  # its parts load when first used
 
 from cohort.cine import Label
 from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, LabelQuality
+
+from .pieces import Touching, largest_piece, pieces
 
 NAMES = {Label.LV_CAVITY: "LV cavity", Label.LV_MYOCARDIUM: "LV wall", Label.RV_CAVITY: "RV cavity"}
 
@@ -35,8 +36,13 @@ def _faults_of_middle(labels: np.ndarray) -> list[str]:
     if not per_slice.any():
         return []  # the first criterion says so
     middle = labels[round(float(np.average(np.arange(len(labels)), weights=per_slice)))]
-    lv = _largest(middle == int(Label.LV_CAVITY)) | _without_small(middle == int(Label.LV_MYOCARDIUM))
-    parts = {"LV": _largest(lv), "RV": _largest(middle == int(Label.RV_CAVITY))}
+    lv = largest_piece(middle == int(Label.LV_CAVITY), Touching.CORNERS) | _without_small(
+        middle == int(Label.LV_MYOCARDIUM)
+    )
+    parts = {
+        "LV": largest_piece(lv, Touching.CORNERS),
+        "RV": largest_piece(middle == int(Label.RV_CAVITY), Touching.CORNERS),
+    }
     return [
         f"the {name} on the LV's middle slice at ED has no piece of {FEWEST_PIXELS} pixels"
         for name, part in parts.items()
@@ -44,26 +50,7 @@ def _faults_of_middle(labels: np.ndarray) -> list[str]:
     ]
 
 
-def _pieces(shape: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The number of each pixel's piece, 0 outside, and the size of each piece, 0 for what is outside."""
-    numbers, _ = scipy.ndimage.label(shape, np.ones((3,) * shape.ndim))
-    sizes = np.bincount(numbers.ravel())
-    sizes[0] = 0
-    return numbers, sizes
-
-
-def _largest(shape: np.ndarray) -> np.ndarray:
-    numbers, sizes = _pieces(shape)
-    return (numbers == sizes.argmax()) & shape
-
-
 def _without_small(shape: np.ndarray) -> np.ndarray:
     """Without pieces of fewer than FEWEST_PIXELS."""
-    numbers, sizes = _pieces(shape)
+    numbers, sizes = pieces(shape, Touching.CORNERS)
     return (sizes >= FEWEST_PIXELS)[numbers]
-
-
-def largest_share(shape: np.ndarray) -> float:
-    """Share of a shape's pixels that lie in its largest piece; 1 of an empty one."""
-    sizes = _pieces(shape)[1]
-    return float(sizes.max() / sizes.sum()) if sizes.any() else 1.0

@@ -14,6 +14,9 @@ from cohort.subjects import LABELS
 
 from .sources import Source
 
+FEWEST_VALUES = 16  # in a frame; a picture has hundreds, and a label map a handful
+NARROWEST_MM = 80.0  # of a picture: no heart of a grown-up fits into less
+
 
 @dataclass(frozen=True, eq=False)
 class ReadMRI:
@@ -48,8 +51,28 @@ def read_mri(source: Source) -> ReadMRI:
     """Read a patient's MRI. Affine and axes are those of the file, whatever they are.
 
     Raises:
-        InputError: a file is refused, or ED and ES do not share one geometry.
+        InputError: a file is refused, is a label map, or is too small for a heart. Also where ED and ES do not share
+            one geometry.
     """
+    mri = _read(source)
+    _require_picture(mri.cine, source)
+    return mri
+
+
+def _require_picture(cine: CineStack, source: Source) -> None:
+    values = len(np.unique(cine.voxels[..., 0]))
+    if values < FEWEST_VALUES:
+        fault = f"has {values} different values in a frame, as a label map has"
+        raise InputError(source.path, fault, "give the images, not their label maps", code="samples")
+    sides = [cine.voxels.shape[axis] * cine.spacing_mm[axis] for axis in cine.in_plane_axes]
+    if min(sides) < NARROWEST_MM:
+        fault = f"has pictures of {sides[0]:.0f} x {sides[1]:.0f} mm, too small for a heart"
+        raise InputError(
+            source.path, fault, "check the unit of its voxel sizes: are they centimetres?", code="geometry"
+        )
+
+
+def _read(source: Source) -> ReadMRI:
     images = source.images
     if images.cine:
         return ReadMRI(read_nifti(Path(images.cine)), (Path(images.cine),))

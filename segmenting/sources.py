@@ -8,6 +8,7 @@ from cohort.dicom_files import dicom_paths, is_dicom
 from cohort.discovery import ZIP, find_mris, images_at
 from cohort.errors import InputError
 from cohort.input_file import read_beginning
+from cohort.passed_over import PassedOver, kind_of_file
 from cohort.person_folder import NIFTI_ENDINGS, images_by_name, nifti_stem
 from cohort.person_number import person_number
 from cohort.pseudonym import OWN_NAMES, Naming
@@ -80,11 +81,27 @@ def _in_folder(folder: Path, naming: Naming) -> Iterator[Source]:
         yield _named(folder.resolve().name, own, folder)
         return
     people = find_mris(folder)
-    if people.subjects and people.strays:
-        print(f"note: passed over: {people.passed if naming.key is None else people.strays}")
-    yield from (_of_subject(subject) for subject in people.subjects)
-    if not people.subjects:
-        yield from (_of_file(path) for path in files if _is_cine_name(path.name))
+    if people.subjects:
+        _tell_passed_over(people.passed, naming)
+        yield from (_of_subject(subject) for subject in people.subjects)
+        return
+    cines = [path for path in files if _is_cine_name(path.name)]
+    if cines:
+        _tell_passed_over(_no_cines(files), naming)
+    yield from map(_of_file, cines)
+
+
+def _no_cines(files: list[Path]) -> PassedOver:
+    passed = PassedOver()
+    for path in files:
+        if not _is_cine_name(path.name):
+            passed.add(kind_of_file(path.name, (*NIFTI_ENDINGS, ZIP)), path.name)
+    return passed
+
+
+def _tell_passed_over(passed: PassedOver, naming: Naming) -> None:
+    if passed.count:
+        print(f"note: passed over: {passed if naming.key is None else passed.count}")
 
 
 def _of_file(path: Path) -> Source:

@@ -11,6 +11,7 @@ from cohort.cine import Label
 from cohort.cines import Cines
 from cohort.intensity import as_unit
 from cohort.prepared import NO_LABELS, PreparedCohort
+from models.heart_motion import HeartMotion
 from models.segmenter import Segmenter
 from sampling.segmentation import segment
 
@@ -27,6 +28,7 @@ class MotionTargets:
         values: (N, M) float32 in their own units, NaN where unknown.
         beats: of each cine; None where it cannot be measured.
         curve_mean: (POINTS,) and curve_basis (COMPONENTS, POINTS): the curve on the beat's clock, of training people.
+            Those of a trained motion network have its own sizes.
     """
 
     names: tuple[str, ...]
@@ -36,26 +38,31 @@ class MotionTargets:
     curve_basis: np.ndarray
 
 
-def motion_targets(cohort: PreparedCohort, cines: Cines, segmenter: Segmenter | None = None) -> MotionTargets | None:
+def motion_targets(
+    cohort: PreparedCohort, cines: Cines, segmenter: Segmenter | None = None, taught: HeartMotion | None = None
+) -> MotionTargets | None:
     """Measure cines, and lay down what they tell of each person; None where no beat of a training person closes.
 
     Args:
         segmenter: draws the maps of cines that have none; without it these tell nothing.
+        taught: a trained motion network, whose curve the numbers mean; None to fit a curve to these cines.
     """
     beats = tuple(_beat(cohort, cines, number, segmenter) for number in range(len(cines.rows)))
     whole = [number for number, beat in enumerate(beats) if beat is not None and beat.closes]
     teach = np.isin(cines.rows[whole], cohort.rows("train"))
     if not teach.any():
         return None
-    curves = np.stack([curve_on_clock(beats[number], POINTS) for number in whole])
-    mean, basis, scores = curve_components(curves, teach)
-    names = ("ES_share", *(f"curve_{k}" for k in range(1, COMPONENTS + 1)), *(n for n in NUMBERS if n != "ES_share"))
+    points = POINTS if taught is None else len(taught.config.curve_mean)
+    curves = np.stack([curve_on_clock(beats[number], points) for number in whole])
+    mean, basis, scores = curve_components(curves, teach) if taught is None else own_components(taught, curves)
+    parts = tuple(f"curve_{k}" for k in range(1, len(basis) + 1))
+    names = ("ES_share", *parts, *(n for n in NUMBERS if n != "ES_share"))
     values = np.full((len(cohort.eid), len(names)), np.nan, np.float32)
     for number, beat in enumerate(beats):
         if beat is not None:
-            known = beat.numbers | dict.fromkeys(names[1 : COMPONENTS + 1], np.nan)
+            known = beat.numbers | dict.fromkeys(parts, np.nan)
             values[cines.rows[number]] = [known[name] for name in names]
-    values[cines.rows[whole], 1 : COMPONENTS + 1] = scores
+    values[cines.rows[whole], 1 : len(parts) + 1] = scores
     return MotionTargets(names, values, beats, mean, basis)
 
 
@@ -86,6 +93,11 @@ def curve_components(curves: np.ndarray, teach: np.ndarray) -> tuple[np.ndarray,
     basis[:kept] = axes[:kept] * spread[:, None]
     scores[:, :kept] = centred @ axes[:kept].T / spread
     return mean, basis, scores
+
+
+def own_components(motion: HeartMotion, curves: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Curves (n, points) as a motion network tells them: its mean and basis, and their scores."""
+    return np.array(motion.config.curve_mean), np.array(motion.config.curve_basis), motion.scores_of(curves)
 
 
 def standardised_motion(targets: MotionTargets, conditioner) -> Tensor:

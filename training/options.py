@@ -173,6 +173,8 @@ class CeilingOptions(CohortPlaces):
     """Folder with ECGs and phenotypes.csv of further people without an MRI."""
     sizes: tuple[int, ...] = (1250, 5000, 20_000)
     """How many people to learn from."""
+    cines: int = 500
+    """People whose cines are read, where the pipeline's hearts beat; as in its training."""
     output: Path = Path("runs/ceiling")
     prepared: Path = Path("runs/prepared")
     """Where cohorts are laid down as arrays, once."""
@@ -187,4 +189,5 @@ class CeilingOptions(CohortPlaces):
         """Refuse numbers out of range before anything is read or learned."""
         if min(self.sizes, default=0) < 1:
             raise InputError("--sizes", "names no number of people", "give numbers of at least 1")
+        require_counts(self, "cines")
         require_within("--learning-rate", self.learning_rate, *LEARNING_RATES)

@@ -70,6 +70,18 @@ def test_a_cohort_of_stills_has_no_cines(prepared, phantom_data):
     assert cohort_cines(prepared, CohortPlaces(phantom_data), 10, quiet=True) is None
 
 
+def test_a_cine_of_another_heart_than_its_stills_is_left_out(cine_folder, tmp_path, geometry, capsys):
+    """Its frames would be learned as what lies between stills of somebody else."""
+    folder = tmp_path / "UKBB"
+    shutil.copytree(cine_folder, folder)
+    whole, _, stills = people_of(folder)
+    for name in ("sa.nii.gz", "seg_sa.nii.gz"):
+        shutil.copy(whole / name, stills / name)
+    cohort = prepare_cohort(folder, tmp_path / "arrays", Preparation(geometry), quiet=True)
+    assert cohort_cines(cohort, CohortPlaces(folder), 10, quiet=True).rows.tolist() == [0, 1]
+    assert "1 of 3 people are not used" in (said := capsys.readouterr().out) and "another picture" in said
+
+
 def test_a_cine_without_maps_is_kept_without_and_an_unreadable_one_left_out(cine_folder, tmp_path, geometry, capsys):
     folder = tmp_path / "UKBB"
     shutil.copytree(cine_folder, folder)

@@ -34,6 +34,17 @@ def test_a_steady_rhythm_is_its_interval():
     assert found.rr_s == pytest.approx(0.84, abs=0.005) and found.which == SINUS and found.beats == 10
 
 
+def test_noise_has_peaks_but_no_beats():
+    """Its irregular peaks would pass for fibrillation."""
+    noise = ECG(np.random.default_rng(0).normal(0, 0.05, (12, 10 * RATE)).astype(np.float32), RATE)
+    assert beat_length(noise) is None and beat_length(noise, 75).which == STATED
+
+
+def test_two_shapes_by_turns_are_beats():
+    beats = 0.4 + 0.9 * np.arange(10)
+    assert beat_length(ecg(beats, wide=(1, 3, 5, 7, 9))) is not None
+
+
 def test_ectopic_beats_of_another_shape_are_left_out_with_the_pause_after_them():
     beats = 0.4 + 0.9 * np.arange(10)
     beats[[2, 4, 6, 8]] -= 0.35  # a run of bigeminy: the median of all intervals would be one of theirs

@@ -11,8 +11,9 @@ from PIL import Image
 
 from cohort.beat import NUMBERS, measured_beat
 from cohort.beat_clock import ES_PLACE
-from cohort.cine import CineStack, read_nifti
+from cohort.cine import CineStack, Label, read_nifti
 from cohort.disk import sha256_of
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED
@@ -174,10 +175,14 @@ def test_a_label_map_of_somebody_else_is_kept_until_ours_takes_its_place(tmp_pat
 
 
 def test_label_maps_lie_where_their_hearts_do(tmp_path):
-    cines = np.zeros((1, 3, 4, 32, 32), np.float32)
+    cines = np.zeros((2, 3, 4, 32, 32), np.float32)
     labels = np.random.default_rng(0).integers(0, 4, cines.shape).astype(np.uint8)
     beating = Beating(cines, b"GIF", labels[:, :, :2], labels, b"PNG")
-    write_patient(tmp_path / "p", np.zeros((1, *GEOMETRY.shape), np.float32), GEOMETRY, {}, None, 0.8, beating)
+    write_patient(tmp_path / "p", np.zeros((2, *GEOMETRY.shape), np.float32), GEOMETRY, {}, None, 0.8, beating)
+    second = tmp_path / "p" / "sample_2"
+    for name, own in (("seg_sa", labels[1]), ("seg_sa_ED", labels[1, :, :1]), ("seg_sa_ES", labels[1, :, 1:2])):
+        voxels = read_nifti(second / f"{name}.nii.gz", labels=True).voxels
+        np.testing.assert_array_equal(voxels, own.transpose(3, 2, 0, 1))
     found = read_nifti(tmp_path / "p" / "seg_sa.nii.gz", labels=True)
     np.testing.assert_array_equal(found.voxels, labels[0].transpose(3, 2, 0, 1))
     np.testing.assert_allclose(found.affine, canonical_affine(GEOMETRY), atol=1e-4)
@@ -224,6 +229,49 @@ def test_what_heart_json_says_is_what_is_measured_on_the_maps():
     assert record["lv_band_ml"]["which"] == "range of 3 samples"
 
 
+def test_the_pictures_and_the_bands_are_of_the_first_in_order(monkeypatch):
+    grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
+    beat = drawn_people([rings(late=0.1), rings(late=0.05), rings()])
+    beat = replace(beat, es_share=np.array([0.3, 0.4, 0.5])).reordered([1, 0, 2])
+    given = {}
+    monkeypatch.setattr("evaluation.beating.heart_film", lambda rows, beat_s: given.update(film=rows) or b"")
+    monkeypatch.setattr("evaluation.beating.volume_plot", lambda *about: given.update(plot=about) or b"")
+    beat.written(grid, 0.8, None)
+    ((_, film),), (lv, rv, es, beat_s) = given["film"], given["plot"]
+    np.testing.assert_array_equal(film, rings(late=0.05) / 3)
+    lv_ml, rv_ml = (beat.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
+    np.testing.assert_array_equal((lv, rv), (lv_ml, rv_ml))
+    assert (es, beat_s) == (0.4, 0.8) and not np.array_equal(lv, rv)
+    record = beat.record(grid, 0.8)
+    for k in range(3):
+        np.testing.assert_allclose(record["samples"][k]["rv_ml"], rv_ml[k], atol=0.01)
+    assert record["lv_band_ml"] == band_of(lv_ml) and record["rv_band_ml"] == band_of(rv_ml)
+    alone = replace(beat, maps=None, cine_maps=None, inside=np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]]))
+    assert [one["inside"][1] for one in alone.record(grid, 0.8)["samples"]] == [0.0, 0.1, 0.2]
+
+
+def test_stills_of_a_true_heart_are_at_es_when_sample_1_is(folder, one_person, tmp_path, monkeypatch):
+    monkeypatch.setattr("evaluation.heart_sampler.find_true_cine", lambda *_: None)
+    shown = {}
+    monkeypatch.setattr("evaluation.beating.heart_film", lambda rows, beat_s: shown.update(rows) or b"GIF")
+    sampler = opened(folder, tmp_path / "out", mri=one_person)
+    (drawn,) = sampler.draw([sampler.read(ecg_path(one_person, 0))])
+    true = shown["true heart, ED and ES only"]
+    np.testing.assert_array_equal(true[:, 0], drawn.true_heart[:, 0])
+    np.testing.assert_array_equal(true[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
+
+
+def test_a_heart_whose_beat_cannot_be_measured_has_no_flow():
+    """Its volumes tremble, and a stroke volume of nothing but noise would make mL/s of the drawn numbers."""
+    grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
+    beat = drawn_people([rings()])
+    lost = replace(beat, cine_maps=np.roll(beat.cine_maps, 9, axis=2))  # the LV is largest in another frame
+    told = lost.record(grid, 0.8)["samples"][0]
+    assert told["measured"] is None and told["drawn"]["peak_ejection_ml_s"] is None
+    assert told["drawn"]["ES_ms"] == pytest.approx(240)
+    assert beat.record(grid, 0.8)["samples"][0]["drawn"]["peak_ejection_ml_s"] > 0
+
+
 def test_rates_are_those_that_segment_py_finds_on_the_same_maps():
     grid = GridGeometry(slices=3, phases=2, height=80, width=80, slice_step_mm=10.0, pixel_mm=1.0)
     labels = rings(25)
@@ -233,6 +281,12 @@ def test_rates_are_those_that_segment_py_finds_on_the_same_maps():
     for name in ("ES_ms", "peak_ejection_ml_s", "peak_filling_ml_s"):
         assert told[name] == pytest.approx(rates[name], abs=0.06), name
     assert told["ES_share"] == pytest.approx(rates["ES_share"], abs=1e-4)
+
+
+@pytest.mark.parametrize("frames", [1, 201])
+def test_frames_that_show_no_beat_or_fill_the_memory_are_refused(frames):
+    with pytest.raises(InputError, match="give at (least 2|most 200)"):
+        SampleOptions(ecg=None, frames=frames).require_sound()
 
 
 # --- pictures -------------------------------------------------------------------------------------------------------
@@ -273,6 +327,14 @@ def test_the_band_is_the_interval_of_enough_samples_and_never_below_0():
     assert band_of(volumes)["which"] == "90 % interval" and band_of(volumes)["low"][1] == 0
     assert band_of(volumes)["high"][0] > 110 and band_of(volumes[:1]) is None
     assert band_of(volumes[:3])["low"] == [90, 0]
+
+
+def test_the_line_of_the_curve_is_sample_1(monkeypatch):
+    lines = []
+    monkeypatch.setattr("matplotlib.axes.Axes.plot", lambda axes, time, volumes, **_: lines.append(volumes.tolist()))
+    lv = np.array([[120.0, 60], [100, 40]])
+    volume_plot(lv, lv - 10, 0.4, 0.9)
+    assert lines == [[120, 60, 120], [110, 50, 110]]
 
 
 def test_the_curve_is_drawn_and_follows_the_numbers():

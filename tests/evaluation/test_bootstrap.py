@@ -63,7 +63,15 @@ def test_degenerate_draws_are_left_out_in_silence():
             warnings.warn("nothing varies", RuntimeWarning, stacklevel=1)
         return {"ratio": float(np.float64(1.0) / np.ptp(values)) if np.ptp(values) else float("nan")}
 
-    assert with_intervals(noisy, np.array([0.0, 2.0]))["ratio_ci"] == [0.5, 0.5]
+    assert with_intervals(noisy, np.array([0.0, 2, 2, 2, 2]))["ratio_ci"] == [0.5, 0.5]
+
+
+def test_a_handful_of_patients_have_numbers_and_no_interval(values):
+    """Four would have one that holds the truth far less often than it says; a single one, of no width."""
+    for few in (1, 4):
+        report = with_intervals(mean_of, values[:few])
+        assert report["mean"] == values[:few].mean() and np.isnan(report["mean_ci"]).all()
+    assert np.isfinite(with_intervals(mean_of, values[:5])["mean_ci"]).all()
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,5 +1,6 @@
 """Motion of every arm against true cines: what the numbers mean, and that they come from the hearts they should."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -71,6 +72,13 @@ def test_the_report_tells_own_from_control_and_a_mean_of_few_from_one_of_many():
     for source, name in ((table, "of_many"), (table, "kept"), (table, "person_only"), (rms, "generated")):
         low, high = source[f"{name}_ci"]
         assert low < source[name] < high and high - low < 0.5 * (1 + abs(source[name])), name
+
+
+def test_true_cines_that_do_not_close_are_no_measure_of_closing():
+    real, own = arm(1, 0.0, 1), arm(4, 1.0, 3)
+    cut = replace(real, inside=real.inside.copy(), closure=real.closure.copy())
+    cut.inside[: PEOPLE // 2 + 9], cut.closure[: PEOPLE // 2 + 9] = np.nan, 9.0
+    assert motion_numbers(cut, {"generated": own}, {}, MOTION)["closure"]["generated"] == 1.5
 
 
 def test_a_share_of_a_ceiling_that_explains_nothing_is_not_told():

@@ -40,6 +40,15 @@ def test_it_is_the_mean_dice_if_shares_are_probabilities():
     assert float(torch.stack(found).mean()) == pytest.approx(float(expected_dice(logits)[0]), abs=0.01)
 
 
+def test_the_label_map_is_that_of_argmax_bit_by_bit():
+    """Ties are among the logits: of equal shares the first class counts."""
+    logits = torch.randint(-3, 4, (7, CLASSES, 24, 24), generator=torch.Generator().manual_seed(0)).float()
+    shares = logits.softmax(1)
+    marks = torch.nn.functional.one_hot(shares.argmax(1), CLASSES).movedim(-1, 1)
+    overlap, total = ((part[:, 1:].sum(dim=(1, 2, 3))) for part in (shares * marks, shares + marks))
+    assert torch.equal(expected_dice(logits), 2 * overlap / total)
+
+
 def test_a_doubtful_slice_weighs_by_its_size_in_a_heart(labels):
     logits = logits_of(labels, 50)
     doubted = logits.clone()

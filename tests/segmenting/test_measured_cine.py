@@ -9,6 +9,8 @@ from segmenting.flags import flags_of
 from segmenting.measured_cine import measure_cine
 from segmenting.record import record_of
 
+WHOLE = np.zeros(100)  # in no frame an island was removed
+
 
 @pytest.fixture(scope="module")
 def grid_labels(beat):
@@ -52,14 +54,14 @@ def test_without_a_frame_interval_times_are_shares_and_rates_are_unknown(beat, g
     assert untimed.curve["share_of_beat"] == measured.curve["share_of_beat"]
     assert untimed.rates["peak_ejection_ml_s"] is None
     assert untimed.rates["ES_share"] == measured.rates["ES_share"]
-    assert "no_frame_interval" in [flag.code for flag in flags_of(untimed, grid_labels)]
-    assert "no_frame_interval" not in [flag.code for flag in flags_of(measured, grid_labels)]
+    assert "no_frame_interval" in [flag.code for flag in flags_of(untimed, grid_labels, WHOLE)]
+    assert "no_frame_interval" not in [flag.code for flag in flags_of(measured, grid_labels, WHOLE)]
 
 
 def test_a_beat_that_begins_elsewhere_has_the_same_numbers_and_a_flag(beat, grid_labels, measured):
     rolled, rolled_grid = np.roll(beat.labels, 8, axis=3), np.roll(grid_labels, 8, axis=1)
     other = measure_cine(rolled, beat.cine, rolled_grid, 1.8)
-    codes = [flag.code for flag in flags_of(other, rolled_grid)]
+    codes = [flag.code for flag in flags_of(other, rolled_grid, WHOLE)]
     assert "ed_not_first" in codes
     assert other.phenotypes["LVEDV"] == pytest.approx(measured.phenotypes["LVEDV"], rel=0.01)
     assert other.rates["ES_ms"] == pytest.approx(measured.rates["ES_ms"], abs=60)
@@ -69,7 +71,7 @@ def test_a_beat_that_begins_elsewhere_has_the_same_numbers_and_a_flag(beat, grid
 def test_a_frame_out_of_line_is_told(beat, grid_labels):
     jumping = beat.labels.copy()
     jumping[..., 6] = jumping[..., 0]
-    flags = flags_of(measure_cine(jumping, beat.cine, grid_labels, 1.8), grid_labels)
+    flags = flags_of(measure_cine(jumping, beat.cine, grid_labels, 1.8), grid_labels, WHOLE)
     assert [flag.words for flag in flags if flag.code == "jump"] != []
     assert "6" in next(flag.words for flag in flags if flag.code == "jump")
 
@@ -79,7 +81,7 @@ def test_a_heart_cut_at_its_base_or_its_apex_is_told(beat, grid_labels):
 
     def codes(slices):
         part = grid_labels[slices]
-        return {flag.code for flag in flags_of(measure_cine(beat.labels, beat.cine, part, 1.8), part)}
+        return {flag.code for flag in flags_of(measure_cine(beat.labels, beat.cine, part, 1.8), part, WHOLE)}
 
     whole = {"base_cut", "apex_cut"} & codes(slice(None))
     assert whole == set()
@@ -87,9 +89,22 @@ def test_a_heart_cut_at_its_base_or_its_apex_is_told(beat, grid_labels):
     assert "apex_cut" in codes(slice(None, shown[-1] - 2))
 
 
+def test_an_lv_in_pieces_at_ed_or_es_is_told(measured, grid_labels):
+    def told(frame, share):
+        apart = WHOLE.copy()
+        apart[frame] = share
+        return [flag.words for flag in flags_of(measured, grid_labels, apart) if flag.code == "lv_in_pieces"]
+
+    assert told(measured.lv.ed, 0.01) == []
+    assert told(measured.lv.es + 1, 0.5) == []
+    assert "7 % at ED" in told(measured.lv.ed, 0.07)[0]
+    assert "30 % at ES" in told(measured.lv.es, 0.3)[0]
+
+
 def test_a_record_holds_no_number_that_is_none(beat, measured, grid_labels):
     empty = measure_cine(np.zeros_like(beat.labels), beat.cine, np.zeros_like(grid_labels), 1.8)
-    record = record_of({"patient": "p"}, empty, flags_of(empty, np.zeros_like(grid_labels)), None, ())
+    flags = flags_of(empty, np.zeros_like(grid_labels), WHOLE)
+    record = record_of({"patient": "p"}, empty, flags, None, ())
     assert record["phenotypes"]["LVEF"] is None
     assert not record["quality_rule"]["passed"]
     assert record_of({}, measured, [], 0.9, ())["quality_rule"]["passed"]

@@ -8,6 +8,8 @@ from cohort.cine import CineStack
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, own_slices_grid
 from cohort.phenotypes import CLASSES, dice
+from segmenting.flags import flags_of
+from segmenting.measured_cine import measure_cine
 from segmenting.network import remove_islands, segment_cine
 
 
@@ -88,7 +90,8 @@ def test_islands_are_no_heart():
     labels[:, 5:12, 5:12], labels[:, 7:10, 7:10], labels[:, 5:12, 12:16] = 2, 1, 3
     whole = labels.copy()
     labels[1, 17:19, 2:4], labels[2, 1, 18], labels[0, 19, 19] = 3, 2, 1
-    remove_islands(labels)
+    apart = remove_islands(labels)
+    assert apart == 2 / (4 * 49 + 2)  # of the LV alone
     np.testing.assert_array_equal(labels, whole)
 
 
@@ -101,6 +104,26 @@ class SeesTheLVEverywhere:
         logits = torch.zeros(len(slices), 4, *slices.shape[2:])
         logits[:, 1] = 5
         return logits, torch.zeros(len(slices), 1)
+
+
+class SeesTwoLVs(SeesTheLVEverywhere):
+    """A segmenter that answers two discs of LV, one of them a ninth of the other."""
+
+    def logits_and_features(self, slices):
+        logits, features = super().logits_and_features(slices)
+        row, column = np.mgrid[: slices.shape[2], : slices.shape[3]]
+        lv = (np.hypot(row - 45, column - 45) < 15) | (np.hypot(row - 75, column - 75) < 5)
+        logits[:, 1] = torch.from_numpy(np.where(lv, 5.0, -5.0))
+        return logits, features
+
+
+def test_an_lv_in_pieces_is_flagged_by_what_was_removed(short_beat):
+    two = CineStack(short_beat.voxels[..., :2], short_beat.affine)
+    found = segment_cine(SeesTwoLVs(), two, "a cine")
+    assert found.lv_apart == pytest.approx([0.1, 0.1], abs=0.01)
+    measured = measure_cine(found.labels, two, found.grid_labels, found.grid.geometry.pixel_mm)
+    flags = flags_of(measured, found.grid_labels, found.lv_apart)
+    assert any(flag.code == "lv_in_pieces" and "10 % at ED" in flag.words for flag in flags)
 
 
 def test_outside_of_the_grid_and_where_nothing_was_acquired_is_background(short_beat):

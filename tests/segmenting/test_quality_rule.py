@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from segmenting.quality_rule import largest_share, rule_faults
+from segmenting.quality_rule import rule_faults
 
 
 def stack(slices=8) -> np.ndarray:
@@ -45,11 +45,3 @@ def test_crumbs_of_the_rv_on_the_middle_slice_are_no_rv():
     labels = without(3, slice(2, 6))
     labels[2:6, 10:30:3, 5:14:3] = 3  # 21 pixels, none beside another
     assert any("RV on the LV's middle slice" in fault for fault in rule_faults(labels))
-
-
-def test_an_island_is_counted_by_its_share():
-    shape = np.isin(stack(), (1, 2))
-    assert largest_share(shape) == 1
-    shape[:, :3, :3] = True
-    assert 0.9 < largest_share(shape) < 1
-    assert largest_share(np.zeros((2, 2, 2), bool)) == 1

@@ -146,19 +146,39 @@ def broken(kind, cine, files, folder):
             affine = cine.affine.copy()
             affine[:3, :3] *= 20  # as of a writer that mixes its units: a stack of two metres
             write_nifti(path, CineStack(cine.voxels[..., :2], affine))
+        case "label_map":
+            levels = np.digitize(cine.voxels[..., :2], np.quantile(cine.voxels, (0.5, 0.7, 0.9)))
+            write_nifti(path, CineStack(levels.astype(np.uint8), cine.affine))
+        case "centimetres":
+            affine = cine.affine.copy()
+            affine[:3] /= 10
+            write_nifti(path, CineStack(cine.voxels[..., :2], affine))
         case "no_heart":
             noise = np.random.default_rng(0).integers(0, 300, cine.voxels[..., :2].shape).astype(np.int16)
             write_nifti(path, CineStack(noise, cine.affine))
     return path
 
 
-@pytest.mark.parametrize("kind", ["truncated", "nan", "still", "one_slice", "metres", "no_heart"])
+BROKEN = {
+    "truncated": "",
+    "nan": "not finite",
+    "still": "one frame",
+    "one_slice": "one slice",
+    "metres": "mm long",
+    "label_map": "4 different values",
+    "centimetres": "too small for a heart",
+    "no_heart": "no heart",
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
 def test_what_is_no_short_axis_cine_is_one_line_and_code_2(segment, short_beat, files, tmp_path, capsys, kind):
     path = broken(kind, short_beat, files, tmp_path)
     assert segment("--mri", path, "--output", tmp_path / "out") == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert kind in said
+    assert BROKEN[kind] in said
     assert names(tmp_path / "out") == []
 
 
@@ -176,6 +196,21 @@ def test_a_bad_file_of_a_folder_costs_the_others_nothing(segment, files, short_b
         (mri / gone).unlink()
     assert segment("--mri", mri, "--output", output) == 0
     assert "refused.csv" not in names(output)
+
+
+def test_a_heart_at_the_edge_of_the_picture_and_a_slice_without_one_are_told(segment, short_beat, done, tmp_path):
+    whole = json.loads((done / "9000002_2" / RECORD).read_text())
+    labels = read_nifti(done / "9000002_2" / "seg_sa.nii.gz", labels=True).voxels
+    middle = int(np.argwhere(labels[..., 0] == 1)[:, 0].mean())
+    cut = short_beat.voxels[:middle].copy()
+    cut[:, :, 4] = 0
+    write_nifti(tmp_path / "cut.nii.gz", CineStack(cut, short_beat.affine, short_beat.frame_interval_s))
+    assert segment("--mri", tmp_path / "cut.nii.gz", "--output", tmp_path / "out") == 0
+    record = json.loads((tmp_path / "out" / "cut" / RECORD).read_text())
+    told = {flag["code"]: flag["words"] for flag in record["flags"]}
+    assert {"picture_cut", "blank_slice"} <= set(told)
+    assert not {"picture_cut", "blank_slice"} & {flag["code"] for flag in whole["flags"]}
+    assert told["blank_slice"].startswith("slice 5 of 11,")
 
 
 def test_a_stop_leaves_nothing_half_written(segment, files, tmp_path, monkeypatch):

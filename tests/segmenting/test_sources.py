@@ -3,6 +3,7 @@
 import pytest
 
 from cohort.errors import InputError
+from cohort.pseudonym import Naming
 from segmenting.sources import find_sources
 
 
@@ -53,6 +54,17 @@ def test_a_whole_cine_goes_before_ed_and_es_and_label_maps_are_not_looked_at(tmp
 def test_a_folder_of_nobody_or_of_two_of_one_name_is_refused(tmp_path, files, words):
     with pytest.raises(InputError, match=words):
         find_sources(touch(tmp_path, *files))
+
+
+def test_what_is_passed_over_is_told_by_its_kind_and_by_no_name_with_a_key(tmp_path, capsys):
+    folder = touch(tmp_path, "one.nii.gz", "la_4ch.nii.gz", "seg_one.nii.gz", "note.txt")
+    assert called(folder) == ["one"]
+    said = capsys.readouterr().out
+    assert "passed over: 2 .nii.gz files of other names such as la_4ch.nii.gz, seg_one.nii.gz; 1 .txt" in said
+    called(folder, naming=Naming(b"0" * 32))
+    assert capsys.readouterr().out == "note: passed over: 3\n"
+    called(touch(tmp_path / "alone", "one.nii.gz"))
+    assert capsys.readouterr().out == ""
 
 
 def test_people_who_withdrew_are_left_out_wherever_the_list_lies(tmp_path):

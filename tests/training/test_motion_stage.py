@@ -3,6 +3,7 @@
 import re
 import shutil
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,17 +13,20 @@ from accelerate import Accelerator
 from cohort.beat_clock import ES_PLACE
 from cohort.cine import Label
 from cohort.cines import Cines
+from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import NO_LABELS
 from cohort.stored_arrays import write_about
+from models.heart_motion import with_neighbours
 from models.presets import PRESETS
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, sample_generator
 from training.cohort_arrays import open_cines
 from training.fit import fit
+from training.learning_curve import curve_point, motion_like_the_pipelines, point_settings, told
 from training.motion import MovingHearts, fresh_motion, moving
 from training.motion_targets import COMPONENTS, POINTS, curve_components, motion_targets
-from training.options import DiffusionOptions, StageSteps
+from training.options import CeilingOptions, DiffusionOptions, StageSteps
 from training.pipeline_folder import save_pipeline
 from training.recipe import Recipe
 from training.run import Run
@@ -112,6 +116,31 @@ def test_of_a_beat_that_does_not_close_only_systole_is_seen(hearts):
     assert batch.place.isfinite().all()
 
 
+def test_a_cine_is_learned_with_its_own_persons_stills_and_numbers(prepared, hearts):
+    """Of a cohort of stills with a few cines, the n-th cine is not the n-th person's."""
+    rows = prepared.rows("train")[[3, 1]]
+    cines = replace(hearts.cines, rows=rows, images=hearts.cines.images[rows], labels=hearts.cines.labels[rows])
+    targets = motion_targets(prepared, cines)
+    assert np.flatnonzero(np.isfinite(targets.values[:, 0])).tolist() == sorted(rows)
+    assert targets.values[rows[0], 0] == np.float32(targets.beats[0].es)
+    few = replace(hearts, cines=cines, targets=targets, frames=hearts.frames[rows])
+    batch = few.batch(torch.tensor([0]), 8, 1, torch.Generator().manual_seed(0))
+    stills = torch.from_numpy(hearts.stills[rows[0]]).float()
+    assert (batch.numbers == hearts.numbers[rows[0]]).all()
+    grid = prepared.preparation.geometry
+    for keys, position in zip(batch.keys, batch.position_mm, strict=True):
+        level = int(np.abs(grid.slice_position_mm - float(position)).argmin())
+        torch.testing.assert_close(keys, with_neighbours(stills[None])[0, level])
+    assert len(batch.position_mm.unique()) > 1
+
+
+def test_volumes_are_of_the_acquisitions_own_step(prepared, cines):
+    affine = np.array(prepared.affine)
+    affine[:, :3, 2] *= 2
+    once, twice = (motion_targets(replace(prepared, affine=one), cines) for one in (prepared.affine, affine))
+    np.testing.assert_allclose(twice.beats[5].volume_ml, 2 * once.beats[5].volume_ml)
+
+
 def test_a_fresh_network_cross_fades_and_a_taught_one_does_better(hearts, tmp_path):
     torch.manual_seed(0)
     motion = fresh_motion(hearts.targets, 4, 16)
@@ -175,3 +204,41 @@ def test_a_model_of_stills_or_of_other_phases_asks_for_no_cines(prepared, cines,
     monkeypatch.setattr("training.cohort_arrays.cohort_cines", lambda *_: cines)
     assert open_cines(DiffusionOptions(), prepared, Accelerator(cpu=True)) is cines
     assert open_cines(DiffusionOptions(**options), prepared, Accelerator(cpu=True)) is None
+
+
+def test_a_learning_curve_regresses_motion_in_the_numbers_of_the_pipeline(prepared, cines, tmp_path, monkeypatch):
+    """Else train_ceiling.py would put a ceiling without motion in the place of one with it."""
+    monkeypatch.setattr("training.learning_curve.cohort_cines", lambda *_: cines)
+    own = motion_targets(prepared, cines)
+    motion = fresh_motion(replace(own, curve_basis=-2 * own.curve_basis), 4, 16)
+    given = (CeilingOptions(), prepared, tmp_path, SimpleNamespace(motion=motion), Accelerator(cpu=True))
+    found = motion_like_the_pipelines(*given)
+    assert found.names == own.names
+    curve, rest = (np.array([name.startswith("curve_") is which for name in own.names]) for which in (True, False))
+    np.testing.assert_allclose(found.values[:, curve], -own.values[:, curve] / 2, atol=1e-5)
+    np.testing.assert_array_equal(found.values[:, rest], own.values[:, rest])
+    stills = (*given[:3], SimpleNamespace(motion=None), given[4])
+    assert motion_like_the_pipelines(*stills) is None
+    monkeypatch.setattr("training.learning_curve.cohort_cines", lambda *_: None)
+    with pytest.raises(InputError, match="teaches no motion"):
+        motion_like_the_pipelines(*given)
+
+
+def test_a_point_of_the_learning_curve_holds_motion_and_its_settings_name_it(
+    prepared, cines, tiny_preset, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(PRESETS, "nano", tiny_preset)
+    monkeypatch.setattr("training.learning_curve.STEPS_FLOOR", 1)
+    options, motion = CeilingOptions(output=tmp_path / "curve"), motion_targets(prepared, cines)
+    regressor, point = curve_point(options, prepared, None, 10, Accelerator(cpu=True), motion)
+    assert tuple(regressor.conditioner.config.motion) == motion.names and set(motion.names) < set(point["r2"])
+    settings = point_settings(options, prepared, None, motion)
+    other = replace(motion, values=motion.values + 1)
+    assert settings != point_settings(options, prepared, None) and settings != point_settings(
+        options, prepared, None, other
+    )
+
+
+def test_the_best_ceiling_tells_most_of_the_phenotypes():
+    """R2 of motion, of the few people with a cine, would decide; one that nobody knows would make all alike."""
+    assert told({"LVEDV": 0.5, "LVEF": float("nan"), "ES_share": -30.0}) == 0.5

@@ -2,7 +2,7 @@
 
 import torch
 
-from sampling.segmentation import largest_class
+from models.largest_class import largest_class
 
 
 def test_it_is_argmax_and_takes_the_first_of_equal_ones():
