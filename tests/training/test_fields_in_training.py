@@ -178,7 +178,7 @@ def test_a_run_records_its_fields_and_one_without_is_recorded_as_before(prepared
 
 
 def test_a_learning_curve_records_its_fields(prepared):
-    plain, told = (point_settings(CeilingOptions(), prepared, None, fields) for fields in ((), ("sbp",)))
+    plain, told = (point_settings(CeilingOptions(), prepared, None, fields=fields) for fields in ((), ("sbp",)))
     assert told == plain | {"person_fields": ["sbp"]} and "person_fields" not in plain
 
 
