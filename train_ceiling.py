@@ -42,7 +42,7 @@ def main() -> None:
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
     motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator)
     given = (config, cohort, extra)
-    settings = curve.curve_settings(*given, motion, fields)
+    settings = curve.point_settings(*given, motion, fields) | {"sizes": config.sizes}
     if curve.is_curve_of(folder, config.output, settings):
         return accelerator.print(told_finished(folder / "ceiling"))
     points = [curve.curve_point(*given, people, accelerator, motion, fields) for people in config.sizes]

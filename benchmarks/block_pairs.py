@@ -14,7 +14,7 @@ import tyro
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the repository, wherever the command is given
 
-from cohort.errors import InputError, exit_code_of
+from cohort.errors import exit_code_of
 
 
 @dataclass(frozen=True)
@@ -36,15 +36,10 @@ def main() -> None:
     import numpy as np
     from tqdm import tqdm
 
+    from benchmarks.beating_pipeline import open_beating
     from benchmarks.drawn_blocks import TIMES, pairs, right_signs
-    from models.segmenter import Segmenter
-    from sampling.pipeline import ECGToMRIPipeline, load_part
 
-    pipeline = ECGToMRIPipeline.load(config.pipeline)
-    pipeline.set_progress_bar_config(disable=True)
-    if pipeline.motion is None:
-        raise InputError(config.pipeline, "draws stills", "train one on a cohort with cines")
-    segmenter = load_part(Segmenter, config.pipeline / "segmenter")
+    pipeline, segmenter = open_beating(config.pipeline)
     found = pairs(pipeline, segmenter, config.seed, config.hearts, config.samples, config.measured)
     rows = list(tqdm(found, total=config.hearts, desc="pairs"))
     true = np.array([row.true for row in rows])

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from cohort.beat import measured_beat
-from cohort.heart_grid import GridGeometry
 from cohort.preprocessing import ecg_input
 from evaluation.beating import cine_labels
 from models.segmenter import Segmenter
@@ -80,7 +79,7 @@ def code_times(pipeline: ECGToMRIPipeline, drawn: DrawnHearts) -> np.ndarray:
 
 def measured_times(pipeline: ECGToMRIPipeline, segmenter: Segmenter, drawn: DrawnHearts) -> np.ndarray:
     """(3,) TIMES that a segmenter measures in the frames of drawn hearts, on average; NaN where it finds no beat."""
-    grid: GridGeometry = pipeline.grid
+    grid = pipeline.grid
     cines = pipeline.beat(drawn, FRAMES).hearts.numpy()
     beats = [measured_beat(cine_labels(segmenter, cine), grid.pixel_mm, grid.slice_step_mm) for cine in cines]
     numbers = [beat.numbers for beat in beats if beat is not None]

@@ -38,24 +38,19 @@ def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     import numpy as np
 
+    from benchmarks.beating_pipeline import open_beating
     from benchmarks.moved_hearts import beat_cost, moved_hearts, table
     from cohort.cines import cohort_cines
     from cohort.places import CohortPlaces
     from cohort.prepared import load_prepared
-    from models.segmenter import Segmenter
-    from sampling.pipeline import ECGToMRIPipeline, load_part
 
-    pipeline = ECGToMRIPipeline.load(config.pipeline)
-    pipeline.set_progress_bar_config(disable=True)
-    if pipeline.motion is None:
-        raise InputError(config.pipeline, "draws stills", "train one on a cohort with cines")
+    pipeline, segmenter = open_beating(config.pipeline)
     cohort = load_prepared(config.data)
     cines = cohort_cines(cohort, CohortPlaces(config.data), len(cohort.eid))
     if cines is None:
         raise InputError(config.data, "holds no cines", "write them with make_phantom.py --prepared DIR --cines N")
     mine = np.ones(len(cines.rows), bool) if config.split == "all" else np.isin(cines.rows, cohort.rows(config.split))
     which = np.flatnonzero(mine)[: config.people]
-    segmenter = load_part(Segmenter, config.pipeline / "segmenter")
     beats, errors = moved_hearts(pipeline, segmenter, cohort, cines, which)
     print(f"{len(beats)} hearts of {config.data}, split {config.split}")
     for row in zip(*table(beats, errors), strict=True):  # ways across: the table is long

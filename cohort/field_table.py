@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from cohort.column_names import known_spellings, plain
+from cohort.column_names import known_spellings
 from cohort.errors import InputError
 from cohort.field_map import NO_ANSWERS, Field, field_column, read_field_map
-from cohort.further import ANSWERS, CODES
+from cohort.further import CODES, USUAL_RANK, cell_at, counts, key_places, lowest_last, name_of, rank_of, visit_of
 from cohort.person import finite_number
 from cohort.person_number import person_number
 from cohort.phenotypes import UNITS
 from cohort.study_tables import PERSON_UNITS
 from cohort.subjects import FIRST_IMAGING_VISIT, Visit
-from cohort.table_reader import FILE, KEY, STATA_EID, WHOLE, file_stem, opened_records, told_person
+from cohort.table_reader import FILE, KEY, file_stem, opened_records, told_person
 
+SPELLINGS = known_spellings(KEY | {FILE: ""})
 Numbers = dict[str, float]  # by the name of the field
 
 
@@ -76,7 +77,7 @@ def read_fields(path: Path, names: Sequence[str], called: Collection[str] = ()) 
         return FieldTable()
     path = Path(path)
     fields = read_field_map(path.parent, PERSON_UNITS | UNITS)
-    with opened_records(path, known_spellings(KEY | {FILE: ""})) as (header, records, delimiter):
+    with opened_records(path, SPELLINGS) as (header, records, delimiter):
         columns = _columns(header, names, fields)
         told = list(_told(path, header, columns, records, delimiter == ";", called))
     table = FieldTable(tuple(name for name in names if name not in {column.name for column in columns}))
@@ -99,15 +100,11 @@ def _columns(header: Sequence[str], names: Sequence[str], fields: dict[int, Fiel
     columns, ranks = [], []
     for place, cell in enumerate(header):
         spelled = field_column(cell)
-        mapped = fields.get(spelled.field) if spelled else None
-        name = cell
-        if spelled:
-            name = mapped.name if mapped else f"p{spelled.field}"
-            name += f"_a{spelled.array}" if spelled.array else ""
+        name = name_of(spelled, fields) if spelled else cell
         if name in names:
             columns.append(_Column(place, name, spelled is not None, spelled.instance if spelled else None))
-            ranks.append(mapped.rank if mapped else 1)
-    return [columns[k] for k in sorted(range(len(columns)), key=ranks.__getitem__, reverse=True)]
+            ranks.append(rank_of(spelled, fields) if spelled else USUAL_RANK)
+    return lowest_last(columns, ranks)
 
 
 def _told(
@@ -119,24 +116,24 @@ def _told(
     called: Collection[str],
 ) -> Iterator[_Told]:
     """Every cell that tells a number of somebody. commas: a comma is a decimal mark."""
-    spellings = known_spellings(KEY | {FILE: ""})
-    keys = {"eid" if STATA_EID.fullmatch(cell) else spellings.get(plain(cell)): k for k, cell in enumerate(header)}
+    keys = key_places(header, SPELLINGS)
     for row, cells in records:
-        visit = WHOLE.fullmatch(_cell(cells, keys.get("instance")))
-        who = (
-            file_stem(_cell(cells, keys[FILE])) if FILE in keys else told_person(_cell(cells, keys.get("eid")), called)
-        )
+        visit = visit_of(cell_at(cells, keys.get("instance")))
+        if FILE in keys:
+            who = file_stem(cell_at(cells, keys[FILE]))
+        else:
+            who = told_person(cell_at(cells, keys.get("eid")), called)
         for column in columns if who is not None else ():
-            cell = _cell(cells, column.place)
+            cell = cell_at(cells, column.place)
             if not cell or cell.casefold() in NO_ANSWERS - {"-1", "-3", "-10"}:
                 continue
             number = finite_number(cell.replace(",", ".") if commas else cell)
             if number is None:
                 fault = f"row {row}, column {header[column.place]} is not a number"
                 raise InputError(path, fault, "correct the cell or leave it empty")
-            instance = int(visit[1]) if visit else None
+            instance = visit
             if column.biobank:
-                instance = instance if column.instance is None else column.instance
+                instance = visit if column.instance is None else column.instance
             elif "instance" not in keys:
                 instance = FIRST_IMAGING_VISIT
             yield _Told(column, row, who, instance, number)
@@ -145,9 +142,4 @@ def _told(
 def _is_whole(told: Sequence[_Told], name: str) -> bool:
     """Whether a field of UK Biobank's holds whole numbers only, so that CODES are no numbers there."""
     numbers = {cell.number for cell in told if cell.column.name == name} - set(CODES)
-    return all(number.is_integer() and (number >= 0 or number in ANSWERS) for number in numbers)
-
-
-def _cell(cells: Sequence[str], place: int | None) -> str:
-    """What stands in a row's place; empty where there is none."""
-    return cells[place] if place is not None and place < len(cells) else ""
+    return all(map(counts, numbers))

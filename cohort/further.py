@@ -5,10 +5,10 @@ as in p20024_a1. Other columns of persons.csv keep their own names.
 """
 
 import csv
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ CODES = (-1.0, -3.0, -10.0, -121.0, -818.0)  # of columns that hold whole number
 ANSWERS = {-7.0, -313.0}  # codes that say something: none of the above, still going on
 EXACT_LETTERS = 7  # a number of so many letters is the same in 32 bits: whole up to 2**24, else of six digits
 PREPARE_AGAIN = "delete the folder that holds it, and prepare the cohort again"
+USUAL_RANK = 1
+Column = TypeVar("Column")
 Rows = dict[int, dict[int, int]]  # eid -> instance -> row of the arrays
 
 
@@ -50,7 +52,7 @@ class _Numbers:
 
     def look_at(self, number: float) -> None:
         if self.whole and number not in CODES:
-            self.whole = number.is_integer() and (number >= 0 or number in ANSWERS)
+            self.whole = counts(number)
 
     def put(self, rows: Collection[int], of_all: bool, number: float, exact: bool, people: int) -> None:
         """Keep a number at some rows. `exact`: 32 bits hold it as it is spelled."""
@@ -128,11 +130,11 @@ def _numbers_of(
     """(name, (N,) numbers) of one table."""
     with opened_records(path, known_spellings(KEY)) as (header, records, delimiter):
         columns = _columns(header, fields) + (_own_columns(header) if path.name == PERSONS else [])
-        keys = {name: place for place, cell in enumerate(header) if (name := _key(cell))}
+        keys = key_places(header, known_spellings(KEY))
         every = {column.name: column.numbers for column in columns}
         for _, cells in records:
-            eid = told_person(_cell(cells, keys.get("eid")), names)
-            visit = _whole(_cell(cells, keys.get("instance")))
+            eid = told_person(cell_at(cells, keys.get("eid")), names)
+            visit = visit_of(cell_at(cells, keys.get("instance")))
             if eid in rows and _add_row(cells, columns, visit, rows[eid], people, delimiter == ";"):
                 columns = [column for column in columns if not column.numbers.refused]
     for name, numbers in every.items():
@@ -171,19 +173,31 @@ def _add_row(
     return refused
 
 
-def _cell(cells: Sequence[str], place: int | None) -> str:
+def cell_at(cells: Sequence[str], place: int | None) -> str:
     """What stands in a row's place; empty where there is none."""
     return cells[place] if place is not None and len(cells) > place else ""
 
 
-def _whole(cell: str) -> int | None:
+def visit_of(cell: str) -> int | None:
+    """The number that a cell of the column `instance` tells; None where it tells none."""
     whole = WHOLE.fullmatch(cell)
     return int(whole[1]) if whole else None
 
 
-def _key(cell: str) -> str:
-    """ "eid" or "instance" where a column is called so; else empty."""
-    return "eid" if STATA_EID.fullmatch(cell) else known_spellings(KEY).get(plain(cell), "")
+def counts(number: float) -> bool:
+    """Whether a number can stand in a column of counts, whose CODES are no numbers."""
+    return number.is_integer() and (number >= 0 or number in ANSWERS)
+
+
+def key_places(header: Sequence[str], spellings: Mapping[str, str]) -> dict[str, int]:
+    """Where the columns that say who it is stand, by their names. `spellings`: of `known_spellings`."""
+    named = ("eid" if STATA_EID.fullmatch(cell) else spellings.get(plain(cell), "") for cell in header)
+    return {name: place for place, name in enumerate(named) if name}
+
+
+def lowest_last(columns: Sequence[Column], ranks: Sequence[int]) -> list[Column]:
+    """Columns in the order of their ranks, the lowest last: what comes later stays."""
+    return [columns[place] for place in sorted(range(len(columns)), key=ranks.__getitem__, reverse=True)]
 
 
 def _columns(header: list[str], fields: dict[int, Field]) -> list[_Column]:
@@ -192,16 +206,16 @@ def _columns(header: list[str], fields: dict[int, Field]) -> list[_Column]:
     every: dict[str, _Numbers] = {}
     for place, cell in enumerate(header):
         column = field_column(cell)
-        if column and (name := _name(column, fields)) not in OURS:
+        if column and (name := name_of(column, fields)) not in OURS:
             columns.append(_Column(place, name, column.instance, every.setdefault(name, _Numbers())))
-            ranks.append(fields[column.field].rank if column.field in fields else 1)
-    return [columns[place] for place in sorted(range(len(columns)), key=ranks.__getitem__, reverse=True)]
+            ranks.append(rank_of(column, fields))
+    return lowest_last(columns, ranks)
 
 
 def _own_columns(header: list[str]) -> list[_Column]:
     """The columns of a persons.csv that are neither UK Biobank's nor OURS. In them, a negative number is one."""
     known = known_spellings({**KEY, **PERSON_UNITS, **UNITS, FILE: ""})
-    instance = None if "instance" in map(_key, header) else FIRST_IMAGING_VISIT
+    instance = None if "instance" in key_places(header, known_spellings(KEY)) else FIRST_IMAGING_VISIT
     every: dict[str, _Numbers] = {}
     return [
         _Column(place, cell, instance, every.setdefault(cell, _Numbers(whole=False)))
@@ -210,7 +224,13 @@ def _own_columns(header: list[str]) -> list[_Column]:
     ]
 
 
-def _name(column: FieldColumn, fields: dict[int, Field]) -> str:
+def rank_of(column: FieldColumn, fields: dict[int, Field]) -> int:
+    """Of several columns of one name that of the lowest rank counts; of those outside the field map it is 1."""
+    return fields[column.field].rank if column.field in fields else USUAL_RANK
+
+
+def name_of(column: FieldColumn, fields: dict[int, Field]) -> str:
+    """What a column of UK Biobank is called: by the field map or by its field, and by its place in an array."""
     name = fields[column.field].name if column.field in fields else f"p{column.field}"
     return f"{name}_a{column.array}" if column.array else name
 

@@ -29,6 +29,8 @@ def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int
     if any(len(array) != patients for array in arrays):
         raise ValueError(f"patients along axis 0: {[len(array) for array in arrays]} in one bootstrap")
 
+    report = measure(*arrays)
+
     def numbers(rows: np.ndarray) -> list[float]:
         return list(_floats(measure(*(array[rows] for array in arrays))))
 
@@ -36,13 +38,13 @@ def with_intervals(measure: Callable[..., dict], *arrays: np.ndarray, draws: int
         warnings.simplefilter("ignore")  # a draw of few distinct patients may have no spread; that is no news
         everybody = np.arange(patients)
         if patients < FEWEST:
-            drawn = np.empty((len(numbers(everybody)), 0))
+            drawn = np.empty((len(list(_floats(report))), 0))
         else:
             resampled = stats.bootstrap(
                 (everybody,), numbers, n_resamples=draws, vectorized=False, method="percentile", rng=seed
             )
             drawn = resampled.bootstrap_distribution
-    return _beside(measure(*arrays), iter(drawn))
+    return _beside(report, iter(drawn))
 
 
 def _floats(numbers: dict) -> Iterator[float]:

@@ -89,17 +89,6 @@ def told(r2: dict[str, float]) -> float:
     return sum(value for name, value in r2.items() if name in PHENOTYPES and math.isfinite(value))
 
 
-def curve_settings(
-    options: CeilingOptions,
-    cohort: PreparedCohort,
-    extra_ecgs: ECGCohort | None,
-    motion: MotionTargets | None = None,
-    fields: Sequence[str] = (),
-) -> dict:
-    """All that decides a learning curve, as JSON can hold it."""
-    return point_settings(options, cohort, extra_ecgs, motion, fields) | {"sizes": options.sizes}
-
-
 def point_settings(
     options: CeilingOptions,
     cohort: PreparedCohort,
