@@ -40,7 +40,7 @@ def main() -> None:
     fields = pipeline.further_fields
     cohort, extra = open_arrays(*where, exclude=config.exclude, fields=fields)
     cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
-    motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator)
+    motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator, extra)
     given = (config, cohort, extra)
     settings = curve.point_settings(*given, motion, fields) | {"sizes": config.sizes}
     if curve.is_curve_of(folder, config.output, settings):

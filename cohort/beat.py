@@ -50,11 +50,19 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
 
     None where it cannot be measured: too few frames, one without LV, an LV that does not move or is largest elsewhere.
 
+    NUMBERS are those of `beat_of`.
+    """
+    return beat_of(volume_ml(labels, Label.LV_CAVITY, pixel_mm**2 * step_mm), sector_thickness(labels))
+
+
+def beat_of(volume: np.ndarray, thickness: np.ndarray) -> MeasuredBeat | None:
+    """The beat of an LV's volumes (frames,) in mL and its wall's thickness (frames, SECTORS); None as `measured_beat`.
+
     NUMBERS: ES_share, peak_ejection and peak_filling (stroke volumes a cycle) and atrial_share are those of
     `cohort.volume_curve`. thickening_<quarter>, in percent of the wall's thickness at ED, from ED to ES.
     peak_<quarter>, when that quarter is thickest. dyssynchrony, the SD of when SECTORS are.
     """
-    curve = volume_curve(volume_ml(labels, Label.LV_CAVITY, pixel_mm**2 * step_mm))
+    curve = volume_curve(volume)
     if curve.slope_ml is None or curve.volume_ml.min() <= 0 or curve.ed != 0 or curve.stroke_ml <= 0:
         return None
     inside = (curve.smooth_ml - curve.smooth_ml[curve.es]) / curve.stroke_ml
@@ -63,8 +71,7 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
     if not SHORTEST_SYSTOLE <= es <= LONGEST_SYSTOLE:
         return None
     numbers = dict.fromkeys(NUMBERS, float("nan"))
-    thickness = sector_thickness(labels)  # (frames, SECTORS)
-    at_es = _at(thickness, es)
+    at_es = at_moments(thickness, es)
     for quarter, direction in QUARTERS.items():
         within = sectors_of(direction)
         before = thickness[0, within].mean()
@@ -82,17 +89,20 @@ def measured_beat(labels: np.ndarray, pixel_mm: float, step_mm: float) -> Measur
     return MeasuredBeat(curve.volume_ml, inside, es, closes, numbers)
 
 
-def curve_on_clock(beat: MeasuredBeat, points: int) -> np.ndarray:
+def curve_on_clock(inside: np.ndarray, es: float, points: int) -> np.ndarray:
     """(points,) share of the stroke volume still inside, at places spread evenly over the beat's clock.
 
-    It is 1 at ED and 0 at ES, which must be one of the points. The beat has to close.
+    It is 1 at ED and 0 at ES, which must be one of the points.
+
+    Args:
+        inside: (frames,) of a beat that closes. es: when its ejection is over.
     """
-    curve = _at(beat.inside, time_of(np.arange(points) / points, beat.es))
+    curve = at_moments(inside, time_of(np.arange(points) / points, es))
     curve[0], curve[round(ES_PLACE * points)] = 1, 0
     return curve
 
 
-def _at(series: np.ndarray, times: np.ndarray | float) -> np.ndarray:
+def at_moments(series: np.ndarray, times: np.ndarray | float) -> np.ndarray:
     """A periodic series (frames, ...) at moments, shares of the cycle: linear between frames."""
     moments = np.asarray(times) % 1 * len(series)
     before = np.floor(moments).astype(int) % len(series)

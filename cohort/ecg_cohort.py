@@ -42,7 +42,7 @@ class ECGCohort:
         ecg: (N, 12, samples) float16 mV, memory-mapped; lead_mask: (N, 12) bool.
         person: (N, 4) float32 sex (0 female, 1 male), age, height cm, weight kg; NaN where absent.
         phenotypes: (N, K) float32 in the order of PHENOTYPES; NaN where unknown.
-        eid: (N,) int64.
+        eid: (N,) int64; instance: (N,) int64 visit of the ECG.
     """
 
     folder: Path
@@ -51,6 +51,7 @@ class ECGCohort:
     person: np.ndarray
     phenotypes: np.ndarray
     eid: np.ndarray
+    instance: np.ndarray
 
 
 def prepare_ecgs(
@@ -160,4 +161,5 @@ def _person(sampling_rate: int, duration_s: float, job: tuple[Subject, Person, d
         "person": person.filled_from(ecg.person).vector,
         "phenotypes": np.array(phenotype_values(known, {}), np.float32),
         "eid": np.int64(subject.eid),
+        "instance": np.int64(subject.instance),
     }

@@ -1,7 +1,7 @@
 """Further numbers of the person that a training is told to use, put beside sex, age, height and weight."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from cohort.errors import InputError
 from cohort.further import FURTHER, further_numbers, read_further
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort
-from cohort.study_tables import PERSON_UNITS, PERSONS, read_tables
-from cohort.subjects import Visit, names_of
+from cohort.study_tables import PERSON_UNITS, PERSONS
+from cohort.subjects import names_of
 from cohort.table_reader import KEY
 
 STANDARD = len(PERSON_UNITS)  # columns of the arrays `person` that everybody has
@@ -58,12 +58,8 @@ def with_fields_of_more(extra: ECGCohort, data: CohortPlaces, names: Sequence[st
     if not names:
         return extra
     places = as_places(data)
-    found = find_subjects(places)
-    called = names_of(found)
-    measured = read_tables(places.data, called).phenotypes
-    rows = measured.rows.keys() | measured.spare.keys()
-    first = _first_visits((s.eid, s.instance) for s in found if s.ecg and (s.eid, s.instance) in rows)
-    there = further_numbers(places.data, [first[int(eid)] for eid in extra.eid], called)
+    visits = list(zip(extra.eid.tolist(), extra.instance.tolist(), strict=True))
+    there = further_numbers(places.data, visits, names_of(find_subjects(places)))
     told = dict(zip(there.names, there.columns, strict=True))
     unknown = np.full(len(extra.eid), np.nan)
     values = np.stack([told.get(name, unknown) for name in names], axis=1).astype(np.float32)
@@ -108,11 +104,3 @@ def _header(path: Path) -> list[str]:
         return []
     with path.open(encoding="utf-8", newline="") as file:
         return next(csv.reader(file), [])[len(KEY) :]
-
-
-def _first_visits(visits: Iterable[Visit]) -> dict[int, Visit]:
-    """eid -> its first visit."""
-    first: dict[int, Visit] = {}
-    for eid, instance in sorted(visits):
-        first.setdefault(eid, (eid, instance))
-    return first

@@ -26,7 +26,7 @@ def true_numbers(pipeline: ECGToMRIPipeline, beat: MeasuredBeat) -> dict[str, fl
     names = [name for name in about.numbers if name.startswith("curve_")]
     known |= dict.fromkeys(names, float("nan"))
     if beat.closes:
-        scores = pipeline.motion.scores_of(curve_on_clock(beat, len(about.curve_mean))[None])
+        scores = pipeline.motion.scores_of(curve_on_clock(beat.inside, beat.es, len(about.curve_mean))[None])
         known |= dict(zip(names, scores[0].tolist(), strict=True))
     return {name: known[name] for name in about.numbers}
 

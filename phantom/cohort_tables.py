@@ -7,7 +7,9 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
+from cohort.motion_table import MOTION_TABLE
 from cohort.person import PERSON_COLUMNS
 from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
@@ -17,6 +19,13 @@ from phantom.cohort_plan import CohortPlan, instance_of
 # column -> attribute of a heart
 PERSON = dict(zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True))
 PRESSURE = "systolic_bp_mmhg"  # a number beside the person's own, as cohort.further keeps it
+
+
+class Drawn(NamedTuple):
+    """Rows of one person, without their keys: of truth.csv, and of motion.csv (empty where it is not told)."""
+
+    truth: dict[str, object]
+    motion: dict[str, float | None]
 
 
 def write_study_tables(output: Path, plan: CohortPlan) -> None:
@@ -30,11 +39,13 @@ def write_study_tables(output: Path, plan: CohortPlan) -> None:
     _write(output / "phenotypes.csv", (*keys[0], *VOLUMETRIC), _keyed(keys, measured))
 
 
-def write_truth(output: Path, plan: CohortPlan, rows: Iterable[dict[str, object]]) -> None:
-    """Write truth.csv: every drawn number, of `truth_of` each person in the plan's order."""
-    rows = list(rows)
-    keys = list(_keys(plan))
-    _write(output / "truth.csv", (*keys[0], *rows[0]), _keyed(keys, (row.values() for row in rows)))
+def write_truth(output: Path, plan: CohortPlan, people: Iterable[Drawn]) -> None:
+    """Write truth.csv and, where the hearts' motion is told, motion.csv; of everybody in the plan's order."""
+    people, keys = list(people), list(_keys(plan))
+    tables = {"truth.csv": [drawn.truth for drawn in people], MOTION_TABLE: [drawn.motion for drawn in people]}
+    for name, rows in tables.items():
+        if rows[0]:
+            _write(output / name, (*keys[0], *rows[0]), _keyed(keys, (row.values() for row in rows)))
 
 
 def drawn_phenotypes(heart: object) -> dict[str, float]:
@@ -48,6 +59,11 @@ def drawn_phenotypes(heart: object) -> dict[str, float]:
             "RVESV": heart.rvesv_ml,
         }
     )
+
+
+def drawn_of(plan: CohortPlan, heart: object) -> Drawn:
+    """A person's rows of truth.csv and motion.csv."""
+    return Drawn(truth_of(plan, heart), plan.renderers.told_motion(heart))
 
 
 def truth_of(plan: CohortPlan, heart: object) -> dict[str, object]:
@@ -93,6 +109,8 @@ def _write(path: Path, columns: Iterable[str], rows: Iterable[Iterable]) -> None
 
 def _cell(value: object) -> object:
     """A number of seven digits; empty where there is none."""
+    if value is None:
+        return ""
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.7g}"
     return value

@@ -7,6 +7,7 @@
     <out>/NIFTI/<eid>_20209_2_0.zip                           its DICOM; a cohort of ECGs only has none of them
     <out>/ecg/<eid>_20205_3_0.xml, NIFTI/<eid>_3/, ...        the same of a repeat visit
     <out>/persons.csv, phenotypes.csv                         what a study would know of them
+    <out>/motion.csv                                          how their hearts beat (`cohort.motion_table`)
     <out>/truth.csv                                           every drawn number
     <out>/cohort.json                                         what the cohort was made from
 
@@ -32,7 +33,7 @@ from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import IMAGE, LABELS
 from phantom.cohort_folders import ecg_folder, ecg_path, image_folder, nifti_folder, zip_path
 from phantom.cohort_plan import CohortPlan, agreed, check_plan, claim, instance_of
-from phantom.cohort_tables import truth_of, write_study_tables, write_truth
+from phantom.cohort_tables import Drawn, drawn_of, write_study_tables, write_truth
 from phantom.dicom_zip import write_dicom_zip
 from phantom.stack_plan import VIEWS
 
@@ -71,8 +72,8 @@ def _write_cohort(output: Path, plan: CohortPlan, processes: int | None) -> None
     write_truth(output, plan, truth)
 
 
-def write_subject(output: Path, plan: CohortPlan, person: tuple[int, int]) -> dict[str, object]:
-    """Write the files of one (index, visit), unless they are there, and return its row of truth.csv.
+def write_subject(output: Path, plan: CohortPlan, person: tuple[int, int]) -> Drawn:
+    """Write the files of one (index, visit), unless they are there, and return its rows of the tables.
 
     The ECG comes last: where it exists, the subject is complete.
     """
@@ -85,7 +86,7 @@ def write_subject(output: Path, plan: CohortPlan, person: tuple[int, int]) -> di
         elif not plan.ecg_only:
             _write_images(nifti_folder(output, index, instance), plan, heart)
         _write_ecg(path, plan, heart)
-    return truth_of(plan, heart)
+    return drawn_of(plan, heart)
 
 
 def _write_ecg(path: Path, plan: CohortPlan, heart: object) -> None:

@@ -20,6 +20,7 @@ from cohort.cardiosoft import write_cardiosoft
 from cohort.disk import whole_file, writing
 from cohort.ecg import read_ecg
 from cohort.errors import InputError, exit_code_of
+from cohort.motion_table import MOTION_TABLE
 from cohort.subjects import FIRST_IMAGING_VISIT
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.table import write_table
@@ -56,8 +57,8 @@ def as_downloaded(cohort: Path) -> None:
         _drop_a_frame(zip_path(cohort, LACKS_FRAME, True))
         (cohort / WITHDRAWN).write_text("".join(f"{FIRST_EID + index}\n" for index in WITHDREW))
     _write_export(cohort, persons)
-    for table in (persons, cohort / "phenotypes.csv"):
-        table.unlink()
+    for table in (persons, cohort / "phenotypes.csv", cohort / MOTION_TABLE):
+        table.unlink(missing_ok=True)
 
 
 def _come_again(cohort: Path) -> None:

@@ -3,6 +3,7 @@
     <out>/hearts.npy, ecg.npy, ..., prepared.json       as `cohort.prepared` describes them
     <out>/cines.npy, cine_labels.npy                    (n, slices, frames, height, width) uint8, of the first n rows
     <out>/further.csv, persons.csv, phenotypes.csv      what a study would know of them
+    <out>/motion.csv                                    how their hearts beat (`cohort.motion_table`)
     <out>/truth.csv, cohort.json                        every drawn number; what the cohort was made from
 
 Cines lie on the grids of their hearts. Frame 0 is ED, and the frames are spread evenly over the cycle.
@@ -27,7 +28,7 @@ from cohort.stored_arrays import read_about
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.subjects import Subject
 from phantom.cohort_plan import PLAN, CohortPlan, agreed, check_plan, claim, instance_of, read_plan
-from phantom.cohort_tables import truth_of, write_study_tables, write_truth
+from phantom.cohort_tables import Drawn, drawn_of, write_study_tables, write_truth
 from phantom.cohort_writer import held, in_processes, moments
 
 CINES = ("cines", "cine_labels")
@@ -88,21 +89,21 @@ def _write(draft: Path, plan: CohortPlan, preparation: Preparation, processes: i
     write_study_tables(draft, plan)
     subjects = [Subject(FIRST_EID + index, instance_of(visit)) for index, visit in plan.people]
     known = what_tables_say(draft, [(subject.eid, subject.instance) for subject in subjects])
-    truth: dict[int, dict[str, object]] = {}
+    drawn: dict[int, Drawn] = {}
 
     def examples(rows: list[int]) -> Iterator[Example]:
         jobs = [(plan.people[row], row < plan.cines, known[row]) for row in rows]
         rendered = in_processes(partial(_render, plan, preparation), jobs, processes)
-        for row, (example, drawn) in zip(rows, rendered, strict=True):
-            truth[row] = drawn
+        for row, (example, its_rows) in zip(rows, rendered, strict=True):
+            drawn[row] = its_rows
             yield example
 
     more = _cine_shapes(plan, preparation.geometry)
     fill_rows(draft, len(subjects), preparation, False, examples, more)
     finish(draft, subjects, draft, preparation, more)
-    earlier = [person for row, person in enumerate(plan.people) if row not in truth]  # of a run that was interrupted
-    rest = in_processes(partial(_truth, plan), earlier, processes)
-    write_truth(draft, plan, (truth[row] if row in truth else next(rest) for row in range(len(subjects))))
+    earlier = [person for row, person in enumerate(plan.people) if row not in drawn]  # of a run that was interrupted
+    rest = in_processes(partial(_drawn, plan), earlier, processes)
+    write_truth(draft, plan, (drawn[row] if row in drawn else next(rest) for row in range(len(subjects))))
 
 
 def _cine_shapes(plan: CohortPlan, geometry: GridGeometry) -> dict[str, ArrayShape]:
@@ -110,12 +111,12 @@ def _cine_shapes(plan: CohortPlan, geometry: GridGeometry) -> dict[str, ArraySha
     return dict.fromkeys(CINES, (shape, np.uint8)) if plan.cines else {}
 
 
-def _truth(plan: CohortPlan, person: tuple[int, int]) -> dict[str, object]:
-    return truth_of(plan, plan.heart(*person))
+def _drawn(plan: CohortPlan, person: tuple[int, int]) -> Drawn:
+    return drawn_of(plan, plan.heart(*person))
 
 
-def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Example, dict[str, object]]:
-    """The arrays of one (index, visit), perhaps with its cine, and its row of truth.csv."""
+def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Example, Drawn]:
+    """The arrays of one (index, visit), perhaps with its cine, and its rows of the tables."""
     (index, visit), with_cine, known = job
     heart = plan.heart(index, visit)
     source = f"short-axis MRI of {FIRST_EID + index}"
@@ -129,7 +130,7 @@ def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Examp
         cine = _cine(_frames(images, frames), _frames(labels, frames), grid, source)
         arrays = dict(zip(CINES, (as_grey_levels(cine.voxels), cine.labels), strict=True))
         example = replace(example, arrays=example.arrays | arrays)
-    return example, truth_of(plan, heart)
+    return example, drawn_of(plan, heart)
 
 
 def _scanned(plan: CohortPlan, heart: object, phases: list[float | str]) -> tuple[CineStack, CineStack]:

@@ -1,16 +1,20 @@
 """How a drawn heart moves, in the numbers that a cine would be measured for."""
 
+import functools
+
 import numpy as np
 
+from cohort.beat import SECTORS, beat_of
+from cohort.motion_table import motion_row
 from cohort.phenotypes import WALL_SECTOR, WALLS
 from phantom.anatomy import PHI, THETA, end_diastole
 from phantom.beating import left_ventricle_at
 from phantom.heart import Heart
-from phantom.motion import STEP_MS, Beat, beat_of
+from phantom.motion import STEP_MS, Beat
+from phantom.motion import beat_of as drawn_beat
 
 MOMENTS = 50  # of the cycle, at which the wall is measured
 MIDDLE = (np.radians(60) < PHI) & (np.radians(100) > PHI)  # of the wall, from apex to base
-SECTORS = 12  # round the long axis, whose peaks are compared
 MOSTLY_SCAR = 0.5
 STILL = 0.02  # of its thickness: a wall that changes less, a scar, has no peak
 HARMONICS = 4  # of the beat: the top of a wall that keeps its thickness is no sharper
@@ -28,7 +32,7 @@ def motion_truth(heart: Heart) -> dict[str, float]:
         peak_<quarter>_ms: when that quarter is thickest; NaN where it never thickens.
         dyssynchrony_ms: SD of the time to peak thickening of SECTORS sectors, scars left out.
     """
-    beat = beat_of(heart)
+    beat = drawn_beat(heart)
     stroke = heart.lvedv_ml - heart.lvesv_ml
     flow = np.gradient(beat.lv.ejected, STEP_MS / 1000) * stroke
     filling = -flow
@@ -51,12 +55,23 @@ def _early_over_late(heart: Heart, beat: Beat, filling: np.ndarray) -> float:
     return float(filling[~late].max() / filling[late].max())
 
 
+def told_motion(heart: Heart) -> dict[str, float | None]:
+    """A row of motion.csv: what a cine of MOMENTS frames, without voxels, would be measured for."""
+    phases = np.arange(MOMENTS) / MOMENTS
+    beat, stroke = drawn_beat(heart), heart.lvedv_ml - heart.lvesv_ml
+    volume = heart.lvedv_ml - stroke * np.array([beat.at(beat.lv.ejected, phase) for phase in phases])
+    _, thick = wall_thickness(heart)  # (MOMENTS, directions)
+    sectors = thick.reshape(MOMENTS, SECTORS, -1).mean(axis=2)
+    return motion_row(beat_of(volume, sectors))
+
+
+@functools.lru_cache(maxsize=2)
 def wall_thickness(heart: Heart) -> tuple[np.ndarray, np.ndarray]:
     """(MOMENTS,) ms and (MOMENTS, 48) mm: thickness of the middle of the LV wall by direction round the axis."""
     phases = np.arange(MOMENTS) / MOMENTS
     moments = [left_ventricle_at(heart, phase) if phase else end_diastole(heart) for phase in phases]
     thick = np.stack([(g.epicardium - g.endocardium)[:, MIDDLE].mean(axis=1) for g in moments])
-    return phases * beat_of(heart).cycle_ms, thick
+    return phases * drawn_beat(heart).cycle_ms, thick
 
 
 def _thickening(heart: Heart, beat: Beat) -> dict[str, float]:

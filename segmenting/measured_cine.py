@@ -1,10 +1,13 @@
 """Numbers of a segmented beat: volumes, fractions, mass, rates, and the wall by quarter."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from cohort.beat import MeasuredBeat, beat_of, sector_thickness
 from cohort.cine import CineStack, Label
+from cohort.motion_table import motion_row
 from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, WALLS, sector_thickness_mm, with_derived
 from cohort.volume_curve import VolumeCurve, volume_curve
 
@@ -22,6 +25,7 @@ class MeasuredCine:
         thickness_mm: quarter -> its thickness at ED and at ES; NaN where no slice shows it.
         beat_s: from ED to ED; None where the frames tell no beat of a possible length.
         is_cycle: whether the frames are spread over a beat. Else they are ED and ES.
+        motion: COLUMNS of motion.csv; None where unknown.
     """
 
     lv: VolumeCurve
@@ -30,6 +34,7 @@ class MeasuredCine:
     thickness_mm: dict[str, tuple[float, float]]
     beat_s: float | None
     is_cycle: bool
+    motion: dict[str, float | None]
 
     @property
     def phenotypes(self) -> dict[str, float]:
@@ -114,7 +119,14 @@ def measure_cine(
         thickness_mm=dict(zip(quarters, zip(*at, strict=True), strict=True)),
         beat_s=beat if is_cycle and BEAT_S[0] <= beat <= BEAT_S[1] else None,
         is_cycle=is_cycle,
+        motion=motion_row(_beat(lv, grid_labels) if is_cycle else None),
     )
+
+
+def _beat(lv: VolumeCurve, grid_labels: np.ndarray) -> MeasuredBeat | None:
+    """The beat from ED on, wherever the cine begins; None as of `cohort.beat.measured_beat`."""
+    from_ed = partial(np.roll, shift=-lv.ed, axis=0)
+    return beat_of(from_ed(lv.volume_ml), from_ed(sector_thickness(grid_labels)))
 
 
 def _times(share: float | None, beat_s: float | None, unit: float) -> float | None:

@@ -4,7 +4,10 @@ import json
 from pathlib import Path
 
 from cohort.disk import known_only, sha256_of, write_json
+from cohort.motion_table import COLUMNS as MOTION
+from cohort.motion_table import MOTION_TABLE
 from cohort.phenotypes import WALLS
+from cohort.subjects import FIRST_IMAGING_VISIT, FOLDER_NAME
 from cohort.table import write_table
 
 from .flags import Flag
@@ -41,6 +44,7 @@ def record_of(
         "flags": [flag._asdict() for flag in flags],
         "notes": list(notes),
         "curve": measured.curve,
+        "motion": {name: value and round(value, 5) for name, value in measured.motion.items()},
     }
     return known_only(content)
 
@@ -73,17 +77,27 @@ def is_whole(folder: Path, record: dict) -> bool:
 
 
 def write_phenotypes(output: Path) -> int:
-    """Write one row for every patient's folder below `output`, in order of their names.
+    """Write two tables, phenotypes.csv and motion.csv: a row of every patient's folder below `output`, by name.
 
     Returns:
         How many rows there are.
     """
     folders = sorted(path for path in output.iterdir() if path.is_dir() and not path.name.startswith("."))
-    rows = [_row(folder.name, record) for folder in folders if (record := read_record(folder)) is not None]
+    records = {folder.name: record for folder in folders if (record := read_record(folder)) is not None}
+    rows = [_row(name, record) for name, record in records.items()]
+    motion = [_motion_row(name, record) for name, record in records.items()]
     if rows:
         columns = list(dict.fromkeys(name for row in rows for name in row))
         write_table(output / TABLE, columns, ([row.get(name) for name in columns] for row in rows))
+        write_table(output / MOTION_TABLE, ("eid", "instance", *MOTION), motion)
     return len(rows)
+
+
+def _motion_row(name: str, record: dict) -> list:
+    """One patient's row of motion.csv, which a training reads: eid and visit, or the name of who has no eid."""
+    own, told = FOLDER_NAME.fullmatch(name), record.get("motion", {})
+    key = (own[1], own[2] or FIRST_IMAGING_VISIT) if own else (name, FIRST_IMAGING_VISIT)
+    return [*key, *(told.get(column) for column in MOTION)]
 
 
 def _row(name: str, record: dict) -> dict:

@@ -42,7 +42,8 @@ def ceiling(
     """
     regressor = fresh_regressor(cohort, preset, components=0, motion=motion, fields=fields)
     codes = heart_codes(cohort, None, regressor.conditioner, motion)
-    train, held_out = training_ecgs(cohort, codes, extra_ecgs, regressor.conditioner), validation_ecgs(cohort, codes)
+    train = training_ecgs(cohort, codes, extra_ecgs, regressor.conditioner, motion and motion.more)
+    held_out = validation_ecgs(cohort, codes)
     train = train.first(people or len(train))
     return code_regression(session, "ceiling", regressor, train, held_out), train, held_out
 

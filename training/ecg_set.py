@@ -12,6 +12,7 @@ from cohort.prepared import PreparedCohort
 from cohort.subjects import split_of
 from models.conditioning import HeartConditioner
 
+from .motion_targets import standardised_motion
 from .targets import standardised_phenotypes
 
 
@@ -61,7 +62,11 @@ class EcgSet:
 
 
 def training_ecgs(
-    cohort: PreparedCohort, codes: Tensor, extra_ecgs: ECGCohort | None, conditioner: HeartConditioner
+    cohort: PreparedCohort,
+    codes: Tensor,
+    extra_ecgs: ECGCohort | None,
+    conditioner: HeartConditioner,
+    motion: np.ndarray | None = None,
 ) -> EcgSet:
     """All people whose ECG may be learned from: the cohort's training people, then those of `extra_ecgs`.
 
@@ -69,15 +74,18 @@ def training_ecgs(
 
     Args:
         codes: (N, K) of the cohort, the conditioner's phenotypes first (training.targets).
-        extra_ecgs: further people, or None. Only the conditioner's phenotypes are known of them.
+        extra_ecgs: n further people, or None. The conditioner's phenotypes are known of them.
+        motion: (n, M) their motion numbers, in their own units; None where nothing is known of it.
     """
     rows = cohort.rows("train")
     sources = [(cohort, rows, codes[rows])]
     if extra_ecgs is not None:
         rows = np.flatnonzero([split_of(int(eid)) == "train" for eid in extra_ecgs.eid])
-        known = standardised_phenotypes(extra_ecgs.phenotypes, conditioner)[rows]
-        unknown = codes.shape[1] - known.shape[1]
-        sources.append((extra_ecgs, rows, functional.pad(known, (0, unknown), value=torch.nan)))
+        known = standardised_phenotypes(extra_ecgs.phenotypes, conditioner)  # (n, K)
+        known = functional.pad(known, (0, codes.shape[1] - known.shape[1]), value=torch.nan)
+        if motion is not None:
+            known[:, -motion.shape[1] :] = standardised_motion(motion, conditioner)
+        sources.append((extra_ecgs, rows, known[rows]))
     return EcgSet.of(*sources)
 
 

@@ -33,6 +33,7 @@ from .options import CeilingOptions
 from .run import Run
 from .session import Session
 from .stages import phenotypes_sha256, told_measured
+from .told_motion import told_motion
 
 RECORD = "finished.json"
 STEPS_FLOOR, EPOCHS = 400, 8  # a few people are seen more often, but early stopping limits that
@@ -100,7 +101,8 @@ def point_settings(
     settings = {name: getattr(options, name) for name in ("preset", "learning_rate", "seed")}
     settings |= {"cohort": cohort.folder.name, "more_ecgs": extra_ecgs and extra_ecgs.folder.name}
     if motion is not None:
-        settings["motion"] = hashlib.sha256(motion.values.tobytes()).hexdigest()[:12]
+        known = motion.values.tobytes() + (b"" if motion.more is None else motion.more.tobytes())
+        settings["motion"] = hashlib.sha256(known).hexdigest()[:12]
     return settings | phenotypes_sha256(cohort) | ({"person_fields": list(fields)} if fields else {})
 
 
@@ -123,9 +125,17 @@ def stored_segmenter(pipeline: Path, accelerator: Accelerator) -> Segmenter | No
 
 
 def motion_like_the_pipelines(
-    options: CeilingOptions, cohort: PreparedCohort, folder: Path, pipeline: ECGToMRIPipeline, accelerator: Accelerator
+    options: CeilingOptions,
+    cohort: PreparedCohort,
+    folder: Path,
+    pipeline: ECGToMRIPipeline,
+    accelerator: Accelerator,
+    extra: ECGCohort | None = None,
 ) -> MotionTargets | None:
     """How the cohort's hearts move, in the numbers of a pipeline whose hearts beat; None of a pipeline of stills.
+
+    Args:
+        folder: of the pipeline. extra: the people of `options.more_ecgs`.
 
     Raises:
         InputError: no cine can be measured. The pipeline's own ceiling, which tells motion, would be lost.
@@ -135,7 +145,8 @@ def motion_like_the_pipelines(
     with accelerator.main_process_first():
         cines = cohort_cines(cohort, options.places, options.cines, options.exclude)
     segmenter = stored_segmenter(folder, accelerator)
-    measured = cines and motion_targets(cohort, cines, segmenter, pipeline.motion)
+    told = told_motion(options.places, cohort, options.more_ecgs, extra)
+    measured = cines and motion_targets(cohort, cines, segmenter, pipeline.motion, told)
     if measured is None:
         fault = "teaches no motion, but the hearts of the pipeline beat: no beat of a cine can be measured"
         raise InputError(str(options.places), fault, "give the cohort that taught the pipeline, with its cines")

@@ -49,6 +49,7 @@ from .segmenter import labelled_rows, learn_segmenter, segmenter_recipe
 from .session import Session
 from .state import checkpoint_bytes
 from .targets import heart_codes
+from .told_motion import tables_sha256, told_motion
 
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
 LENGTH_KEYS = ("steps", "stage_steps")  # of the settings: a training may become longer
@@ -196,7 +197,8 @@ def condition_stage(training: Training) -> None:
     options, regressor = training.options, training.regressor
     rate = options.learning_rate / 2 if training.ceiling else options.learning_rate
     session = training.session("condition", regression_recipe(options.stage_steps.condition, rate))
-    train = training_ecgs(training.cohort, training.codes, training.extra_ecgs, regressor.conditioner)
+    more = training.motion_targets and training.motion_targets.more
+    train = training_ecgs(training.cohort, training.codes, training.extra_ecgs, regressor.conditioner, more)
     fit(code_regression(session, "condition", regressor, train, training.held_out, options.condition_dropout), session)
 
 
@@ -231,7 +233,7 @@ def motion_stage(training: Training) -> None:
     with accelerator.main_process_first():
         where = (accelerator.device, accelerator.is_main_process)
         frames = cine_latents(training.autoencoder, cines.folder, cines.images, *where)
-    numbers = standardised_motion(targets, training.regressor.conditioner)
+    numbers = standardised_motion(targets.values, training.regressor.conditioner)
     hearts = MovingHearts(training.cohort, cines, targets, training.latents, frames, numbers)
     session = training.session("motion", motion_recipe(training.options.stage_steps.motion))
     fit(moving(session, training.motion, hearts), session)
@@ -284,7 +286,8 @@ def measured_cohort(training: Training) -> PreparedCohort:
 def measured_motion(training: Training) -> MotionTargets | None:
     """How the people with cines move; a line says of how many it is known."""
     accelerator, cines = training.accelerator, training.cines
-    targets = motion_targets(training.cohort, cines, training.segmenter)
+    told = told_motion(training.options.places, training.cohort, training.options.more_ecgs, training.extra_ecgs)
+    targets = motion_targets(training.cohort, cines, training.segmenter, told=told)
     if targets is None:
         accelerator.print(f"no beat of {len(cines.rows)} cines can be measured: hearts will stand still")
         return None
@@ -293,6 +296,8 @@ def measured_motion(training: Training) -> MotionTargets | None:
     accelerator.print(
         f"motion: {len(known)} of {len(cines.rows)} cines are measured"
         + f"; {open_} of them do not close, and only their systole is used" * bool(open_)
+        + f"; {told}" * bool(str(told))
+        + f", {targets.refused} of them another beat than the cine, which counts" * bool(targets.refused)
     )
     return targets
 
@@ -363,4 +368,5 @@ def recorded_settings(
         del settings["cines"], settings["stage_steps"]["motion"]
     else:
         settings["cines"] = f"{len(cines.rows)} of {array_sha256(cines.folder, IMAGES)}"
+        settings |= tables_sha256(options.data, options.more_ecgs)
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

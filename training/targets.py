@@ -28,7 +28,7 @@ def heart_codes(
     if conditioner.config.components:
         parts.append(heart_components(cohort, latents, conditioner.config.components))
     if motion is not None:
-        parts.append(standardised_motion(motion, conditioner))
+        parts.append(standardised_motion(motion.values, conditioner))
     return torch.cat(parts, dim=1)
 
 

@@ -45,7 +45,7 @@ def extra_ecgs(people, rows, split="train"):
     """An ECGCohort of the same strips under other eids, all of them of one split."""
     eids = [eid for eid in range(9_100_000, 9_101_000) if split_of(eid) == split][: len(rows)]
     arrays = {name: np.array(getattr(people, name)[rows]) for name in ("ecg", "lead_mask", "person", "phenotypes")}
-    return ECGCohort(people.folder, **arrays, eid=np.array(eids))
+    return ECGCohort(people.folder, **arrays, eid=np.array(eids), instance=np.full(len(eids), 2))
 
 
 def test_a_cohort_of_different_people_passes_and_writes_no_list(people):

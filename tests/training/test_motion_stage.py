@@ -87,10 +87,10 @@ def test_curves_are_given_back_by_their_components_and_are_exact_at_ed_and_es(pr
     assert inside[:2] == pytest.approx([1, 0], abs=1e-5) and 0.2 < inside[2] < 0.8 and 0.5 < inside[3] < 1
     rng = np.random.default_rng(0)
     curves = rng.normal(size=(9, 1)) * np.sin(np.arange(POINTS)) + rng.normal(size=(9, 1)) * np.cos(np.arange(POINTS))
-    teach = np.arange(9) < 7
-    mean, basis, scores = curve_components(curves, teach)
+    mean, basis = curve_components(curves[:7])
+    scores = (curves - mean) @ np.linalg.pinv(basis)
     np.testing.assert_allclose(mean + scores @ basis, curves, atol=1e-9)
-    np.testing.assert_allclose(scores[teach].std(axis=0)[:2], 1)
+    np.testing.assert_allclose(scores[:7].std(axis=0)[:2], 1)
     assert not basis[2:].any()
 
 
