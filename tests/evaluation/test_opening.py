@@ -199,7 +199,9 @@ def test_a_cohort_of_people_never_seen_is_measured_whole_without_a_word(taught, 
 
 def test_further_ecgs_teach_too(prepared, measured, unseen, tmp_path):
     other = prepare_cohort(unseen, tmp_path / "prepared", prepared.preparation, quiet=True)
-    extra = ECGCohort(other.folder, other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid, other.instance)
+    extra = ECGCohort(
+        other.folder, other.ecg, other.lead_mask, other.person, other.phenotypes, other.eid, other.instance
+    )
     folder = described(tmp_path / "pipeline", {"taught": keyed_recordings(prepared, extra)})
     learned_from = (other.split == "train").sum()
     with pytest.raises(InputError, match=rf"\b{learned_from} of its 18 people"):

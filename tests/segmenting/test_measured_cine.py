@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
+from cohort.beat import QUARTERS
 from cohort.cine import CineStack
 from cohort.heart_grid import GridGeometry, cine_grid
+from cohort.motion_table import INSIDE, read_motion
+from cohort.person_number import person_number
+from phantom.truth import told_motion
 from segmenting.flags import flags_of
 from segmenting.measured_cine import measure_cine
-from segmenting.record import record_of
+from segmenting.record import record_of, write_phenotypes, write_record
 
 WHOLE = np.zeros(100)  # in no frame an island was removed
 
@@ -66,6 +70,31 @@ def test_a_beat_that_begins_elsewhere_has_the_same_numbers_and_a_flag(beat, grid
     assert other.phenotypes["LVEDV"] == pytest.approx(measured.phenotypes["LVEDV"], rel=0.01)
     assert other.rates["ES_ms"] == pytest.approx(measured.rates["ES_ms"], abs=60)
     assert other.rates["peak_ejection_ml_s"] == pytest.approx(measured.rates["peak_ejection_ml_s"])
+    assert other.motion["inside_20"] == pytest.approx(measured.motion["inside_20"], abs=0.1)
+
+
+def test_the_row_of_motion_is_that_of_the_drawn_heart(beat, measured):
+    drawn = told_motion(beat.heart)
+    for name in ("ES_share", *(f"peak_{quarter}" for quarter in QUARTERS)):
+        assert measured.motion[name] == pytest.approx(drawn[name], abs=0.04), name
+    for name in (*INSIDE, "atrial_share"):
+        assert measured.motion[name] == pytest.approx(drawn[name], abs=0.12), name
+
+
+def test_ed_and_es_alone_tell_no_motion(beat, grid_labels):
+    pair = measure_cine(beat.labels[..., [0, 9]], beat.cine, grid_labels[:, [0, 9]], 1.8, is_cycle=False)
+    assert set(pair.motion.values()) == {None}
+
+
+def test_the_motion_of_all_becomes_a_table_that_a_training_reads(measured, tmp_path):
+    for name in ("9000002_3", "somebody"):
+        (tmp_path / name).mkdir()
+        write_record(tmp_path / name, record_of({}, measured, [], None, ()))
+    assert write_phenotypes(tmp_path) == 2
+    told = read_motion(tmp_path, ("somebody",))
+    assert set(told) == {(9000002, 3), (person_number("somebody"), 2)}
+    assert told[9000002, 3].numbers["ES_share"] == pytest.approx(measured.motion["ES_share"], abs=1e-4)
+    assert told[9000002, 3].inside[5] == pytest.approx(measured.motion["inside_20"], abs=1e-4)
 
 
 def test_a_frame_out_of_line_is_told(beat, grid_labels):

@@ -15,6 +15,7 @@ import pytest
 import segmenting.patient
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.errors import exit_code_of
+from cohort.motion_table import MOTION_TABLE
 from segmenting.record import RECORD, TABLE
 
 WRITTEN = ["contours.png", RECORD, "seg_sa.nii.gz"]
@@ -50,7 +51,7 @@ def rows_of(table):
 
 
 def test_every_patient_has_labels_a_picture_and_numbers_and_a_row(done, beat):
-    assert names(done) == ["9000002_2", "9000003_2", TABLE]
+    assert names(done) == ["9000002_2", "9000003_2", MOTION_TABLE, TABLE]
     assert names(done / "9000002_2") == WRITTEN
     rows = rows_of(done / TABLE)
     assert [row["patient"] for row in rows] == ["9000002_2", "9000003_2"]
@@ -91,7 +92,7 @@ def test_a_zip_gives_the_labels_of_the_same_hearts_nifti(done):
 
 def test_a_single_file_is_called_as_in_its_folder(segment, done, files, tmp_path):
     assert segment("--mri", files / "9000002" / "sa.nii.gz", "--output", tmp_path / "out") == 0
-    assert names(tmp_path / "out") == ["9000002_2", TABLE]
+    assert names(tmp_path / "out") == ["9000002_2", MOTION_TABLE, TABLE]
     one, other = (folder / "9000002_2" / "seg_sa.nii.gz" for folder in (done, tmp_path / "out"))
     assert one.read_bytes() == other.read_bytes()
 
@@ -190,7 +191,7 @@ def test_a_bad_file_of_a_folder_costs_the_others_nothing(segment, files, short_b
     (mri / "9000004" / "sa.nii.gz").write_bytes(b"")
     assert segment("--mri", mri, "--output", output) == 2
     assert "2 of 3 MRIs were refused" in capsys.readouterr().err
-    assert names(output) == ["9000002_2", TABLE, "refused.csv"]
+    assert names(output) == ["9000002_2", MOTION_TABLE, TABLE, "refused.csv"]
     assert [row["code"] for row in rows_of(output / "refused.csv")] == ["truncated", "empty"]
     for gone in ("9000003_20209_2_0.zip", "9000004/sa.nii.gz"):
         (mri / gone).unlink()
@@ -227,7 +228,7 @@ def test_a_stop_leaves_nothing_half_written(segment, files, tmp_path, monkeypatc
     assert names(tmp_path / "out") == ["9000002_2"]
     monkeypatch.undo()
     assert segment("--mri", files, "--output", tmp_path / "out") == 0
-    assert names(tmp_path / "out") == ["9000002_2", "9000003_2", TABLE]
+    assert names(tmp_path / "out") == ["9000002_2", "9000003_2", MOTION_TABLE, TABLE]
 
 
 def test_somebody_elses_label_map_is_never_written_over(segment, files, tmp_path, capsys):
@@ -248,7 +249,7 @@ def test_a_key_hides_names_and_a_list_leaves_people_out(segment, files, tmp_path
     assert segment("--mri", mri, "--output", tmp_path / "out", "--pseudonymise", key) == 0
     said = capsys.readouterr()
     written = names(tmp_path / "out")
-    assert len(written) == 2
+    assert len(written) == 3
     everything = (tmp_path / "out" / written[0] / RECORD).read_text() + said.out + said.err
     assert "9000002" not in everything
     assert "9000003" not in everything
