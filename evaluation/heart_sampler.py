@@ -294,7 +294,7 @@ class HeartSampler:
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
-        return self._written(patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length)))
+        return self._written(patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length), *unmeasured(about)))
 
     def _above_the_film(
         self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
@@ -348,6 +348,14 @@ def doubts_of(length: BeatLength | None) -> tuple[str, ...]:
     if length is None:
         return (NO_RHYTHM,)
     return (RHYTHM_STATED,) if length.which == STATED else ()
+
+
+def unmeasured(about: dict) -> tuple[str, ...]:
+    """What to tell of samples whose beat cannot be measured; about: of `motion_of_the_record`."""
+    samples = about["motion"]["samples"]
+    lost = sum("measured" in sample and sample["measured"] is None for sample in samples)
+    where = "heart.json holds no numbers of its motion"
+    return (f"the beat of {lost} of {len(samples)} samples cannot be measured: {where}",) if lost else ()
 
 
 def _visit_of(path: Path) -> Visit | None:

@@ -18,7 +18,7 @@ from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED
 from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
-from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler
+from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler, unmeasured
 from evaluation.volume_plot import band_of, volume_plot
 from models.conditioning import HeartConditioner
 from models.denoiser import HeartDenoiser
@@ -213,6 +213,15 @@ def test_motion_is_told_in_ms_and_ml_of_this_beat_and_not_where_unknown():
     assert told["atrial_share"] is None and told["thickening_percent"]["septal"] == 0.5
     assert motion_record(numbers, 80.0, None)["ES_ms"] is None
     assert motion_record(numbers, None, 0.8)["peak_ejection_ml_s"] is None
+
+
+def test_samples_whose_beat_cannot_be_measured_are_told(folder, one_person, tmp_path):
+    assert unmeasured({"motion": {"samples": [{"measured": {}}, {"drawn": {}}]}}) == ()
+    (told,) = unmeasured({"motion": {"samples": [{"measured": None}, {"measured": {}}, {"measured": None}]}})
+    assert "2 of 3 samples" in told
+    sampler = opened(folder, tmp_path / "out")  # whose networks know nothing: they draw no heart
+    drawn = sampler.sample(ecg_path(one_person, 0))
+    assert any("3 of 3 samples cannot be measured" in text for text in drawn.warnings)
 
 
 def test_what_heart_json_says_is_what_is_measured_on_the_maps():
