@@ -5,14 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cohort.beat import NUMBERS, beat_of
+from cohort.beat import NUMBERS, QUARTERS, beat_of
 from cohort.errors import InputError
 from cohort.motion_table import COLUMNS, INSIDE, MOMENTS, motion_row, read_motion, told_beats
 from cohort.person_number import person_number
 from cohort.places import CohortPlaces
 from cohort.table import write_table
-from phantom.heart import draw_heart
-from phantom.truth import told_motion
+from phantom.heart import Draw, draw_heart
+from phantom.truth import motion_truth, told_motion
 
 FRAMES = 50
 EID, OTHER = 9000001, 9000002
@@ -105,3 +105,13 @@ def test_a_phantoms_row_is_that_of_its_own_heart():
     assert larger["ES_share"] == pytest.approx(row["ES_share"], abs=0.005)
     slower = told_motion(replace(heart, relaxation_ms=2 * heart.relaxation_ms))
     assert abs(slower["inside_60"] - row["inside_60"]) > 0.02
+
+
+def test_a_phantoms_walls_are_told_quarter_by_quarter():
+    """In left bundle branch block the septum thickens before the lateral wall."""
+    heart = draw_heart(4, 0, Draw(condition="lbbb"))
+    row, truth, cycle_ms = told_motion(heart), motion_truth(heart), 60_000 / heart.heart_rate_bpm
+    assert truth["peak_lateral_ms"] > truth["peak_septal_ms"] + 20
+    for quarter in QUARTERS:
+        assert row[f"peak_{quarter}"] * cycle_ms == pytest.approx(truth[f"peak_{quarter}_ms"], abs=15)
+        assert row[f"thickening_{quarter}"] == pytest.approx(truth[f"thickening_{quarter}_percent"], abs=6)
