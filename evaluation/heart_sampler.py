@@ -294,7 +294,9 @@ class HeartSampler:
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
-        return self._written(patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length), *unmeasured(about)))
+        return self._written(
+            patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length), *unmeasured(about))
+        )
 
     def _above_the_film(
         self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray

@@ -12,11 +12,16 @@ from cohort.motion_table import COLUMNS, KnownBeat, motion_row
 from cohort.places import CohortPlaces
 from cohort.subjects import split_of
 from cohort.table import write_table
+from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
+from tests.training.small_people import session_in
 from tests.training.test_motion_stage import cines  # noqa: F401  the fixture
+from training.ceiling import ceiling
 from training.ecg_set import training_ecgs
 from training.motion_targets import FEWEST_COMPARED, contradicted, motion_targets
 from training.networks import fresh_regressor
+from training.options import DiffusionOptions
+from training.stages import Training, condition_stage, recorded_settings, with_lengths
 from training.targets import heart_codes
 from training.told_motion import ToldMotion, tables_sha256, told_motion
 
@@ -78,28 +83,57 @@ def test_a_table_of_other_people_is_refused(few):
     assert contradicted({row: known(beat) for row, beat in measured.items()}, measured) == set()
 
 
-def test_people_without_an_mri_teach_motion_by_their_own_rows(prepared, few, tmp_path):
+@pytest.fixture
+def further(prepared, few, tmp_path):
+    """Three people without an MRI, the targets that their table makes, and the beat in its rows.
+
+    The second person's row is of another visit.
+    """
     kept, _, alone = few
     beat = next(beat for beat in alone.beats if beat and beat.closes)
     eids = [eid for eid in range(9_100_000, 9_101_000) if split_of(eid) == "train"][:3]
     arrays = {name: np.array(getattr(prepared, name)[:3]) for name in ("ecg", "lead_mask", "person", "phenotypes")}
     extra = ECGCohort(tmp_path, **arrays, eid=np.array(eids), instance=np.array([2, 3, 2]))
-    rows = [(eids[0], 2), (eids[1], 2), (eids[2], 2)]  # the second is of another visit
-    write_table(
-        tmp_path / "motion.csv", ("eid", "instance", *COLUMNS), [(*k, *motion_row(beat).values()) for k in rows]
-    )
+    rows = [(eid, 2, *motion_row(beat).values()) for eid in eids]
+    write_table(tmp_path / "motion.csv", ("eid", "instance", *COLUMNS), rows)
     told = told_motion(CohortPlaces(prepared.folder), prepared, tmp_path, extra)
     assert set(told.more) == {0, 2} and "2 without an MRI" in str(told)
-    targets = motion_targets(prepared, kept, told=told)
+    return extra, motion_targets(prepared, kept, told=told), beat
+
+
+def motion_of_further(codes, targets):
+    """(3, M) of the three people, who stand last."""
+    return codes[-3:, -len(targets.names) :]
+
+
+def test_people_without_an_mri_teach_motion_by_their_own_rows(prepared, few, further):
+    (kept, _, alone), (extra, targets, beat) = few, further
     assert np.isnan(targets.more[1]).all() and np.isfinite(targets.more[[0, 2]]).all()
     regressor = fresh_regressor(prepared, PRESETS["nano"], components=0, motion=targets)
     codes = heart_codes(prepared, None, regressor.conditioner, targets)
-    taught = training_ecgs(prepared, codes, extra, regressor.conditioner, targets.more).codes[-3:]
-    motion = taught[:, -len(targets.names) :]
+    motion = motion_of_further(
+        training_ecgs(prepared, codes, extra, regressor.conditioner, targets.more).codes, targets
+    )
     assert motion[[0, 2]].isfinite().all() and motion[1].isnan().all()
     its_own = codes[int(kept.rows[alone.beats.index(beat)]), -len(targets.names) :]
     numbers = [k for k, name in enumerate(targets.names) if not name.startswith("curve_")]  # 20 frames became 25
     assert torch.allclose(motion[0, numbers], its_own[numbers])
+
+
+def test_both_regressions_learn_motion_of_further_people(prepared, further, tiny_preset, tmp_path, monkeypatch):
+    extra, targets, _ = further
+    _, train, _ = ceiling(session_in(tmp_path), prepared, extra, tiny_preset, motion=targets)
+    assert motion_of_further(train.codes, targets)[[0, 2]].isfinite().all()
+    regressor = fresh_regressor(prepared, tiny_preset, components=0, motion=targets)
+    codes = heart_codes(prepared, None, regressor.conditioner, targets)
+    learned = []
+    monkeypatch.setattr("training.stages.fit", lambda *_: None)
+    monkeypatch.setattr("training.stages.code_regression", lambda *given: learned.append(given[3]))
+    training = Training(with_lengths(DiffusionOptions(output=tmp_path), "cpu"), None, prepared, extra)
+    monkeypatch.setattr(Training, "session", lambda *_: None)
+    training.regressor, training.codes, training.motion_targets = regressor, codes, targets
+    condition_stage(training)
+    assert motion_of_further(learned[0].codes, targets)[[0, 2]].isfinite().all()
 
 
 def test_a_changed_table_is_another_training(tmp_path):
@@ -108,3 +142,12 @@ def test_a_changed_table_is_another_training(tmp_path):
     first = tables_sha256(tmp_path, None)
     write_table(tmp_path / "motion.csv", ("eid", "ES_share"), [(9000001, 0.5)])
     assert first != tables_sha256(tmp_path, None) != {}
+
+
+def test_a_training_whose_tables_changed_is_not_continued(prepared, cines, further, tmp_path):  # noqa: F811
+    extra, autoencoder = further[0], SliceAutoencoder(8)
+    options = with_lengths(DiffusionOptions(data=prepared.folder, more_ecgs=extra.folder), "cpu")
+    with_table = recorded_settings(options, prepared, extra, autoencoder, cines)
+    (extra.folder / "motion.csv").unlink()
+    without = recorded_settings(options, prepared, extra, autoencoder, cines)
+    assert with_table.pop("motion_tables") and with_table == without
