@@ -70,6 +70,7 @@ def _number(table: InputTable, row: int, name: str, cell: str) -> float:
     low, high = POSSIBLE[name]
     if number is not None and not low <= number <= high:
         unit = "in percent" if name.startswith("thickening_") else "as a share of the cycle or of the stroke volume"
+        unit = "in stroke volumes a cycle" if name in ("peak_ejection", "peak_filling") else unit
         raise table.fault(row, name, f"not {low:g} to {high:g}", f"give it {unit}, or leave the cell empty")
     return float("nan") if number is None else number
 

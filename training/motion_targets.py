@@ -99,18 +99,24 @@ def contradicted(told: Mapping[int, KnownBeat], measured: Mapping[int, MeasuredB
     Raises:
         InputError: they are most of at least FEWEST_COMPARED.
     """
-    compared = {row: beat for row, beat in _curves(told).items() if row in measured and measured[row].closes}
-    others = {row for row, curve in compared.items() if _differs(curve, (measured[row].inside, measured[row].es))}
+    compared = {
+        row: (beat, measured[row])
+        for row, beat in told.items()
+        if row in measured and measured[row].closes and np.isfinite(beat.numbers["ES_share"])
+    }
+    others = {row for row, pair in compared.items() if _differs(*pair)}
     if len(compared) >= FEWEST_COMPARED and 2 * len(others) > len(compared):
         fault = f"tells other beats than the cines of the same people, in {len(others)} of {len(compared)} rows"
         raise InputError(MOTION_TABLE, fault, "give the table of these people, in shares of the cycle, or remove it")
     return others
 
 
-def _differs(one: Curve, other: Curve) -> bool:
-    curves = [curve_on_clock(*curve, POINTS) for curve in (one, other)]
-    apart = float(np.sqrt(np.mean((curves[0] - curves[1]) ** 2)))
-    return abs(one[1] - other[1]) > OTHER_ES or apart > OTHER_CURVE
+def _differs(told: KnownBeat, measured: MeasuredBeat) -> bool:
+    es = told.numbers["ES_share"]
+    if told.inside is None or abs(es - measured.es) > OTHER_ES:
+        return abs(es - measured.es) > OTHER_ES
+    one, other = curve_on_clock(told.inside, es, POINTS), curve_on_clock(measured.inside, measured.es, POINTS)
+    return float(np.sqrt(np.mean((one - other) ** 2))) > OTHER_CURVE
 
 
 def _curves(told: Mapping[int, KnownBeat]) -> dict[int, Curve]:

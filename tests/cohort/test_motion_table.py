@@ -74,6 +74,7 @@ def test_a_person_without_an_eid_is_known_by_name(tmp_path, monkeypatch):
         ("thickening_septal", "900", "in percent"),
         ("inside_20", "80", "of the stroke volume"),  # percent
         ("peak_lateral", "x", "not a number"),
+        ("peak_ejection", "320", "stroke volumes a cycle"),  # mL/s
     ],
 )
 def test_a_number_of_another_unit_is_refused(tmp_path, column, cell, words):

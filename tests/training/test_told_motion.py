@@ -68,9 +68,11 @@ def test_a_row_that_the_cine_contradicts_is_not_used(prepared, few):
     number = max(number for number, beat in enumerate(alone.beats) if beat and beat.closes)
     row, beat = int(kept.rows[number]), alone.beats[number]
     late = replace(known(beat), numbers=beat.numbers | {"ES_share": beat.es + 0.2})
-    targets = motion_targets(prepared, kept, told=ToldMotion({row: late}, {}))
-    assert targets.refused == 1
-    np.testing.assert_array_equal(targets.values[row], alone.values[row])
+    flat = replace(known(beat), inside=np.where(np.arange(25) > 12, 0.0, 1.0))
+    for other in (late, replace(late, inside=None), flat):
+        targets = motion_targets(prepared, kept, told=ToldMotion({row: other}, {}))
+        assert targets.refused == 1
+        np.testing.assert_array_equal(targets.values[row], alone.values[row])
 
 
 def test_a_table_of_other_people_is_refused(few):
