@@ -16,17 +16,17 @@ install: .venv/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# The released weights on simulated patients they never saw: hearts beside the true ones, and the proof's page.
-# They learned from the first phantom, and know the second (make_phantom.py's default) no better than real people.
+# The released weights on simulated patients they never saw: beating hearts beside the true ones, and the proof's page.
 demo: install
-	$(BIN)/python make_phantom.py --output demo/unseen --subjects 6 --seed 2 --phantom-version 1
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 6 --seed 2 --frames 25
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --controls shuffled_ecg person_only \
 	    --pipeline pretrained/phantom --output demo/report
 	@echo
+	@echo "A beating heart, the true one above it:      demo/samples/<patient>/heart.gif; its volumes: curve.png"
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"
-	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa_ED.nii.gz, sa_ES.nii.gz"
+	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa.nii.gz, seg_sa.nii.gz"
 	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
 
 # The same from scratch: simulated patients, every training, hearts of patients never seen. Run again, it continues.
@@ -65,20 +65,20 @@ ukb-demo: install
 	    --controls shuffled_ecg person_only --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/report
 	@echo "The data doctor's page: $(UKB)/cohort/cohort.html; hearts: $(UKB)/samples/; the proof: $(UKB)/report/report.html"
 
-# The released weights again, from nothing: some 100 minutes on 2 cores. Then they are read in runs/pretrained/phantom.
+# The released weights again, from nothing: some three hours on 2 cores. Then they are read in runs/pretrained/phantom.
 pretrained: install
-	$(BIN)/python make_phantom.py --output demo/phantom6000 --subjects 6000 --seed 1 --phantom-version 1
-	$(BIN)/python make_phantom.py --output demo/ecgs --subjects 20000 --seed 3 --ecg-only --phantom-version 1
-	$(BIN)/python make_phantom.py --output demo/unseen300 --subjects 300 --seed 2 --phantom-version 1
-	$(LAUNCH) train_diffusion.py --data demo/phantom6000 --more-ecgs demo/ecgs --output runs/pretrained \
-	    --autoencoder runs/pretrained-autoencoder --segmenter runs/pretrained-segmenter --preset nano --steps 4500 \
-	    --stage-steps.autoencoder 1500 --stage-steps.segmenter 1200 --stage-steps.ceiling 3000 \
-	    --stage-steps.condition 1500 --stage-steps.prior 1500 --seed 0
-	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/pipeline --data demo/phantom6000 --split validation \
-	    --calibrate --subjects 157 --samples 8 --output runs/pretrained/calibration
+	$(BIN)/python make_phantom.py --prepared demo/phantom4000 --subjects 4000 --cines 800 --seed 1
+	$(BIN)/python make_phantom.py --output demo/ecgs --subjects 5000 --seed 3 --ecg-only
+	$(BIN)/python make_phantom.py --prepared demo/unseen120 --subjects 120 --cines 120 --seed 2
+	$(LAUNCH) train_diffusion.py --data demo/phantom4000 --more-ecgs demo/ecgs --output runs/pretrained --cines 800 \
+	    --autoencoder runs/pretrained-autoencoder --segmenter runs/pretrained-segmenter --preset nano --steps 4000 \
+	    --stage-steps.autoencoder 3500 --stage-steps.segmenter 1500 --stage-steps.ceiling 2500 \
+	    --stage-steps.condition 1200 --stage-steps.prior 2000 --stage-steps.motion 3000 --seed 0
+	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/pipeline --data demo/phantom4000 --split validation \
+	    --calibrate --subjects 100 --samples 8
 	$(BIN)/python -m sampling.release runs/pretrained/pipeline runs/pretrained/phantom
-	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen300 --split all \
-	    --subjects 300 --samples 8 --training-data demo/phantom6000 --output runs/pretrained/report
+	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen120 --split all \
+	    --subjects 100 --samples 4 --training-data demo/phantom4000 --output runs/pretrained/report
 
 # The released segmenter again, from simulated hearts alone: some hour of one core. Then it is in runs/pretrained/segmenter.
 .PHONY: segmenter

@@ -29,7 +29,7 @@ class Options:
     seed: int = 0
     """Subject i depends on this, on i, and on what the options below draw from."""
     phantom_version: int = 2
-    """1 is the phantom that the released weights know."""
+    """1 is the earlier phantom, whose hearts all beat alike."""
     condition: str | None = None
     """Everybody has this one: normal, lvh, dcm, hcm, infarct, rv_overload, lbbb or rbbb. Default: a mixture."""
     population: str = "usual"

@@ -218,8 +218,8 @@ def shown(cost: Cost) -> dict:
 
 
 def write_phantoms(folder: Path, subjects: int, seed: int) -> list[Path]:
-    """ECGs of simulated patients, of the phantom that the released weights know."""
-    options = {"output": folder, "subjects": subjects, "seed": seed, "phantom-version": 1, "processes": 1}
+    """ECGs of simulated patients."""
+    options = {"output": folder, "subjects": subjects, "seed": seed, "processes": 1}
     words = [str(word) for name, value in options.items() for word in (f"--{name}", value)]
     cost_of(["make_phantom.py", *words, "--ecg-only"])
     return sorted((folder / "ecg").glob("*.xml"))

@@ -1,6 +1,6 @@
 """The versions of the phantom: who draws a patient, and who renders the ECG and the MRI.
 
-The released weights know version 1. It goes when weights of version 2 are released.
+The released weights know version 2. Version 1 stays as a kind of heart that the released segmenter is watched on.
 """
 
 from collections.abc import Callable

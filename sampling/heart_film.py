@@ -25,7 +25,7 @@ def heart_film(rows: list[tuple[str, np.ndarray]], beat_s: float | None) -> byte
     """
     shown = shown_frames(rows[0][1].shape[1], beat_s)
     wide = max(heart.shape[0] * heart.shape[3] for _, heart in rows)
-    said = f"{beat_s * 1000:.0f} ms a beat" if beat_s else "1 s a beat, as its rhythm is unknown"
+    said = f"a beat of {beat_s * 1000:.0f} ms" if beat_s else "a beat of 1 s, as its rhythm is unknown"
     pictures = [_picture([(f"{name}, {said}", heart[:, frame]) for name, heart in rows], wide) for frame in shown]
     out = io.BytesIO()
     durations = frame_durations_ms(len(shown), beat_s)

@@ -60,7 +60,7 @@ FEW_DRAWS = ("--samples", "2", "--steps", "1")
 
 def readme_commands(quick: bool, key: Path) -> list[tuple]:
     """The commands of the README, on a coarse grid and with few steps. The quick form has the released weights only."""
-    people = ("--subjects", "2", "--phantom-version", "1") if quick else ("--subjects", "18")
+    people = ("--subjects", "2" if quick else "18")
     phantom = [
         ("make_phantom.py", "--output", "UKBB", *people, "--processes", "1"),
         ("-m", "cohort.report", "--data", "UKBB", "--full"),
