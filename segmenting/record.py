@@ -94,10 +94,16 @@ def write_phenotypes(output: Path) -> int:
 
 
 def _motion_row(name: str, record: dict) -> list:
-    """One patient's row of motion.csv, which a training reads: eid and visit, or the name of who has no eid."""
-    own, told = FOLDER_NAME.fullmatch(name), record.get("motion", {})
-    key = (own[1], own[2] or FIRST_IMAGING_VISIT) if own else (name, FIRST_IMAGING_VISIT)
-    return [*key, *(told.get(column) for column in MOTION)]
+    """One patient's row of motion.csv."""
+    told = record.get("motion", {})
+    return [*_key(name).values(), *(told.get(column) for column in MOTION)]
+
+
+def _key(name: str) -> dict:
+    """What a training knows a row by: eid and visit, or the name of who has no eid."""
+    own = FOLDER_NAME.fullmatch(name)
+    eid, visit = (own[1], own[2]) if own else (name, None)
+    return {"eid": eid, "instance": visit or FIRST_IMAGING_VISIT}
 
 
 def _row(name: str, record: dict) -> dict:
@@ -105,6 +111,7 @@ def _row(name: str, record: dict) -> dict:
     walls = {quarter: record["walls"].get(quarter, {}) for quarter in QUARTERS}
     return {
         "patient": name,
+        **_key(name),
         **record["phenotypes"],
         "frames": record["frames"].get("count"),
         "ED_frame": record["frames"].get("ED"),

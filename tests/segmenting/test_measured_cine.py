@@ -8,10 +8,11 @@ from cohort.cine import CineStack
 from cohort.heart_grid import GridGeometry, cine_grid
 from cohort.motion_table import INSIDE, read_motion
 from cohort.person_number import person_number
+from cohort.study_tables import read_phenotypes
 from phantom.truth import told_motion
 from segmenting.flags import flags_of
 from segmenting.measured_cine import measure_cine
-from segmenting.record import record_of, write_phenotypes, write_record
+from segmenting.record import TABLE, record_of, write_phenotypes, write_record
 
 WHOLE = np.zeros(100)  # in no frame an island was removed
 
@@ -86,7 +87,7 @@ def test_ed_and_es_alone_tell_no_motion(beat, grid_labels):
     assert set(pair.motion.values()) == {None}
 
 
-def test_the_motion_of_all_becomes_a_table_that_a_training_reads(measured, tmp_path):
+def test_the_numbers_of_all_become_tables_that_a_training_reads(measured, tmp_path):
     for name in ("9000002_3", "somebody"):
         (tmp_path / name).mkdir()
         write_record(tmp_path / name, record_of({}, measured, [], None, ()))
@@ -94,6 +95,9 @@ def test_the_motion_of_all_becomes_a_table_that_a_training_reads(measured, tmp_p
     told = read_motion(tmp_path, ("somebody",))
     assert set(told) == {(9000002, 3), (person_number("somebody"), 2)}
     assert told[9000002, 3].numbers["ES_share"] == pytest.approx(measured.motion["ES_share"], abs=1e-4)
+    phenotypes = read_phenotypes(tmp_path / TABLE, ("somebody",))
+    assert set(phenotypes.rows) == set(told)
+    assert phenotypes.rows[9000002, 3]["LVEDV"] == pytest.approx(measured.phenotypes["LVEDV"], abs=1e-3)
     assert told[9000002, 3].inside[5] == pytest.approx(measured.motion["inside_20"], abs=1e-4)
 
 
