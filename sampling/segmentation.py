@@ -7,6 +7,7 @@ import torch
 from einops import rearrange
 from torch import Tensor
 
+from cohort.cine import Label
 from models.largest_class import largest_class
 
 
@@ -32,7 +33,7 @@ class TrainedSegmenter(SliceSegmenter, Protocol):
 
 @torch.no_grad()
 def segment(segmenter: SliceSegmenter, heart: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Label map and features of one heart.
+    """Label map and features of one heart. A blank slice, which nobody acquired, shows no heart.
 
     Args:
         heart: (slices, phases, height, width) in [0, 1].
@@ -43,4 +44,5 @@ def segment(segmenter: SliceSegmenter, heart: np.ndarray) -> tuple[np.ndarray, n
     pixels = torch.from_numpy(np.ascontiguousarray(heart, dtype=np.float32)).to(segmenter.device)
     logits, features = segmenter.logits_and_features(rearrange(pixels, "s p h w -> (s p) 1 h w"))  # (S*P, 4, H, W)
     labels = rearrange(largest_class(logits), "(s p) h w -> s p h w", p=heart.shape[1])
+    labels[pixels.amax(dim=(2, 3)) == pixels.amin(dim=(2, 3))] = Label.BACKGROUND  # a network may draw one there
     return labels.cpu().numpy(), rearrange(features, "(s p) f -> s p f", p=heart.shape[1]).cpu().numpy()
