@@ -15,7 +15,8 @@ from .beat import NUMBERS, QUARTERS, MeasuredBeat, at_moments
 from .beat_clock import LONGEST_SYSTOLE, SHORTEST_SYSTOLE
 from .discovery import find_subjects
 from .person_number import FIRST_NUMBER
-from .places import CohortPlaces
+from .places import CohortPlaces, as_places
+from .stored_arrays import ABOUT
 from .subjects import Visit, names_of
 from .table_reader import InputTable, read_table
 
@@ -57,6 +58,15 @@ def read_motion(data: Path, names: Collection[str] = ()) -> dict[Visit, KnownBea
         return {}
     table = read_table(path, dict.fromkeys(COLUMNS, ""), ())
     return {visit: _known(table, row, cells) for row, visit, cells in table.by_visit(names)}
+
+
+def require_motion_table(places: CohortPlaces | Path) -> None:
+    """Refuse (InputError) a motion.csv that cannot be read, before anything else of the cohort is."""
+    places = as_places(places)
+    if not os.path.lexists(places.data / MOTION_TABLE):
+        return
+    arrays = (places.data / ABOUT).exists()  # of a cohort whose files are elsewhere
+    read_motion(places.data, () if arrays else names_of(find_subjects(places)))
 
 
 def _known(table: InputTable, row: int, cells: Mapping[str, str]) -> KnownBeat:

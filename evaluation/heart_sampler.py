@@ -64,6 +64,9 @@ class Drawn:
     warnings: tuple[str, ...]
 
 
+TRUE_HEART = "true heart at the ECG's rhythm"  # whatever its own was when it was scanned
+
+
 @dataclass(frozen=True)
 class HeartSampler:
     """A pipeline with what measures its hearts, and how they are asked for.
@@ -309,8 +312,8 @@ class HeartSampler:
         except InputError as fault:
             cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
         if cine is not None:
-            return ("true heart", cine), doubts
-        return ("true heart, ED and ES only", still_film(heart.voxels, inside)), doubts
+            return (TRUE_HEART, cine), doubts
+        return (f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside)), doubts
 
     def _written(
         self,

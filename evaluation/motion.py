@@ -12,6 +12,7 @@ from models.heart_motion import HeartMotion
 from .agreement import NOTHING_TO_KEEP, r_squared
 from .arms import CONTROL_SAMPLES
 from .bootstrap import with_intervals
+from .heart_rate import by_heart_rate
 from .motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy
 from .plots import motion_curves
 
@@ -23,12 +24,16 @@ def motion_report(moving: MotionStudy, controls: Collection[str], work: Path) ->
     """The report of motion of a study whose arms were measured, and curves of a few people as PNG."""
     real, own = (moving.measurements(arm, work) for arm in (REAL, "generated"))
     arms = {"generated": own} | {arm: moving.measurements(arm, work) for arm in (*controls, SEGMENTED)}
-    numbers = motion_numbers(real, arms, moving.ceiling, moving.study.pipeline.motion)
+    numbers = motion_numbers(real, arms, moving.ceiling, moving.study.pipeline.motion, moving.rr_s)
     return numbers, motion_curves(real.inside[:, 0], own.inside)
 
 
 def motion_numbers(
-    real: MeasuredMotion, arms: dict[str, MeasuredMotion], ceiling: dict[str, np.ndarray], motion: HeartMotion
+    real: MeasuredMotion,
+    arms: dict[str, MeasuredMotion],
+    ceiling: dict[str, np.ndarray],
+    motion: HeartMotion,
+    rr_s: np.ndarray | None = None,
 ) -> dict:
     """The report of motion: curve, numbers and closure.
 
@@ -36,7 +41,10 @@ def motion_numbers(
         real: n true cines, one heart each. arms: of the same people; "generated", any controls, and SEGMENTED.
         ceiling: {motion number: (n,)} regressed from the same ECG and person; empty where there is none.
         motion: whose curve the ceiling's numbers mean.
+        rr_s: (n,) of each ECG, NaN where unknown: what it tells alone stands beside the rest. None: of nobody.
     """
+    rr_s = np.full(len(real.inside), np.nan) if rr_s is None else rr_s
+    rated = by_heart_rate(real.numbers[:, 0], rr_s)
     truth = real.inside[:, 0]  # (n, frames)
     known = np.isfinite(truth).all(axis=1)
     own, few = arms["generated"], _first(arms["generated"], CONTROL_SAMPLES)
@@ -47,7 +55,7 @@ def motion_numbers(
     curves = {name: _mean(inside) for name, inside in curves.items()}
     if ceiling:
         curves["ceiling"] = curves_of(ceiling, motion, truth.shape[1])
-    curves["one_curve"] = one_for_everybody(truth)
+    curves |= {"heart_rate": by_heart_rate(truth, rr_s), "one_curve": one_for_everybody(truth)}
     smooth = np.where(known[:, None], real.closure, np.nan)  # a cine that was gated to end early says nothing of ends
     beating = {"generated": own.closure} | {name: arm.closure for name, arm in controls.items()}
     return {
@@ -55,7 +63,7 @@ def motion_numbers(
         "people_measured": int(known.sum()),
         "samples": own.inside.shape[1],
         "curve_rms": _by_name(curve_rms, curves, truth),
-        "numbers": {name: number_report(k, real, own, few, controls, ceiling) for name, k in _judged()},
+        "numbers": {name: number_report(k, real, own, few, controls, ceiling, rated[:, k]) for name, k in _judged()},
         "closure": _by_name(closure_ratio, beating, smooth),
     }
 
@@ -89,17 +97,23 @@ def number_report(
     few: MeasuredMotion,
     controls: dict[str, MeasuredMotion],
     ceiling: dict[str, np.ndarray],
+    rated: np.ndarray,
 ) -> dict[str, float]:
     """R2 of number k of NUMBERS, with intervals: by the mean of the samples, of very many, of ceiling and controls.
 
+    heart_rate: R2 of `rated` (n,), what the heart rate alone foretells.
     kept: R2 of very many as a share of the ceiling's; NaN where the ceiling explains next to nothing.
     """
     truth, samples = real.numbers[:, 0, k], own.numbers[:, :, k]
     regressed = ceiling.get(NUMBERS[k])
     others = {"own_ecg": few, **controls} if controls.keys() - {SEGMENTED} else controls
 
-    def scores(truth: np.ndarray, samples: np.ndarray, told: np.ndarray, *others_samples: np.ndarray) -> dict:
+    def scores(
+        truth: np.ndarray, samples: np.ndarray, told: np.ndarray, rated: np.ndarray, *others_samples: np.ndarray
+    ) -> dict:
         report = _r2(samples, truth)
+        if (known := np.isfinite(truth) & np.isfinite(rated)).any():
+            report["heart_rate"] = r_squared(rated[known], truth[known])
         if regressed is not None:
             known = np.isfinite(truth)
             most = report["ceiling"] = r_squared(told[known], truth[known])
@@ -108,7 +122,7 @@ def number_report(
         return report | {name: _r2(drawn, truth)["generated"] for name, drawn in named}
 
     told = np.full(len(truth), np.nan) if regressed is None else regressed
-    given = (truth, samples, told, *(arm.numbers[:, :, k] for arm in others.values()))
+    given = (truth, samples, told, rated, *(arm.numbers[:, :, k] for arm in others.values()))
     count = int((np.isfinite(truth) & np.isfinite(samples).any(axis=1)).sum())
     return {"n": count} | with_intervals(scores, *given, draws=DRAWS)
 

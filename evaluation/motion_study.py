@@ -15,11 +15,13 @@ from cohort.beat import NUMBERS, measured_beat
 from cohort.cine import Label
 from cohort.cines import Cines
 from cohort.disk import write_bytes, writing
+from cohort.ecg import ECG
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.intensity import as_unit
 from cohort.prepared import NO_LABELS
 from cohort.private import private
+from cohort.rhythm import beat_length
 from cohort.step_code import code_sha256
 from sampling.patients import generate_to_beat
 from sampling.pipeline import DrawnHearts
@@ -102,6 +104,13 @@ class MotionStudy:
         """{motion number: (n,)} regressed by the ceiling stored with the pipeline; empty where it stores none."""
         folder = self.study.folder / "ceiling"
         return predict_motion(folder, self.study.patients, self.study.pipeline.device) if folder.exists() else {}
+
+    @property
+    def rr_s(self) -> np.ndarray:
+        """(n,) seconds from beat to beat of each patient's ECG; NaN where none are found."""
+        rate = self.study.pipeline.ecg_encoder.config.sampling_rate
+        lengths = [beat_length(ECG(patient.signal, rate), patient.stated_bpm) for patient in self.study.patients]
+        return np.array([np.nan if length is None else length.rr_s for length in lengths])
 
     def measure(self, arm: str, work: Path, state: AcceleratorState) -> None:
         """Measure REAL, SEGMENTED or one of ARMS, each person into a file of its own.

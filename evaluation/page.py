@@ -346,7 +346,7 @@ MOTION_WORDS = {
 }
 MOTION_ARMS = {
     **{"generated": "generated", "of_many": "by the mean of many", "ceiling": "ceiling"},
-    **{"kept": "many / ceiling", "segmented": "true cines, measured"},
+    **{"kept": "many / ceiling", "heart_rate": "heart rate alone", "segmented": "true cines, measured"},
 } | CONTROL_WORDS
 
 
@@ -359,12 +359,15 @@ def _motion(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     curve_words = MOTION_ARMS | {"one_curve": "one curve for everybody"}
     told = [name for name in MOTION_ARMS if any(name in table for table in numbers.values())]
     return (
-        "How the drawn hearts beat, measured in every frame against the patients' own cines. The curve is the share of "
-        "the stroke volume still inside, over the cycle. Numbers are shares of the cycle and of the stroke volume, so "
-        "the heart rate is not in them. The ceiling regresses them from the same ECG and person. Closure is the step "
-        "from the last frame to the first over the steps between neighbours, as a multiple of the true cines'.",
+        "How the drawn hearts beat, measured in every frame against the patients' own cines. The curve is the "
+        "share of the stroke volume still inside, over the cycle. Numbers are shares of the cycle and of the "
+        "stroke volume. They follow the heart rate, for a fast heart shortens its diastole. Heart rate alone is a "
+        "polynomial in RR, fitted on the other patients. The ceiling regresses the numbers from the same ECG and "
+        "person. Closure is the step from the last frame to the first over the steps between neighbours, as a "
+        "multiple of the true cines'.",
         "a curve nearer than one curve for everybody; R2 close to the ceiling's; closure of at most 1.5.",
-        "another's ECG does as well (the ECG does not move the heart), or the cycle jumps where it starts again.",
+        "another's ECG does as well (the ECG does not move the heart), the heart rate alone does (the waves tell "
+        "nothing more), or the cycle jumps where it starts again.",
         _table(
             "Difference from the true curve, RMS in % of the stroke volume",
             ["", "RMS"],

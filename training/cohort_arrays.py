@@ -9,6 +9,7 @@ from cohort.cines import Cines, cohort_cines
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.field_names import require_names
 from cohort.leakage import require_separate_splits
+from cohort.motion_table import require_motion_table
 from cohort.pairs_table import PAIRS
 from cohort.person_fields import require_told, with_fields, with_fields_of_more
 from cohort.places import CohortPlaces
@@ -24,6 +25,8 @@ def open_cohort(
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """The cohort of the options, read once by one process; `extra_ecgs` and `fields` as in `open_arrays`."""
     require_names(fields)
+    for folder in filter(None, (options.places, extra_ecgs)):
+        require_motion_table(folder)  # before what takes hours
     preparation = Preparation(options.geometry, options.sampling_rate)
     where = (options.places, options.prepared, preparation, accelerator, extra_ecgs)
     return open_arrays(*where, options.max_bad_fraction, options.exclude, fields)

@@ -7,12 +7,15 @@ import pytest
 
 from cohort.beat import NUMBERS, QUARTERS, beat_of
 from cohort.errors import InputError
-from cohort.motion_table import COLUMNS, INSIDE, MOMENTS, motion_row, read_motion, told_beats
+from cohort.motion_table import COLUMNS, INSIDE, MOMENTS, motion_row, read_motion, require_motion_table, told_beats
 from cohort.person_number import person_number
 from cohort.places import CohortPlaces
+from cohort.stored_arrays import ABOUT
 from cohort.table import write_table
 from phantom.heart import Draw, draw_heart
 from phantom.truth import motion_truth, told_motion
+from training.cohort_arrays import open_cohort
+from training.options import DiffusionOptions
 
 FRAMES = 50
 EID, OTHER = 9000001, 9000002
@@ -116,3 +119,13 @@ def test_a_phantoms_walls_are_told_quarter_by_quarter():
     for quarter in QUARTERS:
         assert row[f"peak_{quarter}"] * cycle_ms == pytest.approx(truth[f"peak_{quarter}_ms"], abs=15)
         assert row[f"thickening_{quarter}"] == pytest.approx(truth[f"thickening_{quarter}_percent"], abs=6)
+
+
+def test_a_table_is_looked_at_before_the_cohort_is_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("cohort.motion_table.find_subjects", lambda places: [])
+    require_motion_table(tmp_path)
+    (tmp_path / "motion.csv").write_text(f"eid,ES_share\n{EID},320\n")
+    for _ in ("files", "arrays"):
+        with pytest.raises(InputError, match="row 2, column ES_share"):
+            open_cohort(DiffusionOptions(data=tmp_path, prepared=tmp_path / "prepared"), None)
+        (tmp_path / ABOUT).write_text("{}")

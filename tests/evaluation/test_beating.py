@@ -265,7 +265,7 @@ def test_stills_of_a_true_heart_are_at_es_when_sample_1_is(folder, one_person, t
     monkeypatch.setattr("evaluation.beating.heart_film", lambda rows, beat_s: shown.update(rows) or b"GIF")
     sampler = opened(folder, tmp_path / "out", mri=one_person)
     (drawn,) = sampler.draw([sampler.read(ecg_path(one_person, 0))])
-    true = shown["true heart, ED and ES only"]
+    true = shown["true heart at the ECG's rhythm, ED and ES only"]
     np.testing.assert_array_equal(true[:, 0], drawn.true_heart[:, 0])
     np.testing.assert_array_equal(true[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
 

@@ -15,6 +15,7 @@ from cohort.heart_grid import canonical_affine
 from cohort.prepared import NO_LABELS, Preparation
 from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
+from evaluation.heart_rate import by_heart_rate
 from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, motion_report, one_for_everybody
 from evaluation.motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy, closure, measured_motion
 from evaluation.plots import motion_curves
@@ -105,6 +106,29 @@ def test_beats_that_cannot_be_measured_are_left_out_and_counted():
     table = found["numbers"]["ES_share"]
     assert (table["n"], table["generated"], table["of_many"]) == (PEOPLE - 2, 1.0, 1.0) and "ceiling" not in table
     assert found["curve_rms"]["generated"] == pytest.approx(0, abs=1e-9)
+
+
+def test_what_the_heart_rate_alone_tells_stands_beside():
+    real = arm(1, 0.0, 1)
+    truth = real.numbers[:, 0, NUMBERS.index("ES_share")]
+    rr_s = np.where(np.arange(PEOPLE) < 5, np.nan, 1 + 0.1 * truth)  # of five no beats were found
+    found = motion_numbers(real, {"generated": arm(4, 1.0, 3)}, {}, MOTION, rr_s)
+    assert found["numbers"]["ES_share"]["heart_rate"] == pytest.approx(1) and "heart_rate_ci" in found["curve_rms"]
+    assert found["numbers"]["dyssynchrony"]["heart_rate"] < 0.3 and found["curve_rms"]["heart_rate"] < 1e-6
+    alone = motion_numbers(real, {"generated": arm(4, 1.0, 3)}, {}, MOTION)
+    assert "heart_rate" not in alone["numbers"]["ES_share"] and np.isnan(alone["curve_rms"]["heart_rate"])
+
+
+def test_a_person_does_not_teach_what_is_foretold_of_that_person():
+    rng = np.random.default_rng(0)
+    truth, rr_s = rng.normal(size=(30, 2)), rng.uniform(0.6, 1.2, 30)
+    told, changed = by_heart_rate(truth, rr_s), truth.copy()
+    changed[4] = 99
+    np.testing.assert_allclose(by_heart_rate(changed, rr_s)[4], told[4])
+    assert not np.allclose(by_heart_rate(changed, rr_s)[5], told[5])
+    assert (
+        np.isnan(by_heart_rate(truth[:9], rr_s[:9])).all() and np.isfinite(by_heart_rate(truth[:10], rr_s[:10])).all()
+    )
 
 
 def test_one_curve_for_everybody_knows_nothing_of_the_person():
