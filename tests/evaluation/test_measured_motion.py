@@ -13,6 +13,7 @@ from cohort.beat_clock import ES_PLACE, frame_times
 from cohort.cines import Cines
 from cohort.heart_grid import canonical_affine
 from cohort.prepared import NO_LABELS, Preparation
+from cohort.rhythm import SINUS, BeatLength
 from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
 from evaluation.heart_rate import by_heart_rate
@@ -203,6 +204,18 @@ def test_every_arm_is_measured_of_those_who_have_a_cine_and_kept(study, tmp_path
     assert moving.ceiling == {}
     report, picture = motion_report(moving, ["shuffled_ecg"], tmp_path / "work")
     assert report["people"] == 2 and SEGMENTED in report["closure"] and picture.startswith(b"\x89PNG")
+
+
+def test_the_rr_of_each_person_is_that_of_the_own_ecg(study, monkeypatch):
+    """Of the second of the people with a cine nothing is found."""
+    lengths = iter([BeatLength(0.9, SINUS, 8, 0), None])
+    seen = []
+    monkeypatch.setattr(
+        "evaluation.motion_study.beat_length", lambda ecg, bpm: (seen.append(ecg.signal), next(lengths))[1]
+    )
+    moving = MotionStudy.of(study, cines_of([1, 3], rings(10, size=32)))
+    np.testing.assert_equal(moving.rr_s, [0.9, np.nan])
+    assert all(np.array_equal(one, p.signal) for one, p in zip(seen, moving.study.patients, strict=True))
 
 
 def test_without_cines_or_without_motion_there_is_no_study_of_it(study, tiny_pipeline):
