@@ -121,12 +121,11 @@ def time_to_peak(values: np.ndarray) -> float:
 
 
 def _spread_of_peaks(thickness: np.ndarray) -> float:
-    """SD of the sectors' times to peak, share of the cycle; NaN where none has a peak."""
+    """SD of the sectors' times to peak, share of the cycle; NaN where none has a peak, or none is near the median."""
     peaks = np.array([time_to_peak(sector) for sector in thickness.T])
     peaks = peaks[np.isfinite(peaks)]
-    if not len(peaks):
-        return float("nan")
-    return float(peaks[np.abs(peaks - np.median(peaks)) < FARTHEST_PEAK].std())
+    near = peaks[np.abs(peaks - np.median(peaks)) < FARTHEST_PEAK] if len(peaks) else peaks
+    return float(near.std()) if len(near) else float("nan")
 
 
 def sectors_of(direction: float) -> np.ndarray:

@@ -134,6 +134,10 @@ def writing(folder: Path, size: int = 0) -> Iterator[None]:
     try:
         yield
     except (OSError, SafetensorError) as error:
+        in_the_way = next((place for place in (folder, *folder.absolute().parents) if place.is_file()), None)
+        if in_the_way and isinstance(error, FileExistsError | NotADirectoryError):
+            fault = "is a file, where a folder is to be written"
+            raise InputError(in_the_way, fault, "name another folder") from error
         needed = f"{size:_} bytes are needed and " if size else ""
         fault = f"cannot be written ({_reason(error)}): {needed}{free_bytes(folder):_} are free"
         raise InputError(_finished(folder), fault, MAKE_ROOM) from error

@@ -6,6 +6,7 @@ import pytest
 from cohort.beat import (
     NUMBERS,
     QUARTERS,
+    beat_of,
     measured_beat,
     sector_thickness,
     time_to_peak,
@@ -13,7 +14,7 @@ from cohort.beat import (
 from cohort.beat_clock import frame_times
 from cohort.cine import Label
 from phantom.cohort_plan import CohortPlan
-from phantom.motion import beat_of
+from phantom.motion import beat_of as drawn_beat
 from phantom.scanner import scan
 
 FRAMES = 25
@@ -99,5 +100,13 @@ def test_phantoms_are_measured_as_their_truth_says():
         cine = scan(heart, frame_times(FRAMES).tolist())
         labels = np.asarray(cine.labels).transpose(2, 3, 1, 0)
         beat = measured_beat(labels, *(float(abs(s)) for s in np.linalg.norm(cine.affine[:3, [0, 2]], axis=0)))
-        assert beat.numbers["ES_share"] == pytest.approx(beat_of(heart).end_systole, abs=0.06)
+        assert beat.numbers["ES_share"] == pytest.approx(drawn_beat(heart).end_systole, abs=0.06)
         assert beat.numbers["atrial_share"] == pytest.approx(heart.atrial_share, abs=0.2)
+
+
+def test_sectors_that_peak_in_two_far_clusters_have_no_spread(recwarn):
+    """Half of them at a quarter of the cycle, half at three quarters: none is near the median."""
+    times = 2 * np.pi * frame_times(FRAMES)[:, None]
+    thickness = 10 + np.cos(times - np.where(np.arange(12) < 6, 0.5, 1.5) * np.pi)
+    assert np.isnan(beat_of(60 + 80 * share_inside(frame_times(FRAMES)), thickness).numbers["dyssynchrony"])
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]

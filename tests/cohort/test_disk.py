@@ -21,6 +21,7 @@ from cohort.disk import (
     write_array,
     write_json,
     write_text,
+    writing,
 )
 from cohort.errors import InputError, exit_code_of
 from cohort.prepared import Preparation, prepare_cohort
@@ -217,3 +218,12 @@ def test_an_error_leaves_nothing_half_written(tmp_path):
         (unfinished / "weights").touch()
         raise ZeroDivisionError
     assert not list(tmp_path.glob(f"{PARTIAL}*")) and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("below", ["", "deeper/still"])
+def test_a_file_in_the_way_of_a_folder_is_named(tmp_path, below):
+    (tmp_path / "out").write_text("mine")
+    folder = tmp_path / "out" / below
+    with pytest.raises(InputError, match="is a file, where a folder") as refusal, writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    assert f"{tmp_path / 'out'}:" in str(refusal.value) and (tmp_path / "out").read_text() == "mine"
