@@ -6,6 +6,7 @@
 import numpy as np
 from scipy.special import stdtrit
 
+INTERVAL_SAMPLES = 4  # hearts; the interval of fewer is very wide, or much too narrow where they agree by chance
 LEVELS = {"50": 0.5, "80": 0.8, "90": 0.9}
 NOMINAL = tuple(int(level) for level in LEVELS)  # %
 CALIBRATED_LEVEL = 0.9
@@ -35,14 +36,16 @@ def summary_of(samples: np.ndarray) -> dict:
     """What is said of one phenotype of one patient: mean, SD and the intervals of LEVELS of the samples (m,).
 
     Returns:
-        mean, or None if no sample could be measured. With two measured samples or more also sd, and interval_50,
-        interval_80 and interval_90 as [low, high].
+        mean, or None if no sample could be measured. With two measured samples or more also sd. With INTERVAL_SAMPLES
+        or more, interval_50, interval_80 and interval_90 as [low, high].
     """
     known = samples[np.isfinite(samples)]
     if len(known) < 2:
         return {"mean": float(known[0]) if len(known) else None}
     intervals = {
-        f"interval_{key}": [float(end[0]) for end in interval(known[None], level)] for key, level in LEVELS.items()
+        f"interval_{key}": [float(end[0]) for end in interval(known[None], level)]
+        for key, level in LEVELS.items()
+        if len(known) >= INTERVAL_SAMPLES
     }
     return {"mean": float(known.mean()), "sd": float(known.std(ddof=1))} | intervals
 

@@ -2,7 +2,7 @@
 
 from cohort.phenotypes import TABLE
 
-INTERVAL_SAMPLES = 4  # hearts; the interval of fewer is very wide, or much too narrow where they agree by chance
+from .certainty import INTERVAL_SAMPLES
 
 
 def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int) -> str:

@@ -3,7 +3,7 @@ import pytest
 from scipy.stats import chi2, norm
 
 from evaluation.bootstrap import with_intervals
-from evaluation.certainty import calibrated, certainty, crps, fit_spread, interval, rank_histogram
+from evaluation.certainty import calibrated, certainty, crps, fit_spread, interval, rank_histogram, summary_of
 
 PATIENTS = 4000
 
@@ -208,3 +208,10 @@ def test_the_bootstrap_gives_every_number_of_certainty_an_interval():
         low, high = report[f"{key}_ci"]
         assert low < report[key] < high
     assert "n_ci" not in report
+
+
+@pytest.mark.parametrize(("samples", "told"), [(1, False), (3, False), (4, True)])
+def test_few_samples_have_a_mean_and_no_interval(samples, told):
+    summary = summary_of(np.array([*np.arange(1.0, samples + 1), np.nan]))
+    assert summary["mean"] == (samples + 1) / 2 and ("sd" in summary) == (samples > 1)
+    assert ("interval_90" in summary) == told
