@@ -42,7 +42,7 @@ train-demo: install
 	    --pipeline runs/demo/pipeline --output demo/trained-report
 	@echo "Grids: demo/trained-samples/; the proof: demo/trained-report/report.html"
 
-# UK Biobank's road on 60 simulated patients: zips, its own table, broken files, no label map; five minutes of two cores. The hearts are poor: it shows the road.
+# UK Biobank's road on 60 simulated patients: zips, its own table, broken files, no label map; some ten minutes of two cores. The hearts are poor: it shows the road.
 # The released segmenter measures them.
 .PHONY: ukb-demo
 UKB := demo/ukb
