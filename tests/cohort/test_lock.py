@@ -84,7 +84,7 @@ def test_a_lock_is_released_when_its_holder_fails(tmp_path):
 
 def test_where_nothing_can_be_written_no_lock_is_taken(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is a file, where a folder"):
         try_locked(tmp_path / "file" / "cohort")
 
 

@@ -374,7 +374,7 @@ def test_a_disk_too_small_for_the_checkpoints_to_come_is_refused_at_the_start(ru
 
 def test_a_folder_nobody_may_write_to_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(InputError, match="cannot be written"):
+    with pytest.raises(InputError, match="is a file, where a folder"):
         Run(tmp_path / "file" / "run", CONFIG)
 
 
