@@ -39,7 +39,7 @@ def main() -> None:
     where = (config.places, config.prepared, pipeline.preparation, accelerator, config.more_ecgs)
     fields = pipeline.further_fields
     cohort, extra = open_arrays(*where, exclude=config.exclude, fields=fields)
-    cohort = curve.measured_like_the_pipeline(cohort, folder, accelerator)
+    cohort, extra = curve.measured_like_the_pipeline(cohort, extra, folder, accelerator)
     motion = curve.motion_like_the_pipelines(config, cohort, folder, pipeline, accelerator, extra)
     given = (config, cohort, extra)
     settings = curve.point_settings(*given, motion, fields) | {"sizes": config.sizes}

@@ -10,6 +10,7 @@ from cohort.leakage import made_by_other_code, withdrawn_who_taught
 from cohort.person_fields import known_of, with_fields
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort, prepare_cohort
+from cohort.shown_phenotypes import with_shown
 from cohort.simulated import warning_of_version
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of, with_measured
@@ -100,7 +101,9 @@ def people_to_measure(
 
 
 def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter) -> PreparedCohort:
-    """The cohort with the phenotypes to compare with; a segmenter measures the true hearts that have no label map.
+    """The cohort with the phenotypes to compare with: those that the true hearts show on the grid.
+
+    A segmenter measures the true hearts that have no label map.
 
     Args:
         rows: who is about to be measured.
@@ -108,7 +111,7 @@ def with_truth(cohort: PreparedCohort, rows: np.ndarray, segmenter: Segmenter) -
     Raises:
         InputError: nothing is known of anybody.
     """
-    cohort = with_measured(cohort, segmenter)
+    cohort, _ = with_shown(with_measured(cohort, segmenter))
     if cohort.measured is not None and (count := cohort.measured[rows].any(axis=1).sum()):
         whose, by = f"of {count} of {len(rows)} people", said_of(segmenter)
         print(f"note: no label map or table tells every phenotype {whose}; {by} measures the rest on their true hearts")
@@ -161,7 +164,8 @@ def open_training_people(
     people = about.get("taught", {}).get("people", {}).get("train", len(rows))
     if len(rows) < people:
         print(f"note: {len(rows)} of {people} training people are at hand (--training-data names their folder)")
-    return TrainingPeople(with_measured(cohort, study.segmenter), rows)
+    shown, _ = with_shown(with_measured(cohort, study.segmenter))
+    return TrainingPeople(shown, rows)
 
 
 def _warn_of_withdrawn(

@@ -17,6 +17,7 @@ from cohort.lock import locked
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from cohort.provenance import settings_sha256
+from cohort.shown_phenotypes import with_shown
 from models.code_regressor import CodeRegressor
 from models.presets import PRESETS
 from models.segmenter import Segmenter
@@ -106,16 +107,22 @@ def point_settings(
     return settings | phenotypes_sha256(cohort) | ({"person_fields": list(fields)} if fields else {})
 
 
-def measured_like_the_pipeline(cohort: PreparedCohort, pipeline: Path, accelerator: Accelerator) -> PreparedCohort:
-    """The cohort with what a pipeline's own segmenter measures of those without a label map, as in its training."""
+def measured_like_the_pipeline(
+    cohort: PreparedCohort, more: ECGCohort | None, pipeline: Path, accelerator: Accelerator
+) -> tuple[PreparedCohort, ECGCohort | None]:
+    """Cohort and further ECGs with the phenotypes that hearts show on the grid, as in the pipeline's training.
+
+    Its own segmenter measures those without a label map.
+    """
     segmenter = stored_segmenter(pipeline, accelerator)
-    if segmenter is None:
-        return cohort
     with accelerator.main_process_first():
-        cohort = with_measured(cohort, segmenter, accelerator.is_main_process)
+        main = accelerator.is_main_process
+        if segmenter is not None:
+            cohort = with_measured(cohort, segmenter, main)
+        cohort, more = with_shown(cohort, more, main)
     if cohort.measured is not None:
         accelerator.print(told_measured(cohort, segmenter))
-    return cohort
+    return cohort, more
 
 
 def stored_segmenter(pipeline: Path, accelerator: Accelerator) -> Segmenter | None:

@@ -39,6 +39,7 @@ def fresh_regressor(
         width=preset.ecg_width,
         layers=preset.ecg_layers,
         heads=preset.ecg_heads,
+        rhythm=True,
     )
     conditioner = HeartConditioner(
         width=preset.ecg_width,

@@ -49,7 +49,7 @@ def is_made(folder: Path, training: Training) -> bool:
     autoencoder, about = options.autoencoder / "model", folder / "training.json"
     if not (autoencoder.is_dir() and about.is_file()):
         return False
-    given = (measured_cohort(training), training.extra_ecgs, load_part(SliceAutoencoder, autoencoder))
+    given = (*measured_cohort(training), load_part(SliceAutoencoder, autoencoder))
     settings = recorded_settings(options, *given, training.cines)
     try:
         recorded = json.loads(about.read_text()).get("configuration_sha256")

@@ -15,6 +15,7 @@ from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
+from cohort.shown_phenotypes import with_shown
 from cohort.stored_arrays import array_sha256
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
@@ -148,7 +149,7 @@ def segmenter_stage(training: Training) -> None:
         recipe, whose = segmenter_recipe(options.stage_steps.segmenter), taught_by(options.places)
         learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed, trained_on=whose)
     training.segmenter = stored_segmenter(training)
-    training.cohort = measured_cohort(training)
+    training.cohort, training.extra_ecgs = measured_cohort(training)
     if training.cohort.measured is not None:
         accelerator.print(told_measured(training.cohort, training.segmenter))
 
@@ -274,13 +275,17 @@ def stored_segmenter(training: Training) -> Segmenter | None:
     return load_part(Segmenter, folder) if folder.exists() else None
 
 
-def measured_cohort(training: Training) -> PreparedCohort:
-    """The cohort with what the stored segmenter measures of those without a label map."""
-    accelerator, segmenter = training.accelerator, stored_segmenter(training)
-    if segmenter is None:
-        return training.cohort
+def measured_cohort(training: Training) -> tuple[PreparedCohort, ECGCohort | None]:
+    """The cohort and the further ECGs with the phenotypes that hearts show on the grid.
+
+    The stored segmenter measures those without a label map.
+    """
+    accelerator, segmenter, cohort = training.accelerator, stored_segmenter(training), training.cohort
     with accelerator.main_process_first():
-        return with_measured(training.cohort, segmenter.to(accelerator.device), accelerator.is_main_process)
+        main = accelerator.is_main_process
+        if segmenter is not None:
+            cohort = with_measured(cohort, segmenter.to(accelerator.device), main)
+        return with_shown(cohort, training.extra_ecgs, main)
 
 
 def measured_motion(training: Training) -> MotionTargets | None:
@@ -339,9 +344,8 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
 
 
 def phenotypes_sha256(cohort: PreparedCohort) -> dict[str, str]:
-    """For a run's settings, what a segmenter measured; of a table or label maps the cohort's name tells."""
-    measured = cohort.measured is not None
-    return {"phenotypes": hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]} if measured else {}
+    """For a run's settings, the phenotypes that teach: what label maps show, a segmenter measured or a table tells."""
+    return {"phenotypes": hashlib.sha256(cohort.phenotypes.tobytes()).hexdigest()[:12]}
 
 
 def recorded_settings(

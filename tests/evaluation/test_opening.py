@@ -49,14 +49,15 @@ def test_two_people_are_too_few(opened):
 
 
 def test_where_label_maps_show_no_heart_nothing_can_be_compared(prepared, tmp_path):
-    unknown = replace(prepared, phenotypes=np.full_like(prepared.phenotypes, np.nan))
+    nothing = {"labels": np.zeros_like(prepared.labels), "phenotypes": np.full_like(prepared.phenotypes, np.nan)}
+    unknown = replace(prepared, folder=tmp_path, **nothing)
     with pytest.raises(InputError, match="no truth"):
         with_truth(unknown, np.arange(5), Segmenter((8, 16)))
 
 
 def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(prepared, tmp_path, capsys):
     labels = np.array(prepared.labels)
-    labels[:2] = NO_LABELS
+    labels[:2], labels[2] = NO_LABELS, 0
     phenotypes = np.array(prepared.phenotypes)
     phenotypes[:3] = np.nan
     unlabelled = replace(prepared, folder=tmp_path, labels=labels, phenotypes=phenotypes)
@@ -101,10 +102,13 @@ def test_training_people_are_those_the_pipeline_names(prepared, tiny_pipeline, t
         np.testing.assert_array_equal(training.rows, prepared.rows("train"))
 
 
+TAUGHT = ("eid", "ecg", "lead_mask", "hearts", "labels", "mask", "affine", "phenotypes")
+
+
 def test_training_people_who_are_not_all_at_hand_are_counted(prepared, tiny_pipeline, tmp_path, capsys):
     (tmp_path / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
     rows = prepared.rows("train")[2:]
-    arrays = {name: getattr(prepared, name)[rows] for name in ("eid", "ecg", "lead_mask", "hearts", "mask")}
+    arrays = {name: getattr(prepared, name)[rows] for name in TAUGHT}
     fewer = replace(prepared, folder=tmp_path, **arrays)
     study = Study(tiny_pipeline, tmp_path, None, fewer, np.arange(3))
     assert len(open_training_people(study, None, tmp_path).rows) == len(rows)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from models.ecg_encoder import ECGEncoder
+from models.ecg_encoder import RHYTHM_LAGS, RHYTHM_LAGS_S, RHYTHM_RATE, ECGEncoder, rhythm_features
 
 
 @pytest.fixture
@@ -70,3 +70,48 @@ def test_a_token_carries_the_sinusoids_of_its_place(encoder):
     encoder(torch.zeros(1, 12, 2500), torch.ones(1, 12, dtype=torch.bool))
     angle = torch.arange(50)[:, None] / 10_000 ** (torch.arange(8) / 8)  # (N, D / 2)
     torch.testing.assert_close(given[0][0], torch.cat([angle.sin(), angle.cos()], dim=1), atol=1e-5, rtol=0)
+
+
+# ---- The rhythm ----
+
+
+def beats(rr_s, samples=2500, leads=12):
+    """(1, leads, samples) mV: a QRS every `rr_s` at 250 Hz."""
+    time = torch.arange(samples) / 250
+    since = (time - 0.4) % rr_s
+    return torch.exp(-(((since - 0.05) / 0.012) ** 2)).expand(1, leads, -1)
+
+
+@pytest.mark.parametrize("rr_s", [0.5, 0.8, 1.26])
+def test_the_rhythm_peaks_where_a_beat_follows_a_beat(rr_s):
+    told = rhythm_features(beats(rr_s), 250)
+    assert told.shape == (1, RHYTHM_LAGS)
+    first = int((told[0] > 0.7).nonzero()[0])  # of several beats: two beats on, the strip repeats itself as well
+    assert RHYTHM_LAGS_S[0] + first / RHYTHM_RATE == pytest.approx(rr_s, abs=0.03)
+
+
+@pytest.mark.parametrize("samples", [2500, 2450, 250, 50])
+def test_the_rhythm_is_of_one_length_however_long_the_strip(samples):
+    told = rhythm_features(strips(2, samples), 250)
+    assert told.shape == (2, RHYTHM_LAGS) and told.isfinite().all()
+
+
+def test_the_rhythm_of_a_flat_strip_is_nothing():
+    assert (rhythm_features(torch.zeros(1, 12, 2500), 250) == 0).all()
+
+
+def test_the_rhythm_does_not_depend_on_the_voltage_or_on_when_the_strip_begins():
+    told = rhythm_features(beats(0.8), 250)
+    torch.testing.assert_close(rhythm_features(3 * beats(0.8), 250), told, atol=1e-4, rtol=0)
+    assert (rhythm_features(beats(0.8).roll(100, dims=2), 250) - told).abs().max() < 0.1
+
+
+@torch.no_grad()
+def test_an_encoder_that_is_told_the_rhythm_adds_it_to_the_pooled_vector_alone(encoder):
+    signal, mask = beats(0.8), torch.ones(1, 12, dtype=torch.bool)
+    told = ECGEncoder(width=16, layers=1, heads=2, rhythm=True).eval()
+    told.load_state_dict(encoder.state_dict(), strict=False)
+    torch.testing.assert_close(told(signal, mask)[0], encoder(signal, mask)[0])
+    expected = encoder(signal, mask)[1] + told.of_rhythm(rhythm_features(signal, 250))
+    torch.testing.assert_close(told(signal, mask)[1], expected)
+    assert not torch.allclose(told(signal, mask)[1], encoder(signal, mask)[1], atol=1e-3)
