@@ -60,7 +60,9 @@ class ECGEncoder(ModelMixin, ConfigMixin):
         )
         self.transformer = nn.TransformerEncoder(block, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
-        self.of_rhythm = nn.Sequential(nn.Linear(RHYTHM_LAGS, width), nn.GELU(), nn.Linear(width, width)) if rhythm else None
+        self.of_rhythm = (
+            nn.Sequential(nn.Linear(RHYTHM_LAGS, width), nn.GELU(), nn.Linear(width, width)) if rhythm else None
+        )
 
     def forward(self, signal: Tensor, lead_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Encode strips.

@@ -15,6 +15,7 @@ from cohort.intensity import as_unit
 from cohort.leakage import keyed_recordings, recordings_sha256
 from cohort.phenotypes import phenotypes_of
 from cohort.prepared import NO_LABELS, prepare_cohort
+from cohort.shown_phenotypes import with_shown
 from evaluation.opening import UNSEEN, open_segmenter, open_training_people, people_to_measure, with_truth
 from evaluation.study import Study
 from models.conditioning import USUAL_MEAN, USUAL_STD, HeartConditioner
@@ -70,7 +71,9 @@ def test_the_truth_of_people_without_label_maps_is_measured_and_that_is_said(pre
     expected = phenotypes_of(labels, prepared.preparation.geometry.pixel_mm, step_mm, absent_ml=np.nan)
     np.testing.assert_allclose(known.phenotypes[1], list(expected.values()), rtol=1e-5)
     assert np.isnan(known.phenotypes[2]).all(), "a label map that shows no heart is believed"
-    np.testing.assert_array_equal(known.phenotypes[3:], prepared.phenotypes[3:])
+    np.testing.assert_array_equal(
+        known.phenotypes[3:], with_shown(replace(prepared, folder=tmp_path))[0].phenotypes[3:]
+    )
     assert "phenotype of 1 of 2 people; a segmenter that learned from simulated hearts only" in capsys.readouterr().out
 
 

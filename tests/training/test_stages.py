@@ -17,6 +17,7 @@ from torch import nn
 
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
+from cohort.shown_phenotypes import with_shown
 from cohort.stored_arrays import write_about
 from models.autoencoder import SliceAutoencoder
 from models.ecg_encoder import ECGEncoder
@@ -114,6 +115,7 @@ class Listening:
 def trained(prepared, tiny_preset, tmp_path_factory):
     """Its latents are so small that all the denoiser sees is noise."""
     cohort = stored(tmp_path_factory.mktemp("cohort"), prepared, ecg=np.asarray(prepared.ecg[:, :, :250]))
+    cohort, _ = with_shown(cohort)  # as the segmenter's stage does
     torch.manual_seed(0)
     autoencoder = SliceAutoencoder(width=8, latent_channels=4).eval()
     autoencoder.set_latent_statistics(torch.zeros(4), torch.full((4,), 1e4))
