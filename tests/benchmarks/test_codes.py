@@ -19,6 +19,7 @@ from benchmarks.told_by_codes import (
 )
 from cohort.phenotypes import PHENOTYPES
 from models.code_regressor import CodeRegressor
+from models.conditioning import HeartConditioner
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import write_cohort
 
@@ -78,22 +79,31 @@ def test_people_are_known_as_far_as_a_condition_says():
     assert batch.person[0].isnan().tolist() == [False, False, True, False]
 
 
+@pytest.fixture
+def knowing(tiny_pipeline):
+    """The tiny pipeline, whose code is three phenotypes."""
+    names, mean, std = ("LVEDV", "LVM", "LVEF"), (150.0, 100.0, 60.0), (30.0, 20.0, 8.0)
+    conditioner = HeartConditioner(width=32, phenotypes=names, phenotype_mean=mean, phenotype_std=std).eval()
+    tiny_pipeline.register_modules(conditioner=conditioner)
+    return tiny_pipeline
+
+
 @torch.no_grad()
-def test_codes_are_judged_in_their_own_units_and_by_condition(tiny_pipeline, monkeypatch):
-    """A prior that knows everybody's LV mass exactly, but for an SD of one code unit, when there is an ECG."""
-    people, about = everyone(64), tiny_pipeline.conditioner.config
+def test_codes_are_judged_in_their_own_units_and_by_condition(knowing, monkeypatch):
+    """A prior that knows everybody's LV mass to a hundredth of an SD where there is an ECG, and else nothing."""
+    people, about = everyone(64), knowing.conditioner.config
     names = tuple(about.phenotypes)
     k, truth = names.index("LVM"), people.phenotypes[:, PHENOTYPES.index("LVM")]
     code = torch.tensor((truth - about.phenotype_mean[k]) / about.phenotype_std[k])
 
     def told(summary, generators, scale=1.0, known=None):
-        codes = torch.randn(len(generators), tiny_pipeline.conditioner.code_length, generator=generators[0]) * 0.01
+        codes = torch.randn(len(generators), knowing.conditioner.code_length, generator=generators[0]) * 0.01
         codes[:, k] += code * (known[:, 0] > 0)
         return codes
 
-    monkeypatch.setattr(tiny_pipeline, "draw_codes", told)
+    monkeypatch.setattr(knowing, "draw_codes", told)
     some = {title: CONDITIONS[title] for title in ("ECG and person", "nothing")}
-    report = judged(tiny_pipeline, people, 8, 0, some)
+    report = judged(knowing, people, 8, 0, some)
     assert list(report) == list(some) and set(report["nothing"]) == {"LVM"}  # of no other is the truth known
     assert report["ECG and person"]["LVM"]["r2"] > 0.99 and report["nothing"]["LVM"]["r2"] < 0.2
 
@@ -105,7 +115,7 @@ def phantoms(tmp_path_factory):
     return folder
 
 
-def test_the_illnesses_of_a_cohort_are_those_its_table_defines(phantoms, tmp_path, tiny_pipeline):
+def test_the_illnesses_of_a_cohort_are_those_its_table_defines(phantoms):
     eids = np.arange(9_000_001, 9_000_025)
     truth = read_truth(phantoms, eids)
     backwards = read_truth(phantoms, eids[::-1])
@@ -145,10 +155,11 @@ def test_illness_is_told_by_whoever_knows_it(monkeypatch):
     assert report["LVH"]["codes"][0] > 0.99  # by the share of codes beyond the limit
 
 
-def test_the_report_has_a_line_for_every_condition_and_the_ceiling_beside_the_whole(tiny_pipeline, monkeypatch):
+@torch.no_grad()
+def test_the_report_has_a_line_for_every_condition_and_the_ceiling_beside_the_whole(knowing):
     people = everyone(30)
-    ceiling = CodeRegressor(tiny_pipeline.ecg_encoder, tiny_pipeline.conditioner)
-    studied = code_report.Studied(tiny_pipeline, ceiling, None, people)
+    ceiling = CodeRegressor(knowing.ecg_encoder, knowing.conditioner)
+    studied = code_report.Studied(knowing, ceiling, None, people)
     some = {title: CONDITIONS[title] for title in ("ECG and person", "person only")}
     report = code_report.study(studied, 4, 0, some)
     assert np.isfinite(report["conditions"]["ECG and person"]["LVM"]["r2_ceiling"])
