@@ -114,9 +114,9 @@ def measured_spread(
 ) -> tuple[tuple[float, ...], ...]:
     """How much wider the codes of held-out people spread than the prior says, for each number of the code.
 
-    It is the RMS distance of the true codes from the mean of m drawn ones, divided by the distance to be expected. The
-    expected variance is that of the draws and 1/m more, because the mean of m draws varies too. It is measured anew in
-    each of CASES, with as many leads and fields as they say.
+    It is the RMS distance of the true codes from the prior's mean, over the SD of its draws. The mean of m draws stands
+    for the prior's. It varies by 1/m of the draws' variance, which is taken off. The factor is measured anew in each of
+    CASES, with as many leads and fields as they say.
 
     Args:
         codes: m, drawn for each person in each case.
@@ -141,7 +141,7 @@ def measured_spread(
         drawn = torch.stack(drawn)  # (draws, B, K)
         error = (true - drawn.mean(0)).square().nanmean(0)  # (K,)
         within = drawn.var(0).mean(0)  # (K,)
-        factor = (error / (within * (1 + 1 / codes))).sqrt()
+        factor = (error / within - 1 / codes).clamp(min=0).sqrt()
         rows.append(tuple(factor.nan_to_num(1.0).clamp(NARROWEST, WIDEST).tolist()))
     return tuple(rows)
 

@@ -1,12 +1,13 @@
 """The instrument that judges heart codes: honest codes pass it, others are found out, and conditions hold."""
 
+import csv
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from benchmarks import code_report, told_by_ecg
+from benchmarks import code_report, drawn_people, told_by_ecg
 from benchmarks.told_by_codes import (
     CONDITIONS,
     honesty,
@@ -168,3 +169,33 @@ def test_the_report_has_a_line_for_every_condition_and_the_ceiling_beside_the_wh
     assert [row["known"] for row in rows] == list(some)
     covered = report["conditions"]["person only"]["LVM"]["cover_90"]
     assert rows[1]["LVM"] == f"{covered:.1f}"
+
+
+@torch.no_grad()
+def test_people_of_a_folder_are_opened_judged_and_told_ill_from_well(phantoms, knowing, tmp_path, monkeypatch):
+    knowing.save(tmp_path / "pipeline")
+    studied = code_report.opened(tmp_path / "pipeline", phantoms, tmp_path / "kept", 20)
+    assert len(studied.people.eid) == len(studied.people.ecg) == 20 and studied.ceiling is None
+    truth = [row["LVM"] for row in csv.DictReader((phantoms / "phenotypes.csv").open())]
+    np.testing.assert_allclose(
+        studied.people.phenotypes[:, PHENOTYPES.index("LVM")], np.array(truth[:20], float), rtol=1e-5
+    )
+    monkeypatch.setattr(told_by_ecg, "TREES", told_by_ecg.TREES | {"max_iter": 5})
+    monkeypatch.setattr(code_report, "features_of", lambda one, *_: one.people.phenotypes[:, :8])
+    taught = code_report.opened(tmp_path / "pipeline", phantoms, tmp_path / "kept")
+    names = ("any disease", "EF < 50")  # of which there are some among so few
+    monkeypatch.setattr(code_report, "read_truth", lambda *given: {name: read_truth(*given)[name] for name in names})
+    told = code_report.illness(studied, taught, 4, 0, 1, tmp_path)
+    assert set(told) == set(names) and set(told["EF < 50"]) == {"codes", "ECG features"}
+    assert told["EF < 50"]["ECG features"][0] > 0.9  # whoever is told the phenotypes knows it
+    rows = code_report.diseases_table(told)
+    assert rows[0]["codes"] == f"{told[rows[0]['disease']]['codes'][0]:.3f}"
+
+
+def test_features_are_of_the_same_people(phantoms, tmp_path, monkeypatch):
+    monkeypatch.setattr(drawn_people, "BLOCK", 3)
+    eids = np.array([9_000_002, 9_000_005])
+    found = code_report.features_of(code_report.Studied(None, None, phantoms, SimpleNamespace(eid=eids)), 1, tmp_path)
+    with (phantoms / "persons.csv").open() as file:
+        ages = {int(row["eid"]): float(row["age"]) for row in csv.DictReader(file)}
+    assert found[:, -4].tolist() == pytest.approx([ages[eid] for eid in eids.tolist()], rel=1e-4)
