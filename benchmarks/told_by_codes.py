@@ -175,9 +175,9 @@ def limits_of(sexes: list[str], surface: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def amounts_of(values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What grows with an illness that a limit defines, of phenotypes by name."""
-    given = {"LVH": "LVM", "LV dilation": "LVEDV", "RV dilation": "RVEDV"}
-    return {"EF < 50": -values["LVEF"], **{name: values[phenotype] for name, phenotype in given.items()}}
+    """What grows with an illness that a limit defines, of phenotypes by name; left out where one is not known."""
+    given = {"EF < 50": ("LVEF", -1), "LVH": ("LVM", 1), "LV dilation": ("LVEDV", 1), "RV dilation": ("RVEDV", 1)}
+    return {name: sign * values[phenotype] for name, (phenotype, sign) in given.items() if phenotype in values}
 
 
 def told_ill(
