@@ -60,7 +60,7 @@ def told(learners: People, judged: People, scarred: People, count: int, network:
             row = rows.setdefault(f"{name}, given the rate", {})
             row[source] = _explained(learners, judged, name, source, given=RATE)
         for name in DISEASES:
-            rows.setdefault(name, {})[source] = _told_apart(learners, judged, name, source, heard.get(name))
+            rows.setdefault(name, {})[source] = told_apart(learners, judged, name, source, heard.get(name))
     rows["LVH by Sokolow-Lyon"] = {"ECG": _area(judged.truth["LVH"] == 1, judged.ecg[:, _SOKOLOW])}
     rows["territory right"] = {"ECG": _share(_territory(scarred))}
     found, intervals = ({name: {s: v[part] for s, v in row.items()} for name, row in rows.items()} for part in (0, 1))
@@ -128,7 +128,7 @@ def _trees(x: np.ndarray, boosted: object) -> object:
     return make_pipeline(ColumnTransformer(parts, remainder="passthrough"), boosted)
 
 
-def _told_apart(learners: People, judged: People, name: str, source: str, further: np.ndarray | None = None) -> Told:
+def told_apart(learners: People, judged: People, name: str, source: str, further: np.ndarray | None = None) -> Told:
     x, test, sick = _numbers(learners, source), _numbers(judged, source), judged.truth[name] == 1
     linear = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(x, learners.truth[name]).predict(test)
     trees = _trees(x, HistGradientBoostingClassifier(**TREES))

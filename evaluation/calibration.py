@@ -1,4 +1,8 @@
-"""The calibration of a pipeline's intervals: one factor a phenotype, fitted on validation people, kept beside it."""
+"""The calibration of a pipeline's intervals: one factor a phenotype, fitted on validation people, kept beside it.
+
+A factor multiplies widths on the phenotype's scale (evaluation.scale). Files of before 27 November 2026 were fitted in
+plain units. They are still read: a ratio of widths is nearly the same on both (LOG.md), and "scale" tells them apart.
+"""
 
 import json
 from pathlib import Path
@@ -11,8 +15,10 @@ from cohort.phenotypes import PHENOTYPES
 from sampling.ranges import SMALLEST, all_within
 
 from .certainty import fit_spread
+from .scale import on_scale
 
 NAME = "calibration.json"
+SCALE = {"scale": "logarithm of amounts, logit of fractions"}
 LARGEST_FACTOR = 100.0  # of an interval's width; a pipeline that needs more says nothing of the patient
 FIT_AGAIN = "fit it again: evaluate_samples.py --split validation --calibrate"
 
@@ -47,7 +53,7 @@ def write_calibration(pipeline: Path, factors: np.ndarray) -> None:
     if not all_within(factors.tolist(), SMALLEST, LARGEST_FACTOR):
         remedy = "train longer, or give more validation people"
         raise InputError(pipeline, "has intervals that no sound factor makes true", remedy)
-    write_json(pipeline / NAME, dict(zip(PHENOTYPES, factors.tolist(), strict=True)))
+    write_json(pipeline / NAME, dict(zip(PHENOTYPES, factors.tolist(), strict=True)) | SCALE)
 
 
 def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
@@ -56,7 +62,7 @@ def calibrate(pipeline: Path, samples: np.ndarray, truth: np.ndarray) -> None:
     Args:
         samples: (n, m, K) phenotypes of m hearts each. truth: (n, K).
     """
-    factors = fit_spread(samples, truth)
+    factors = fit_spread(on_scale(samples), on_scale(truth))
     write_calibration(pipeline, factors)
     said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
     print(f"fitted on {len(truth)} validation people; the intervals' widths are multiplied by: {said}")

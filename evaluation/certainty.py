@@ -1,10 +1,13 @@
 """How far to believe it: the few samples of one ECG as a predictive distribution of the patient's phenotype.
 
 `samples` are (n, m): m hearts of each of n patients, m >= 2. A patient counts if the truth and all m samples are known.
+A phenotype's intervals are Gaussian on its scale (evaluation.scale): no volume falls below 0 and no EF leaves 0 to 100.
 """
 
 import numpy as np
 from scipy.special import stdtrit
+
+from .scale import PLAIN, Scale
 
 INTERVAL_SAMPLES = 4  # hearts; the interval of fewer is very wide, or much too narrow where they agree by chance
 LEVELS = {"50": 0.5, "80": 0.8, "90": 0.9}
@@ -13,27 +16,31 @@ CALIBRATED_LEVEL = 0.9
 FEWEST_TO_CALIBRATE = 20  # known people; with fewer the spread is left as it is
 
 
-def interval(samples: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+def interval(samples: np.ndarray, level: float, scale: Scale = PLAIN) -> tuple[np.ndarray, np.ndarray]:
     """Student-t prediction interval of one more draw, the truth: mean +- t_{m-1} s sqrt(1 + 1/m).
 
     It is exact for any m if samples and truth are draws of one Gaussian (Hahn and Meeker, Statistical Intervals, 1991,
     ch. 4). Quantiles of the samples are too narrow: the whole range of 8 draws covers (8 - 1) / (8 + 1), 78 %.
 
     Args:
-        samples: (n, m). level: in (0, 1).
+        samples: (n, m). level: in (0, 1). scale: on which they are Gaussian.
 
     Returns:
-        low, high: (n,) each.
+        low, high: (n,) each, in the samples' own units.
 
     Raises:
         ValueError: m < 2, which has no spread.
     """
-    middle, reach = samples.mean(axis=1), _reach(samples, level)
-    return middle - reach, middle + reach
+    values = scale.forth(samples)
+    middle, reach = values.mean(axis=1), _reach(values, level)
+    return scale.back(middle - reach), scale.back(middle + reach)
 
 
-def summary_of(samples: np.ndarray) -> dict:
+def summary_of(samples: np.ndarray, scale: Scale = PLAIN, factor: float = 1.0) -> dict:
     """What is said of one phenotype of one patient: mean, SD and the intervals of LEVELS of the samples (m,).
+
+    Args:
+        factor: of `fit_spread` on that scale. It widens SD and intervals, and moves no mean.
 
     Returns:
         mean, or None if no sample could be measured. With two measured samples or more also sd. With INTERVAL_SAMPLES
@@ -42,19 +49,20 @@ def summary_of(samples: np.ndarray) -> dict:
     known = samples[np.isfinite(samples)]
     if len(known) < 2:
         return {"mean": float(known[0]) if len(known) else None}
+    wide = known if factor == 1 else widened(known[None], factor, scale)[0]
     intervals = {
-        f"interval_{key}": [float(end[0]) for end in interval(known[None], level)]
+        f"interval_{key}": [float(end[0]) for end in interval(wide[None], level, scale)]
         for key, level in LEVELS.items()
         if len(known) >= INTERVAL_SAMPLES
     }
-    return {"mean": float(known.mean()), "sd": float(known.std(ddof=1))} | intervals
+    return {"mean": float(known.mean()), "sd": float(wide.std(ddof=1))} | intervals
 
 
-def certainty(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+def certainty(samples: np.ndarray, truth: np.ndarray, scale: Scale = PLAIN) -> dict[str, float]:
     """Does the samples' spread tell the error? Coverage of the intervals, their width, CRPS and spread over skill.
 
     Args:
-        samples: (n, m). truth: (n,).
+        samples: (n, m). truth: (n,). scale: of the intervals; all else is in the phenotype's own units.
 
     Returns:
         "50", "80", "90": per cent of patients whose truth lies in `interval` of that level; ideally the same number.
@@ -68,7 +76,7 @@ def certainty(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     samples, truth = _known(samples, truth)
     report = {}
     for key, level in LEVELS.items():
-        low, high = interval(samples, level)
+        low, high = interval(samples, level, scale)
         report[key] = 100 * _mean((low <= truth) & (truth <= high))
         report[f"width_{key}"] = _mean(high - low)
     predicted = _mean(samples.var(axis=1, ddof=1)) * (1 + 1 / samples.shape[1])
@@ -118,7 +126,7 @@ def fit_spread(samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
     The middle of the interval stays, so a bias makes the interval wider.
 
     Args:
-        samples: (n, m, K) of K phenotypes. truth: (n, K).
+        samples: (n, m, K) of K phenotypes. truth: (n, K). Both are on the scale of the intervals (scale.on_scale).
 
     Returns:
         (K,) factors; 1 where fewer than 20 people are known or samples of one ECG do not differ.
@@ -132,6 +140,11 @@ def calibrated(samples: np.ndarray, factors: np.ndarray) -> np.ndarray:
     total = np.where(known, samples, 0).sum(axis=-2, keepdims=True)
     mean = total / np.maximum(known.sum(axis=-2, keepdims=True), 1)
     return mean + factors * (samples - mean)
+
+
+def widened(samples: np.ndarray, factor: float, scale: Scale) -> np.ndarray:
+    """Samples (n, m) of one phenotype, `calibrated` on its scale and in its own units again."""
+    return scale.back(calibrated(scale.forth(samples)[..., None], np.array([factor]))[..., 0])
 
 
 def _reach(samples: np.ndarray, level: float) -> np.ndarray:

@@ -36,8 +36,9 @@ from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_t
 
 from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
-from .certainty import calibrated, summary_of
-from .plausibility import bounded, implausible, wall_masses
+from .certainty import summary_of
+from .plausibility import implausible, wall_masses
+from .scale import SCALES
 from .tally import Tally, tell
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
@@ -246,8 +247,9 @@ class HeartSampler:
             return {}, []
         grid, values = self.pipeline.grid, self._phenotypes(maps)
         impossible = implausible(values, np.array([wall_masses(labels, grid) for labels in maps]))
-        values = values if self.calibration is None else calibrated(values, self.calibration)
-        return {name: bounded(name, summary_of(values[:, k])) for k, name in enumerate(PHENOTYPES)}, impossible
+        factors = np.ones(len(PHENOTYPES)) if self.calibration is None else self.calibration
+        told = zip(PHENOTYPES, values.T, factors, strict=True)
+        return {name: summary_of(samples, SCALES[name], factor) for name, samples, factor in told}, impossible
 
     def _phenotypes(self, maps: list[np.ndarray]) -> np.ndarray:
         """(m, K) PHENOTYPES."""

@@ -1,15 +1,14 @@
-"""Figures that no heart has: they are told, whoever drew the heart; and intervals that stay where figures can be."""
+"""Figures that no heart has: they are told, whoever drew the heart."""
 
 import numpy as np
 
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
-from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, UNITS, volume_ml
+from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, PHENOTYPES, volume_ml
 
 LARGEST_LVEDV = 400.0  # mL; dilated hearts reach it
 LARGEST_EF = 90.0  # %
 MASS_CHANGE = 0.25  # of the wall's mass from ED to ES, which is one and the same muscle
-HIGHEST = {"%": 100.0}  # by unit; the lowest is 0 for all
 
 
 def implausible(phenotypes: np.ndarray, masses: np.ndarray) -> list[str]:
@@ -44,10 +43,3 @@ def wall_masses(labels: np.ndarray, geometry: GridGeometry) -> tuple[float, floa
     mass = MYOCARDIAL_DENSITY_G_ML * volume_ml(labels, Label.LV_MYOCARDIUM, voxel_mm3)
     es = int(volume_ml(labels, Label.LV_CAVITY, voxel_mm3).argmin())
     return float(mass[0]), float(mass[es])
-
-
-def bounded(name: str, summary: dict) -> dict:
-    """A phenotype's summary (evaluation.certainty.summary_of) with intervals cut to what can be: 0 or more."""
-    highest = HIGHEST.get(UNITS[name], np.inf)
-    ends = {key: np.clip(value, 0.0, highest).tolist() for key, value in summary.items() if key.startswith("interval")}
-    return summary | ends

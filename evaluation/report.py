@@ -1,6 +1,7 @@
 """The numbers of a report, from what was measured on hearts; nothing here needs a network."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from einops import rearrange
@@ -11,7 +12,7 @@ from cohort.phenotypes import PHENOTYPES, dice
 
 from .agreement import agreement, information_kept, information_kept_of_many, why_no_share
 from .bootstrap import with_intervals
-from .certainty import calibrated, certainty, rank_histogram
+from .certainty import certainty, rank_histogram, widened
 from .measuring import TERRITORIES, Measured
 from .realism import (
     classifier_auc,
@@ -21,6 +22,7 @@ from .realism import (
     spectrum_gap,
 )
 from .retrieval import masked_distances, rank_percentiles, retrieval
+from .scale import SCALES
 
 SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # compared between settings
 CLASSIFIER_PEOPLE = 24  # at least; with fewer, the AUC depends on who the people are, not on how hearts look
@@ -91,18 +93,29 @@ def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarra
     if samples.shape[1] < 2:
         return {}
     numbers = {
-        "coverage": by_phenotype(certainty, samples, truth, draws=200),
+        "coverage": coverage_numbers(samples, truth),
         "rank_histogram": {
             name: rank_histogram(samples[..., k], truth[:, k], seed=0).tolist() for k, name in enumerate(PHENOTYPES)
         },
         "coverage_groups": {
-            group: {name: certainty(samples[rows, :, k], truth[rows, k]) for k, name in enumerate(PHENOTYPES)}
+            group: {
+                name: certainty(samples[rows, :, k], truth[rows, k], SCALES[name]) for k, name in enumerate(PHENOTYPES)
+            }
             for group, rows in groups.items()
         },
     }
     if factors is not None:
-        numbers["coverage_calibrated"] = by_phenotype(certainty, calibrated(samples, factors), truth, draws=200)
+        wider = [widened(samples[..., k], factors[k], SCALES[name]) for k, name in enumerate(PHENOTYPES)]
+        numbers["coverage_calibrated"] = coverage_numbers(np.stack(wider, axis=-1), truth)
     return numbers
+
+
+def coverage_numbers(samples: np.ndarray, truth: np.ndarray) -> dict[str, dict]:
+    """`certainty` of each phenotype on its scale, with bootstrap intervals: (n, m, K), (n, K)."""
+    return {
+        name: with_intervals(partial(certainty, scale=SCALES[name]), samples[..., k], truth[..., k], draws=200)
+        for k, name in enumerate(PHENOTYPES)
+    }
 
 
 def group_numbers(
@@ -241,7 +254,7 @@ def setting_numbers(
             most = with_intervals(agreement, ceiling[:, k], truth[:, k], draws=200)
             told = NOT_TOLD if why_no_share(most, kept["n"]) else kept
             numbers[f"{name}_kept"] = told["information_kept"]
-        numbers[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k])["90"]
+        numbers[f"{name}_cover_90"] = certainty(generated.phenotypes[..., k], truth[:, k], SCALES[name])["90"]
     features = [slice_features(m) for m in (real, generated)]
     return numbers | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from .certainty import interval
 from .phenotype_lines import INTERVAL_SAMPLES
+from .scale import SCALES
 
 DPI = 100
 LV, RV = "#0072b2", "#d55e00"  # blue and vermilion, for the colour-blind
@@ -23,8 +24,8 @@ def band_of(volumes_ml: np.ndarray) -> dict | None:
     if len(volumes_ml) < INTERVAL_SAMPLES:
         which, low, high = f"range of {len(volumes_ml)} samples", volumes_ml.min(axis=0), volumes_ml.max(axis=0)
     else:
-        which, (low, high) = "90 % interval", interval(volumes_ml.T, 0.9)
-    return {"which": which, "low": low.clip(0).round(2).tolist(), "high": high.clip(0).round(2).tolist()}
+        which, (low, high) = "90 % interval", interval(volumes_ml.T, 0.9, SCALES["LVEDV"])
+    return {"which": which, "low": low.round(2).tolist(), "high": high.round(2).tolist()}
 
 
 def volume_plot(lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: float | None) -> bytes:

@@ -1,5 +1,7 @@
 """Which hearts an ECG may belong to: a small flow over the few numbers that sum up a whole heart."""
 
+from itertools import product
+
 import torch
 from diffusers import ConfigMixin, ModelMixin
 from diffusers.configuration_utils import register_to_config
@@ -7,6 +9,9 @@ from diffusers.models.embeddings import get_timestep_embedding
 from torch import Tensor, nn
 
 SIGMA_FEATURES = 32
+# Where the spread is measured: so many of the eight independent leads are known, and so many of the person's fields.
+LEADS_KNOWN, FIELDS_KNOWN = (0, 1, 2, 5, 8), (0, 3, 4)
+CASES = tuple(product(LEADS_KNOWN, FIELDS_KNOWN))  # of the rows of a spread
 
 
 class HeartPrior(ModelMixin, ConfigMixin):
@@ -19,12 +24,18 @@ class HeartPrior(ModelMixin, ConfigMixin):
     Args:
         code: length of the code. summary: of the condition's summary (HeartConditioner.summary_length).
         width, blocks: of the residual network.
-        spread: (code,) factor of the code's deviation from its prediction, measured on held-out people; 1 as drawn.
+        spread: factors of the code's deviation from its prediction, measured on held-out people; None as drawn. They
+            are (code,) for whatever is known, or a row (code,) for each of CASES.
     """
 
     @register_to_config
     def __init__(
-        self, code: int, summary: int, width: int = 256, blocks: int = 3, spread: tuple[float, ...] | None = None
+        self,
+        code: int,
+        summary: int,
+        width: int = 256,
+        blocks: int = 3,
+        spread: tuple[float, ...] | tuple[tuple[float, ...], ...] | None = None,
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(code, width)
@@ -57,8 +68,38 @@ class HeartPrior(ModelMixin, ConfigMixin):
             hidden = hidden + block(torch.cat([hidden, given], dim=1))  # (B, W)
         return self.leave(hidden)  # (B, K)
 
-    def widened(self, code: Tensor, predicted: Tensor) -> Tensor:
-        """A drawn code (batch, code) with the spread that held-out people were found to have about `predicted`."""
+    def widened(self, code: Tensor, predicted: Tensor, known: Tensor | None = None) -> Tensor:
+        """A drawn code (batch, code) with the spread that held-out people were found to have about `predicted`.
+
+        Args:
+            known: (batch, 2) independent leads and standard fields of the person that are known.
+
+        Raises:
+            ValueError: the spread goes by what is known, and nobody says what is.
+        """
         if self.config.spread is None:
             return code
-        return predicted + torch.tensor(self.config.spread, device=code.device) * (code - predicted)  # (B, K)
+        spread = torch.tensor(self.config.spread, device=code.device)  # (K,) or (cases, K)
+        if spread.dim() == 2:
+            if known is None:
+                raise ValueError("this prior's spread goes by what is known of a patient")
+            spread = _weights(known).to(spread) @ spread  # (B, K)
+        return predicted + spread * (code - predicted)  # (B, K)
+
+
+def _weights(known: Tensor) -> Tensor:
+    """(batch, cases): the share of each of CASES in what is known (batch, 2), by bilinear interpolation."""
+    leads, fields = (_between(points, known[:, k]) for k, points in enumerate((LEADS_KNOWN, FIELDS_KNOWN)))
+    return (leads.unsqueeze(2) * fields.unsqueeze(1)).flatten(1)
+
+
+def _between(points: tuple[int, ...], at: Tensor) -> Tensor:
+    """(batch, points) shares of the two points that `at` (batch,) lies between; beyond the ends, of the end."""
+    grid = torch.tensor(points, dtype=torch.float32, device=at.device)
+    at = at.float().clamp(grid[0], grid[-1])
+    high = torch.searchsorted(grid, at).clamp(min=1)  # (B,)
+    share = (at - grid[high - 1]) / (grid[high] - grid[high - 1])  # (B,)
+    shares = torch.zeros(len(at), len(points), device=at.device)
+    rows = torch.arange(len(at), device=at.device)
+    shares[rows, high - 1], shares[rows, high] = 1 - share, share
+    return shares

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cohort.field_names import is_name
 from models.conditioning import PERSON_FIELDS
+from models.heart_prior import CASES
 
 from .ranges import LARGEST, SAMPLING_RATES_HZ, SMALLEST, all_within
 
@@ -20,6 +21,7 @@ class Measured(NamedTuple):
     low: float = -LARGEST
     high: float = LARGEST
     may_be_absent: bool = False
+    rows: int = 0  # that there may be as well, each of so many numbers; 0: there is but one
 
 
 def _channels(config: Mapping) -> int:
@@ -64,7 +66,7 @@ MEASURED = {  # by a part's class
         Measured("dice_expected", _points, 0, 1, may_be_absent=True),
         Measured("dice_found", _points, 0, 1, may_be_absent=True),
     ),
-    "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True),),
+    "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True, rows=len(CASES)),),
 }
 CHOICES = {"Segmenter": {"trained_on": ("simulated", "real", None)}}
 RANGES = {"ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)}}  # Hz, s
@@ -82,10 +84,11 @@ def unsound_number(part: str, config: Mapping) -> str | None:
         values = config[one.name]
         if values is None and one.may_be_absent:
             continue
-        if not isinstance(values, list | tuple) or len(values) != one.count(config):
-            return f"{one.name} holds {_count_of(values)}, and {one.count(config)} are needed"
-        if not all_within(values, one.low, one.high):
-            return f"{one.name} holds a number that is not finite, or out of range"
+        for row in _rows_of(values, one.rows):
+            if not isinstance(row, list | tuple) or len(row) != one.count(config):
+                return f"{one.name} holds {_count_of(row)}, and {one.count(config)} are needed"
+            if not all_within(row, one.low, one.high):
+                return f"{one.name} holds a number that is not finite, or out of range"
     for name, (low, high) in RANGES.get(part, {}).items():
         if not all_within([config[name]], low, high):
             return f"{name} is not from {low} to {high}"
@@ -97,6 +100,12 @@ def unsound_number(part: str, config: Mapping) -> str | None:
 
 def _sound_names(names: object) -> bool:
     return isinstance(names, list | tuple) and all(map(is_name, names)) and len(set(names)) == len(names)
+
+
+def _rows_of(values: object, rows: int) -> list:
+    """The rows of numbers that `values` are: themselves, or those they hold, where `rows` may be and are."""
+    nested = isinstance(values, list | tuple) and len(values) == rows > 0
+    return list(values) if nested and all(isinstance(row, list | tuple) for row in values) else [values]
 
 
 def _count_of(values: object) -> str:

@@ -19,7 +19,7 @@ from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation
 from models.autoencoder import SliceAutoencoder
-from models.conditioning import HeartConditioner
+from models.conditioning import PERSON_FIELDS, HeartConditioner
 from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
 from models.heart_motion import HeartMotion, with_neighbours
@@ -48,6 +48,7 @@ PARTS = {
 }
 FURTHER_PARTS = {"motion": HeartMotion}  # which a pipeline of stills has not
 DECODED_AT_ONCE = 128  # slices
+LIMB_LEADS = 6  # the first of the twelve; two of them tell the others
 SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
 PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the denoiser
 
@@ -70,6 +71,13 @@ class PatientBatch:
 
     def to(self, device: torch.device) -> "PatientBatch":
         return PatientBatch(*(value.to(device) for value in vars(self).values()))
+
+    @property
+    def known(self) -> Tensor:
+        """(B, 2) how many independent leads are known, and how many of PERSON_FIELDS. Limb leads count as two."""
+        limb, chest = self.lead_mask[:, :LIMB_LEADS].sum(1).clamp(max=2), self.lead_mask[:, LIMB_LEADS:].sum(1)
+        fields = (~self.person[:, : len(PERSON_FIELDS)].isnan()).sum(1)
+        return torch.stack([(limb + chest) * self.ecg_present, fields * self.person_present], dim=1)
 
 
 @dataclass(frozen=True)
@@ -282,7 +290,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             tokens and condition are 2 B rows: those of the empty condition follow, without a heart code.
         """
         tokens, summary = self.encode(patients, guided=scale != 1.0)
-        codes = self.draw_codes(summary, generators, scale)  # (B, K)
+        codes = self.draw_codes(summary, generators, scale, patients.known.to(self.device))  # (B, K)
         present = torch.arange(len(summary), device=self.device) < len(codes)  # (B or 2 B,)
         told = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
         return tokens, self.conditioner.global_condition(summary, told, present), codes
@@ -299,11 +307,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
 
     @torch.no_grad()
-    def draw_codes(self, summary: Tensor, generators: list[Generator], scale: float = 1.0) -> Tensor:
+    def draw_codes(
+        self, summary: Tensor, generators: list[Generator], scale: float = 1.0, known: Tensor | None = None
+    ) -> Tensor:
         """Heart codes (B, K) in the cohort's SDs, one per generator, drawn from the prior.
 
         Args:
             summary: (B, D + K) of `encode`, or (2 B, D + K) with the empty condition for guidance.
+            known: (B, 2) of `PatientBatch.known`; a prior whose spread goes by it needs it.
         """
         batch = len(generators)
         shape = (self.conditioner.code_length,)
@@ -315,7 +326,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             repeated = codes.repeat(len(summary) // batch, 1)  # (B or 2 B, K)
             velocity = self.prior(repeated, sigma.to(codes).expand(len(summary)), summary)  # (B or 2 B, K)
             codes = scheduler.step(guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
-        return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]))
+        return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]), known)
 
     def starting_noise(self, generators: list[Generator]) -> Tensor:
         """(B, S*P, C, h, w), one heart per generator, on the pipeline's device."""

@@ -1,24 +1,27 @@
 """Learning the prior: which heart codes ECG and person leave possible."""
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from models.code_regressor import CodeRegressor
-from models.heart_prior import HeartPrior
+from models.conditioning import PERSON_FIELDS
+from models.heart_prior import CASES, HeartPrior
 from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 
 from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
-from .objectives import dropped, interpolated, stratified_sigma, target_loss, without_some_fields
+from .objectives import interpolated, stratified_sigma, target_loss, without_some_fields
 from .order import keyed_generator
 from .recipe import Recipe
 from .session import Session
+from .withholding import LIMB_LEADS, withheld, without_leads
 
 PEOPLE = 256  # per process and step
 AUGMENTED_COPIES = 4  # of every recording, encoded once
+COPIES_WITHOUT_LEADS = 2  # of every recording besides, each of which has lost some leads
 VALIDATION_DRAWS = 8  # of noise levels and noise, for each held-out person
-SPREAD_PEOPLE, SPREAD_CODES = 512, 16  # held-out people and codes drawn for each, to measure the prior's spread
+SPREAD_PEOPLE, SPREAD_CODES = 512, 8  # held-out people and codes drawn for each, to measure the prior's spread
 NARROWEST, WIDEST = 0.5, 2.0  # measured factors beyond these are clipped
 
 
@@ -38,10 +41,15 @@ def code_prior(
     """The task of learning which heart codes go with the regressor's summary of a person; the regressor is not trained.
 
     Args:
-        dropout: probability with which ECG and person are withheld. people: per process and step.
+        dropout: share of each case in which something is withheld (`withholding.CASES`), and of lost leads.
+        people: per process and step.
     """
     device, seed, everyone = session.device, session.seed, torch.arange(len(train))
     pooled = [_pooled(regressor, train, copy, seed, device) for copy in range(AUGMENTED_COPIES)]
+    fewer = [
+        _pooled(regressor, train, AUGMENTED_COPIES + copy, seed, device, lose=True)
+        for copy in range(COPIES_WITHOUT_LEADS if dropout else 0)
+    ]
     persons, held_persons = train.persons(), held_out.persons()
     held_pooled = _pooled(regressor, held_out, None, seed, device)
 
@@ -60,10 +68,12 @@ def code_prior(
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator, rows = session.generator("prior", step), session.rows(everyone, people, step)
-        copy = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))]
-        present = dropped(people, dropout, generator)
-        told = without_some_fields(persons[rows], generator)
-        loss = loss_with(wrapped, copy[rows], told, train.codes[rows], present, generator)
+        ecg = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))][rows]
+        if fewer:
+            copy = fewer[int(torch.randint(COPIES_WITHOUT_LEADS, (), generator=generator))]
+            ecg = torch.where(torch.rand(people, 1, generator=generator) < dropout, copy[rows], ecg)
+        *present, told = withheld(without_some_fields(persons[rows], generator), dropout, generator)
+        loss = loss_with(wrapped, ecg, told, train.codes[rows], present, generator)
         return loss, {"prior_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
@@ -80,36 +90,78 @@ def code_prior(
 
 
 @torch.no_grad()
-def _pooled(regressor: CodeRegressor, people: EcgSet, copy: int | None, seed: int, device: torch.device) -> Tensor:
-    """The encoder's pooled vectors of everybody, (n, width); copy: number of an augmented copy, None: not augmented."""
+def _pooled(
+    regressor: CodeRegressor, people: EcgSet, copy: int | None, seed: int, device: torch.device, lose: bool = False
+) -> Tensor:
+    """The encoder's pooled vectors of everybody, (n, width).
+
+    Args:
+        copy: number of an augmented copy, None: not augmented. lose: it has lost a block of leads besides.
+    """
     pooled = []
     for number, part in enumerate(torch.arange(len(people)).split(128)):
         ecg, lead_mask, _, _ = people.take(part)
         if copy is not None:
-            ecg, lead_mask = augment_ecg(ecg, lead_mask, keyed_generator(seed, "copy", copy, number))
+            generator = keyed_generator(seed, "copy", copy, number)
+            ecg, lead_mask = augment_ecg(ecg, lead_mask, generator)
+            lead_mask = without_leads(lead_mask, 1.0, generator) if lose else lead_mask
         pooled.append(regressor.ecg_encoder(ecg.to(device), lead_mask.to(device))[1].cpu())
     return torch.cat(pooled)
 
 
-def measured_spread(pipeline: ECGToMRIPipeline, held_out: EcgSet, seed: int) -> tuple[float, ...]:
+def measured_spread(
+    pipeline: ECGToMRIPipeline, held_out: EcgSet, seed: int, codes: int = SPREAD_CODES
+) -> tuple[tuple[float, ...], ...]:
     """How much wider the codes of held-out people spread than the prior says, for each number of the code.
 
-    It is the RMS distance of the true codes from the mean of m drawn ones, divided by the distance to be expected. The
-    expected variance is that of the draws and 1/m more, because the mean of m draws varies too.
+    It is the RMS distance of the true codes from the prior's mean, over the SD of its draws. The mean of m draws stands
+    for the prior's. It varies by 1/m of the draws' variance, which is taken off. The factor is measured anew in each of
+    CASES, with as many leads and fields as they say.
+
+    Args:
+        codes: m, drawn for each person in each case.
 
     Returns:
-        (K,) factors between NARROWEST and WIDEST; 1 where a number is known of nobody.
+        (cases, K) factors between NARROWEST and WIDEST; 1 where a number is known of nobody.
     """
     which = torch.arange(min(len(held_out), SPREAD_PEOPLE))
-    ecg, lead_mask, person, codes = held_out.take(which)
-    present = torch.ones(len(which), dtype=torch.bool)
-    _, summary = pipeline.encode(PatientBatch(ecg, lead_mask, person, present, present), guided=False)
-    drawn = []
-    for number in range(SPREAD_CODES):
-        generators = [sample_generator(seed, f"spread {k}", number) for k in which.tolist()]
-        drawn.append(pipeline.draw_codes(summary, generators).cpu())
-    drawn = torch.stack(drawn)  # (draws, B, K)
-    error = (codes - drawn.mean(0)).square().nanmean(0)  # (K,)
-    within = drawn.var(0).mean(0)  # (K,)
-    factor = (error / (within * (1 + 1 / SPREAD_CODES))).sqrt()
-    return tuple(factor.nan_to_num(1.0).clamp(NARROWEST, WIDEST).tolist())
+    ecg, lead_mask, person, true = held_out.take(which)
+    pipeline.prior.register_to_config(spread=None)  # what is drawn now is not widened yet
+    rows = []
+    for leads, fields in CASES:
+        generator = keyed_generator(seed, "spread", leads, fields)
+        told = fields_of(person, fields, generator)
+        parts = (torch.full((len(which),), count > 0) for count in (leads, fields))
+        patients = PatientBatch(ecg, leads_of(lead_mask, leads, generator), told, *parts)
+        _, summary = pipeline.encode(patients, guided=False)
+        drawn = []
+        for number in range(codes):
+            generators = [sample_generator(seed, f"spread {leads} {fields} {k}", number) for k in which.tolist()]
+            drawn.append(pipeline.draw_codes(summary, generators).cpu())
+        drawn = torch.stack(drawn)  # (draws, B, K)
+        error = (true - drawn.mean(0)).square().nanmean(0)  # (K,)
+        within = drawn.var(0).mean(0)  # (K,)
+        factor = (error / within - 1 / codes).clamp(min=0).sqrt()
+        rows.append(tuple(factor.nan_to_num(1.0).clamp(NARROWEST, WIDEST).tolist()))
+    return tuple(rows)
+
+
+def leads_of(lead_mask: Tensor, count: int, generator: Generator) -> Tensor:
+    """Recordings (batch, 12) of which so many independent leads are kept: the limb leads, and chest leads by chance.
+
+    One lead is any of the twelve. Nothing is kept of a lead that the recording lacks.
+    """
+    order = torch.rand(lead_mask.shape, generator=generator)  # (B, 12)
+    if count == 1:
+        return lead_mask & (order.argsort(dim=1).argsort(dim=1) == 0)
+    limb = torch.ones_like(lead_mask[:, :LIMB_LEADS])
+    chest = order[:, LIMB_LEADS:].argsort(dim=1).argsort(dim=1) < count - 2  # (B, 6)
+    return lead_mask & torch.cat([limb, chest], dim=1)
+
+
+def fields_of(person: Tensor, count: int, generator: Generator) -> Tensor:
+    """People (batch, 4 + F) of whom so many of the four standard fields are kept, by chance."""
+    order = torch.rand(person[:, : len(PERSON_FIELDS)].shape, generator=generator)  # (B, 4)
+    kept = order.argsort(dim=1).argsort(dim=1) < count
+    standard = torch.where(kept, person[:, : len(PERSON_FIELDS)], torch.nan)
+    return torch.cat([standard, person[:, len(PERSON_FIELDS) :]], dim=1)

@@ -9,9 +9,10 @@ from models.code_regressor import CodeRegressor
 from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
-from .objectives import dropped, target_loss, without_some_fields
+from .objectives import target_loss, without_some_fields
 from .recipe import Recipe
 from .session import Session
+from .withholding import withheld, without_leads
 
 PEOPLE = 64  # per process and step
 HELD_OUT_PEOPLE = 512
@@ -35,8 +36,8 @@ def code_regression(
 
     Args:
         title: of the task; it also keys the randomness.
-        dropout: probability with which ECG and person are withheld; 0 for a regressor that always has both. Further
-            fields of the person are withheld all the same (`without_some_fields`).
+        dropout: share of each case in which something is withheld (`withholding.CASES`), and of lost leads; 0 for a
+            regressor that always has both. Further fields of the person are withheld all the same.
         people: per process and step.
 
     Raises:
@@ -50,10 +51,10 @@ def code_regression(
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator = session.generator(title, step)
         ecg, lead_mask, person, codes = train.take(session.rows(everyone, people, step))
-        recording = augment_ecg(ecg, lead_mask, generator)
-        present = dropped(people, dropout, generator)
-        person = without_some_fields(person, generator)
-        _, summary = wrapped(*(value.to(device) for value in (*recording, person, *present)))
+        ecg, lead_mask = augment_ecg(ecg, lead_mask, generator)
+        *present, person = withheld(without_some_fields(person, generator), dropout, generator)
+        given = (ecg, without_leads(lead_mask, dropout, generator), person, *present)
+        _, summary = wrapped(*(value.to(device) for value in given))
         loss = target_loss(regressor.conditioner.predicted(summary), codes.to(device))
         return loss, {"code_loss": loss.detach()}
 

@@ -94,7 +94,8 @@ class DiffusionOptions(CohortOptions):
     learning_rate: float | None = None
     """Peak, after warm-up; by preset if not given."""
     condition_dropout: float = 0.1
-    """Probability with which ECG and person are dropped, independently."""
+    """Probability with which the denoiser is not told ECG, person and code, each for itself. Condition and prior learn
+    so often each of: ECG only, person only, nothing, a person in part; and of leads lost in blocks."""
     motion: Literal["auto", "none"] = "auto"
     """auto: hearts learn to beat where the cohort has cines. none: a model of stills, whatever there is."""
     cines: int = 500

@@ -24,7 +24,7 @@ def test_a_pipeline_that_was_never_calibrated_has_none(tmp_path):
 def test_factors_go_by_name_and_not_by_place(tmp_path):
     write_calibration(tmp_path, FACTORS)
     stored = json.loads((tmp_path / NAME).read_text())
-    assert tuple(stored) == PHENOTYPES
+    assert tuple(stored) == (*PHENOTYPES, "scale")
     (tmp_path / NAME).write_text(json.dumps(dict(reversed(stored.items())) | {"a remark": "by hand"}))
     np.testing.assert_array_equal(read_calibration(tmp_path), FACTORS)
 
@@ -33,6 +33,12 @@ def test_a_phenotype_that_was_not_known_then_has_the_factor_1(tmp_path):
     (tmp_path / NAME).write_text(stored_without("LVM"))
     expected = np.where(np.array(PHENOTYPES) == "LVM", 1, FACTORS)
     np.testing.assert_array_equal(read_calibration(tmp_path), expected)
+
+
+def test_a_calibration_of_before_there_were_scales_is_read(tmp_path):
+    """It holds the factors alone; a ratio of widths is nearly the same on the scale."""
+    (tmp_path / NAME).write_text(stored_without(""))
+    np.testing.assert_array_equal(read_calibration(tmp_path), FACTORS)
 
 
 def stored_without(name):

@@ -1,6 +1,7 @@
+import pytest
 import torch
 
-from models.heart_prior import HeartPrior
+from models.heart_prior import CASES, HeartPrior
 
 
 def given(batch, code=4, summary=6):
@@ -51,3 +52,17 @@ def test_a_measured_spread_widens_about_the_prediction():
     assert torch.equal(prior.widened(code, predicted), code)
     prior.register_to_config(spread=(2.0, 0.5))
     assert prior.widened(code, predicted).tolist() == [[2.0, 4.0]]
+
+
+@torch.no_grad()
+def test_a_spread_by_case_is_that_of_what_is_known_and_lies_between_two_where_none_was_measured():
+    """The factor of a case is its number of leads plus a tenth of its fields: linear, so interpolation finds it."""
+    prior = HeartPrior(2, 3, width=8, blocks=1, spread=[[leads + fields / 10 + 1, 1.0] for leads, fields in CASES])
+    known = torch.tensor([[0, 0], [8, 4], [8, 0], [0, 4], [1, 3], [3, 4], [7, 1], [5, 2]])
+    code, predicted = torch.ones(len(known), 2), torch.zeros(len(known), 2)
+    expected = [leads + fields / 10 + 1 for leads, fields in known.tolist()]
+    widened = prior.widened(code, predicted, known)
+    assert widened[:, 0].tolist() == pytest.approx(expected) and (widened[:, 1] - 1).abs().max() < 1e-6
+    torch.testing.assert_close(prior.widened(2 * code, code, known), widened + 1)
+    with pytest.raises(ValueError, match="what is known"):
+        prior.widened(code, predicted)

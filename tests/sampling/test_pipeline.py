@@ -1,6 +1,6 @@
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -9,10 +9,12 @@ from safetensors.torch import load_file, save_file
 import sampling.pipeline
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
+from models.heart_prior import CASES, HeartPrior
 from sampling.pipeline import (
     PARTS,
     ECGToMRIPipeline,
     PatientBatch,
+    load_part,
     newest_pipeline,
     sample_generator,
     weights_sha256,
@@ -352,3 +354,63 @@ def test_motion_numbers_of_another_code_are_refused(beating_pipeline, tmp_path):
     config.write_text(json.dumps(about))
     with pytest.raises(InputError, match="motion numbers of the heart code"):
         ECGToMRIPipeline.load(tmp_path / "p")
+
+
+@torch.no_grad()
+def test_what_is_known_of_a_patient_decides_how_widely_codes_spread(tiny_pipeline):
+    """Alone, with half the leads or fields, or with nothing: the spread is that of the case."""
+    rows = [[10 * (leads + 1) + fields] * 3 for leads, fields in CASES]
+    given = condition(1)
+    given = replace(
+        given, person=torch.tensor([[1.0, 60.0, 170.0, 70.0]]), lead_mask=torch.ones(1, 12, dtype=torch.bool)
+    )
+    no, limb = torch.zeros(1, dtype=torch.bool), torch.arange(12)[None] < 6
+    three = given.person.clone()
+    three[0, 2] = torch.nan
+    cases = {
+        (8, 4): given,
+        (0, 4): replace(given, ecg_present=no),
+        (8, 0): replace(given, person_present=no),
+        (0, 0): replace(given, ecg_present=no, person_present=no),
+        (2, 3): replace(given, lead_mask=limb, person=three),
+        (5, 4): replace(given, lead_mask=torch.arange(12)[None] < 9),
+        (1, 4): replace(given, lead_mask=torch.arange(12)[None] == 2),
+    }
+    for case, patient in cases.items():
+        assert patient.known.tolist() == [list(case)]
+        tiny_pipeline.prior.register_to_config(spread=None)
+        summary = tiny_pipeline.encode(patient, guided=False)[1]
+        middle, plain = (
+            tiny_pipeline.conditioner.predicted(summary),
+            tiny_pipeline.condition(patient, generators(1), 1.0)[2],
+        )
+        tiny_pipeline.prior.register_to_config(spread=rows)
+        for scale in (1.0, 2.0):
+            codes = tiny_pipeline.condition(patient, generators(1), scale)[2]
+            assert codes.shape == (1, 3)
+        codes = tiny_pipeline.condition(patient, generators(1), 1.0)[2]
+        torch.testing.assert_close(codes - middle, rows[CASES.index(case)][0] * (plain - middle), rtol=1e-3, atol=1e-3)
+
+
+SPREADS = {
+    "for whatever is known": ([1.5, 1.0, 0.7], ""),
+    "for each case": ([[1.5, 1.0, 0.7]] * len(CASES), ""),
+    "none": (None, ""),
+    "of too few cases": ([[1.5, 1.0, 0.7]] * 3, "3 are needed|out of range"),
+    "a case too short": ([[1.5, 1.0, 0.7]] * (len(CASES) - 1) + [[1.0]], "3 are needed"),
+    "a case with a number below 0": ([[1.5, 1.0, 0.7]] * (len(CASES) - 1) + [[1.0, -1.0, 1.0]], "out of range"),
+    "a case that is no list": ([[1.5, 1.0, 0.7]] * (len(CASES) - 1) + [1.0], "3 are needed|out of range"),
+    "too short": ([1.5, 1.0], "3 are needed"),
+}
+
+
+@pytest.mark.parametrize(("spread", "fault"), SPREADS.values(), ids=SPREADS.keys())
+def test_a_stored_spread_is_one_for_all_or_one_a_case_and_nothing_else(tiny_pipeline, tmp_path, spread, fault):
+    tiny_pipeline.prior.register_to_config(spread=spread)
+    tiny_pipeline.prior.save_pretrained(tmp_path / "prior")
+    if fault:
+        with pytest.raises(InputError, match=fault):
+            load_part(HeartPrior, tmp_path / "prior")
+    else:
+        stored = load_part(HeartPrior, tmp_path / "prior").config.spread
+        assert stored == spread

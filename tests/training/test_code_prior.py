@@ -21,7 +21,7 @@ from tests.training.small_people import (
     session_in,
     weights,
 )
-from training.code_prior import code_prior
+from training.code_prior import code_prior, fields_of, leads_of
 from training.fit import fit
 
 
@@ -64,7 +64,7 @@ def test_an_interrupted_prior_ends_in_the_same_bits(tmp_path, monkeypatch):
     regressor = fresh_regressor().eval()
     whole, _ = learned_prior(tmp_path / "whole", regressor)
     with monkeypatch.context() as torn:
-        breaks_at(torn, training.code_prior, "dropped", 7)
+        breaks_at(torn, training.code_prior, "withheld", 7)
         with pytest.raises(Stopped):
             learned_prior(tmp_path / "torn", regressor)
     again, _ = learned_prior(tmp_path / "torn", regressor)
@@ -92,3 +92,32 @@ def test_the_prior_hears_several_copies_of_an_ecg_in_training_and_in_validation_
             versions = torch.stack(heard[weight])
             assert (len({tuple(version) for version in versions.tolist()}) > 1) is augmented
             assert (float((versions - recorded).abs().amax(dim=1).min()) > 1e-4) is augmented
+
+
+def lead_counts(heard):
+    """How many leads each recording had that the encoder was given."""
+    return {int(count) for mask in heard for count in mask.sum(dim=1)}
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_the_prior_hears_recordings_without_leads_if_anything_is_withheld(tmp_path, dropout):
+    regressor, heard = fresh_regressor().eval(), []
+    regressor.ecg_encoder.register_forward_pre_hook(lambda _, given: heard.append(given[1]))
+    where = session_in(tmp_path, replace(RECIPE, steps=1))
+    code_prior(where, fresh_prior(), regressor, everybody(40), everybody(20, seed=1), dropout, people=32)
+    assert (min(lead_counts(heard)) == 1) is bool(dropout)
+
+
+def test_a_spread_is_measured_with_as_many_leads_and_fields_as_its_case_says():
+    mask, person = torch.ones(400, 12, dtype=torch.bool), torch.ones(400, 6)
+    generator = torch.Generator().manual_seed(0)
+    kept = {count: leads_of(mask, count, generator) for count in (0, 1, 2, 5, 8)}
+    assert not kept[0][:, 6:].any() and kept[8].all()
+    assert (kept[1].sum(1) == 1).all() and kept[1].any(0).all()
+    for count in (2, 5):
+        assert kept[count][:, :6].all() and (kept[count][:, 6:].sum(1) == count - 2).all()
+    assert not leads_of(torch.zeros_like(mask), 8, generator).any()
+    for count in (0, 3, 4):
+        told = fields_of(person, count, generator)
+        assert ((~told[:, :4].isnan()).sum(1) == count).all() and (told[:, 4:] == 1).all()
+    assert fields_of(person, 3, generator)[:, :4].isnan().any(0).all()

@@ -40,7 +40,8 @@ def test_codes_are_predicted_in_the_order_asked_for_however_many():
 
 
 def test_it_learns_to_read_what_is_written(tmp_path):
-    regressor, _ = regressed(tmp_path, recipe=replace(RECIPE, steps=60, learning_rate=1e-2, checkpoint_every=60))
+    recipe = replace(RECIPE, steps=60, learning_rate=1e-2, checkpoint_every=60)
+    regressor, _ = regressed(tmp_path, dropout=0.05, recipe=recipe)
     held_out = everybody(20, seed=1)
     predicted = predict_codes(regressor, held_out, torch.arange(20), torch.device("cpu"))
     error, spread = (predicted - held_out.codes).square().mean(0), held_out.codes.var(0)

@@ -21,6 +21,7 @@ from cohort.shown_phenotypes import with_shown
 from cohort.stored_arrays import write_about
 from models.autoencoder import SliceAutoencoder
 from models.ecg_encoder import ECGEncoder
+from models.heart_prior import CASES
 from models.presets import PRESETS
 from models.segmenter import Segmenter
 from sampling.patients import patient_batch, prepared_patients
@@ -179,7 +180,9 @@ def test_the_pipeline_holds_the_best_weights_of_every_stage(trained):
 
 def test_the_pipeline_knows_how_widely_held_out_people_spread(trained):
     spread = trained.pipeline.prior.config.spread
-    assert len(spread) == trained.pipeline.conditioner.code_length and len(set(spread)) > 1
+    length = trained.pipeline.conditioner.code_length
+    assert [len(row) for row in spread] == [length] * len(CASES)  # for each case of what is known
+    assert len({factor for row in spread for factor in row}) > len(CASES)
 
 
 def test_nobody_but_the_training_people_has_a_say_in_any_weight(trained, tiny_preset, tmp_path):
@@ -336,13 +339,18 @@ def test_a_prior_made_too_narrow_is_widened_by_as_much(tiny_pipeline, prepared, 
     """Held-out people's codes have an SD of 1; too wide a prior is narrowed."""
     cohort = replace(prepared, ecg=np.asarray(prepared.ecg[:, :, :250]))
     rows = np.arange(400) % len(cohort.eid)
+    tiny_pipeline.prior.register_to_config(spread=(3.0, 3.0, 3.0))  # of an earlier measurement: it has no say
     codes = torch.randn(len(rows), 3, generator=torch.Generator().manual_seed(0))
     tiny_pipeline.conditioner.target_head.weight.zero_()
     tiny_pipeline.conditioner.target_head.bias.zero_()
     tiny_pipeline.prior.forward = velocity_of_normal_codes(sd)
     spread = measured_spread(tiny_pipeline, EcgSet.of((cohort, rows, codes)), seed=0)
-    assert spread == pytest.approx([1 / sd] * 3, rel=0.1)
+    for row in spread:
+        assert row == pytest.approx([1 / sd] * 3, rel=0.16)
+    assert np.mean(spread) == pytest.approx(1 / sd, rel=0.03)
     tiny_pipeline.prior.register_to_config(spread=spread)
-    _, summary = tiny_pipeline.encode(patient_batch(prepared_patients(cohort, rows)), guided=False)
-    drawn = tiny_pipeline.draw_codes(summary, [sample_generator(1, "drawn", k) for k in range(len(rows))])
+    patients = patient_batch(prepared_patients(cohort, rows))
+    _, summary = tiny_pipeline.encode(patients, guided=False)
+    generators = [sample_generator(1, "drawn", k) for k in range(len(rows))]
+    drawn = tiny_pipeline.draw_codes(summary, generators, known=patients.known)
     assert float(drawn.std()) == pytest.approx(1, abs=0.1)
