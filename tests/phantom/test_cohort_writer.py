@@ -124,7 +124,7 @@ def test_a_cohort_older_than_the_options_is_a_usual_one(written):
 
 @pytest.mark.parametrize(("version", "told"), [(1, "1"), (None, "None")])
 def test_a_cohort_of_another_version_is_refused_and_left_alone(written, tmp_path, version, told):
-    """As releases before this one wrote it: the first phantom's people must not stand beside the second's."""
+    """As earlier releases wrote it: people of two versions must not stand side by side."""
     folder = shutil.copytree(written, tmp_path / "older")
     note = json.loads((folder / "cohort.json").read_text()) | {"version": version}
     (folder / "cohort.json").write_text(json.dumps(note))
