@@ -28,8 +28,6 @@ class Options:
     """How many. More later adds to the cohort and changes nobody."""
     seed: int = 0
     """Subject i depends on this, on i, and on what the options below draw from."""
-    phantom_version: int = 2
-    """1 is the earlier phantom, whose hearts all beat alike."""
     condition: str | None = None
     """Everybody has this one: normal, lvh, dcm, hcm, infarct, rv_overload, lbbb or rbbb. Default: a mixture."""
     population: str = "usual"
@@ -72,7 +70,6 @@ def main() -> None:
         ecg_only=options.ecg_only,
         dicom=options.dicom,
         platform=options.platform,
-        version=options.phantom_version,
         condition=options.condition,
         population=options.population,
         scanner=options.scanner,

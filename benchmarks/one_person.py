@@ -18,9 +18,9 @@ from cohort.preprocessing import ecg_input
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from models.autoencoder import SliceAutoencoder
 from models.presets import PRESETS
-from phantom.first.electrical import render_ecg
-from phantom.first.heart import draw_heart
-from phantom.first.scanner import Scan, scan
+from phantom.electrical import render_ecg
+from phantom.heart import draw_heart
+from phantom.scanner import Scan, scan
 
 SHAPE = (208, 210, 10, 50)  # of the cine
 NOISE = 34.0  # of the real and of the imaginary channel, in stored units

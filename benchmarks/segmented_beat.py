@@ -12,6 +12,7 @@ from cohort.heart_grid import own_slices_grid
 from cohort.pseudonym import OWN_NAMES
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import moments
+from phantom.scanner import scan
 from segmenting.measured_cine import measure_cine
 from segmenting.network import segment_cine
 from segmenting.patient import Settings, loaded, segment_patient
@@ -26,7 +27,7 @@ def write_beats(folder: Path, people: int, frames: int) -> CineStack:
     """One phantom's cine as so many people's files, in UK Biobank's layout; returns the cine."""
     plan = CohortPlan(seed=3, subjects=2, frames=frames)
     heart = plan.heart(1)
-    images = plan.renderers.scan(heart, moments(frames))
+    images = scan(heart, moments(frames))
     cine = CineStack(images.voxels, images.affine, 60 / heart.heart_rate_bpm / frames)
     for number in range(people):
         person = folder / str(FIRST + number)

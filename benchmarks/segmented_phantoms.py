@@ -12,34 +12,29 @@ from cohort.intensity import as_grey_levels, as_unit
 from cohort.phenotypes import dice, phenotypes_of
 from models.segmenter import Segmenter
 from phantom.acquisition import SCANNERS
-from phantom.heart import Draw
+from phantom.cohort_plan import VERSION
 from phantom.population import POPULATIONS
-from phantom.renderers import RENDERERS
-from phantom.teaching_hearts import Kind
+from phantom.teaching_hearts import Kind, PlainKind
 from sampling.pipeline import load_part
 from sampling.segmentation import segment
 
 VOLUMES = ("LVEDV", "LVESV", "LVM", "RVEDV", "RVESV")
 
 
-def every_kind() -> list[Kind]:
-    """Each scanner and population of the second phantom, and the first phantom."""
-    second = [Kind(2, population, scanner, False) for population, scanner in product(POPULATIONS, SCANNERS)]
-    return [*second, Kind(1, "usual", "usual", False)]
+def every_kind() -> list[Kind | PlainKind]:
+    """Each scanner and population of the phantom, and plain hearts."""
+    return [*(Kind(population, scanner, False) for population, scanner in product(POPULATIONS, SCANNERS)), PlainKind()]
 
 
-def drawn_grid(kind: Kind, seed: int, index: int) -> HeartGrid:
+def drawn_grid(kind: Kind | PlainKind, seed: int, index: int) -> HeartGrid:
     """ED and ES of a heart on the grid, as `cohort.prepare` lays them down."""
-    version = RENDERERS[kind.version]
-    scan = version.scan(
-        version.draw_heart(seed, index, Draw(population=kind.population, scanner=kind.scanner)), [0, "es"]
-    )
+    scan, _ = kind.imaged(seed, index, (0.0, "es"), np.random.default_rng(0))
     stacks = [CineStack(array[..., t : t + 1], scan.affine) for array in (scan.voxels, scan.labels) for t in range(2)]
     return heart_grid(*stacks, GridGeometry(), f"phantom {index}")
 
 
-def accuracy(folders: Sequence[Path], kinds: Sequence[Kind], hearts: int, seed: int) -> list[dict]:
-    """A row for each kind and segmenter, and one of all kinds of the second phantom."""
+def accuracy(folders: Sequence[Path], kinds: Sequence[Kind | PlainKind], hearts: int, seed: int) -> list[dict]:
+    """A row for each kind and segmenter, and one of all kinds of the phantom."""
     segmenters = {folder: load_part(Segmenter, folder) for folder in folders}
     found: dict[tuple, list[dict]] = {}
     for kind in kinds:
@@ -49,9 +44,9 @@ def accuracy(folders: Sequence[Path], kinds: Sequence[Kind], hearts: int, seed: 
                 found.setdefault((folder, kind.name), []).append(_held_against_truth(segmenter, grid))
     rows = []
     for folder in folders:
-        of_second = [row for kind in kinds if kind.version == 2 for row in found[folder, kind.name]]
+        of_phantom = [row for kind in kinds if isinstance(kind, Kind) for row in found[folder, kind.name]]
         rows += [_summary(folder, kind.name, found[folder, kind.name]) for kind in kinds]
-        rows += [_summary(folder, "all of phantom 2", of_second)] if of_second else []
+        rows += [_summary(folder, f"all of phantom {VERSION}", of_phantom)] if of_phantom else []
     return rows
 
 

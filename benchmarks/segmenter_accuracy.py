@@ -21,7 +21,7 @@ class Config:
     segmenter: tuple[Path, ...] = (Path("pretrained/segmenter"),)
     """Folders of trained segmenters."""
     hearts: int = 12
-    """Of each scanner and population, and of the first phantom."""
+    """Of each scanner and population, and plain hearts."""
     seed: int = 7001
     output: Path | None = None
     """JSON to write the table to."""

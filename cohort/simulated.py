@@ -35,4 +35,6 @@ def warning_of_version(about: dict, path: Path) -> str:
     if taught is None or given is None or taught == given:
         return ""
     told = f"phantom version {given}, and version {taught} taught the pipeline"
-    return f"these people are of {told}: it knows them no better than strangers (make_phantom.py --phantom-version)"
+    return (
+        f"these people are of {told}: it knows them no better than strangers. make_phantom.py draws one version alone"
+    )

@@ -1,4 +1,4 @@
-"""The drawn heart as solid bodies: where blood, muscle and fat are. Both renderers use it.
+"""The drawn heart as solid bodies: where blood, muscle and fat are. ECG and MRI both come from them.
 
 Heart axes, millimetres, origin at the centre of the LV's widest short axis. They are u lateral (away from the RV), v
 anterior and upward, w from base to apex; right-handed. The base plane is w = -BASE_RATIO * (distance from origin to

@@ -1,7 +1,7 @@
 """What a phantom cohort is made from, and whose folder it is."""
 
 import json
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 
 from cohort.dicom_stack import FEWEST_FRAMES
@@ -13,21 +13,14 @@ from cohort.simulated import PLAN
 from cohort.subjects import FIRST_IMAGING_VISIT
 from phantom.acquisition import SCANNERS
 from phantom.cohort_folders import ECGS, IMAGES, contents, is_phantom
-from phantom.heart import Draw
+from phantom.heart import Draw, Heart, draw_heart
 from phantom.population import CONDITIONS, POPULATIONS
-from phantom.renderers import RENDERERS, VERSION, Renderers
 
 MOST_SUBJECTS = 999_999  # an eid has seven digits
 MOST_FRAMES = 100
 UK_BIOBANK_FRAMES, PREPARED_FRAMES = 50, 25  # of a cine in DICOM, and in prepared arrays
 YEARS_BETWEEN_VISITS = 3.0  # of UK Biobank's two imaging visits, at least two
-OLDEST = ("ecg_only", "dicom", "platform")
-DEFAULTS = {  # what cohorts older than an option are
-    **dict.fromkeys(OLDEST, False),
-    **{"condition": None, "population": "usual", "scanner": "usual", "visits": 1, "long_axis": False},
-    **{"prepared": False, "cines": 0},
-}
-OF_VERSION_2 = ("condition", "population", "scanner", "visits", "long_axis")
+VERSION = 2  # of the phantom: a change of what is drawn or rendered makes another cohort
 
 
 @dataclass(frozen=True)
@@ -40,7 +33,6 @@ class CohortPlan:
         ecg_only: no images; ECGs and tables are those of the full cohort.
         dicom: images as DICOM zips, without label maps, instead of NIfTI.
         platform: files lie as on UK Biobank's research platform.
-        version: of the phantom.
         condition: of everybody, a key of CONDITIONS; None for the population's mixture.
         population: a key of POPULATIONS. scanner: one of SCANNERS.
         visits: 2 for a repeat visit of everybody.
@@ -54,7 +46,6 @@ class CohortPlan:
     ecg_only: bool = False
     dicom: bool = False
     platform: bool = False
-    version: int = VERSION
     condition: str | None = None
     population: str = "usual"
     scanner: str = "usual"
@@ -64,30 +55,19 @@ class CohortPlan:
     cines: int = 0
 
     @property
-    def renderers(self) -> Renderers:
-        """Of the plan's version."""
-        return RENDERERS[self.version]
-
-    @property
     def people(self) -> list[tuple[int, int]]:
         """(index, visit) of every row, in order; visits count from 1."""
         return [(index, visit) for index in range(self.subjects) for visit in range(1, self.visits + 1)]
 
-    def heart(self, index: int, visit: int = 1) -> object:
-        """Subject `index` at a visit: the version's `Heart`. It depends on seed, index and what is drawn from alone."""
-        drawn = Draw(self.condition, self.population, self.scanner, visit)
-        heart = self.renderers.draw_heart(self.seed, index, drawn)
+    def heart(self, index: int, visit: int = 1) -> Heart:
+        """Subject `index` at a visit. It depends on seed, index and what is drawn from alone."""
+        heart = draw_heart(self.seed, index, Draw(self.condition, self.population, self.scanner, visit))
         later = YEARS_BETWEEN_VISITS * (visit - 1)
         return heart.replace(age_years=heart.age_years + later) if later else heart
 
     def as_json(self) -> dict:
-        """What cohort.json says; of version 1 as ever, without newer options that are as usual."""
-        unsaid = DEFAULTS if self.version == 1 else {}
-        return {
-            name: value
-            for name, value in asdict(self).items()
-            if name in OLDEST or name not in unsaid or value != unsaid[name]
-        }
+        """What cohort.json says: every field, and the phantom's version."""
+        return asdict(self) | {"version": VERSION}
 
 
 def usual_frames(dicom: bool, cines: int) -> int:
@@ -112,9 +92,6 @@ def check_plan(plan: CohortPlan, processes: int | None) -> None:
     )
     for given in ranges:
         require_within(*given)
-    _require_known("--phantom-version", plan.version, RENDERERS)
-    if plan.version == 1:
-        _refuse_of_version_2(plan)
     _require_known("--condition", plan.condition, (None, *CONDITIONS))
     _require_known("--population", plan.population, POPULATIONS)
     _require_known("--scanner", plan.scanner, SCANNERS)
@@ -143,13 +120,6 @@ def _require_known(option: str, given: object, known: object) -> None:
         raise InputError(option, f"{given} is not one of {names}", "give one of them")
 
 
-def _refuse_of_version_2(plan: CohortPlan) -> None:
-    for name in OF_VERSION_2:
-        if getattr(plan, name) != DEFAULTS[name]:
-            option = f"--{name.replace('_', '-')}"
-            raise InputError(option, "the first phantom does not know it", "leave it out, or give --phantom-version 2")
-
-
 def claim(output: Path, plan: CohortPlan, more: dict | None = None) -> CohortPlan:
     """Write cohort.json, with `more` beside the plan; returns what `agreed` returns."""
     plan = agreed(output, plan)
@@ -164,7 +134,7 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
     """The plan with the larger number of subjects, if a folder holds no others than its people.
 
     Raises:
-        InputError: `output` holds another cohort, or anybody's real files.
+        InputError: `output` holds another cohort, perhaps of another version, or anybody's real files.
     """
     note = output / PLAN
     there = read_plan(note)
@@ -172,11 +142,15 @@ def agreed(output: Path, plan: CohortPlan) -> CohortPlan:
         if _strangers(output):
             raise InputError(output, "holds files that are not of a phantom cohort", "give an empty or new folder")
         return plan
-    there = DEFAULTS | there
+    if there.get("version") != VERSION:
+        fault = f"this cohort is of phantom version {there.get('version')}; version {VERSION} alone is drawn today"
+        raise InputError(note, fault, "give another folder")
+    usual = {field.name: field.default for field in fields(plan) if field.default is not MISSING}
+    there = usual | there  # a cohort older than an option
     names = (field.name for field in fields(plan) if field.name not in ("prepared", "subjects"))
     for name in ("prepared", *names):
         if there.get(name) != getattr(plan, name):
-            fault = f"this cohort has {_called(name)} {there.get(name)}, not {getattr(plan, name)}"
+            fault = f"this cohort has {name} {there.get(name)}, not {getattr(plan, name)}"
             raise InputError(note, fault, "give another folder")
     if not all(is_phantom(path, plan.visits) for path in contents(output)):
         raise InputError(output, "holds other people's files beside the phantom's", "give another folder")
@@ -190,10 +164,6 @@ def _strangers(output: Path) -> list[Path]:
     there = output.iterdir() if output.exists() else ()
     visible = (path for path in there if not path.name.startswith(".") and path.name != "README.md")
     return found + sorted(set(visible) - set(own))
-
-
-def _called(name: str) -> str:
-    return "phantom version" if name == "version" else name
 
 
 def read_plan(note: Path) -> dict | None:

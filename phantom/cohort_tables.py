@@ -15,14 +15,16 @@ from cohort.phenotypes import VOLUMETRIC, with_derived
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.table import write_table
 from phantom.cohort_plan import CohortPlan, instance_of
+from phantom.heart import Heart
+from phantom.truth import motion_truth, told_motion
 
-# column -> attribute of a heart
-PERSON = dict(zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True))
 PRESSURE = "systolic_bp_mmhg"  # a number beside the person's own, as cohort.further keeps it
+# column of persons.csv -> attribute of a heart
+TOLD = dict(zip(PERSON_COLUMNS[1:], ("sex", "age_years", "height_cm", "weight_kg"), strict=True)) | {PRESSURE: PRESSURE}
 
 
 class Drawn(NamedTuple):
-    """Rows of one person, without their keys: of truth.csv, and of motion.csv (empty where it is not told)."""
+    """Rows of one person, without their keys: of truth.csv, and of motion.csv."""
 
     truth: dict[str, object]
     motion: dict[str, float | None]
@@ -32,23 +34,21 @@ def write_study_tables(output: Path, plan: CohortPlan) -> None:
     """Write persons.csv and phenotypes.csv of everybody in a plan."""
     hearts = [plan.heart(*person) for person in plan.people]
     keys = list(_keys(plan))
-    told = {**PERSON, PRESSURE: PRESSURE} if plan.version > 1 else PERSON
-    people = ([getattr(heart, name) for name in told.values()] for heart in hearts)
-    _write(output / "persons.csv", (*keys[0], *told), _keyed(keys, people))
+    people = ([getattr(heart, name) for name in TOLD.values()] for heart in hearts)
+    _write(output / "persons.csv", (*keys[0], *TOLD), _keyed(keys, people))
     measured = (drawn_phenotypes(heart).values() for heart in hearts)
     _write(output / "phenotypes.csv", (*keys[0], *VOLUMETRIC), _keyed(keys, measured))
 
 
 def write_truth(output: Path, plan: CohortPlan, people: Iterable[Drawn]) -> None:
-    """Write truth.csv and, where the hearts' motion is told, motion.csv; of everybody in the plan's order."""
+    """Write truth.csv and motion.csv of everybody, in the plan's order."""
     people, keys = list(people), list(_keys(plan))
     tables = {"truth.csv": [drawn.truth for drawn in people], MOTION_TABLE: [drawn.motion for drawn in people]}
     for name, rows in tables.items():
-        if rows[0]:
-            _write(output / name, (*keys[0], *rows[0]), _keyed(keys, (row.values() for row in rows)))
+        _write(output / name, (*keys[0], *rows[0]), _keyed(keys, (row.values() for row in rows)))
 
 
-def drawn_phenotypes(heart: object) -> dict[str, float]:
+def drawn_phenotypes(heart: Heart) -> dict[str, float]:
     """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation approaches."""
     return with_derived(
         {
@@ -61,12 +61,12 @@ def drawn_phenotypes(heart: object) -> dict[str, float]:
     )
 
 
-def drawn_of(plan: CohortPlan, heart: object) -> Drawn:
+def drawn_of(heart: Heart) -> Drawn:
     """A person's rows of truth.csv and motion.csv."""
-    return Drawn(truth_of(plan, heart), plan.renderers.told_motion(heart))
+    return Drawn(truth_of(heart), told_motion(heart))
 
 
-def truth_of(plan: CohortPlan, heart: object) -> dict[str, object]:
+def truth_of(heart: Heart) -> dict[str, object]:
     """One row of truth.csv, without its keys: what was drawn, then what the walls make of it.
 
     A tuple becomes columns numbered from 1, as in electrode_shift_mm_3_1 (V3, leftwards). What stands in a heart's
@@ -86,7 +86,7 @@ def truth_of(plan: CohortPlan, heart: object) -> dict[str, object]:
         else:
             row[name] = value
 
-    for name, value in (asdict(heart) | plan.renderers.motion_truth(heart)).items():
+    for name, value in (asdict(heart) | motion_truth(heart)).items():
         put(name, value)
     return row
 

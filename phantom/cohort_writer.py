@@ -35,6 +35,9 @@ from phantom.cohort_folders import ecg_folder, ecg_path, image_folder, nifti_fol
 from phantom.cohort_plan import CohortPlan, agreed, check_plan, claim, instance_of
 from phantom.cohort_tables import Drawn, drawn_of, write_study_tables, write_truth
 from phantom.dicom_zip import write_dicom_zip
+from phantom.electrical import render_ecg
+from phantom.heart import Heart
+from phantom.scanner import Scan, scan, scan_long_axis
 from phantom.stack_plan import VIEWS
 
 
@@ -85,23 +88,23 @@ def write_subject(output: Path, plan: CohortPlan, person: tuple[int, int]) -> Dr
             _write_dicom(zip_path(output, index, plan.platform, instance), plan, index, heart)
         elif not plan.ecg_only:
             _write_images(nifti_folder(output, index, instance), plan, heart)
-        _write_ecg(path, plan, heart)
-    return drawn_of(plan, heart)
+        _write_ecg(path, heart)
+    return drawn_of(heart)
 
 
-def _write_ecg(path: Path, plan: CohortPlan, heart: object) -> None:
+def _write_ecg(path: Path, heart: Heart) -> None:
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    rendered = plan.renderers.render_ecg(heart)
+    rendered = render_ecg(heart)
     measured = {name: value for name, value in rendered.measurements.items() if value is not None}
     write_cardiosoft(path, rendered.ecg, medians=rendered.medians, measurements=measured)
 
 
-def _write_dicom(path: Path, plan: CohortPlan, index: int, heart: object) -> None:
+def _write_dicom(path: Path, plan: CohortPlan, index: int, heart: Heart) -> None:
     """The same voxels as `_write_images` writes; without label maps, which UK Biobank hands out to nobody."""
     with writing(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-    images = plan.renderers.scan(heart, moments(plan.frames))
+    images = scan(heart, moments(plan.frames))
     cycle_ms = 60_000 / heart.heart_rate_bpm
     times_ms = [phase * cycle_ms for phase in images.phases]
     write_dicom_zip(path, FIRST_EID + index, images.voxels, images.affine, times_ms, cycle_ms)
@@ -112,19 +115,19 @@ def moments(frames: int) -> list[float | str]:
     return [0.0, "es"] if frames == 2 else [t / frames for t in range(frames)]
 
 
-def _write_images(folder: Path, plan: CohortPlan, heart: object) -> None:
+def _write_images(folder: Path, plan: CohortPlan, heart: Heart) -> None:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder)
     interval_s = None if plan.frames == 2 else 60 / heart.heart_rate_bpm / plan.frames
-    images = plan.renderers.scan(heart, moments(plan.frames))
+    images = scan(heart, moments(plan.frames))
     _write_view(folder, (IMAGE, LABELS), images, interval_s)
     for view in VIEWS if plan.long_axis else ():
-        images = plan.renderers.scan_long_axis(heart, view, moments(plan.frames))
+        images = scan_long_axis(heart, view, moments(plan.frames))
         _write_view(folder, (view, f"seg_{view}"), images, interval_s)
 
 
-def _write_view(folder: Path, names: tuple[str, str], images: object, interval_s: float | None) -> None:
+def _write_view(folder: Path, names: tuple[str, str], images: Scan, interval_s: float | None) -> None:
     """Write images and labels of a view under two names: a cine, or without an interval one file for ED and ES each."""
     stacks = {"": slice(None)} if interval_s else {f"_{name}": slice(t, t + 1) for t, name in enumerate(PHASES)}
     for suffix, times in stacks.items():

@@ -6,7 +6,7 @@ same code measures real and simulated cines, at ED and ES, in the middle half of
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,8 +17,6 @@ from cohort.cine import CineStack, Label, read_nifti
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry, cine_grid
 from cohort.phases import PHASES
-from phantom.first import heart as first_heart
-from phantom.first import scanner as first_scanner
 from phantom.heart import draw_heart
 from phantom.scanner import scan
 
@@ -96,11 +94,11 @@ def _spectrum(voxels: np.ndarray) -> list[float]:
     return [float(np.sqrt(power[:, (frequency >= low) & (frequency < high)].mean())) for low, high in bands]
 
 
-def phantom_features(indices: Iterable[int], seed: int, draw: Callable, image: Callable) -> dict[str, np.ndarray]:
-    """(patients, 15) FEATURES at ED and ES; draw and image: of one of the two phantoms."""
+def phantom_features(indices: Iterable[int], seed: int) -> dict[str, np.ndarray]:
+    """(patients, 15) FEATURES at ED and ES of phantoms."""
     rows = {name: [] for name in PHASES}
     for index in indices:
-        seen = image(draw(seed, index))
+        seen = scan(draw_heart(seed, index))
         found = features(CineStack(seen.voxels, seen.affine), CineStack(seen.labels, seen.affine))
         for name in PHASES:
             rows[name].append(found[name])
@@ -116,13 +114,13 @@ def real_features(folder: Path) -> dict[str, np.ndarray]:
     return features(read_nifti(folder / "sa.nii.gz"), read_nifti(folder / "seg_sa.nii.gz", labels=True))
 
 
-def table(real: dict, second: dict, older: dict) -> str:
-    """Markdown: each feature of the real cine, of the second phantom (5 %, median, 95 %) and of the first (median)."""
+def table(real: dict, phantoms: dict) -> str:
+    """Markdown: each feature of the real cine, and of the phantoms (5 %, median, 95 %)."""
     lines = []
     for name in PHASES:
-        lines += [f"| {name} | real | 5 % | median | 95 % | first phantom |", "|---|---|---|---|---|---|"]
-        low, middle, high = np.nanpercentile(second[name], [5, 50, 95], axis=0)
-        columns = (real[name], low, middle, high, np.nanmedian(older[name], axis=0))
+        lines += [f"| {name} | real | 5 % | median | 95 % |", "|---|---|---|---|---|"]
+        low, middle, high = np.nanpercentile(phantoms[name], [5, 50, 95], axis=0)
+        columns = (real[name], low, middle, high)
         for feature, *values in zip(FEATURES, *columns, strict=True):
             lines.append(f"| {feature} | " + " | ".join(f"{value:.3g}" for value in values) + " |")
         lines.append("")
@@ -137,9 +135,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=21)
     options = parser.parse_args()
     real = real_features(options.real)  # first, for it may be refused
-    second = phantom_features(range(options.subjects), options.seed, draw_heart, scan)
-    older = phantom_features(range(options.subjects), options.seed, first_heart.draw_heart, first_scanner.scan)
-    print(table(real, second, older))
+    print(table(real, phantom_features(range(options.subjects), options.seed)))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,9 @@ from cohort.subjects import Subject
 from phantom.cohort_plan import PLAN, CohortPlan, agreed, check_plan, claim, instance_of, read_plan
 from phantom.cohort_tables import Drawn, drawn_of, write_study_tables, write_truth
 from phantom.cohort_writer import held, in_processes, moments
+from phantom.electrical import render_ecg
+from phantom.heart import Heart
+from phantom.scanner import scan
 
 CINES = ("cines", "cine_labels")
 Job = tuple[tuple[int, int], bool, tuple[Person, dict[str, float]]]  # (index, visit), with its cine?, what tables say
@@ -112,7 +115,7 @@ def _cine_shapes(plan: CohortPlan, geometry: GridGeometry) -> dict[str, ArraySha
 
 
 def _drawn(plan: CohortPlan, person: tuple[int, int]) -> Drawn:
-    return drawn_of(plan, plan.heart(*person))
+    return drawn_of(plan.heart(*person))
 
 
 def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Example, Drawn]:
@@ -120,22 +123,22 @@ def _render(plan: CohortPlan, preparation: Preparation, job: Job) -> tuple[Examp
     (index, visit), with_cine, known = job
     heart = plan.heart(index, visit)
     source = f"short-axis MRI of {FIRST_EID + index}"
-    images, labels = _scanned(plan, heart, [*moments(2), *moments(plan.frames)[1:]] if with_cine else moments(2))
+    images, labels = _scanned(heart, [*moments(2), *moments(plan.frames)[1:]] if with_cine else moments(2))
     stills = [_frames(stack, [t]) for stack in (images, labels) for t in range(2)]
     grid = heart_grid(*stills, preparation.geometry, source)
-    ecg = as_stored(plan.renderers.render_ecg(heart).ecg)
+    ecg = as_stored(render_ecg(heart).ecg)
     example = example_of(preparation, (FIRST_EID + index, instance_of(visit)), ecg, grid, *known)
     if with_cine:
         frames = [0, *range(2, plan.frames + 1)]  # ED is the first of them, and ES lies between two
         cine = _cine(_frames(images, frames), _frames(labels, frames), grid, source)
         arrays = dict(zip(CINES, (as_grey_levels(cine.voxels), cine.labels), strict=True))
         example = replace(example, arrays=example.arrays | arrays)
-    return example, drawn_of(plan, heart)
+    return example, drawn_of(heart)
 
 
-def _scanned(plan: CohortPlan, heart: object, phases: list[float | str]) -> tuple[CineStack, CineStack]:
+def _scanned(heart: Heart, phases: list[float | str]) -> tuple[CineStack, CineStack]:
     """The images and the label maps as their files would hold them. One scan, because the torso is painted once."""
-    images = plan.renderers.scan(heart, phases)
+    images = scan(heart, phases)
     affine = stored_affine(images.affine)
     return CineStack(images.voxels, affine), CineStack(images.labels, affine)
 

@@ -24,10 +24,11 @@ from cohort.study_tables import read_tables
 from phantom.cohort_folders import ecg_path
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, write_cohort
-from phantom.first.heart import draw_heart
-from phantom.first.scanner import PIXEL_MM, STEP_MM, scan
+from phantom.heart import draw_heart
+from phantom.scanner import scan
 from tests.cohort.drawn_labels import as_acdc
 
+PIXEL_MM, STEP_MM = 1.8, 10.0  # of these hearts
 SMALL = Preparation(GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4))
 FRAMES, ES = 14, 11  # ACDC counts from 1: patient001_frame12
 ACDC = ("patient001", "patient002", "patient003")
@@ -38,7 +39,7 @@ LVEF, LVEDV = PHENOTYPES.index("LVEF"), PHENOTYPES.index("LVEDV")
 
 def cine(number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Voxels and labels of FRAMES frames, of which the first is ED and frame ES the other one that was imaged."""
-    images = scan(draw_heart(5, number), (0.0, "es"))
+    images = scan(draw_heart(6, number), (0.0, "es"))
     share = np.r_[np.linspace(0, 1, ES + 1), np.linspace(1, 0, FRAMES - ES)[:-1]]
     voxels = images.voxels[..., :1] * (1 - share) + images.voxels[..., 1:] * share
     return voxels.astype(np.int16), images.labels, images.affine
@@ -70,7 +71,7 @@ def write_mms(folder: Path, name: str, number: int, affine: np.ndarray | None) -
 def data(tmp_path_factory) -> Path:
     """Three people of ACDC, and two of M&Ms, of whom one has lost the orientation."""
     folder = tmp_path_factory.mktemp("collections") / "UKBB"
-    write_cohort(folder, CohortPlan(seed=5, subjects=5, version=1), processes=1)
+    write_cohort(folder, CohortPlan(seed=6, subjects=5), processes=1)
     shutil.rmtree(folder / "NIFTI")
     for table in folder.glob("*.csv"):
         table.unlink()
@@ -139,7 +140,7 @@ def test_a_map_of_all_frames_labels_acdcs_cine(thrice_labelled):
     (folder / "Info.cfg").unlink()
     write_nifti(folder / "patient001_4d_gt.nii.gz", CineStack(maps, ITK + ORIGIN))
     (subject,) = find_subjects(thrice_labelled)
-    grid, known = read_heart(subject), draw_heart(5, 0)
+    grid, known = read_heart(subject), draw_heart(6, 0)
     volumes = [(grid.labels[:, phase] == Label.LV_CAVITY).sum() * 1.8**2 * 10 / 1000 for phase in (0, 1)]
     assert abs(volumes[0] / known.lvedv_ml - 1) < 0.2 and volumes[1] < 0.75 * volumes[0]
 
@@ -157,7 +158,7 @@ def test_they_become_arrays_with_the_volumes_of_the_true_hearts(data, tmp_path):
     cohort = prepare_cohort(data, tmp_path, SMALL, quiet=True)
     rows = {eid: row for row, eid in enumerate(cohort.eid.tolist())}
     for number, name in enumerate((*ACDC, "A0S9V9", "B3D0N1")):
-        heart, known = draw_heart(5, number), cohort.phenotypes[rows[person_number(name)]]
+        heart, known = draw_heart(6, number), cohort.phenotypes[rows[person_number(name)]]
         assert abs(known[LVEDV] / heart.lvedv_ml - 1) < 0.2 and abs(known[LVEF] - heart.lvef_percent) < 12
     notes = {s.name: read_heart(s, SMALL.geometry).notes for s in find_subjects(data)}
     assert {RENUMBERED, ORIENTED} <= set(notes["patient001"]) and ORIENTED in notes["B3D0N1"]

@@ -31,7 +31,7 @@ def test_what_says_no_version_is_of_none(tmp_path, text):
 
 def test_only_another_version_is_warned_of(cohort):
     warning = warning_of_version({"phantom_version": 1}, cohort)
-    assert "phantom version 2, and version 1 taught" in warning
+    assert "phantom version 2, and version 1 taught" in warning and "draws one version alone" in warning
     assert not warning_of_version({"phantom_version": 2}, cohort)
     assert not warning_of_version({}, cohort), "real people taught it, or nobody knows"
     assert not warning_of_version({"phantom_version": 1}, cohort.parent), "these are no phantoms"

@@ -159,7 +159,7 @@ def test_pre_ejection_period_is_that_of_healthy_people():
 
 
 def test_hearts_beat_by_different_curves():
-    """(V - ESV) / SV is not one function of the place in systole and diastole, as it was in the first phantom."""
+    """(V - ESV) / SV is not one function of the place in systole and diastole."""
     curves = []
     for heart in hearts("normal", 30):
         beat = beat_of(heart)

@@ -191,7 +191,7 @@ def test_the_aortic_valve_is_seen_above_the_base_alone(monkeypatch):
 
 
 def test_trabeculae_and_papillary_muscles_darken_the_cavity_as_in_real_hearts(scans):
-    """By the same measure the real cine of the tests marked `real` has 12 %, the first phantom 5 %."""
+    """By the same measure the real cine of the tests marked `real` has 12 %."""
     diastole, systole = (np.array([darkness(image, t) for _, image in scans]) for t in (0, 1))
     assert 0.06 < np.median(diastole) < 0.14 and diastole.min() > 0.02 and diastole.max() < 0.25
     assert np.median(systole / diastole) > 1.15  # strands keep their thickness while the cavity shrinks

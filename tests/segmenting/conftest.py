@@ -16,6 +16,7 @@ from models.segmenter import Segmenter
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import moments
 from phantom.dicom_zip import write_dicom_zip
+from phantom.scanner import scan
 from phantom.truth import motion_truth
 from sampling.pipeline import load_part
 from sampling.release import RELEASED_SEGMENTER
@@ -38,7 +39,7 @@ class Beat(NamedTuple):
 def beat() -> Beat:
     plan = CohortPlan(seed=3, subjects=2, frames=FRAMES)
     heart = plan.heart(1)  # of a usual EF, with slices beyond base and apex
-    images = plan.renderers.scan(heart, moments(FRAMES))
+    images = scan(heart, moments(FRAMES))
     cine = CineStack(images.voxels, images.affine, 60 / heart.heart_rate_bpm / FRAMES)
     return Beat(cine, images.labels, heart, motion_truth(heart))
 

@@ -13,12 +13,12 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import numpy as np
 
 from cohort.quality import ecg_findings
-from phantom.first.electrical import render_ecg
-from phantom.first.heart import draw_heart
+from phantom.electrical import render_ecg
+from phantom.heart import draw_heart
 from tests.corpora.faults import ECG_FAULTS
 from tests.corpora.trial import markdown_row
 
-SEED = 41  # no threshold was chosen on these phantoms, which are of the first version
+SEED = 41  # no threshold was chosen on these phantoms
 LEAST_FOUND, MOST_FALSE = 0.9, 0.02
 
 

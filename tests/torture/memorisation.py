@@ -25,11 +25,11 @@ SEEDS = {"training": 21, "held out": 22, "strangers": 23, "generated": 24}
 
 
 def hearts(seed: int, people: int, phases: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """Hearts of the first phantom on the grid, (n, slices, phases, height, width) uint8, and their masks."""
+    """Phantom hearts on the grid, (n, slices, phases, height, width) uint8, and their masks."""
     from cohort.cine import CineStack
     from cohort.heart_grid import GridGeometry, heart_grid
-    from phantom.first.heart import draw_heart
-    from phantom.first.scanner import scan
+    from phantom.heart import draw_heart
+    from phantom.scanner import scan
 
     voxels, masks = [], []
     for index in range(people):
