@@ -130,5 +130,7 @@ def _rhythm(peaks: np.ndarray, beats: np.ndarray) -> list[float]:
 
 
 _SHAPE_AT = [  # samples of a beat
-    round((BEFORE_S + second) * BEAT_HZ) for (first, last), step in SHAPE for second in np.arange(first, last - 1e-9, step)
+    round((BEFORE_S + second) * BEAT_HZ)
+    for (first, last), step in SHAPE
+    for second in np.arange(first, last - 1e-9, step)
 ]

@@ -6,8 +6,11 @@ Training measured them, and they stand in configurations. A wrong one spoils eve
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+import numpy as np
+
 from cohort.field_names import is_name
 from models.conditioning import PERSON_FIELDS
+from models.usual_ecgs import MOST_SURPRISING
 
 from .ranges import LARGEST, SAMPLING_RATES_HZ, SMALLEST, all_within
 
@@ -42,6 +45,10 @@ def _code(config: Mapping) -> int:
     return config["code"]
 
 
+def _nodes(config: Mapping) -> int:
+    return max(1, len(config["surprises"] or ()))
+
+
 def _points(config: Mapping) -> int:
     return len(config["dice_expected"] or ())
 
@@ -65,9 +72,16 @@ MEASURED = {  # by a part's class
         Measured("dice_found", _points, 0, 1, may_be_absent=True),
     ),
     "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True),),
+    "UsualECGs": (
+        Measured("surprises", _nodes, 0, MOST_SURPRISING),
+        Measured("widening", _nodes, 1, 100),
+    ),
 }
 CHOICES = {"Segmenter": {"trained_on": ("simulated", "real", None)}}
-RANGES = {"ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)}}  # Hz, s
+RANGES = {
+    "ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)},  # Hz, s
+    "UsualECGs": {"withheld_beyond": (0, MOST_SURPRISING)},
+}
 
 
 def unsound_number(part: str, config: Mapping) -> str | None:
@@ -86,6 +100,8 @@ def unsound_number(part: str, config: Mapping) -> str | None:
             return f"{one.name} holds {_count_of(values)}, and {one.count(config)} are needed"
         if not all_within(values, one.low, one.high):
             return f"{one.name} holds a number that is not finite, or out of range"
+    if part == "UsualECGs" and any(np.diff(config["surprises"]) <= 0):
+        return "surprises do not increase"
     for name, (low, high) in RANGES.get(part, {}).items():
         if not all_within([config[name]], low, high):
             return f"{name} is not from {low} to {high}"
