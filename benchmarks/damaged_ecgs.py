@@ -4,8 +4,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cohort.leads import LEADS
-
 NOISE_MV, NEARLY_FLAT = 0.2, 0.05  # SD of pure noise; what is left of a signal that is nearly flat
 CHEST = slice(6, 12)
 
@@ -62,4 +60,3 @@ DAMAGES: dict[str, Callable[[np.ndarray, int], np.ndarray]] = {
     "pure noise": pure_noise,
     "nearly flat": nearly_flat,
 }
-assert LEADS[CHEST.start] == "V1"
