@@ -118,12 +118,10 @@ def mean_squared_distance(centred: Tensor, covariance: Tensor) -> Tensor:
     distances = centred.new_zeros(len(centred))
     for pattern in known.unique(dim=0):
         rows = (known == pattern).all(dim=1)
-        part = covariance[pattern][:, pattern].double()
+        part = covariance[pattern][:, pattern]
         part = (1 - SHRUNK) * part + SHRUNK * torch.diag(part.diagonal())
-        solved = torch.linalg.solve_triangular(
-            torch.linalg.cholesky(part), centred[rows][:, pattern].double().T, upper=False
-        )
-        distances[rows] = (solved.square().sum(dim=0) / max(1, int(pattern.sum()))).to(centred.dtype)
+        whitened = torch.linalg.solve_triangular(torch.linalg.cholesky(part), centred[rows][:, pattern].T, upper=False)
+        distances[rows] = whitened.square().sum(dim=0) / max(1, int(pattern.sum()))
     return distances
 
 

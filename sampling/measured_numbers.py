@@ -3,10 +3,9 @@
 Training measured them, and they stand in configurations. A wrong one spoils every heart and shows in none.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
-
-import numpy as np
 
 from cohort.field_names import is_name
 from models.conditioning import PERSON_FIELDS
@@ -100,7 +99,7 @@ def unsound_number(part: str, config: Mapping) -> str | None:
             return f"{one.name} holds {_count_of(values)}, and {one.count(config)} are needed"
         if not all_within(values, one.low, one.high):
             return f"{one.name} holds a number that is not finite, or out of range"
-    if part == "UsualECGs" and any(np.diff(config["surprises"]) <= 0):
+    if part == "UsualECGs" and not all(low < high for low, high in itertools.pairwise(config["surprises"])):
         return "surprises do not increase"
     for name, (low, high) in RANGES.get(part, {}).items():
         if not all_within([config[name]], low, high):

@@ -1,13 +1,13 @@
 """Twelve people stand for hundreds: every copy is a little louder or softer, with noise of its own."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
 
 from benchmarks.damaged_ecgs import DAMAGES
-from benchmarks.unlike_ecgs import Answers, rows_of
-from cohort.ecg_numbers import INDEPENDENT
-from cohort.limb_leads import RULES, contradictions
+from cohort.limb_leads import contradictions
 from sampling.patients import Patient, patient_batch
 from training import usual_ecgs as fitting
 from training.ecg_set import EcgSet
@@ -44,13 +44,19 @@ def people(many, rows, code):
     return EcgSet.of((many, rows, torch.randn(len(rows), code, generator=torch.Generator().manual_seed(0))))
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict:
+    return {}
+
+
 @pytest.fixture
-def fitted(tiny_pipeline, many, monkeypatch):
-    """The tiny pipeline with the part; learned in fewer steps."""
-    monkeypatch.setattr(fitting, "STEPS", 200)
-    rows, code = np.arange(len(many.ecg)), tiny_pipeline.conditioner.code_length
-    part = usual_ecgs(tiny_pipeline, people(many, rows[:220], code), people(many, rows[220:], code), 0)
-    tiny_pipeline.register_modules(usual_ecgs=part)
+def fitted(tiny_pipeline, many, kept, monkeypatch):
+    """The tiny pipeline, whose networks are always the same, with a part that was fitted once, in fewer steps."""
+    if not kept:
+        monkeypatch.setattr(fitting, "STEPS", 200)
+        rows, code = np.arange(len(many.ecg)), tiny_pipeline.conditioner.code_length
+        kept["part"] = usual_ecgs(tiny_pipeline, people(many, rows[:220], code), people(many, rows[220:], code), 0)
+    tiny_pipeline.register_modules(usual_ecgs=deepcopy(kept["part"]))
     return tiny_pipeline
 
 
@@ -113,12 +119,8 @@ def test_the_part_is_added_to_a_stored_pipeline_and_read_again(fitted, many, tmp
     assert type(fitted).load(folder).usual_ecgs is None
     add_part(folder, part)
     again = type(fitted).load(folder)
-    np.testing.assert_allclose(surprises(again, many.ecg[:4]), part_says(fitted, part, many.ecg[:4]), rtol=1e-4)
-
-
-def part_says(pipeline, part, ecg):
-    pipeline.register_modules(usual_ecgs=part)
-    return surprises(pipeline, ecg)
+    fitted.register_modules(usual_ecgs=part)
+    np.testing.assert_allclose(surprises(again, many.ecg[:4]), surprises(fitted, many.ecg[:4]), rtol=1e-3)
 
 
 def test_factors_rise_to_what_covers_and_never_fall():
@@ -135,24 +137,3 @@ def test_a_spoiled_ecg_is_another_one_whose_limb_leads_still_agree(many):
         assert worse.shape == many.ecg[0].shape and np.isfinite(worse).all()
         assert np.abs(worse - many.ecg[0]).max() > 0.01
         assert contradictions(worse[:6]) == []
-    assert set(RULES) and len(INDEPENDENT) == 8
-
-
-def test_electrodes_exchanged_by_name_obey_the_rules_of_the_limb_leads(many):
-    for kind in ("RA-LL swapped", "RA-LA swapped", "pure noise"):
-        assert contradictions(DAMAGES[kind](many.ecg[0], 0)[:6]) == []
-    twice = DAMAGES["RA-LL swapped"](DAMAGES["RA-LL swapped"](many.ecg[0], 0), 0)
-    np.testing.assert_allclose(twice, many.ecg[0], atol=1e-6)
-    np.testing.assert_allclose(DAMAGES["RA-LL swapped"](many.ecg[0], 0)[1], -many.ecg[0][1])
-
-
-def test_the_table_tells_damage_warning_width_and_coverage_apart():
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=(300, 2))
-    drawn = rng.normal(size=(300, 16, 2))
-    usual = Answers(rng.random(300), np.zeros(300, bool), np.zeros(300, bool), drawn, truth)
-    wrong = Answers(5 + rng.random(300), np.ones(300, bool), np.arange(300) < 150, 2 * drawn, truth + 9)
-    first, second = rows_of({"usual": usual, "wrong": wrong})
-    assert float(first["LVM covered, %"]) == pytest.approx(90, abs=5) and first["warned, %"] == "0.0"
-    assert second["AUC"].startswith("1.000") and second["withheld, %"] == "50.0"
-    assert second["LVM SD, of the usual"] == "2.00" and second["LVM covered, %"] == "0.0"
