@@ -33,6 +33,7 @@ from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
 from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
+from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
@@ -331,8 +332,12 @@ class HeartSampler:
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)
+        if patient.unlike.withheld:
+            phenotypes = {}
         record = about | {
-            "phenotypes": phenotypes,
+            "unlike_the_ecgs_that_taught": patient.unlike.record,
+            "phenotypes": None if patient.unlike.withheld else phenotypes,
+            **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
             "measured_by": None if self.segmenter is None else said_of(self.segmenter),
             "warnings": [self.naming.shown(text) for text in warnings],
             **(motion or {}),

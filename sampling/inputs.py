@@ -26,6 +26,14 @@ SIMULATED_ONLY = (
     "the weights know simulated patients only, and this ECG's file name is not a simulated patient's. "
     "The heart drawn is a simulation's and says nothing about this person"
 )
+LOOKS_SIMULATED = (
+    "the weights know simulated patients only. This ECG looks like theirs, but its file name is not a simulated "
+    "patient's: if it is a real person's, the heart drawn says nothing about this person"
+)
+NAMED_SIMULATED = (
+    "the weights know simulated patients only. This ECG has a simulated patient's file name, but it does not look like "
+    "theirs: if it is a real person's, the heart drawn says nothing about this person"
+)
 
 TAUGHT_BY_UNKNOWN = (
     "its configuration does not say who taught it (trained_on in model_index.json): "
@@ -214,6 +222,17 @@ def is_simulated(path: Path) -> bool:
     """Whether a file's name is that of a phantom's ECG. Nothing inside such a file tells it from a real one."""
     name = BULK_NAME.fullmatch(path.stem)
     return name is not None and int(name[1]) >= FIRST_SIMULATED_EID
+
+
+def simulated_notice(path: Path, usual: bool | None) -> tuple[str, ...]:
+    """What to say of an ECG where simulated patients alone taught the weights: a name is no evidence of whose it is.
+
+    Args:
+        usual: whether the ECG is like those that taught; None where the pipeline cannot tell.
+    """
+    if is_simulated(path):
+        return (NAMED_SIMULATED,) if usual is False else ()
+    return (LOOKS_SIMULATED,) if usual else (SIMULATED_ONLY,)
 
 
 def ecg_limits(ecg: np.ndarray, lead_mask: np.ndarray) -> list[list[float]]:

@@ -3,12 +3,14 @@
 Training measured them, and they stand in configurations. A wrong one spoils every heart and shows in none.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from cohort.field_names import is_name
 from models.conditioning import PERSON_FIELDS
 from models.heart_prior import CASES
+from models.usual_ecgs import MOST_SURPRISING
 
 from .ranges import LARGEST, SAMPLING_RATES_HZ, SMALLEST, all_within
 
@@ -44,6 +46,10 @@ def _code(config: Mapping) -> int:
     return config["code"]
 
 
+def _nodes(config: Mapping) -> int:
+    return max(1, len(config["surprises"] or ()))
+
+
 def _points(config: Mapping) -> int:
     return len(config["dice_expected"] or ())
 
@@ -67,9 +73,16 @@ MEASURED = {  # by a part's class
         Measured("dice_found", _points, 0, 1, may_be_absent=True),
     ),
     "HeartPrior": (Measured("spread", _code, SMALLEST, 100, may_be_absent=True, rows=len(CASES)),),
+    "UsualECGs": (
+        Measured("surprises", _nodes, 0, MOST_SURPRISING),
+        Measured("widening", _nodes, 1, 100),
+    ),
 }
 CHOICES = {"Segmenter": {"trained_on": ("simulated", "real", None)}}
-RANGES = {"ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)}}  # Hz, s
+RANGES = {
+    "ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)},  # Hz, s
+    "UsualECGs": {"withheld_beyond": (0, MOST_SURPRISING)},
+}
 
 
 def unsound_number(part: str, config: Mapping) -> str | None:
@@ -89,6 +102,8 @@ def unsound_number(part: str, config: Mapping) -> str | None:
                 return f"{one.name} holds {_count_of(row)}, and {one.count(config)} are needed"
             if not all_within(row, one.low, one.high):
                 return f"{one.name} holds a number that is not finite, or out of range"
+    if part == "UsualECGs" and not all(low < high for low, high in itertools.pairwise(config["surprises"])):
+        return "surprises do not increase"
     for name, (low, high) in RANGES.get(part, {}).items():
         if not all_within([config[name]], low, high):
             return f"{name} is not from {low} to {high}"

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from operator import itemgetter
 from pathlib import Path
@@ -18,9 +18,10 @@ from cohort.prepared import PreparedCohort
 from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
-from .inputs import SIMULATED_ONLY, is_simulated, out_of_range, subject_name
+from .inputs import out_of_range, simulated_notice, subject_name
 from .person_fields import told_fields
 from .pipeline import DrawnHearts, ECGToMRIPipeline, PatientBatch, sample_generator
+from .unlike import CANNOT_TELL, Unlike
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,7 @@ class Patient:
         path: of the ECG's file, None where it was read from arrays.
         has_true_heart: whether the real heart of this visit is at hand, to be drawn above the generated ones.
         stated_bpm: the heart rate that the ECG's file states; None where it states none.
+        unlike: how unlike the ECG is those that taught the pipeline.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Patient:
     path: Path | None = None
     has_true_heart: bool = False
     stated_bpm: float | None = None
+    unlike: Unlike = Unlike(None, reason=CANNOT_TELL)
 
     @property
     def sha256(self) -> str:
@@ -101,9 +104,12 @@ def read_patient(
     ]
     if unknown:
         warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
-    if simulated_only and not is_simulated(path):
-        warnings.append(SIMULATED_ONLY)
-    return Patient(subject_name(path), signal, lead_mask, person, tuple(warnings), path, stated_bpm=ecg.stated_bpm)
+    patient = Patient(subject_name(path), signal, lead_mask, person, (), path, stated_bpm=ecg.stated_bpm)
+    unlike = Unlike.of(pipeline.usual_ecgs, float(pipeline.unlikeness(patient_batch([patient]))[0]))
+    warnings += unlike.warnings
+    if simulated_only:
+        warnings += simulated_notice(path, None if unlike.surprise is None else not unlike.warned)
+    return replace(patient, warnings=tuple(warnings), unlike=unlike)
 
 
 def prepared_patients(cohort: PreparedCohort, rows: np.ndarray) -> list[Patient]:

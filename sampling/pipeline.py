@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from diffusers import DiffusionPipeline, ModelMixin
 from diffusers.utils import logging as diffusers_logging
@@ -15,6 +16,7 @@ from torch import Generator, Tensor
 
 from cohort.beat_clock import frame_times, place_of
 from cohort.disk import whole_folder
+from cohort.ecg_numbers import ecg_numbers, known_leads, needed_leads
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation
@@ -26,6 +28,7 @@ from models.heart_motion import HeartMotion, with_neighbours
 from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.places import Places
+from models.usual_ecgs import UsualECGs
 
 from .measured_numbers import unsound_number
 from .model_folder import (
@@ -46,7 +49,8 @@ PARTS = {
     "denoiser": HeartDenoiser,
     "autoencoder": SliceAutoencoder,
 }
-FURTHER_PARTS = {"motion": HeartMotion}  # which a pipeline of stills has not
+# A pipeline of stills has no motion; one from before there were usual ECGs, or of few people, cannot tell them.
+FURTHER_PARTS = {"motion": HeartMotion, "usual_ecgs": UsualECGs}
 DECODED_AT_ONCE = 128  # slices
 LIMB_LEADS = 6  # the first of the twelve; two of them tell the others
 SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
@@ -115,6 +119,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         guidance_scale, steps: defaults of `__call__`.
         trained_on: whose hearts and ECGs taught the parts, "simulated" or "real" people; None if nobody knows.
         motion: the trained part that lets hearts beat; None for a pipeline of stills.
+        usual_ecgs: the part that tells how unlike an ECG is those it learned from; None where it cannot tell.
     """
 
     _optional_components = list(FURTHER_PARTS)
@@ -134,6 +139,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         steps: int = 8,
         trained_on: str | None = None,
         motion: HeartMotion | None = None,
+        usual_ecgs: UsualECGs | None = None,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -144,6 +150,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             autoencoder=autoencoder,
             scheduler=scheduler,
             motion=motion,
+            usual_ecgs=usual_ecgs,
         )
         self.register_to_config(
             geometry=geometry,
@@ -290,7 +297,8 @@ class ECGToMRIPipeline(DiffusionPipeline):
             tokens and condition are 2 B rows: those of the empty condition follow, without a heart code.
         """
         tokens, summary = self.encode(patients, guided=scale != 1.0)
-        codes = self.draw_codes(summary, generators, scale, patients.known.to(self.device))  # (B, K)
+        known, widening = patients.known.to(self.device), self.widening(patients)  # (B, 2), (B,)
+        codes = self.draw_codes(summary, generators, scale, known, widening)  # (B, K)
         present = torch.arange(len(summary), device=self.device) < len(codes)  # (B or 2 B,)
         told = codes.repeat(len(summary) // len(codes), 1)  # (B or 2 B, K)
         return tokens, self.conditioner.global_condition(summary, told, present), codes
@@ -307,14 +315,45 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return torch.cat([given[0], empty[0]]), torch.cat([given[1], empty[1]])
 
     @torch.no_grad()
+    def unlikeness(self, patients: PatientBatch) -> Tensor:
+        """(B,) how unlike each ECG is usual ones (`models.usual_ecgs`), on the CPU.
+
+        It is NaN where no ECG is given, or none of the independent leads, or the pipeline cannot tell.
+        """
+        known, told = known_leads(patients.lead_mask.cpu()), torch.full((len(patients.ecg),), torch.nan)  # (B, 8), (B,)
+        rows = torch.flatnonzero(patients.ecg_present.cpu() & known.any(dim=1))
+        if self.usual_ecgs is None or not len(rows):
+            return told
+        rate, device = self.ecg_encoder.config.sampling_rate, self.device
+        ecg, lead_mask = patients.ecg.cpu()[rows], patients.lead_mask.cpu()[rows]
+        measured = [ecg_numbers(*one, rate) for one in zip(ecg.numpy(), lead_mask.numpy(), strict=True)]
+        numbers = torch.from_numpy(np.stack(measured)).to(device)  # (n, F)
+        pooled = self.ecg_encoder(ecg.to(device), lead_mask.to(device))[1]  # (n, W)
+        told[rows] = self.usual_ecgs(numbers, pooled, known[rows].to(device)).cpu()
+        return told
+
+    def widening(self, patients: PatientBatch) -> Tensor:
+        """(B,) factors of the codes' spread about their prediction; 1 where it is not known how unlike an ECG is."""
+        unlike = self.unlikeness(patients)  # (B,)
+        if self.usual_ecgs is None:
+            return torch.ones_like(unlike)
+        return torch.where(unlike.isnan(), 1.0, self.usual_ecgs.widening_at(unlike.nan_to_num()))
+
+    @torch.no_grad()
     def draw_codes(
-        self, summary: Tensor, generators: list[Generator], scale: float = 1.0, known: Tensor | None = None
+        self,
+        summary: Tensor,
+        generators: list[Generator],
+        scale: float = 1.0,
+        known: Tensor | None = None,
+        widening: Tensor | None = None,
     ) -> Tensor:
         """Heart codes (B, K) in the cohort's SDs, one per generator, drawn from the prior.
 
         Args:
             summary: (B, D + K) of `encode`, or (2 B, D + K) with the empty condition for guidance.
             known: (B, 2) of `PatientBatch.known`; a prior whose spread goes by it needs it.
+            widening: (B,) further factors of the codes' spread about their prediction; none if not given.
         """
         batch = len(generators)
         shape = (self.conditioner.code_length,)
@@ -326,7 +365,9 @@ class ECGToMRIPipeline(DiffusionPipeline):
             repeated = codes.repeat(len(summary) // batch, 1)  # (B or 2 B, K)
             velocity = self.prior(repeated, sigma.to(codes).expand(len(summary)), summary)  # (B or 2 B, K)
             codes = scheduler.step(guided(velocity, batch, scale), timestep, codes, return_dict=False)[0]
-        return self.prior.widened(codes, self.conditioner.predicted(summary[:batch]), known)
+        predicted = self.conditioner.predicted(summary[:batch])  # (B, K)
+        codes = self.prior.widened(codes, predicted, known)
+        return codes if widening is None else predicted + widening.to(codes)[:, None] * (codes - predicted)
 
     def starting_noise(self, generators: list[Generator]) -> Tensor:
         """(B, S*P, C, h, w), one heart per generator, on the pipeline's device."""
@@ -436,6 +477,10 @@ def require_matching_parts(pipeline: ECGToMRIPipeline, folder: Path) -> None:
         "size of the latents": (tuple(denoiser.latent_size), cells),
         "pixels left over beside the latents' cells": (rest, (0, 0)),
     }
+    if pipeline.usual_ecgs is not None:
+        usual, lengths = pipeline.usual_ecgs.config, needed_leads().shape
+        sizes["numbers and leads of usual ECGs"] = ((usual.numbers, usual.leads), lengths)
+        sizes["width of ECG encoder and usual ECGs"] = (encoder.width, usual.pooled)
     if pipeline.motion is not None:
         motion = pipeline.motion.config
         sizes["motion numbers of the heart code"] = (tuple(motion.numbers), tuple(pipeline.conditioner.config.motion))

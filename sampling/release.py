@@ -21,8 +21,9 @@ from .pipeline import newest_pipeline
 from .ranges import is_number
 from .segmenter_card import write_segmenter_card
 
-# The autoencoder is not run in half precision, and stored latents are named by its weights.
-IN_FULL = ("autoencoder",)
+# The autoencoder is not run in half precision, and stored latents are named by its weights. A rounded covariance may be
+# none, and quantiles of usual ECGs may fall together.
+IN_FULL = ("autoencoder", "usual_ecgs")
 RELEASED = Path(__file__).parents[1] / "pretrained" / "phantom"
 # Measures hearts where a cohort or a pipeline has no label maps. It learned from simulated hearts of random contrast.
 RELEASED_SEGMENTER = RELEASED.parent / "segmenter"

@@ -51,6 +51,7 @@ from .session import Session
 from .state import checkpoint_bytes
 from .targets import heart_codes
 from .told_motion import tables_sha256, told_motion
+from .usual_ecgs import usual_ecgs
 
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
 LENGTH_KEYS = ("steps", "stage_steps")  # of the settings: a training may become longer
@@ -204,7 +205,10 @@ def condition_stage(training: Training) -> None:
 
 
 def prior_stage(training: Training) -> None:
-    """The prior over heart codes, and its spread. It learns from people with an MRI: only their codes are complete."""
+    """The prior over heart codes and its spread, then which ECGs are usual.
+
+    The prior learns from people with an MRI: only their codes are complete. Usual are the ECGs of all who taught.
+    """
     options, cohort, rows = training.options, training.cohort, training.cohort.rows("train")
     training.pipeline = pipeline_of(training)
     session = training.session("prior", prior_recipe(options.stage_steps.prior))
@@ -213,6 +217,12 @@ def prior_stage(training: Training) -> None:
     fit(code_prior(session, *given), session)
     spread = measured_spread(training.pipeline, training.held_out, options.seed)
     training.prior.register_to_config(spread=spread)
+    more = training.motion_targets and training.motion_targets.more
+    everybody = training_ecgs(cohort, training.codes, training.extra_ecgs, training.regressor.conditioner, more)
+    usual = usual_ecgs(training.pipeline, everybody, training.held_out, options.seed)
+    training.pipeline.register_modules(usual_ecgs=usual)
+    if usual is None:
+        training.accelerator.print("too few people to tell which ECGs are unlike theirs: sampling will not warn of any")
 
 
 def denoiser_stage(training: Training) -> None:
