@@ -139,7 +139,7 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     return (
         "How much of what ECG and person tell reaches the picture. The ceiling predicts each phenotype straight from "
         "the same ECG and person, without drawing a heart. Information kept is R2 of the generated hearts divided by "
-        "R2 of the ceiling. It is that of the mean of many samples: the mean of the few drawn errs more, by their spread. "
+        "R2 of the ceiling. It is that of the mean of many samples; that of the few drawn errs more, by their spread. "
         "The last columns are the segmenter's own error: the same measurement on true hearts.",
         "80 % and more kept; on true hearts R2 above 0.9; a ceiling that no longer rises with more people.",
         "0 % keeps nothing. A ceiling near 0 is too low to tell a share of: this ECG says nothing of the phenotype, "
@@ -211,7 +211,7 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     groups = tables_at(report, "groups")
-    everybody = {"all comers": (report.get("agreement") or {}) | {"ceiling": report.get("ceiling")}}
+    everybody = {"all comers": tables_at(report, "agreement") | {"ceiling": report.get("ceiling")}}
     told = {name: table for name, table in groups.items() if "untold" not in table}
     few = "".join(
         f"<p>{escape(name)}: {escape(str(table['untold']))}.</p>\n"
@@ -233,8 +233,8 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     places |= {"by chance": "chance"}
     territory = {group: table["territory"] for group, table in groups.items() if "territory" in table}
     return (
-        "The same agreement over all comers and inside each group, side by side. Groups are conditions where a phantom's "
-        "truth tells them, and else women and men. Within a group R2 is lower, as its patients are more alike. A "
+        "The same agreement over all comers and inside each group, side by side. Groups are conditions where the "
+        "cohort's truth tells them, and else women and men. Within a group R2 is lower, as its patients are more alike. A "
         "phenotype with R2 over all comers only is told by the disease, not by the heart. Bias shows whether the "
         "disease itself is drawn.",
         "bias near 0 in every group: the generated hearts of the sick look sick.",

@@ -59,7 +59,7 @@ def study_of(people, pipeline, segmenter=None, folder=None, **options):
 def hearts_of_arm(arm, pipeline, people, mine=None, **options):
     """Hearts (m, slices, phases, height, width) of everybody measured, or of those numbered `mine`."""
     mine = range(len(people.patients)) if mine is None else mine
-    return [hearts for hearts, _ in study_of(people, pipeline, **options).hearts(arm, mine)]
+    return [hearts for hearts, *_ in study_of(people, pipeline, **options).hearts(arm, mine)]
 
 
 def measure_arm(arm, pipeline, segmenter, people, folder):
