@@ -234,7 +234,7 @@ def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     territory = {group: table["territory"] for group, table in groups.items() if "territory" in table}
     return (
         "The same agreement over all comers and inside each group, side by side. Groups are conditions where the "
-        "cohort's truth tells them, and else women and men. Within a group R2 is lower, as its patients are more alike. A "
+        "cohort's truth tells them, and else women and men. Within a group R2 is lower: its patients are more alike. A "
         "phenotype with R2 over all comers only is told by the disease, not by the heart. Bias shows whether the "
         "disease itself is drawn.",
         "bias near 0 in every group: the generated hearts of the sick look sick.",
