@@ -176,7 +176,7 @@ def test_arms_are_compared_by_many_hearts_where_a_report_tells_them():
 @pytest.mark.parametrize(("ends", "words"), [([-0.3, 0.02], "no more than"), ([0.01, 0.2], "more than the person")])
 def test_anothers_ecg_against_the_person_alone_is_judged_by_the_paired_interval(ends, words):
     one = {"difference": sum(ends) / 2, "difference_ci": ends}
-    report = good() | {"another_less_person": {name: one for name in PHENOTYPES}}
+    report = good() | {"another_less_person": dict.fromkeys(PHENOTYPES, one)}
     report["motion"] = {"numbers": {"ES_share": {"another_less_person": -0.1, "another_less_person_ci": [-0.2, 0.0]}}}
     assert "LVEDV" in said(report, f"foretells {words}")
     assert "ES share -0.10 (-0.20 to 0.00)" in said(report, "foretells no more")

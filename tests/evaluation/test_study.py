@@ -14,6 +14,7 @@ from accelerate import Accelerator
 
 from cohort.errors import InputError
 from cohort.intensity import as_unit
+from cohort.phenotypes import PHENOTYPES
 from cohort.private import let_the_group_read
 from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
 from evaluation.curves import CURVES, curve_numbers, measure_curves
@@ -104,7 +105,8 @@ WITHHELD = {
 def test_an_arm_withholds_what_its_name_says_and_nothing_else(study, arm, present):
     assert set(WITHHELD) == set(ARMS) == {"generated", *CONTROLS} and set(CONTROLS) < set(CONTROL_WORDS)
     hearts = list(study.hearts(arm, [4, 1]))
-    assert [len(made) for made, labels in hearts] == [3 if arm == "generated" else CONTROL_SAMPLES] * 2
+    assert [len(made) for made, *_ in hearts] == [3 if arm == "generated" else CONTROL_SAMPLES] * 2
+    assert {float(told[0, PHENOTYPES.index("LVM")]) for *_, told in hearts} == {100.0}  # a code of 0 tells the mean
     condition, steps, scale = study.pipeline.heard[0]
     assert (bool(condition.ecg_present.all()), bool(condition.person_present.all())) == present
     assert (bool(condition.ecg_present.any()), bool(condition.person_present.any())) == present
