@@ -34,6 +34,35 @@ def agreement(estimate: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     }
 
 
+def agreement_of_many(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """`agreement` of the mean of (n, m) samples with (n,) truth, and `r2_of_many`, that of very many samples.
+
+    Arms with few hearts each can be compared only by `r2_of_many`. Of one sample each it is NaN.
+    """
+    known = np.isfinite(samples)
+    count = known.sum(axis=1)
+    mean = np.where(count > 0, np.where(known, samples, 0).sum(axis=1) / np.maximum(count, 1), np.nan)
+    return agreement(mean, truth) | {"r2_of_many": r_squared_of_many(samples, truth)}
+
+
+def r_squared_of_many(samples: np.ndarray, truth: np.ndarray) -> float:
+    """`r_squared` of the mean of very many samples, estimated from m of them: (n, m), (n,).
+
+    The squared error of a mean of m samples exceeds that of very many by 1/m of the samples' variance. The spread of
+    the m samples estimates this variance without bias. NaN samples are left out. A person of one known sample has no
+    spread, and is left out of the excess; where nobody has two, it is NaN.
+    """
+    known = np.isfinite(truth) & np.isfinite(samples).any(axis=1)
+    samples, truth = samples[known], truth[known]
+    spread = ((truth - truth.mean()) ** 2).sum() if len(truth) else 0.0
+    counts = np.isfinite(samples).sum(axis=1)
+    several = counts > 1
+    if not several.any() or not spread > 0:
+        return float("nan")
+    excess = (np.nanvar(samples[several], axis=1, ddof=1) / counts[several]).sum()
+    return float(r_squared(np.nanmean(samples, axis=1), truth) + excess / spread)
+
+
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
     """Pearson's correlation; NaN when either does not vary."""
     return float(np.corrcoef(a, b)[0, 1]) if len(a) > 2 and np.ptp(a) > 0 and np.ptp(b) > 0 else float("nan")

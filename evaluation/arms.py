@@ -22,6 +22,7 @@ ARMS = {  #            whose ECG    whose person
 Control = Literal["shuffled_ecg", "person_only", "ecg_only", "population"]
 CONTROLS: tuple[Control, ...] = get_args(Control)
 CONTROL_SAMPLES = 2  # hearts per person of each control
+ANOTHER, ALONE = "shuffled_ecg", "person_only"  # another's ECG must not tell more than the person alone
 CONTROL_WORDS = {  # every control of a report in words, in the order in which they are shown
     "own_ecg": "own ECG, as few",
     "shuffled_ecg": "another's ECG",

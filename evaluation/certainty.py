@@ -86,6 +86,23 @@ def certainty(samples: np.ndarray, truth: np.ndarray, scale: Scale = PLAIN) -> d
     return report | {"n": len(truth)}
 
 
+def pooled_coverage(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """Coverage of the intervals of LEVELS in % over all phenotypes together: (n, m, K), (n, K).
+
+    Both are on the scale of the intervals (scale.on_scale).
+
+    A cell of one phenotype has n people only, and its coverage is rough. n counts the pairs of person and phenotype.
+    """
+    columns = [_known(samples[..., k], truth[:, k]) for k in range(truth.shape[1])]
+    inside = {key: [] for key in LEVELS}
+    for made, true in columns:
+        for key, level in LEVELS.items():
+            low, high = interval(made, level)
+            inside[key].append((low <= true) & (true <= high))
+    pooled = {key: 100 * _mean(np.concatenate(parts)) for key, parts in inside.items()}
+    return pooled | {"n": sum(len(true) for _, true in columns)}
+
+
 def crps(samples: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Continuous ranked probability score E|X - truth| - E|X - X'| / 2 (Gneiting and Raftery, 2007, eq. 21), (n,).
 

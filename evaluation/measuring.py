@@ -17,6 +17,7 @@ from sampling.measured_phenotypes import measured_phenotypes
 from sampling.segmentation import SliceSegmenter, segment
 
 from .coherence import MEASURES, coherence_row
+from .implausible_hearts import KINDS, implausible_row
 from .labels import quality_faults
 
 TERRITORIES = {"anterior": 115.0, "inferior": 268.0, "lateral": 352.0}  # degrees, as sector_thickness_mm counts them
@@ -34,6 +35,8 @@ class Measured:
         faulty: (n, m) bool, the segmentation fails the quality rule (evaluation.labels.quality_faults).
         hearts: (n, at most KEPT_HEARTS, slices, phases, height, width) uint8, 255 for intensity 1.
         spread: (n, slices, phases, height, width) float16, SD of the m hearts' intensities; 0 of one heart.
+        implausible: (n, m, 4) of `implausible_hearts.implausible_row`.
+        told: (n, m, K) PHENOTYPES that each heart's code told it; NaN where no code did.
     """
 
     phenotypes: np.ndarray
@@ -43,6 +46,8 @@ class Measured:
     faulty: np.ndarray
     hearts: np.ndarray
     spread: np.ndarray
+    implausible: np.ndarray
+    told: np.ndarray
 
     def first(self, people: int, samples: int | None = None) -> "Measured":
         """The first `people`, with their first `samples` hearts; spread stays that of all hearts."""
@@ -56,6 +61,8 @@ def measured(
     geometry: GridGeometry,
     mask: np.ndarray,
     labels: np.ndarray | None = None,
+    told: np.ndarray | None = None,
+    acquired: np.ndarray | None = None,
 ) -> Measured:
     """Everything measured on one patient's hearts: n = 1.
 
@@ -63,6 +70,8 @@ def measured(
         hearts: (m, slices, phases, height, width) in [0, 1].
         mask: (slices, phases), True where the patient's true heart was acquired: coherence looks at these slices.
         labels: (m, slices, phases, height, width) of another segmenter, in place of the segmenter's own.
+        told: (m, K) PHENOTYPES of the hearts' codes, or None.
+        acquired: (slices, phases) of these hearts, where it is not the whole grid.
     """
     own_maps, features = zip(*(segment(segmenter, heart) for heart in hearts), strict=True)
     maps = own_maps if labels is None else labels
@@ -74,6 +83,8 @@ def measured(
         "faulty": [bool(quality_faults(label_map, mask)) for label_map in maps],
         "hearts": as_grey_levels(hearts[:KEPT_HEARTS]),
         "spread": hearts.std(axis=0).astype(np.float16),
+        "implausible": [implausible_row(label_map, geometry, acquired) for label_map in maps],
+        "told": np.full((len(hearts), len(PHENOTYPES)), np.nan) if told is None else told,
     }
     return Measured(**{name: np.asarray(part)[None] for name, part in parts.items()})
 
@@ -142,6 +153,8 @@ def _fault_of(row: dict[str, np.ndarray]) -> str:
         "faulty": (1, *samples),
         "hearts": (1, *(min(count, KEPT_HEARTS) for count in samples), *image),
         "spread": (1, *image),
+        "implausible": (1, *samples, len(KINDS)),
+        "told": (1, *samples, len(PHENOTYPES)),
     }
     for name, shape in shapes.items():
         if row[name].shape != shape:
@@ -149,7 +162,7 @@ def _fault_of(row: dict[str, np.ndarray]) -> str:
     for name in ("features", "spread"):
         if not np.isfinite(row[name]).all():
             return f"{name} are not all finite"
-    for name in ("phenotypes", "territories", "coherence"):
+    for name in ("phenotypes", "territories", "coherence", "implausible", "told"):
         if np.isinf(row[name]).any():
             return f"{name} are infinite"
     return ""

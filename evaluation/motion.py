@@ -9,8 +9,8 @@ from cohort.beat import NUMBERS
 from cohort.beat_clock import SHORTEST_SYSTOLE, frame_times, place_of
 from models.heart_motion import HeartMotion
 
-from .agreement import NOTHING_TO_KEEP, r_squared
-from .arms import CONTROL_SAMPLES
+from .agreement import NOTHING_TO_KEEP, r_squared, r_squared_of_many
+from .arms import ALONE, ANOTHER, CONTROL_SAMPLES
 from .bootstrap import with_intervals
 from .heart_rate import by_heart_rate
 from .motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy
@@ -103,6 +103,8 @@ def number_report(
 
     heart_rate: R2 of `rated` (n,), what the heart rate alone foretells.
     kept: R2 of very many as a share of the ceiling's; NaN where the ceiling explains next to nothing.
+    <control>_of_many: that of very many of the control's hearts. another_less_person: R2 of very many with another's
+    ECG, less that of the person alone; its interval is paired.
     """
     truth, samples = real.numbers[:, 0, k], own.numbers[:, :, k]
     regressed = ceiling.get(NUMBERS[k])
@@ -118,8 +120,12 @@ def number_report(
             known = np.isfinite(truth)
             most = report["ceiling"] = r_squared(told[known], truth[known])
             report["kept"] = report["of_many"] / most if most > NOTHING_TO_KEEP else float("nan")
-        named = zip(others, others_samples, strict=True)
-        return report | {name: _r2(drawn, truth)["generated"] for name, drawn in named}
+        for name, drawn in zip(others, others_samples, strict=True):
+            r2 = _r2(drawn, truth)
+            report |= {name: r2["generated"]} | ({f"{name}_of_many": r2["of_many"]} if drawn.shape[1] > 1 else {})
+        if {ANOTHER, ALONE} <= others.keys():
+            report["another_less_person"] = report[f"{ANOTHER}_of_many"] - report[f"{ALONE}_of_many"]
+        return report
 
     told = np.full(len(truth), np.nan) if regressed is None else regressed
     given = (truth, samples, told, rated, *(arm.numbers[:, :, k] for arm in others.values()))
@@ -139,13 +145,8 @@ def _r2(samples: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     samples, truth = samples[known], truth[known]
     if not len(truth):
         return {"generated": float("nan"), "of_many": float("nan")}
-    r2, spread = r_squared(np.nanmean(samples, axis=1), truth), ((truth - truth.mean()) ** 2).sum()
-    counts = np.isfinite(samples).sum(axis=1)
-    several = counts > 1
-    if not several.any() or not spread > 0:
-        return {"generated": r2, "of_many": float("nan")}
-    excess = (np.nanvar(samples[several], axis=1, ddof=1) / counts[several]).sum()
-    return {"generated": r2, "of_many": float(r2 + excess / spread)}
+    r2 = r_squared(np.nanmean(samples, axis=1), truth)
+    return {"generated": r2, "of_many": r_squared_of_many(samples, truth)}
 
 
 def _by_name(measure: Callable[..., float], drawn: dict[str, np.ndarray], true: np.ndarray) -> dict[str, float]:

@@ -17,6 +17,7 @@ from sampling.card_numbers import instrument_of
 
 from .arms import CONTROL_WORDS
 from .certainty import NOMINAL
+from .implausible_hearts import KINDS
 from .report_numbers import (
     NO_NUMBER,
     as_any,
@@ -26,6 +27,8 @@ from .report_numbers import (
     as_size,
     as_span,
     content_at,
+    fair_r2,
+    headline_kept_of,
     information_kept_of,
     interval_at,
     numbers_of,
@@ -34,7 +37,7 @@ from .report_numbers import (
     untold_at,
     value_at,
 )
-from .verdicts import FEW_PEOPLE, HEADLINE, SHUFFLED, judged
+from .verdicts import CELLS, FEW_PEOPLE, HEADLINE, SHUFFLED, judged
 
 # ---- HTML: every text passes through `escape` here ----
 
@@ -116,7 +119,7 @@ def _anchor(title: str) -> str:
 def _agreement(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     own = report.get("agreement")
     sizes = {"MAE": "mae", "bias": "bias", "limits, low": "limit_low", "limits, high": "limit_high"}
-    columns = {"r": (own, "r", as_ratio), "R2": (own, "r2", as_ratio)}
+    columns = {"r": (own, "r", as_ratio), "R2": (own, "r2", as_ratio), "R2 of many": (own, "r2_of_many", as_ratio)}
     columns |= {heading: (own, key, as_size) for heading, key in sizes.items()} | {"n": (own, "n", as_count)}
     return (
         "Volumes, mass and walls measured on the generated hearts (mean over a patient's samples) against the "
@@ -136,7 +139,7 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     return (
         "How much of what ECG and person tell reaches the picture. The ceiling predicts each phenotype straight from "
         "the same ECG and person, without drawing a heart. Information kept is R2 of the generated hearts divided by "
-        "R2 of the ceiling; the mean of a few samples errs more than that of many, which the second column estimates. "
+        "R2 of the ceiling. It is that of the mean of many samples; that of the few drawn errs more, by their spread. "
         "The last columns are the segmenter's own error: the same measurement on true hearts.",
         "80 % and more kept; on true hearts R2 above 0.9; a ceiling that no longer rises with more people.",
         "0 % keeps nothing. A ceiling near 0 is too low to tell a share of: this ECG says nothing of the phenotype, "
@@ -144,9 +147,14 @@ def _kept(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         _phenotype_table(
             "R2, and its share of the ceiling",
             {
-                "kept": (information_kept_of(report), "kept", as_share),
-                "by the mean of many": (information_kept_of(report, "information_kept_of_many"), "kept", as_share),
-                "generated": (report.get("agreement"), "r2", as_ratio),
+                "kept, by the mean of many": (
+                    information_kept_of(report, "information_kept_of_many"),
+                    "kept",
+                    as_share,
+                ),
+                "kept, by the mean of these": (information_kept_of(report), "kept", as_share),
+                "R2 of many": (report.get("agreement"), "r2_of_many", as_ratio),
+                "R2 of these": (report.get("agreement"), "r2", as_ratio),
                 "one sample": (report.get("agreement_of_one_sample"), "r2", as_ratio),
                 "ceiling": (report.get("ceiling"), "r2", as_ratio),
                 "true hearts, measured": (report.get("measured_on_true_hearts"), "r2", as_ratio),
@@ -172,20 +180,23 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     columns |= {CONTROL_WORDS.get(name, name): controls[name] for name in names}
     found = {"own ECG": report.get("retrieval"), "another patient's ECG": report.get("retrieval_shuffled")}
     ranks = {"median rank, %": "median_percentile", "in the nearest 1 %, %": "top_1", "in the nearest 5 %, %": "top_5"}
+    measures = {"r2_of_many": "R2 of the mean of many hearts", "r2": "R2 of the mean of the hearts drawn", "r": "r"}
     tables = [
-        _phenotype_table(f"{words} against the truth", {title: (t, key, as_ratio) for title, t in columns.items()})
-        for key, words in (("r2", "R2"), ("r", "r"))
+        _phenotype_table(f"{words}, against the truth", {title: (t, key, as_ratio) for title, t in columns.items()})
+        for key, words in measures.items()
     ]
+    less = {"difference": (report.get("another_less_person"), "difference", as_ratio)}
     return (
         "The same figures with the patient's information taken away. Another's ECG: the ECG of a different patient "
         "with the own sex, age, height and weight. Person only, ECG only, neither: the generator without the rest. "
-        "These are means of fewer hearts, which alone lowers R2: compare them with the own ECG of as few, where that "
-        "is given. Mean heart: one heart for everyone. "
+        "These are means of fewer hearts, which alone lowers R2. The first table corrects every arm to many hearts, "
+        "by the spread of a person's own. Mean heart: one heart for everyone. "
         "Nearest ECG's heart: the training patient with the most similar ECG. Below, the share of other true hearts "
         "that are nearer to the generated one than the patient's own: 0 is best, 50 is chance.",
         "far above every control; with another's ECG as low as person only, or lower; median rank well under 50.",
         "another's ECG does as well (the ECG is ignored), or the mean heart does (everyone gets the same).",
         *(tables if controls else []),
+        _phenotype_table("R2 of many with another's ECG, less that of the person alone (paired)", less),
         _picture(pictures, "controls", "R2 with each source of information. A triangle: the bar goes on beyond -1."),
         _table(
             "Finding the patient by the heart",
@@ -200,30 +211,36 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 def _groups(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     groups = tables_at(report, "groups")
+    everybody = {"all comers": tables_at(report, "agreement") | {"ceiling": report.get("ceiling")}}
+    told = {name: table for name, table in groups.items() if "untold" not in table}
+    few = "".join(
+        f"<p>{escape(name)}: {escape(str(table['untold']))}.</p>\n"
+        for name, table in groups.items()
+        if name not in told
+    )
+    beside = everybody | told
     tables = [
-        _table(
-            caption,
-            ["", "n", *PHENOTYPES],
-            [
-                (g, [_cell(t, "n", as_count), *(_cell(t.get(p), key, show) for p in PHENOTYPES)])
-                for g, t in groups.items()
-            ],
-        )
-        for caption, key, show in (
-            ("r within the group", "r", as_ratio),
-            ("Bias, generated minus true", "bias", as_size),
+        _phenotype_table(caption, {name: (within(table), key, show) for name, table in beside.items()})
+        for caption, within, key, show in (
+            ("R2 of many: all comers, and within each group", lambda t: t, "r2_of_many", as_ratio),
+            ("R2 of the ceiling: all comers, and within each group", lambda t: t.get("ceiling"), "r2", as_ratio),
+            ("r: all comers, and within each group", lambda t: t, "r", as_ratio),
+            ("Bias, generated minus true", lambda t: t, "bias", as_size),
         )
     ]
+    counts = _table("People", ["", "n"], [(name, [_cell(table, "n", as_count)]) for name, table in groups.items()])
     places = {"in the infarct's territory": "thinnest_in_territory", "of true hearts": "thinnest_in_territory_real"}
     places |= {"by chance": "chance"}
     territory = {group: table["territory"] for group, table in groups.items() if "territory" in table}
     return (
-        "The same agreement inside each group. r within a group is lower than over everyone, as its patients are more "
-        "alike; bias shows whether the disease itself is drawn.",
+        "The same agreement over all comers and inside each group, side by side. Groups are conditions where the "
+        "cohort's truth tells them, and else women and men. Within a group R2 is lower: its patients are more alike. A "
+        "phenotype with R2 over all comers only is told by the disease, not by the heart. Bias shows whether the "
+        "disease itself is drawn.",
         "bias near 0 in every group: the generated hearts of the sick look sick.",
         "thick walls come out too thin, or large hearts too small (a bias against the disease): the generator "
         "draws the average heart where it is least wanted.",
-        *(tables if groups else []),
+        *((counts, *tables, few) if groups else []),
         _table(
             "Where the wall is thinnest, of patients with an infarct",
             ["", *places, "n"],
@@ -243,6 +260,9 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     columns |= {"calibrated 90 % covers, %": (calibrated, "90", as_size)}
     columns |= {"calibrated width": (calibrated, "width_90", as_size)}
     groups = tables_at(report, "coverage_groups")
+    pooled = report.get("coverage_pooled")
+    cells = [name for name in PHENOTYPES if not CELLS[0] <= value_at(drawn, name, "90") <= CELLS[1]]
+    flagged = ", ".join(name for name in cells if math.isfinite(value_at(drawn, name, "90")))
     return (
         "One ECG gives several hearts; where the ECG is silent they should differ, by as much as the truth may. An "
         "interval made from a patient's samples should hold the truth as often as it says. CRPS is the error of the "
@@ -250,7 +270,13 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         "Calibrated: spread widened or narrowed by what other patients showed.",
         "90 % intervals that cover 90 % and are narrow; spread / skill of 1; flat rank histograms; a low CRPS.",
         "coverage below: too sure, the U-shaped histogram; coverage above: too unsure, the hill; a slope is a bias.",
+        _table(
+            "All phenotypes together",
+            ["", *(f"{level} %" for level in NOMINAL), "cells"],
+            [("covers, %", [*(_cell(pooled, str(level), as_size) for level in NOMINAL), _cell(pooled, "n", as_count)])],
+        ),
         _phenotype_table("Intervals of the samples", columns),
+        f"<p>Outside 85 to 95 % at 90 %: {escape(flagged)}.</p>\n" if flagged and pooled else "",
         _picture(pictures, "coverage", "Nominal against reached coverage; below the line the samples are too sure."),
         _picture(pictures, "ranks", "Rank of the truth among the samples; the band is what chance allows a flat one."),
         _table(
@@ -262,7 +288,25 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
 
 
 REALISM = {
-    "fid": ("FID", as_any, "fid_real", "as low as that of other real hearts"),
+    "fid": ("FID", as_any, "fid_real", "as low as that of other real hearts; equal n on both sides"),
+    "fid_blurred": (
+        "FID of true hearts blurred by a pixel",
+        as_any,
+        "fid_real",
+        "far above true hearts', or FID is blind",
+    ),
+    "fid_noised": (
+        "FID of true hearts with noise of 3 %",
+        as_any,
+        "fid_real",
+        "far above true hearts', or FID is blind",
+    ),
+    "fid_reconstruction": (
+        "FID of true hearts through the autoencoder",
+        as_any,
+        "fid_real",
+        "the floor of a generator",
+    ),
     "precision": ("precision", as_ratio, "precision_real", "as real: generated hearts look like some real one"),
     "recall": ("recall", as_ratio, "recall_real", "as real: every real heart has a generated one like it"),
     "density": ("density", as_ratio, "density_real", "as real"),
@@ -320,6 +364,40 @@ def _realism(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
     )
 
 
+def _broken(report: dict) -> str:
+    """Shares of hearts that break each limit, generated beside true."""
+    found, arms = tables_at(report, "implausible"), {"generated": "generated", "real": "true"}
+    arms |= {"reconstructed": "true, through the autoencoder"}
+    return _table(
+        "Hearts that no living heart is like",
+        ["", *arms.values()],
+        [
+            (KINDS.get(name, "any of these"), [_cell(table, arm, as_share) for arm in arms])
+            for name, table in found.items()
+        ],
+    )
+
+
+def _obedience(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
+    table = report.get("obedience")
+    return (
+        "A code tells the denoiser volumes, mass and walls before it draws. These are measured on the drawn heart, and "
+        "set against what was told. The slope is that of drawn against told, R2 the share of the drawn differences "
+        "that the line explains, and RMS the difference from what was told.",
+        "slope of 0.95 to 1.05, R2 near 1.",
+        "a slope below 1 draws every heart nearer to the average; a low R2 draws by chance.",
+        _phenotype_table(
+            "Drawn against told",
+            {
+                "slope": (table, "slope", as_ratio),
+                "R2": (table, "r2", as_ratio),
+                "RMS": (table, "rms", as_size),
+                "hearts": (table, "n", as_count),
+            },
+        ),
+    )
+
+
 def _coherence(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
     measures = tables_at(report, "coherence")
     shown = {"generated": as_any, "real": as_any, "n_generated": as_count, "n_real": as_count}
@@ -328,6 +406,7 @@ def _coherence(report: dict, _: dict[str, bytes]) -> tuple[str, ...]:
         "hearts move too, so they are the reference.",
         "as in real hearts.",
         "far more: each slice looks right but belongs to another heart. Far less: hearts too smooth to be real.",
+        _broken(report),
         _table(
             "Coherence",
             ["", *(key.replace("_", " ") for key in shown)],
@@ -348,6 +427,9 @@ MOTION_ARMS = {
     **{"generated": "generated", "of_many": "by the mean of many", "ceiling": "ceiling"},
     **{"kept": "many / ceiling", "heart_rate": "heart rate alone", "segmented": "true cines, measured"},
 } | CONTROL_WORDS
+MOTION_OF_MANY = {f"{name}_of_many": f"{words}, of many" for name, words in CONTROL_WORDS.items()} | {
+    "another_less_person": "another's ECG less person only, of many"
+}
 
 
 def _motion(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
@@ -357,7 +439,8 @@ def _motion(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         *(content_at(motion, key) for key in ("curve_rms", "closure")),
     )
     curve_words = MOTION_ARMS | {"one_curve": "one curve for everybody"}
-    told = [name for name in MOTION_ARMS if any(name in table for table in numbers.values())]
+    shown = MOTION_ARMS | MOTION_OF_MANY
+    told = [name for name in shown if any(name in table for table in numbers.values())]
     return (
         "How the drawn hearts beat, measured in every frame against the patients' own cines. The curve is the "
         "share of the stroke volume still inside, over the cycle. Numbers are shares of the cycle and of the "
@@ -375,7 +458,7 @@ def _motion(report: dict, pictures: dict[str, bytes]) -> tuple[str, ...]:
         ),
         _table(
             "R2 of motion",
-            ["", *(MOTION_ARMS[name] for name in told), "n"],
+            ["", *(shown[name] for name in told), "n"],
             [
                 (
                     MOTION_WORDS.get(name, name),
@@ -442,6 +525,7 @@ SECTIONS = {
     "How far to believe one heart": _certainty,
     "Do they look like hearts?": _realism,
     "Do the slices make one heart?": _coherence,
+    "Does the heart obey its code?": _obedience,
     "Does it beat like the patient's?": _motion,
     "Are training patients copied?": _memorisation,
     "The instrument": _segmenter,
@@ -538,12 +622,13 @@ def _headline(report: dict) -> str:
     said = f'<ul class="verdicts">\n{said}</ul>\n' if said else "<p>Too little was measured for a verdict.</p>\n"
     if value_at(report, "n_subjects") < FEW_PEOPLE:
         return said
-    tiles, table = "", information_kept_of(report)
+    tiles, table = "", headline_kept_of(report)
     known = {"generated": ("agreement",), "ceiling": ("ceiling",), "another's ECG": SHUFFLED}
     for name, words in HEADLINE.items():
         ends = interval_at(table, name, "kept")
         small = f"95 % interval: {as_span(ends, as_share)}" if ends else untold_at(table, name, "kept")
-        scores = ", ".join(f"{title} {as_ratio(value_at(report, *at, name, 'r2'))}" for title, at in known.items())
+        keys = {title: (*at, name, fair_r2(content_at(report, *at), name)) for title, at in known.items()}
+        scores = ", ".join(f"{title} {as_ratio(value_at(report, *at))}" for title, at in keys.items())
         tiles += (
             f'<div class="tile">{escape(words)}: information kept<b>{as_share(value_at(table, name, "kept"))}</b>'
             f"<small>{escape(small)}</small>"

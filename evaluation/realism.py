@@ -18,6 +18,7 @@ from torchmetrics.image.fid import FrechetInceptionDistance
 from cohort.intensity import WHITE
 
 from .auc import area_under_curve
+from .bootstrap import with_intervals
 
 MOST_ROWS = 3_000  # slices on each side of a distance of distributions; time grows with their square
 SSIM_WINDOW = 11  # pixels; a Gaussian of 1.5 (Wang 2004)
@@ -98,7 +99,7 @@ def distribution_distances(
     cuts = []
     for _ in range(splits):
         one, other = np.split(rng.permutation(len(real))[: len(real) // 2 * 2], 2)
-        reference, compared = (_at_most(MOST_ROWS, _acquired(mask, people), rng) for people in (one, other))
+        reference, compared = (at_most(MOST_ROWS, acquired_slices(mask, people), rng) for people in (one, other))
         against_real = _distances(real[reference], real[compared])
         against_generated = _distances(real[reference], generated[compared])
         cuts.append(against_generated | {f"{name}_real": value for name, value in against_real.items()})
@@ -109,7 +110,7 @@ def _distances(real: np.ndarray, generated: np.ndarray) -> dict[str, float]:
     return {"fid": frechet_distance(real, generated)} | prdc(real, generated)
 
 
-def _at_most(n: int, indices: Indices, rng: np.random.Generator) -> Indices:
+def at_most(n: int, indices: Indices, rng: np.random.Generator) -> Indices:
     """At most n of the (person, slice) indices, drawn without replacement."""
     kept = rng.permutation(len(indices[0]))[:n]
     return indices[0][kept], indices[1][kept]
@@ -185,13 +186,26 @@ def classifier_auc(
     Returns:
         AUC; NaN if there is nobody to learn from or nobody to judge.
     """
+    return classifier_verdict(real, generated, mask, seed, steps, shrink)["auc"]
+
+
+def classifier_verdict(
+    real: np.ndarray, generated: np.ndarray, mask: np.ndarray, seed: int = 0, steps: int = 300, shrink: int = 1
+) -> dict[str, float | list[float]]:
+    """`classifier_auc` with its bootstrap interval over the people judged, as auc and auc_ci."""
     order = np.random.default_rng(seed).permutation(len(real))
     judged, trained = np.split(order, [round(TEST_SHARE * len(order))])
-    unseen, seen = (_acquired(mask, people) for people in (judged, trained))
+    unseen, seen = (acquired_slices(mask, people) for people in (judged, trained))
     if not (len(unseen[0]) and len(seen[0])):
-        return float("nan")
+        return {"auc": float("nan"), "auc_ci": [float("nan")] * 2}
     network = _trained_classifier(real, generated, seen, seed, steps, shrink)
-    return area_under_curve(*(_scores(network, hearts[unseen]) for hearts in (real, generated)))
+    scores = [_scores(network, hearts[unseen]) for hearts in (real, generated)]
+
+    def auc(people: np.ndarray) -> dict[str, float]:
+        rows = np.concatenate([np.flatnonzero(unseen[0] == person) for person in people])
+        return {"auc": area_under_curve(*(values[rows] for values in scores))}
+
+    return with_intervals(auc, np.unique(unseen[0]), draws=200)
 
 
 def _trained_classifier(
@@ -234,7 +248,7 @@ def _pixels(slices: np.ndarray) -> Tensor:
     return 2 * grey / WHITE - 1
 
 
-def _acquired(mask: np.ndarray, people: np.ndarray) -> Indices:
+def acquired_slices(mask: np.ndarray, people: np.ndarray) -> Indices:
     """(person, slice) indices of the acquired slices of some people."""
     person, slice_ = np.nonzero(mask[people])
     return people[person], slice_

@@ -10,19 +10,31 @@ from cohort.cine import Label
 from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES, dice
 
-from .agreement import agreement, information_kept, information_kept_of_many, why_no_share
+from .agreement import (
+    FEW_PEOPLE,
+    agreement,
+    agreement_of_many,
+    information_kept,
+    information_kept_of_many,
+    r_squared_of_many,
+    why_no_share,
+)
+from .arms import ALONE, ANOTHER
 from .bootstrap import with_intervals
-from .certainty import certainty, rank_histogram, widened
+from .certainty import certainty, pooled_coverage, rank_histogram, widened
+from .image_floor import fid_intervals
+from .implausible_hearts import KINDS
 from .measuring import TERRITORIES, Measured
+from .obedience import obedience
 from .realism import (
-    classifier_auc,
+    classifier_verdict,
     distribution_distances,
     image_similarity,
     radial_power_spectrum,
     spectrum_gap,
 )
 from .retrieval import masked_distances, rank_percentiles, retrieval
-from .scale import SCALES
+from .scale import SCALES, on_scale
 
 SETTING_PHENOTYPES = ("LVEDV", "LVM", "LVEF")  # compared between settings
 CLASSIFIER_PEOPLE = 24  # at least; with fewer, the AUC depends on who the people are, not on how hearts look
@@ -53,15 +65,66 @@ def agreement_numbers(generated: Measured, real: Measured, truth: np.ndarray, to
         truth: (n, K). told: the same, NaN where the segmenter itself measured it: no error of its shows there.
     """
     return {
-        "agreement": by_phenotype(agreement, mean_of_samples(generated.phenotypes), truth),
+        "agreement": by_phenotype(agreement_of_many, generated.phenotypes, truth),
         "agreement_of_one_sample": by_phenotype(agreement, generated.phenotypes[:, 0], truth),
         "measured_on_true_hearts": by_phenotype(agreement, real.phenotypes[:, 0], told),
     }
 
 
 def control_numbers(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
-    """Agreement of each control's phenotypes (n, K) with the truth."""
-    return {name: by_phenotype(agreement, phenotypes, truth) for name, phenotypes in controls.items()}
+    """Agreement of each control with the truth.
+
+    Args:
+        controls: phenotypes (n, m, K) of m hearts each, whose R2 is told of very many too; or (n, K) of one for good.
+    """
+    return {
+        name: by_phenotype(agreement if phenotypes.ndim == 2 else agreement_of_many, phenotypes, truth)
+        for name, phenotypes in controls.items()
+    }
+
+
+def another_less_person(controls: dict[str, np.ndarray], truth: np.ndarray) -> dict:
+    """R2 of very many hearts of another's ECG, less that of the person alone, by phenotype; empty without both.
+
+    The bootstrap is paired: the same people are drawn for both. Above 0 another's ECG would tell of the own heart.
+    """
+    if not {ANOTHER, ALONE} <= controls.keys():
+        return {}
+
+    def difference(another: np.ndarray, alone: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+        return {"difference": r_squared_of_many(another, truth) - r_squared_of_many(alone, truth)}
+
+    return by_phenotype(difference, controls[ANOTHER], controls[ALONE], truth)
+
+
+def obedience_numbers(generated: Measured) -> dict:
+    """How the hearts follow the phenotypes that their codes told; empty where nothing was told."""
+    if not np.isfinite(generated.told).any():
+        return {}
+    return by_phenotype(obedience, generated.phenotypes, generated.told, draws=200)
+
+
+def implausible_numbers(arms: dict[str, Measured]) -> dict[str, dict]:
+    """Share of hearts that break each of KINDS, and any of them, by kind of heart, with intervals.
+
+    Args:
+        arms: of generated and of true hearts, all measured alike.
+    """
+    numbers: dict[str, dict] = {name: {} for name in ("any", *KINDS)}
+    for arm, measured in arms.items():
+
+        def shares(rows: np.ndarray) -> dict[str, dict]:
+            hearts = rows.reshape(-1, rows.shape[-1])  # (n m, 4), NaN where the slices cannot tell
+            broken = {"any": (hearts == 1).any(axis=1), **dict(zip(KINDS, hearts.T, strict=True))}
+            return {
+                name: float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+                for name, values in broken.items()
+            }
+
+        found = with_intervals(shares, measured.implausible, draws=200)
+        for name in numbers:
+            numbers[name] |= {arm: found[name], f"{arm}_ci": found[f"{name}_ci"]}
+    return numbers
 
 
 def ceiling_numbers(generated: Measured, ceiling: np.ndarray, truth: np.ndarray) -> dict:
@@ -94,6 +157,7 @@ def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarra
         return {}
     numbers = {
         "coverage": coverage_numbers(samples, truth),
+        "coverage_pooled": with_intervals(pooled_coverage, on_scale(samples), on_scale(truth), draws=200),
         "rank_histogram": {
             name: rank_histogram(samples[..., k], truth[:, k], seed=0).tolist() for k, name in enumerate(PHENOTYPES)
         },
@@ -102,6 +166,7 @@ def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarra
                 name: certainty(samples[rows, :, k], truth[rows, k], SCALES[name]) for k, name in enumerate(PHENOTYPES)
             }
             for group, rows in groups.items()
+            if len(rows) >= FEW_PEOPLE
         },
     }
     if factors is not None:
@@ -119,14 +184,27 @@ def coverage_numbers(samples: np.ndarray, truth: np.ndarray) -> dict[str, dict]:
 
 
 def group_numbers(
-    generated: Measured, real: Measured, truth: np.ndarray, groups: dict[str, np.ndarray], scars: dict[str, np.ndarray]
+    generated: Measured,
+    real: Measured,
+    truth: np.ndarray,
+    groups: dict[str, np.ndarray],
+    scars: dict[str, np.ndarray],
+    ceiling: np.ndarray | None = None,
 ) -> dict:
-    """Agreement within each group of patients (name -> rows); for infarcts also whether the right wall is thin."""
-    means = mean_of_samples(generated.phenotypes)
-    numbers = {
-        group: {"n": len(rows)} | by_phenotype(agreement, means[rows], truth[rows], draws=200)
-        for group, rows in groups.items()
-    }
+    """Agreement within each group of patients (name -> rows); for infarcts also whether the right wall is thin.
+
+    Of fewer than FEW_PEOPLE no figures are told, but `untold` says so. The ceiling's own agreement within the group
+    stands beside, where there is one.
+    """
+    numbers: dict = {}
+    for group, rows in groups.items():
+        numbers[group] = {"n": len(rows)}
+        if len(rows) < FEW_PEOPLE:
+            numbers[group]["untold"] = f"{len(rows)} people, too few to tell: {FEW_PEOPLE} at least"
+            continue
+        numbers[group] |= by_phenotype(agreement_of_many, generated.phenotypes[rows], truth[rows], draws=200)
+        if ceiling is not None:
+            numbers[group]["ceiling"] = by_phenotype(agreement, ceiling[rows], truth[rows], draws=200)
     if "infarct" in numbers and "normal" in groups and scars:
         numbers["infarct"]["territory"] = territory_numbers(generated, real, groups["normal"], scars)
     return numbers
@@ -204,19 +282,26 @@ def first_heart(measured: Measured) -> np.ndarray:
 
 
 def realism_numbers(
-    generated: Measured, real: Measured, mask: np.ndarray, mean_heart: np.ndarray | None
+    generated: Measured,
+    real: Measured,
+    mask: np.ndarray,
+    mean_heart: np.ndarray | None,
+    floors: dict[str, np.ndarray] | None = None,
 ) -> tuple[dict, tuple[np.ndarray, np.ndarray]]:
     """How much the first heart of each patient looks like a real one, and the power spectra of real and generated.
 
     Args:
         mask: (n, slices, phases) acquired slices of the real hearts; only these are compared.
         mean_heart: (slices, phases, height, width) in [0, 1] of the training people, for comparison in SSIM.
+        floors: kind of hardly changed true heart -> features (n, slices * phases, F): what FID says of them.
     """
     features = [slice_features(m) for m in (real, generated)]
     flat = rearrange(mask, "n s p -> n (s p)")
     true, made = (first_heart(m) for m in (real, generated))
     slices = [rearrange(hearts, "n s p h w -> n (s p) h w") for hearts in (true, made)]
     numbers = distribution_distances(*features, flat)
+    distances = fid_intervals(features[0], {"generated": features[1], **(floors or {})}, flat)
+    numbers |= {key.replace("fid_generated", "fid"): value for key, value in distances.items()}
     others = {"": made}
     if mean_heart is not None:
         others["_mean_heart"] = np.broadcast_to(mean_heart.astype(np.float32), true.shape)
@@ -237,7 +322,9 @@ def reconstruction_numbers(
     features = [slice_features(m) for m in (real, reconstructed)]
     flat = rearrange(mask, "n s p -> n (s p)")
     slices = [rearrange(first_heart(m), "n s p h w -> n (s p) h w") for m in (real, reconstructed)]
-    floor = {"fid": distribution_distances(*features, flat)["fid"]} | _told_apart(slices, flat)
+    distances = fid_intervals(features[0], {"reconstruction": features[1]}, flat)
+    floor = {key: distances[f"fid_reconstruction{ending}"] for key, ending in (("fid", ""), ("fid_ci", "_ci"))}
+    floor |= _told_apart(slices, flat)
     return by_phenotype(agreement, reconstructed.phenotypes[:, 0], truth), floor
 
 
@@ -259,14 +346,15 @@ def setting_numbers(
     return numbers | {"fid": distribution_distances(*features, rearrange(mask, "n s p -> n (s p)"), splits=2)["fid"]}
 
 
-def _told_apart(slices: list[np.ndarray], mask: np.ndarray) -> dict[str, float]:
+def _told_apart(slices: list[np.ndarray], mask: np.ndarray) -> dict[str, float | list[float]]:
     """AUC of a classifier on the pixels themselves, and on slices shrunk to a quarter, which show shape only.
 
     NaN with fewer than CLASSIFIER_PEOPLE.
     """
     if len(mask) < CLASSIFIER_PEOPLE:
         return dict.fromkeys(("classifier_auc", "classifier_auc_shape"), float("nan"))
-    return {
-        "classifier_auc": classifier_auc(*slices, mask),
-        "classifier_auc_shape": classifier_auc(*slices, mask, shrink=SHAPE_SHRINK),
+    verdicts = {
+        "classifier_auc": classifier_verdict(*slices, mask),
+        "classifier_auc_shape": classifier_verdict(*slices, mask, shrink=SHAPE_SHRINK),
     }
+    return {f"{name}{key[3:]}": value for name, verdict in verdicts.items() for key, value in verdict.items()}

@@ -38,6 +38,20 @@ def information_kept_of(report: dict, key: str = "information_kept") -> dict[str
     }
 
 
+def headline_kept_of(report: dict) -> dict[str, dict]:
+    """Information kept by the mean of many, by phenotype; by the mean of the few drawn where a report has no other."""
+    many, few = (information_kept_of(report, key) for key in ("information_kept_of_many", "information_kept"))
+    return {
+        name: many[name] if math.isfinite(many[name]["kept"]) or many[name]["kept_untold"] else few[name]
+        for name in PHENOTYPES
+    }
+
+
+def fair_r2(table: object, name: str) -> str:
+    """The key of the R2 to compare arms by: that of very many hearts where the table has it, else the plain one."""
+    return "r2_of_many" if math.isfinite(value_at(table, name, "r2_of_many")) else "r2"
+
+
 def untold_at(report: object, *keys: str) -> str:
     """Why there is no number under nested keys of a report; empty where it does not say."""
     reason = content_at(report, *keys[:-1], f"{keys[-1]}_untold")

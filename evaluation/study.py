@@ -12,11 +12,13 @@ from tqdm import tqdm
 
 from cohort.disk import writing
 from cohort.intensity import as_unit
+from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from cohort.private import private
-from sampling.patients import Patient, generate, prepared_patients
+from sampling.patients import Patient, generate_to_beat, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.segmentation import SliceSegmenter
+from sampling.told_phenotypes import told_phenotypes
 
 from .arms import ARMS, CONTROL_SAMPLES
 from .ceiling import predict_phenotypes
@@ -105,30 +107,38 @@ class Study:
         pairs = zip(self.patients, others, strict=True)
         return [replace(patient, signal=other.signal, lead_mask=other.lead_mask) for patient, other in pairs]
 
-    def hearts(self, arm: str, people: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    def hearts(self, arm: str, people: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray | None, np.ndarray]]:
         """Hearts of one kind, of the people with these numbers.
 
         Args:
             arm: "real", "reconstructed" (true hearts through the autoencoder alone), or one of ARMS.
 
         Yields:
-            hearts (m, slices, phases, height, width) in [0, 1], and their label maps where another segmenter drew them.
+            hearts (m, slices, phases, height, width) in [0, 1]; their label maps where another segmenter drew them; and
+            the phenotypes (m, K) that the heart's code told it, NaN where none did.
         """
         if arm == "generated" and self.given:
             names = [self.patients[k].name for k in people]
-            yield from self.given.of(names, self.samples, self.pipeline.grid)
+            for hearts, labels in self.given.of(names, self.samples, self.pipeline.grid):
+                yield hearts, labels, _untold(hearts)
+            return
+        if arm in ARMS:
+            yield from ((hearts, None, told) for hearts, told in self._generated(arm, people))
             return
         if arm == "real":
             made = (self.true_heart(k)[None] for k in people)
-        elif arm == "reconstructed":
-            made = (self.pipeline.reconstruct(torch.from_numpy(self.true_heart(k))).numpy()[None] for k in people)
         else:
-            made = self._generated(arm, people)
-        yield from ((hearts, None) for hearts in made)
+            made = (self._reconstructed(k)[None] for k in people)
+        yield from ((hearts, None, _untold(hearts)) for hearts in made)
 
-    def _generated(self, arm: str, people: Sequence[int]) -> Iterator[np.ndarray]:
+    def _reconstructed(self, person: int) -> np.ndarray:
+        """The true heart through the autoencoder; what nobody acquired stays blank, as in the true heart."""
+        heart = self.pipeline.reconstruct(torch.from_numpy(self.true_heart(person))).numpy()
+        return np.where(self.mask[person][..., None, None], heart, 0)
+
+    def _generated(self, arm: str, people: Sequence[int]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         patients = self.patients_of(arm)
-        made = generate(
+        made = generate_to_beat(
             self.pipeline,
             [patients[k] for k in people],
             self.samples if arm == "generated" else CONTROL_SAMPLES,
@@ -139,7 +149,7 @@ class Study:
             ecg=ARMS[arm].ecg is not None,
             person=ARMS[arm].person is not None,
         )
-        return (hearts for _, hearts in made)
+        return ((hearts, told_phenotypes(self.pipeline.conditioner, drawn.codes)) for _, hearts, drawn in made)
 
     def measure(self, arm: str, folder: Path, state: AcceleratorState) -> None:
         """Measure one kind of heart of every patient, each into a file of its own in `folder`.
@@ -153,8 +163,9 @@ class Study:
         with state.split_between_processes(list(range(len(self.patients)))) as share:  # first: others write already
             people = [k for k in share if not is_measured(self._path(folder, k), given[k])]
             bar = tqdm(self.hearts(arm, people), total=len(people), desc=arm, disable=not state.is_main_process)
-            for k, (hearts, labels) in zip(people, bar, strict=True):
-                numbers = measured(self.segmenter, hearts, self.pipeline.grid, self.mask[k], labels)
+            for k, (hearts, labels, told) in zip(people, bar, strict=True):
+                acquired = None if arm in ARMS else self.mask[k]
+                numbers = measured(self.segmenter, hearts, self.pipeline.grid, self.mask[k], labels, told, acquired)
                 with private():
                     save_measured(self._path(folder, k), numbers, given[k])
         state.wait_for_everyone()
@@ -169,3 +180,8 @@ class Study:
 
     def _path(self, folder: Path, person: int) -> Path:
         return folder / f"{self.patients[person].name}.npz"
+
+
+def _untold(hearts: np.ndarray) -> np.ndarray:
+    """(m, K) NaN: no code told these hearts anything."""
+    return np.full((len(hearts), len(PHENOTYPES)), np.nan)

@@ -17,18 +17,22 @@ from . import plots
 from .arms import CONTROL_SAMPLES, CONTROLS
 from .calibration import read_calibration
 from .coherence import coherence
-from .groups import disease_groups
+from .groups import disease_groups, sex_groups, with_pooled_disease
 from .heart_distances import pixel_distances
+from .image_floor import changed_features
 from .likelihood import denoising_losses
 from .measuring import Measured
 from .memorisation import audit, membership_auc, planted_copies
 from .report import (
     agreement_numbers,
+    another_less_person,
     ceiling_numbers,
     certainty_numbers,
     control_numbers,
     group_numbers,
+    implausible_numbers,
     mean_of_samples,
+    obedience_numbers,
     realism_numbers,
     reconstruction_numbers,
     retrieval_numbers,
@@ -53,23 +57,34 @@ def build_report(
     """
     generated, real = arms["generated"], arms["real"]
     groups, scars = disease_groups(data, study.cohort.eid[study.rows])
+    groups = with_pooled_disease(groups) or sex_groups(study.cohort.person[study.rows])
     report = agreement_numbers(generated, real, study.truth, study.told_truth)
     report |= ceiling_report(study, generated)
-    report["controls"] = control_numbers(control_phenotypes(study, arms, training), study.truth)
+    controls = control_phenotypes(study, arms, training)
+    report["controls"] = control_numbers(controls, study.truth)
+    report["another_less_person"] = another_less_person(controls, study.truth)
+    report["obedience"] = obedience_numbers(generated)
+    report["implausible"] = implausible_numbers({name: arms[name] for name in ("generated", "real", "reconstructed")})
     report |= certainty_numbers(generated, study.truth, read_calibration(study.folder), groups)
-    report["groups"] = group_numbers(generated, real, study.truth, groups, scars)
+    report["groups"] = group_numbers(generated, real, study.truth, groups, scars, study.ceiling)
     if "shuffled_ecg" in arms:
         report |= retrieval_numbers(generated, arms["shuffled_ecg"], real, study.mask)
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
     report["segmenter"] = segmenter_numbers(real, *label_maps(study), generated)
     mean_heart = training.mean_heart if training else None
-    report["realism"], spectra = realism_numbers(generated, real, study.mask, mean_heart)
+    floors = changed_features(study.segmenter, map(study.true_heart, range(len(study.rows))), study.seed)
+    report["realism"], spectra = realism_numbers(generated, real, study.mask, mean_heart, floors)
     agreement, floor = reconstruction_numbers(arms["reconstructed"], real, study.mask, study.truth)
     report["measured_on_reconstructions"] = agreement
-    report["realism"] |= {f"{name}_reconstruction": value for name, value in floor.items()}
+    report["realism"] |= {_of_reconstruction(name): value for name, value in floor.items()}
     if training and not training.include(study.cohort, study.rows):  # else copies cannot be told from own hearts
         report["memorisation"] = memorisation_report(study, generated, training)
     return report, pictures_of(study, generated, report, spectra)
+
+
+def _of_reconstruction(name: str) -> str:
+    """The key in the report of a figure of reconstructions; an interval's ending stays last."""
+    return f"{name.removesuffix('_ci')}_reconstruction{'_ci' if name.endswith('_ci') else ''}"
 
 
 def ceiling_report(study: Study, generated: Measured) -> dict:
@@ -85,13 +100,13 @@ def ceiling_report(study: Study, generated: Measured) -> dict:
 def control_phenotypes(
     study: Study, arms: dict[str, Measured], training: TrainingPeople | None
 ) -> dict[str, np.ndarray]:
-    """Phenotypes (n, K) of every control: its mean over samples, the mean heart, the nearest ECG's training person.
+    """Phenotypes of every control: (n, m, K) of its samples; (n, K) of the mean heart and the nearest ECG's person.
 
-    `own_ecg` is the mean of as few hearts of the own ECG as a control has. Fewer hearts alone lower R2.
+    `own_ecg` are as few hearts of the own ECG as a control has: fewer hearts alone lower R2, but not that of very many.
     """
-    controls = {arm: mean_of_samples(arms[arm].phenotypes) for arm in CONTROLS if arm in arms}
+    controls = {arm: arms[arm].phenotypes for arm in CONTROLS if arm in arms}
     if controls:
-        controls["own_ecg"] = mean_of_samples(arms["generated"].phenotypes[:, :CONTROL_SAMPLES])
+        controls["own_ecg"] = arms["generated"].phenotypes[:, :CONTROL_SAMPLES]
     if training:
         labels, _ = segment(study.segmenter, training.mean_heart)
         of_mean_heart = measured_phenotypes(labels, study.pipeline.grid)

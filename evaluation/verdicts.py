@@ -13,8 +13,10 @@ from .report_numbers import (
     as_size,
     as_span,
     content_at,
-    information_kept_of,
+    fair_r2,
+    headline_kept_of,
     interval_at,
+    tables_at,
     untold_at,
     value_at,
 )
@@ -31,6 +33,9 @@ REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
 CHANCE_COPIES = 0.01  # share taken for copies where there are none
 PLANTED_FOUND = 0.95  # share of planted copies that a good search finds
 SHARP_R2 = 0.9  # of the segmenter on true hearts
+SLOPES = (0.95, 1.05)  # of drawn against told: obedient
+MOST_IMPLAUSIBLE = 0.005  # share of generated hearts
+CELLS = (85.0, 95.0)  # % that a single 90 % interval may cover
 
 Verdict = tuple[str, str]  # a key of SAYINGS, one clause
 
@@ -52,6 +57,10 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "perhaps adds": ("note", "The ECG may add to sex, age, height and weight, too few patients to be sure: {}."),
     "adds nothing": ("bad", "The ECG adds nothing to sex, age, height and weight: {}."),
     "copied": ("bad", "Showing the training patient with the most similar ECG does as well: {}."),
+    "not above": ("good", "Another's ECG foretells no more than the person alone, by the mean of many hearts: {}."),
+    "above": ("bad", "Another's ECG foretells more than the person alone, by the mean of many hearts: {}."),
+    "disobedient": ("bad", "Hearts do not follow the phenotypes that their codes tell: {}."),
+    "implausible": ("bad", "Hearts that no living heart is like are more than among true ones: {}."),
     "found": ("good", "A generated heart points to its patient: {}."),
     "not found": ("bad", "A generated heart does not point to its patient: {}."),
     "in territory": ("good", "Infarcts are drawn where the patients have them: {}."),
@@ -59,6 +68,7 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "honest": ("good", "The 90 % intervals cover {}: the samples are as sure as they should be."),
     "too sure": ("bad", "The 90 % intervals cover {}: the samples are too sure."),
     "too unsure": ("note", "The 90 % intervals cover {}: the samples differ more than they need to."),
+    "cells": ("note", "Of single phenotypes the 90 % interval covers less than 85 % or more than 95 %: {}."),
     "calibrated": ("note", "Calibrated on other patients, the 90 % intervals cover {}."),
     "no evidence": ("note", "SSIM is no evidence here: {}."),
     "looks real": ("good", "A small classifier hardly tells generated from true slices: {}."),
@@ -94,7 +104,7 @@ def judged(report: dict) -> list[tuple[str, str]]:
         return [(kind, sentence.replace("{}", f"{people:.0f} patients"))]
     whose = (_own_or_anothers, _no_better_than_the_mean, _information, _beyond_the_person, _retrieved, _territory)
     clauses: dict[str, list[str]] = {}
-    for judge in (*whose, _coverage, _looks, _copies, _instrument):
+    for judge in (*whose, _another_and_person, _coverage, _obeys, _implausible, _looks, _copies, _instrument):
         for saying, clause in judge(report):
             clauses.setdefault(saying, []).append(clause)
     said = ((*SAYINGS[saying], ", ".join(parts)) for saying, parts in clauses.items())
@@ -102,7 +112,10 @@ def judged(report: dict) -> list[tuple[str, str]]:
 
 
 def _own_table(report: dict) -> object:
-    """The agreement to compare controls with: of as few hearts as theirs, because more hearts alone agree better."""
+    """The agreement to compare controls with: by very many hearts, or in an earlier report by as few as theirs."""
+    agreement = report.get("agreement")
+    if any(fair_r2(agreement, name) == "r2_of_many" for name in HEADLINE):
+        return agreement
     return content_at(report, "controls", "own_ecg") or report.get("agreement")
 
 
@@ -110,12 +123,13 @@ def _own_or_anothers(report: dict) -> Iterator[Verdict]:
     """R2 with the own ECG, and with another patient's."""
     table = _own_table(report)
     for name, words in HEADLINE.items():
-        own, other = value_at(table, name, "r2"), value_at(report, *SHUFFLED, name, "r2")
+        key, other_key = fair_r2(table, name), fair_r2(content_at(report, *SHUFFLED), name)
+        own, other = value_at(table, name, key), value_at(report, *SHUFFLED, name, other_key)
         follows = own > 0 or value_at(table, name, "r") >= FOLLOWS_R
         if own - other < SAME_R2:
             yield "ignored", f"R2 of {words} is {as_ratio(own)} with the own ECG and {as_ratio(other)} with another's"
         elif own > other and follows:
-            ends, other_ends = interval_at(table, name, "r2"), interval_at(report, *SHUFFLED, name, "r2")
+            ends, other_ends = interval_at(table, name, key), interval_at(report, *SHUFFLED, name, other_key)
             sure = not (ends and other_ends) or ends[0] > other_ends[1]
             yield "own" if sure else "perhaps own", f"R2 of {words} falls from {as_ratio(own)} to {as_ratio(other)}"
 
@@ -144,7 +158,7 @@ def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
 
 def _information(report: dict) -> Iterator[Verdict]:
     """Share of the ceiling."""
-    table = information_kept_of(report)
+    table = headline_kept_of(report)
     for name, words in HEADLINE.items():
         kept, ends = value_at(table, name, "kept"), interval_at(table, name, "kept")
         if math.isfinite(kept):
@@ -158,14 +172,44 @@ def _beyond_the_person(report: dict) -> Iterator[Verdict]:
     """R2 with the ECG against R2 without it, and against R2 of the training patient with the nearest ECG."""
     table = _own_table(report)
     for name, words in HEADLINE.items():
-        own, ends = value_at(table, name, "r2"), interval_at(table, name, "r2")
-        person, copied = (value_at(report, "controls", key, name, "r2") for key in ("person_only", "retrieval"))
+        own, ends = (at(table, name, fair_r2(table, name)) for at in (value_at, interval_at))
+        controls = [content_at(report, "controls", key) for key in ("person_only", "retrieval")]
+        person, copied = (value_at(control, name, fair_r2(control, name)) for control in controls)
         if own > 0 and math.isfinite(person):
             sure = not ends or ends[0] > person
             saying = "adds nothing" if own - person < SAME_R2 / 2 else "adds" if sure else "perhaps adds"
             yield saying, f"R2 of {words} is {as_ratio(own)} with it, {as_ratio(person)} without"
         if copied >= own:
             yield "copied", f"R2 of {words} is {as_ratio(copied)}, generated {as_ratio(own)}"
+
+
+def _another_and_person(report: dict) -> Iterator[Verdict]:
+    """R2 of another's ECG less that of the person alone, paired; above 0 only where the whole interval is."""
+    found = {words: content_at(report, "another_less_person", name) for name, words in HEADLINE.items()}
+    tables = {name: (table, "another_less_person") for name, table in tables_at(report, "motion", "numbers").items()}
+    everything = {words: (table, "difference") for words, table in found.items()} | tables
+    for name, (table, key) in everything.items():
+        difference, ends = value_at(table, key), interval_at(table, key)
+        if ends:
+            above = ends[0] > 0
+            clause = f"{name.replace('_', ' ')} {as_ratio(difference)} ({as_span(ends, as_ratio)})"
+            yield "above" if above else "not above", clause
+
+
+def _obeys(report: dict) -> Iterator[Verdict]:
+    """The slope of drawn against told."""
+    for name in PHENOTYPES:
+        slope, ends = (at(report, "obedience", name, "slope") for at in (value_at, interval_at))
+        if ends and (ends[1] < SLOPES[0] or ends[0] > SLOPES[1]):
+            yield "disobedient", f"{name} slope {as_ratio(slope)} ({as_span(ends, as_ratio)})"
+
+
+def _implausible(report: dict) -> Iterator[Verdict]:
+    """The share of generated hearts that break a limit, where it is above the true hearts' beyond chance."""
+    table = content_at(report, "implausible", "any")
+    made, ends, real = value_at(table, "generated"), interval_at(table, "generated"), value_at(table, "real")
+    if ends and ends[0] > max(real, MOST_IMPLAUSIBLE):
+        yield "implausible", f"{as_share(made)} ({as_span(ends, as_share)}), of true hearts {as_share(real)}"
 
 
 def _retrieved(report: dict) -> Iterator[Verdict]:
@@ -191,7 +235,15 @@ def _territory(report: dict) -> Iterator[Verdict]:
 
 
 def _coverage(report: dict) -> Iterator[Verdict]:
-    """The 90 % intervals of the samples, and of the calibrated ones."""
+    """The 90 % intervals of the samples, over all phenotypes together and of each, and of the calibrated ones."""
+    pooled, ends = (at(report, "coverage_pooled", "90") for at in (value_at, interval_at))
+    if ends:
+        saying = "too sure" if ends[1] < 90 else "too unsure" if ends[0] > 90 else "honest"
+        yield saying, f"{as_size(pooled)} % ({as_span(ends, as_size)}) over all phenotypes"
+    for name in PHENOTYPES:
+        reached = value_at(report, "coverage", name, "90")
+        if ends and not CELLS[0] <= reached <= CELLS[1] and math.isfinite(reached):
+            yield "cells", f"{name} {as_size(reached)} %"
     for name, words in HEADLINE.items():
         reached, n = (value_at(report, "coverage", name, key) for key in ("90", "n"))
         if math.isfinite(reached):
@@ -213,7 +265,9 @@ def _looks(report: dict) -> Iterator[Verdict]:
             f"one mean heart for everyone scores {as_ratio(of_mean)}, the generated hearts {as_ratio(ssim)}",
         )
     if auc >= MADE_AUC or auc <= REAL_AUC:
-        yield "looks made" if auc >= MADE_AUC else "looks real", f"AUC {as_ratio(auc)}, a coin has 0.5"
+        floor = value_at(report, "realism", "classifier_auc_reconstruction")
+        beside = f", true hearts through the autoencoder {as_ratio(floor)}" if math.isfinite(floor) else ""
+        yield "looks made" if auc >= MADE_AUC else "looks real", f"AUC {as_ratio(auc)}{beside}, a coin has 0.5"
 
 
 def _copies(report: dict) -> Iterator[Verdict]:

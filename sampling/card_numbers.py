@@ -13,7 +13,8 @@ AGREEMENT = {  # columns: (where in the report, %s the phenotype), digits
     "R2": ("agreement.%s.r2", 2),
     "mean absolute error": ("agreement.%s.mae", 1),
     "bias": ("agreement.%s.bias", 1),
-    "information kept": ("information_kept.%s", 2),
+    "information kept": ("information_kept_of_many.%s", 2),
+    "information kept by the mean of so few": ("information_kept.%s", 2),
     "in the 50 % interval, %": ("coverage.%s.50", 0),
     "in the 80 %": ("coverage.%s.80", 0),
     "in the 90 %": ("coverage.%s.90", 0),
@@ -21,7 +22,12 @@ AGREEMENT = {  # columns: (where in the report, %s the phenotype), digits
 REALISM = {
     "FID": ("realism.fid", 2),
     "FID of other real hearts": ("realism.fid_real", 2),
+    "FID of true hearts blurred by a pixel": ("realism.fid_blurred", 2),
+    "FID of true hearts through the autoencoder": ("realism.fid_reconstruction", 2),
     "AUC of a classifier, generated against real (0.5: cannot be told apart)": ("realism.classifier_auc", 2),
+    "the same of true hearts through the autoencoder": ("realism.classifier_auc_reconstruction", 2),
+    "share of hearts that no living heart is like": ("implausible.any.generated", 3),
+    "the same of true hearts": ("implausible.any.real", 3),
 }
 MEMORISATION = {
     "share of the samples that look like copies of a training patient (at most 0.01 of real strangers do)": (

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.groups import FEWEST, disease_groups
+from evaluation.groups import FEWEST, disease_groups, sex_groups, with_pooled_disease
 from phantom.cohort_writer import FIRST_EID
 
 CONDITIONS = ["normal"] * 9 + ["infarct"] * 6 + ["lbbb"] * FEWEST + ["dcm"] * (FEWEST - 1)
@@ -66,4 +66,22 @@ def test_a_phantom_cohort_says_it_itself(phantom_data):
     drawn = [draw_heart(3, index).scar_territory for index in range(18)]
     assert {name: rows.tolist() for name, rows in scars.items()} == {
         name: [k for k, territory in enumerate(drawn) if territory == name] for name in sorted({*drawn} - {None})
+    }
+
+
+def test_all_the_ill_are_a_group_where_there_is_more_than_one_disease(data):
+    groups, _ = disease_groups(data, EIDS)
+    pooled = with_pooled_disease(groups)
+    assert pooled.keys() - groups.keys() == {"any disease"}
+    assert pooled["any disease"].tolist() == list(range(9, 15 + FEWEST))
+    one = {name: groups[name] for name in ("normal", "lbbb")}
+    assert with_pooled_disease(one) == one
+
+
+def test_without_a_truth_people_are_grouped_by_sex():
+    person = np.full((2 * FEWEST + 2, 4), np.nan)
+    person[:FEWEST, 0], person[FEWEST : 2 * FEWEST + 1, 0] = 1, 0
+    assert {name: rows.tolist() for name, rows in sex_groups(person).items()} == {
+        "women": list(range(FEWEST, 2 * FEWEST + 1)),
+        "men": list(range(FEWEST)),
     }

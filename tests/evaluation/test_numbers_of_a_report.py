@@ -10,16 +10,20 @@ from evaluation.agreement import agreement
 from evaluation.bootstrap import with_intervals
 from evaluation.certainty import fit_spread
 from evaluation.controls import derangement
+from evaluation.implausible_hearts import KINDS
 from evaluation.measuring import TERRITORIES, Measured
 from evaluation.report import (
     SETTING_PHENOTYPES,
     agreement_numbers,
+    another_less_person,
     by_phenotype,
     ceiling_numbers,
     certainty_numbers,
     control_numbers,
     group_numbers,
+    implausible_numbers,
     mean_of_samples,
+    obedience_numbers,
     realism_numbers,
     reconstruction_numbers,
     retrieval_numbers,
@@ -42,6 +46,8 @@ def found(phenotypes, **others):
         "faulty": np.zeros((n, m), bool),
         "hearts": np.zeros((n, min(m, 2), 3, 2, 8, 8), np.uint8),
         "spread": np.zeros((n, 3, 2, 8, 8), np.float16),
+        "implausible": np.zeros((n, m, len(KINDS))),
+        "told": np.full((n, m, K), np.nan),
     }
     return Measured(**{"phenotypes": phenotypes} | rest | others)
 
@@ -352,6 +358,78 @@ def test_agreement_of_a_group_is_that_of_its_people(truth):
     assert group_numbers(made, real, truth, {}, {}) == {}
 
 
+def test_of_a_group_of_few_nothing_is_told_but_why(truth):
+    groups = {"normal": np.arange(0, 80), "lbbb": np.arange(100, 119)}
+    made, real = found(truth[:, None].repeat(2, axis=1)), found(truth[:, None])
+    numbers = group_numbers(made, real, truth, groups, {}, ceiling=truth)
+    assert numbers["lbbb"] == {"n": 19, "untold": "19 people, too few to tell: 20 at least"}
+    assert numbers["normal"]["ceiling"]["LVM"]["r2"] == numbers["normal"]["LVM"]["r2_of_many"] == 1
+    assert set(certainty_numbers(made, truth, None, groups)["coverage_groups"]) == {"normal"}
+
+
+# ---- What many hearts would say ----
+
+
+@pytest.mark.parametrize("m", [2, 8])
+def test_few_hearts_and_many_are_told_the_same_r2_of_many(m):
+    samples, truth = posterior(0.6, m, n=3000)
+    r2 = every(control_numbers({"person_only": samples}, truth)["person_only"], "r2_of_many")
+    np.testing.assert_allclose(r2, 0.6, atol=0.06)
+
+
+def test_a_control_of_one_heart_for_good_needs_no_correction(truth):
+    assert "r2_of_many" not in control_numbers({"mean_heart": truth}, truth)["mean_heart"]["LVM"]
+
+
+def test_another_less_person_is_paired():
+    """Both arms err alike in the same people: the difference is sure where neither R2 is."""
+    alone, truth = posterior(0.5, 4, n=60)
+    worse = another_less_person({"shuffled_ecg": alone + 0.1 * SD, "person_only": alone}, truth)["LVM"]
+    assert -0.2 < worse["difference_ci"][0] < worse["difference"] < 0.1
+    own = control_numbers({"person_only": alone}, truth)["person_only"]["LVM"]["r2_of_many_ci"]
+    assert np.ptp(worse["difference_ci"]) < np.ptp(own)
+    same = another_less_person({"shuffled_ecg": alone, "person_only": alone}, truth)["LVM"]
+    assert same["difference"] == 0 and same["difference_ci"] == [0, 0]
+    assert another_less_person({"person_only": alone}, truth) == {}
+
+
+# ---- Coverage over all phenotypes, obedience, and hearts that no living heart is like ----
+
+
+def test_pooled_coverage_is_that_of_all_cells_together():
+    samples, truth = posterior(0.5, 6, n=400)
+    truth[:200, 0] = np.nan
+    numbers = certainty_numbers(found(samples), truth, None, {})
+    cells = np.array([400] * K) - 200 * (np.arange(K) == 0)
+    assert numbers["coverage_pooled"]["n"] == cells.sum()
+    expected = (every(numbers["coverage"], "90") * cells).sum() / cells.sum()
+    assert numbers["coverage_pooled"]["90"] == pytest.approx(expected)
+    low, high = numbers["coverage_pooled"]["90_ci"]
+    assert 88 < low < 90 < high < 92.5
+
+
+def test_a_heart_that_goes_half_the_way_has_a_slope_of_a_half(truth):
+    told = truth[:, None].repeat(2, axis=1)
+    half = MEAN + 0.5 * (told - MEAN)
+    numbers = obedience_numbers(found(half, told=told))
+    np.testing.assert_allclose(every(numbers, "slope"), 0.5)
+    np.testing.assert_allclose(every(numbers, "r2"), 1)
+    np.testing.assert_allclose(every(numbers, "rms"), np.sqrt(((half - told) ** 2).mean(axis=(0, 1))))
+    assert numbers["LVM"]["n"] == 2 * N and obedience_numbers(found(half)) == {}
+
+
+def test_shares_of_implausible_hearts_stand_beside_true_ones(truth):
+    broken = np.zeros((N, 2, len(KINDS)))
+    broken[:30, 0, 2], broken[:15, 0, 3], broken[:, 1, 0] = 1, 1, np.nan
+    arms = {"generated": found(truth[:, None].repeat(2, axis=1), implausible=broken), "real": found(truth[:, None])}
+    numbers = implausible_numbers(arms)
+    shares = {name: table["generated"] for name, table in numbers.items()}
+    assert shares == {"any": 0.05, "mass": 0, "stroke_volumes": 0, "open_ring": 0.05, "widens_again": 0.025}
+    assert {table["real"] for table in numbers.values()} == {0}
+    low, high = numbers["any"]["generated_ci"]
+    assert 0.03 < low < 0.05 < high < 0.08
+
+
 # ---- The segmenter, and how real it looks ----
 
 
@@ -379,7 +457,11 @@ def test_the_segmenter_is_judged_where_there_are_label_maps(truth):
 def no_classifier(monkeypatch):
     """It takes seconds, and has tests of its own; here it is given any number of people."""
     monkeypatch.setattr(report, "CLASSIFIER_PEOPLE", 0)
-    monkeypatch.setattr(report, "classifier_auc", lambda real, made, *_, **__: float((real != made).mean()))
+
+    def judge(real, made, *_, **__):
+        return {"auc": float((real != made).mean()), "auc_ci": [0.0, 0.1]}
+
+    monkeypatch.setattr(report, "classifier_verdict", judge)
 
 
 def test_the_true_hearts_themselves_look_real(no_classifier):
@@ -403,7 +485,7 @@ def test_the_true_hearts_themselves_look_real(no_classifier):
 
 def test_a_classifier_judges_no_handful_of_people(monkeypatch):
     """Two thirds of six people are too few to learn from, a third too few to judge: no number, no time spent."""
-    monkeypatch.setattr(report, "classifier_auc", lambda *_, **__: pytest.fail("was asked"))
+    monkeypatch.setattr(report, "classifier_verdict", lambda *_, **__: pytest.fail("was asked"))
     rng = np.random.default_rng(8)
     hearts = rng.integers(0, 256, (6, 1, 3, 2, 24, 24)).astype(np.uint8)
     real = found(drawn(n=6)[:, None], hearts=hearts, features=rng.normal(size=(6, 1, 3, 2, 4)).astype(np.float16))

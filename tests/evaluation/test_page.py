@@ -165,6 +165,46 @@ def test_controls_are_compared_with_as_few_hearts_of_the_own_ecg():
     assert "0.12 with it, 0.11 without" in said(report, "adds nothing") and unsaid(report, "another heart")
 
 
+def test_arms_are_compared_by_many_hearts_where_a_report_tells_them():
+    report = with_r2(good(), 0.5, r=0.7, shuffled=-0.9)
+    for table, many in ((report["agreement"], 0.6), (report["controls"]["shuffled_ecg"], -0.2)):
+        for name in PHENOTYPES:
+            table[name] |= {"r2_of_many": many, "r2_of_many_ci": [many - 0.1, many + 0.1]}
+    assert "R2 of LV mass falls from 0.60 to -0.20" in said(report, "another heart")
+
+
+@pytest.mark.parametrize(("ends", "words"), [([-0.3, 0.02], "no more than"), ([0.01, 0.2], "more than the person")])
+def test_anothers_ecg_against_the_person_alone_is_judged_by_the_paired_interval(ends, words):
+    one = {"difference": sum(ends) / 2, "difference_ci": ends}
+    report = good() | {"another_less_person": dict.fromkeys(PHENOTYPES, one)}
+    report["motion"] = {"numbers": {"ES_share": {"another_less_person": -0.1, "another_less_person_ci": [-0.2, 0.0]}}}
+    assert "LVEDV" in said(report, f"foretells {words}")
+    assert "ES share -0.10 (-0.20 to 0.00)" in said(report, "foretells no more")
+
+
+def test_what_drawn_hearts_break_is_said_and_shown(tmp_path):
+    report = good()
+    slope = {"slope": 0.7, "slope_ci": [0.65, 0.75], "r2": 0.8, "rms": 12.0, "n": 400}
+    report["obedience"] = {"LVM": slope, "LVEDV": slope | {"slope": 1.0, "slope_ci": [0.97, 1.03]}}
+    report["implausible"] = {"any": {"generated": 0.37, "generated_ci": [0.3, 0.44], "real": 0.02}}
+    report["coverage_pooled"] = {"90": 84.0, "90_ci": [81.0, 87.0], "n": 2400}
+    report["coverage"]["LVSV"]["90"] = 79.0
+    assert "LVM slope 0.70 (0.65 to 0.75)" in said(report, "do not follow")
+    assert "LVEDV" not in said(report, "do not follow")
+    assert "37 % (30 % to 44 %), of true hearts 2.0 %" in said(report, "no living heart")
+    assert "84.0 % (81.0 to 87.0) over all phenotypes" in said(report, "too sure")
+    assert said(report, "less than 85 %").endswith(": LVSV 79.0 %.")
+    text = " ".join(read(tmp_path, report)[1].text)
+    assert "Outside 85 to 95 % at 90 %: LVSV" in text and "any of these" in text and "Drawn against told" in text
+
+
+def test_a_group_of_few_is_a_sentence_beside_all_comers(tmp_path):
+    report = good()
+    report["groups"]["lbbb"] = {"n": 7, "untold": "7 people, too few to tell: 20 at least"}
+    text = " ".join(read(tmp_path, report)[1].text)
+    assert "lbbb: 7 people, too few to tell" in text and "all comers" in text
+
+
 def test_a_fall_within_the_intervals_is_not_a_proof():
     report = with_r2(good(), 0.4, r=0.6, shuffled=0.2)
     report["agreement"] = scores(0.4, 0.6, half=0.3)

@@ -14,6 +14,7 @@ from accelerate import Accelerator
 
 from cohort.errors import InputError
 from cohort.intensity import as_unit
+from cohort.phenotypes import PHENOTYPES
 from cohort.private import let_the_group_read
 from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
 from evaluation.curves import CURVES, curve_numbers, measure_curves
@@ -31,6 +32,9 @@ class Listens:
     """A pipeline that writes down what it is given; its hearts are as bright as the number of its calls."""
 
     config = SimpleNamespace(guidance_scale=1.25, steps=7)
+    conditioner = SimpleNamespace(
+        config=SimpleNamespace(phenotypes=("LVM",), phenotype_mean=(100.0,), phenotype_std=(20.0,))
+    )
     device = torch.device("cpu")
 
     def __init__(self, grid):
@@ -101,7 +105,8 @@ WITHHELD = {
 def test_an_arm_withholds_what_its_name_says_and_nothing_else(study, arm, present):
     assert set(WITHHELD) == set(ARMS) == {"generated", *CONTROLS} and set(CONTROLS) < set(CONTROL_WORDS)
     hearts = list(study.hearts(arm, [4, 1]))
-    assert [len(made) for made, labels in hearts] == [3 if arm == "generated" else CONTROL_SAMPLES] * 2
+    assert [len(made) for made, *_ in hearts] == [3 if arm == "generated" else CONTROL_SAMPLES] * 2
+    assert {float(told[0, PHENOTYPES.index("LVM")]) for *_, told in hearts} == {100.0}  # a code of 0 tells the mean
     condition, steps, scale = study.pipeline.heard[0]
     assert (bool(condition.ecg_present.all()), bool(condition.person_present.all())) == present
     assert (bool(condition.ecg_present.any()), bool(condition.person_present.any())) == present
@@ -112,7 +117,7 @@ def test_an_arm_withholds_what_its_name_says_and_nothing_else(study, arm, presen
 
 
 def test_the_real_arm_shows_the_own_hearts(study):
-    for k, (hearts, labels) in zip((3, 0), study.hearts("real", [3, 0]), strict=True):
+    for k, (hearts, labels, _) in zip((3, 0), study.hearts("real", [3, 0]), strict=True):
         np.testing.assert_array_equal(hearts[0], as_unit(study.cohort.hearts[study.rows[k]]))
         assert labels is None
 
@@ -356,7 +361,7 @@ def test_controls_are_compared_with_as_few_hearts_of_the_own_ecg(study):
     arms = {arm: SimpleNamespace(phenotypes=phenotypes) for arm in ("generated", "person_only")}
     controls = control_phenotypes(study, arms, None)
     assert set(controls) == {"own_ecg", "person_only"}
-    np.testing.assert_array_equal(controls["own_ecg"], phenotypes[:, :CONTROL_SAMPLES].mean(axis=1))
+    np.testing.assert_array_equal(controls["own_ecg"], phenotypes[:, :CONTROL_SAMPLES])
 
 
 def test_the_search_for_copies_compares_with_training_people_and_finds_a_copy(study, tiny_pipeline, monkeypatch):

@@ -340,13 +340,15 @@ def report_of(text):
         put(report, "memorisation.n", int(audited[1]))
     if by := re.search(r"hearts each by (.+?)\. In", text):
         put(report, "measured_by", by[1])
+    columns: list[str] = []
     for line in text.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
+        columns = cells if line.startswith("| |") and set(cells) <= AGREEMENT.keys() else columns
         if line.startswith("| ") and (phenotype := name.split(",")[0]) in PHENOTYPES:
-            for (at, _), cell in zip(AGREEMENT.values(), cells, strict=True):
+            for column, cell in zip(columns, cells, strict=True):
                 if cell == "–":  # not known
                     continue
-                put_number(report, at % phenotype, cell)
+                put_number(report, AGREEMENT[column][0] % phenotype, cell)
     for label, (at, _) in (REALISM | MEMORISATION).items():
         if f"- {label}: " in text:
             put_number(report, at, text.split(f"- {label}: ")[1].splitlines()[0])
