@@ -75,9 +75,10 @@ def by_name(new: Tensor, old: Tensor, named: Named, names: Sequence[str], had: S
     What lies before and after the named places is copied as it is. Where sizes do not agree, nothing is taken.
     """
     axis, before, each = named
+    if new.dim() != old.dim() or other_sides(new, axis) != other_sides(old, axis):
+        return new, 0
     after = new.shape[axis] - before - each * len(names)
-    sizes = old.shape[axis] == before + each * len(had) + after and after >= 0
-    if not sizes or new.dim() != old.dim() or other_sides(new, axis) != other_sides(old, axis):
+    if after < 0 or old.shape[axis] != before + each * len(had) + after:
         return new, 0
     places = {name: before + each * place for place, name in enumerate(had)}
     source = [*range(before)]
