@@ -27,6 +27,7 @@ class Config(SampleOptions):
 def main() -> None:
     config = tyro.cli(Config, description=__doc__)
     config.require_sound()
+    from cohort.leakage import read_training
     from cohort.pseudonym import Naming, read_key
     from cohort.simulated import warning_of_version
     from sampling import inputs
@@ -46,7 +47,7 @@ def main() -> None:
             from evaluation.heart_sampler import HeartSampler
             from evaluation.phenotype_lines import phenotype_lines
             from evaluation.tally import TABLE, Tally, join_tables
-            from evaluation.training_people import read_training, warning_of_withdrawn
+            from evaluation.training_people import warning_of_withdrawn
             from sampling.grid import write_overview
             from sampling.output_lock import kept_apart
             from sampling.release import chosen_pipeline

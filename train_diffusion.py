@@ -8,6 +8,9 @@ regression of the heart code, which begins with the ceiling's weights. Then the 
 Where people have cines, a motion network is last: it makes a whole beat of ED and ES. Result: runs/diffusion/pipeline.
 A finished training is left as it is. With more steps it goes on: the learning rate is then that of the longer run, from
 the next step on. The pipeline before is kept beside the new one.
+
+With --init every stage begins with a trained pipeline, as pretrained/phantom. That helps most where few people have an
+MRI. Its lines say how many of each part's weights were taken, and why not the others.
 """
 
 import sys
@@ -34,13 +37,16 @@ def main() -> None:
     config.require_sound()
     from training.accelerator import start_accelerator
     from training.cohort_arrays import open_cines, open_cohort
+    from training.initial import opened_start
     from training.pipeline_folder import learn_pipeline
     from training.stages import Training, with_lengths
 
     accelerator = start_accelerator(config.log_with)
-    config = with_lengths(config, accelerator.device.type)
+    start = opened_start(config.init)
+    config = with_lengths(config, accelerator.device.type, start)
     cohort, extra_ecgs = open_cohort(config, accelerator, config.more_ecgs, config.person_fields)
-    learn_pipeline(Training(config, accelerator, cohort, extra_ecgs, open_cines(config, cohort, accelerator)))
+    cines = open_cines(config, cohort, accelerator)
+    learn_pipeline(Training(config, accelerator, cohort, extra_ecgs, cines, start=start))
     accelerator.end_training()
 
 

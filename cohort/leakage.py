@@ -7,6 +7,7 @@ or issued anew. A network trained on one of them would then be tested on what it
 import contextlib
 import hashlib
 import itertools
+import json
 import secrets
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -35,6 +36,7 @@ PREPARING = "cohort.prepared"  # the code whose arrays are hashed
 KEYED_DIGITS = 16  # hexadecimal, of a recording's keyed hash: two of 100,000 agree with a chance of 3e-10
 Part = Literal["train", "validation", "extra"]  # of those who taught: the cohort's splits, and people without an MRI
 PARTS: tuple[Part, ...] = ("train", "validation", "extra")
+BEGAN_WITH = "began_with"  # in a training.json: what that of the pipeline says with which the training began
 COLUMNS = ("kind", "group", "folder", "eid", "instance", "split")
 
 
@@ -90,6 +92,34 @@ def recordings_sha256(cohort: PreparedCohort) -> str:
     return hashlib.sha256(np.sort(_hashes_beside(cohort)["ecg"]).tobytes()).hexdigest()
 
 
+def read_training(folder: Path) -> dict:
+    """A pipeline's training.json: what it says of those who taught it. Empty where there is none.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    path = folder / "training.json"
+    if not path.exists():
+        return {}
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        for one in teachers(about):
+            for part in PARTS:
+                set(one.get("taught", {}).get(part, ()))
+            bytes.fromhex(one.get("taught", {}).get("salt", ""))
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise InputError(path, "is damaged", "get the pipeline's folder again: it says who taught it") from error
+    return about
+
+
+def teachers(about: dict) -> list[dict]:
+    """What a training.json says of each cohort that taught: its own, then that of the pipeline it began with."""
+    found = [about]
+    while BEGAN_WITH in found[-1]:
+        found.append(found[-1][BEGAN_WITH])
+    return found
+
+
 def is_cohort_of(about: dict, cohort: PreparedCohort) -> bool:
     """Whether a pipeline's training.json (`about`) names this cohort, or a copy of it."""
     return about.get("cohort") == cohort.folder.name or about.get("recordings_sha256") == recordings_sha256(cohort)
@@ -123,7 +153,8 @@ def keyed_recordings(cohort: PreparedCohort, extra_ecgs: ECGCohort | None = None
 
 def made_by_other_code(about: dict) -> bool:
     """Whether a pipeline's training.json is from other preparing code, whose arrays may have other bits."""
-    return "taught" in about and about["taught"].get("code") != code_sha256(PREPARING)
+    taught = [one["taught"] for one in teachers(about) if "taught" in one]
+    return any(one.get("code") != code_sha256(PREPARING) for one in taught)
 
 
 def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray | None:
@@ -133,7 +164,8 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     a hash of the eid would have to be in training.json, and seven digits can be tried out within seconds.
 
     Args:
-        about: the pipeline's training.json. parts: of those who taught; all of PARTS if none is named.
+        about: the pipeline's training.json; of one that began with another, its own people are found (`teachers`).
+        parts: of those who taught; all of PARTS if none is named.
 
     Returns:
         None where training.json says nothing of single people, as before there were hashes of them.
@@ -162,8 +194,8 @@ def withdrawn_who_taught(
         preparation: the pipeline's.
     """
     places = as_places(data)
-    taught = about.get("taught")
-    if taught is None or not withdrawal_lists(places.data, exclude):
+    taught = any("taught" in one for one in teachers(about))
+    if not taught or not withdrawal_lists(places.data, exclude):
         return 0
     subjects = find_subjects(places)
     withdrawn = withdrawn_eids(places.data, exclude, names_of(subjects))
@@ -172,21 +204,21 @@ def withdrawn_who_taught(
 
 
 def ecgs_that_taught(about: dict, ecgs: Iterable[Path], preparation: Preparation) -> list[Path]:
-    """Those of some ECGs' files that taught a pipeline, by their recordings.
+    """Those of some ECGs' files that taught a pipeline, or the one it began with, by their recordings.
 
     Args:
         about: the pipeline's training.json; where it says nothing of single people, none is found.
         preparation: the pipeline's.
     """
-    taught, found = about.get("taught"), []
-    if taught is None:
+    lists, found = [one["taught"] for one in teachers(about) if "taught" in one], []
+    known = [({digits for part in PARTS for digits in one.get(part, ())}, bytes.fromhex(one["salt"])) for one in lists]
+    if not known:
         return found
-    known, salt = {digits for part in PARTS for digits in taught.get(part, ())}, bytes.fromhex(taught["salt"])
     for path in ecgs:
         with contextlib.suppress(InputError):  # what cannot be read did not teach
             signal, mask = ecg_input(read_ecg(path), preparation.sampling_rate, preparation.duration_s)
-            (digits,) = _keyed(row_hashes(signal.astype(np.float16)[None], mask[None]), salt)
-            found += [path] if digits in known else []
+            hashes = row_hashes(signal.astype(np.float16)[None], mask[None])
+            found += [path] if any(_keyed(hashes, salt)[0] in digits for digits, salt in known) else []
     return found
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from cohort.errors import InputError
-from cohort.leakage import made_by_other_code, withdrawn_who_taught
+from cohort.leakage import made_by_other_code, read_training, teachers, withdrawn_who_taught
 from cohort.person_fields import known_of, with_fields
 from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort, prepare_cohort
@@ -18,7 +18,7 @@ from sampling.pipeline import ECGToMRIPipeline, load_part
 from sampling.release import RELEASED_SEGMENTER, pipeline_to_use
 
 from .study import Study
-from .training_people import TrainingPeople, has_taught, read_training
+from .training_people import TrainingPeople, has_taught
 
 FEWEST_PEOPLE = 3
 UNSEEN = "unseen"  # the people a pipeline never saw, whatever their split
@@ -128,8 +128,9 @@ def doubt(about: dict, folder: Path) -> str:
     """
     if not about:
         return f"{folder} does not say who taught it (training.json)"
-    if "taught" not in about:
-        told = "says which cohort taught it, but not which people"
+    if not all("taught" in one for one in teachers(about)):
+        whom = "it" if len(teachers(about)) == 1 else "it, or the pipeline it began with"
+        told = f"says which cohort taught {whom}, but not which people"
         return f"{folder} {told}. Those among your data are measured as if unseen"
     if made_by_other_code(about):
         return f"{folder} was trained with other code, so people who taught it may not be recognised"

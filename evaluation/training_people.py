@@ -1,15 +1,13 @@
 """The people a pipeline was trained on: what its hearts are compared with, and whom they must not copy."""
 
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from cohort.errors import InputError
 from cohort.intensity import WHITE
-from cohort.leakage import PARTS, Part, ecgs_that_taught, is_cohort_of, who_taught
+from cohort.leakage import PARTS, Part, ecgs_that_taught, is_cohort_of, read_training, teachers, who_taught
 from cohort.prepared import Preparation, PreparedCohort
 from sampling.patients import Patient, pooled_ecgs, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
@@ -19,33 +17,18 @@ from .controls import nearest
 MEAN_HEART_PEOPLE = 1000  # at most so many hearts make the mean heart
 
 
-def read_training(folder: Path) -> dict:
-    """A pipeline's training.json: what it says of those who taught it. Empty where there is none.
-
-    Raises:
-        InputError: it is damaged.
-    """
-    path = folder / "training.json"
-    if not path.exists():
-        return {}
-    try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        for part in PARTS:
-            set(about.get("taught", {}).get(part, ()))
-        bytes.fromhex(about.get("taught", {}).get("salt", ""))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(path, "is damaged", "get the pipeline's folder again: it says who taught it") from error
-    return about
-
-
 def has_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray:
-    """(N,) bool: who of a cohort taught a pipeline.
+    """(N,) bool: who of a cohort taught a pipeline, or the one it began with.
 
     A pipeline from before there were hashes of single people names its cohort as a whole. Then its splits say who.
 
     Args:
         about: of `read_training`. parts: of those who taught (cohort.leakage.PARTS); all of them if none is named.
     """
+    return np.logical_or.reduce([_has_taught(one, cohort, *parts) for one in teachers(about)])
+
+
+def _has_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray:
     known = who_taught(about, cohort, *parts)
     if known is not None:
         return known

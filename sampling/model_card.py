@@ -36,6 +36,8 @@ RECIPE = {  # keys of facts["recipe"]: (label, required)
     "learning_rate": ("peak learning rate", True),
     "seed": ("seed", True),
     "preset": ("preset", False),
+    "began_with": ("began with", False),
+    "taken": ("weights it took of that", False),
     "person_fields": ("told of the person beside sex, age, height and weight", False),
     "command": ("command", False),
     "configuration_sha256": ("configuration sha256", False),
@@ -64,9 +66,9 @@ def write_model_card(folder: Path, facts: dict) -> None:
             data.phantom: whether they are simulated.
             data.measured, data.measured_by: of how many people, and by whom, phenotypes were measured. Optional.
             recipe: steps, batch, learning_rate, seed, code_version, date.
-          Optional keys of recipe: stage_steps (dict stage -> steps), preset, person_fields, command, hours, machine,
-            configuration_sha256, packages (dict name -> version). The line of a missing or None key is left out. Keys
-            that are not named here are not shown.
+          Optional keys of recipe: stage_steps (dict stage -> steps), preset, began_with, taken (dict part -> share),
+            person_fields, command, hours, machine, configuration_sha256, packages (dict name -> version). The line of
+            a missing or None key is left out. Keys that are not named here are not shown.
 
     Raises:
         KeyError: a required key is missing; nothing is written then.

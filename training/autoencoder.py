@@ -10,12 +10,14 @@ from einops import rearrange
 from torch import Tensor, nn
 from torchmetrics.functional.image import peak_signal_noise_ratio
 
+from cohort.disk import whole_folder, write_json
 from cohort.errors import InputError
 from cohort.prepared import PreparedCohort
 from models.autoencoder import SliceAutoencoder
 from sampling.pipeline import load_part
 
 from .batch import draw_slices
+from .checkpoint import bytes_of
 from .fit import Task, fit
 from .objectives import heart_window
 from .order import keyed_generator
@@ -85,8 +87,7 @@ def learn_autoencoder(
         return load_part(SliceAutoencoder, folder / "model")
     run = Run(folder, settings, accelerator.is_main_process, lengths=("steps",))
     session = Session(run, recipe, accelerator, seed)
-    held_out = draw_slices(cohort, cohort.rows("validation"), 256, keyed_generator(seed, "validation slices"))[0]
-    known = draw_slices(cohort, cohort.rows("train"), 2048, keyed_generator(seed, "latent statistics"))[0]
+    known, held_out = known_and_held_out(cohort, seed)
     autoencoder.start_from_patches(*patch_basis(known, autoencoder.downsampling, autoencoder.config.latent_channels))
     fit(reconstruction(session, autoencoder, cohort, held_out, batch), session)
     known, held_out = known.to(accelerator.device), held_out.to(accelerator.device)
@@ -97,6 +98,37 @@ def learn_autoencoder(
         print("autoencoder on held-out slices: {psnr_db:.1f} dB, patch PCA {patch_pca_psnr_db:.1f} dB".format(**report))
     accelerator.wait_for_everyone()
     return autoencoder
+
+
+def keep_autoencoder(
+    autoencoder: SliceAutoencoder, cohort: PreparedCohort, folder: Path, accelerator: Accelerator, seed: int
+) -> None:
+    """Put a trained autoencoder into `folder` as it is, with what it reaches on this cohort's held-out slices.
+
+    Its latents are those that the denoiser of its pipeline knows. A training of its own would make other latents.
+
+    Raises:
+        InputError: slices that the autoencoder cannot cut into latent cells.
+    """
+    require_cells(autoencoder, *cohort.hearts.shape[-2:])
+    if accelerator.is_main_process:
+        known, held_out = known_and_held_out(cohort, seed)
+        report = fidelity(autoencoder, known.to(accelerator.device), held_out.to(accelerator.device))
+        with whole_folder(folder / "model", bytes_of({"model": autoencoder.state_dict()})) as unfinished:
+            autoencoder.save_pretrained(unfinished, safe_serialization=True)
+        write_json(folder / "report.json", report)
+        told = "begins with the autoencoder of --init as it is: {psnr_db:.1f} dB on held-out slices"
+        print((told + ", patch PCA {patch_pca_psnr_db:.1f} dB").format(**report))
+        if report["psnr_db"] <= report["patch_pca_psnr_db"]:
+            print(f"warning: no better than patch PCA. train_autoencoder.py --output {folder} makes one of these slices")
+    accelerator.wait_for_everyone()
+
+
+def known_and_held_out(cohort: PreparedCohort, seed: int) -> tuple[Tensor, Tensor]:
+    """Slices (n, 1, height, width): of training people, by which latents are measured, and of validation people."""
+    held_out = draw_slices(cohort, cohort.rows("validation"), 256, keyed_generator(seed, "validation slices"))[0]
+    known = draw_slices(cohort, cohort.rows("train"), 2048, keyed_generator(seed, "latent statistics"))[0]
+    return known, held_out
 
 
 def require_cells(autoencoder: SliceAutoencoder, height: int, width: int) -> None:

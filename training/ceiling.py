@@ -1,6 +1,6 @@
 """The ceiling: phenotypes and motion regressed from ECG and person directly. No heart made from them can tell more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -29,6 +29,7 @@ def ceiling(
     people: int | None = None,
     motion: MotionTargets | None = None,
     fields: Sequence[str] = (),
+    begin: Callable[[CodeRegressor], object] | None = None,
 ) -> tuple[Task, EcgSet, EcgSet]:
     """The task of this regression: an encoder built as the generator's, a conditioner that predicts numbers alone.
 
@@ -36,11 +37,14 @@ def ceiling(
         people: how many to learn from at most; None for all.
         motion: of the cohort's people; None to regress phenotypes alone.
         fields: names of the further fields of the person that both cohorts hold.
+        begin: gives the fresh regressor trained weights, and the statistics that belong to them.
 
     Returns:
         the task (its module is a CodeRegressor), the people it learns from, and the people whose loss stops it.
     """
     regressor = fresh_regressor(cohort, preset, components=0, motion=motion, fields=fields)
+    if begin:
+        begin(regressor)
     codes = heart_codes(cohort, None, regressor.conditioner, motion)
     train = training_ecgs(cohort, codes, extra_ecgs, regressor.conditioner, motion and motion.more)
     held_out = validation_ecgs(cohort, codes)

@@ -57,6 +57,7 @@ class StageSteps:
 
 
 LEARNING_RATES = (0.0, 1.0)
+START_RATE = 0.5  # of the usual learning rate, where a stage begins with trained weights
 LENGTHS = {  #  steps, patients per process and step, learning rate
     "nano": (4_000, 20, 1e-3),
     "base": (60_000, 64, 3e-4),
@@ -71,10 +72,13 @@ class DiffusionOptions(CohortOptions):
     MAY_CHANGE: ClassVar = (  # when a run goes on
         *("data", "ecg_dir", "mri_dir", "output", "prepared", "max_bad_fraction", "exclude", "log_with"),
         *("autoencoder", "segmenter"),
+        "init",  # a place; the settings hold the hash of what lies there
     )
 
+    init: Path | None = None
+    """A trained pipeline to begin every stage with, as pretrained/phantom; what fits of it is taken and told."""
     autoencoder: Path = Path("runs/autoencoder")
-    """Folder of the autoencoder's run; trained first if it holds none."""
+    """Folder of the autoencoder's run; if it holds none, that of --init is put there, or one is trained first."""
     segmenter: Path = Path("runs/segmenter")
     """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
     more_ecgs: Path | None = None
@@ -82,7 +86,7 @@ class DiffusionOptions(CohortOptions):
     person_fields: tuple[str, ...] = ()
     """Further columns of numbers in persons.csv, as systolic_bp_mmhg, told beside sex, age, height and weight."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
-    """Size; auto is nano without a GPU and base with one."""
+    """Size; auto is that of --init, else nano without a GPU and base with one."""
     steps: int | None = None
     """Optimiser steps; if not given 4,000 for nano, 60,000 for base, 150,000 for large."""
     stage_steps: StageSteps = field(default_factory=StageSteps)
@@ -92,7 +96,7 @@ class DiffusionOptions(CohortOptions):
     slices_per_heart: int = 3
     """(position, phase) slices drawn of each heart."""
     learning_rate: float | None = None
-    """Peak, after warm-up; by preset if not given."""
+    """Peak, after warm-up; by preset if not given, and half of that with --init."""
     condition_dropout: float = 0.1
     """Probability with which the denoiser is not told ECG, person and code, each for itself. Condition and prior learn
     so often each of: ECG only, person only, nothing, a person in part; and of leads lost in blocks."""

@@ -10,7 +10,7 @@ import torch
 
 from cohort.disk import write_json
 from cohort.errors import InputError
-from cohort.leakage import keyed_recordings, recordings_sha256
+from cohort.leakage import BEGAN_WITH, keyed_recordings, recordings_sha256
 from cohort.lock import locked
 from cohort.provenance import made_by, settings_sha256
 from cohort.simulated import VERSION_TAUGHT, phantom_version
@@ -50,7 +50,7 @@ def is_made(folder: Path, training: Training) -> bool:
     if not (autoencoder.is_dir() and about.is_file()):
         return False
     given = (*measured_cohort(training), load_part(SliceAutoencoder, autoencoder))
-    settings = recorded_settings(options, *given, training.cines)
+    settings = recorded_settings(options, *given, training.cines, training.start)
     try:
         recorded = json.loads(about.read_text()).get("configuration_sha256")
     except (OSError, ValueError, AttributeError):
@@ -64,7 +64,8 @@ def save_pipeline(training: Training) -> Path:
     A folder that holds the same weights stays with all that was added to it, and one of other weights is set aside.
     """
     folder = training.options.output / "pipeline"
-    companions = {"segmenter": training.segmenter} if training.segmenter else {}
+    companions = {"components": training.components} if training.components else {}
+    companions |= {"segmenter": training.segmenter} if training.segmenter else {}
     if training.ceiling:
         companions |= {f"ceiling/{name}": getattr(training.ceiling, name) for name in CEILING_PARTS}
     with locked(folder):
@@ -121,6 +122,8 @@ def describe(folder: Path, training: Training) -> None:
     if training.pipeline.knows_phantoms_only and (version := phantom_version(options.data)) is not None:
         about[VERSION_TAUGHT] = version
     told = {"taught": keyed_recordings(cohort, training.extra_ecgs), "validation": validation(training)}
+    if training.start is not None:
+        told[BEGAN_WITH] = training.start.record
     write_json(folder / "training.json", about | made | told)
     recipe = {
         "steps": options.steps,
@@ -134,6 +137,8 @@ def describe(folder: Path, training: Training) -> None:
         "packages": environment(),
         **made,
         "code_version": about["learned_by"],
+        "began_with": training.start and training.start.said,
+        "taken": {part.part: part.share for part in training.taken} or None,
     }
     people = {split: len(cohort.rows(split)) for split in ("train", "validation", "test")}
     data = {"cohort": options.data, "people": people, "phantom": training.pipeline.knows_phantoms_only}

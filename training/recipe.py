@@ -1,6 +1,6 @@
 """How long and how fast one stage learns."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -32,3 +32,7 @@ class Recipe:
             return self.learning_rate * (step + 1) / self.warmup
         progress = torch.tensor((step - self.warmup) / max(1, self.steps - self.warmup)).clamp(0, 1)
         return self.learning_rate * float(0.5 * (1 + torch.cos(torch.pi * progress)))
+
+    def slower(self, share: float) -> "Recipe":
+        """The same at a share of its learning rate."""
+        return replace(self, learning_rate=share * self.learning_rate)

@@ -17,11 +17,13 @@ from cohort.prepared import NO_LABELS, PreparedCohort
 from models.segmenter import CLASSES, Segmenter
 
 from .batch import draw_slices
+from .checkpoint import digest_of
 from .fit import Task, fit
 from .order import keyed_generator
 from .recipe import Recipe
 from .run import Run, finish, is_finished, told_finished
 from .session import Session
+from .taken import begins, take_matching
 
 SLICES = 32  # per process and step
 HELD_OUT_SLICES = 256
@@ -45,6 +47,7 @@ def learn_segmenter(
     seed: int,
     batch: int = SLICES,
     trained_on: str | None = None,
+    taught: Segmenter | None = None,
 ) -> None:
     """Train a segmenter into folder/model and write its Dice on held-out slices to folder/report.json.
 
@@ -54,6 +57,7 @@ def learn_segmenter(
     Args:
         batch: slices per process and step.
         trained_on: of `Segmenter`.
+        taught: a trained one, whose weights it begins with; None to begin with fresh ones.
 
     Raises:
         InputError: no training person, or no validation person, has a label map.
@@ -62,6 +66,8 @@ def learn_segmenter(
     if not all(map(len, rows.values())):
         raise InputError(cohort.folder.name, "has too few label maps", "put seg_sa*.nii.gz beside the MRIs")
     settings = {**asdict(recipe), "batch": batch, "seed": seed, "cohort": cohort.folder.name}
+    if taught is not None:
+        settings["init"] = digest_of(taught.state_dict())
     if is_finished(folder, settings):
         accelerator.print(told_finished(folder))
         return
@@ -69,7 +75,10 @@ def learn_segmenter(
     session = Session(run, recipe, accelerator, seed)
     held_out = draw_slices(cohort, rows["validation"], HELD_OUT_SLICES, keyed_generator(seed, "validation slices"))
     set_seed(seed)
-    task = segmentation(session, Segmenter(trained_on=trained_on), cohort, rows["train"], held_out, batch)
+    segmenter = Segmenter(trained_on=trained_on)
+    if taught is not None:
+        accelerator.print(begins(take_matching("segmenter", segmenter, taught)))
+    task = segmentation(session, segmenter, cohort, rows["train"], held_out, batch)
     segmenter = fit(task, session)
     if session.main:
         report = task.evaluate(segmenter, recipe.steps)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from cohort.stored_arrays import array_sha256
 from models.autoencoder import SliceAutoencoder
 from models.code_regressor import CodeRegressor
 from models.denoiser import HeartDenoiser
+from models.heart_components import HeartComponents
 from models.heart_motion import HeartMotion
 from models.heart_prior import HeartPrior
 from models.presets import PRESETS, Preset, preset_for
@@ -30,7 +32,7 @@ from sampling.pipeline import ECGToMRIPipeline, load_part
 from sampling.release import RELEASED_SEGMENTER
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
-from .autoencoder import autoencoder_recipe, learn_autoencoder, require_cells
+from .autoencoder import autoencoder_recipe, keep_autoencoder, learn_autoencoder, require_cells
 from .ceiling import ceiling
 from .code_prior import code_prior, measured_spread, prior_recipe
 from .code_regression import code_regression, regression_recipe
@@ -38,18 +40,20 @@ from .cohort_arrays import taught_by
 from .denoising import BatchPlan, TrainingData, denoising
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
+from .initial import Start, take_denoiser, take_motion, take_prior, take_regressor, taught_motion
 from .latents import autoencoder_fingerprint, cine_latents, cohort_latents
 from .motion import MovingHearts, fresh_motion, motion_recipe, moving
 from .motion_targets import MotionTargets, motion_targets, standardised_motion
 from .networks import copy_matching_weights, fresh_generator, fresh_regressor
-from .options import LENGTHS, DiffusionOptions
+from .options import LENGTHS, START_RATE, DiffusionOptions
 from .recipe import Recipe
 from .run import Run, steps_done
 from .sample_grid import sample_grid
 from .segmenter import labelled_rows, learn_segmenter, segmenter_recipe
 from .session import Session
 from .state import checkpoint_bytes
-from .targets import heart_codes
+from .taken import Taken, begins
+from .targets import heart_codes, heart_components
 from .told_motion import tables_sha256, told_motion
 from .usual_ecgs import usual_ecgs
 
@@ -71,6 +75,9 @@ class Training:
         motion_targets: how they move, filled in by the stage "networks"; None where no cine tells it.
         motion: filled in by the stage "networks", if there are targets.
         pipeline: around the networks being trained; filled in by the stage "prior".
+        start: the trained pipeline that every stage begins with; None to begin with fresh weights.
+        components: what the components of heart codes mean; filled in by the stage "networks".
+        taken: how much of the start each network took; filled in by the stage "networks".
     """
 
     options: DiffusionOptions
@@ -92,6 +99,19 @@ class Training:
     pipeline: ECGToMRIPipeline | None = None
     run: Run | None = None
     settings: dict = field(default_factory=dict)
+    start: Start | None = None
+    components: HeartComponents | None = None
+    taken: tuple[Taken, ...] = ()
+
+    @property
+    def taught_by(self) -> str | None:
+        """Whose data taught the pipeline, those who taught its start included."""
+        whose = taught_by(self.options.places, self.options.more_ecgs)
+        return self.start.taught_by(whose) if self.start else whose
+
+    def begun(self, recipe: Recipe) -> Recipe:
+        """A recipe for fresh weights, slower where the stage begins with trained ones."""
+        return recipe.slower(START_RATE) if self.start else recipe
 
     @property
     def preset(self) -> Preset:
@@ -109,10 +129,23 @@ class Training:
         return validation_ecgs(self.cohort, self.codes)
 
 
-def with_lengths(options: DiffusionOptions, device: str) -> DiffusionOptions:
-    """The options with what was not given filled in by the preset; device: "cpu", "cuda" or another kind."""
+def with_lengths(options: DiffusionOptions, device: str, start: Start | None = None) -> DiffusionOptions:
+    """The options with what was not given filled in by the preset; device: "cpu", "cuda" or another kind.
+
+    Args:
+        start: the trained pipeline of `options.init`.
+
+    Raises:
+        InputError: it is of another preset than the one asked for, so that hardly a weight would fit.
+    """
     preset = preset_for(options.preset, device)
+    if start is not None and start.preset not in (None, preset):
+        if options.preset != "auto":
+            fault = f"holds a pipeline of --preset {start.preset}, and {preset} is asked for"
+            raise InputError(options.init, fault, "leave --preset out, or begin without --init")
+        preset = start.preset
     steps, hearts, rate = LENGTHS[preset]
+    rate *= START_RATE if start is not None else 1
     return replace(
         options,
         preset=preset,
@@ -130,9 +163,13 @@ def autoencoder_stage(training: Training) -> None:
     options, accelerator = training.options, training.accelerator
     model = options.autoencoder / "model"
     if not model.exists():
-        accelerator.print(f"no trained autoencoder in {options.autoencoder}: training one first")
-        recipe, width = autoencoder_recipe(options.stage_steps.autoencoder), training.preset.autoencoder_width
-        learn_autoencoder(width, training.cohort, options.autoencoder, recipe, accelerator, options.seed)
+        if training.start is None:
+            accelerator.print(f"no trained autoencoder in {options.autoencoder}: training one first")
+            recipe, width = autoencoder_recipe(options.stage_steps.autoencoder), training.preset.autoencoder_width
+            learn_autoencoder(width, training.cohort, options.autoencoder, recipe, accelerator, options.seed)
+        else:
+            taught = training.start.pipeline.autoencoder.to(accelerator.device)
+            keep_autoencoder(taught, training.cohort, options.autoencoder, accelerator, options.seed)
     autoencoder = load_part(SliceAutoencoder, model).to(accelerator.device)  # the same bits on every process
     geometry = training.cohort.preparation.geometry
     require_cells(autoencoder, geometry.height, geometry.width)
@@ -147,8 +184,11 @@ def segmenter_stage(training: Training) -> None:
     options, accelerator = training.options, training.accelerator
     if not segmenter_folder(training).exists():
         accelerator.print(f"no trained segmenter in {options.segmenter}: training one first")
-        recipe, whose = segmenter_recipe(options.stage_steps.segmenter), taught_by(options.places)
-        learn_segmenter(training.cohort, options.segmenter, recipe, accelerator, options.seed, trained_on=whose)
+        recipe, whose = training.begun(segmenter_recipe(options.stage_steps.segmenter)), taught_by(options.places)
+        taught = training.start.segmenter if training.start else None
+        whose = training.start.taught_by(whose) if taught else whose
+        about = (accelerator, options.seed)
+        learn_segmenter(training.cohort, options.segmenter, recipe, *about, trained_on=whose, taught=taught)
     training.segmenter = stored_segmenter(training)
     training.cohort, training.extra_ecgs = measured_cohort(training)
     if training.cohort.measured is not None:
@@ -163,7 +203,8 @@ def networks_stage(training: Training) -> None:
         training.latents = cohort_latents(training.autoencoder, cohort, accelerator.device, main)
     if training.cines is not None:
         training.motion_targets = measured_motion(training)
-    training.settings = recorded_settings(options, cohort, training.extra_ecgs, training.autoencoder, training.cines)
+    given = (options, cohort, training.extra_ecgs, training.autoencoder, training.cines)
+    training.settings = recorded_settings(*given, training.start)
     set_seed(options.seed)  # again: the same fresh weights whether or not an autoencoder was trained before
     targets = training.motion_targets
     fields = options.person_fields
@@ -172,22 +213,33 @@ def networks_stage(training: Training) -> None:
     training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
     if targets is not None:
         training.motion = fresh_motion(targets, latent_shape[0], training.preset.motion_width)
+    training.components = shared_components(training)
+    if training.start is not None:
+        begin_networks(training)
     training.run = Run(options.output, training.settings, main, LENGTH_KEYS)
     refuse_stale_stages(training)
     training.run.require_space(checkpoint_bytes(training.denoiser))
-    training.codes = heart_codes(cohort, training.latents, conditioner, targets)
+    training.components = training.components or heart_components(cohort, training.latents, HEART_COMPONENTS)
+    training.codes = heart_codes(cohort, training.latents, conditioner, targets, training.components)
 
 
 def ceiling_stage(training: Training) -> None:
-    """The ceiling's regression, if phenotypes are known; the code regressor begins with its weights."""
+    """The ceiling's regression, if phenotypes are known; the code regressor begins with its weights.
+
+    With --init both begin with the pipeline's, each with its own.
+    """
     if not training.regressor.conditioner.config.phenotypes:
         return
     recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
     session = training.session("ceiling", recipe)
     given = (session, training.cohort, training.extra_ecgs, training.preset)
-    task, _, _ = ceiling(*given, motion=training.motion_targets, fields=training.options.person_fields)
+    more = {"motion": training.motion_targets, "fields": training.options.person_fields}
+    if training.start is not None:
+        more["begin"] = partial(take_regressor, taught=training.start.ceiling)
+    task, _, _ = ceiling(*given, **more)
     training.ceiling = fit(task, session)
-    copy_matching_weights(training.regressor, training.ceiling)
+    if training.start is None:
+        copy_matching_weights(training.regressor, training.ceiling)
 
 
 def condition_stage(training: Training) -> None:
@@ -211,7 +263,7 @@ def prior_stage(training: Training) -> None:
     """
     options, cohort, rows = training.options, training.cohort, training.cohort.rows("train")
     training.pipeline = pipeline_of(training)
-    session = training.session("prior", prior_recipe(options.stage_steps.prior))
+    session = training.session("prior", training.begun(prior_recipe(options.stage_steps.prior)))
     train = EcgSet.of((cohort, rows, training.codes[rows]))
     given = (training.prior, training.regressor, train, training.held_out, options.condition_dropout)
     fit(code_prior(session, *given), session)
@@ -246,7 +298,7 @@ def motion_stage(training: Training) -> None:
         frames = cine_latents(training.autoencoder, cines.folder, cines.images, *where)
     numbers = standardised_motion(targets.values, training.regressor.conditioner)
     hearts = MovingHearts(training.cohort, cines, targets, training.latents, frames, numbers)
-    session = training.session("motion", motion_recipe(training.options.stage_steps.motion))
+    session = training.session("motion", training.begun(motion_recipe(training.options.stage_steps.motion)))
     fit(moving(session, training.motion, hearts), session)
 
 
@@ -263,6 +315,40 @@ STAGES: dict[str, Callable[[Training], None]] = {
 
 
 # ---- What they share ----
+
+
+def shared_components(training: Training) -> HeartComponents | None:
+    """The components of the pipeline that the training begins with, where they mean the same; else None."""
+    start, geometry = training.start, training.cohort.preparation.geometry
+    found = start and start.same_components(training.autoencoder, geometry)
+    return found if found is not None and found.config.count == HEART_COMPONENTS else None
+
+
+def begin_networks(training: Training) -> None:
+    """Give the fresh networks what fits of the start's weights, and say how much that is."""
+    start, regressor, same = training.start, training.regressor, training.components is not None
+    taken = take_regressor(regressor, start.regressor, same)
+    taken.append(take_prior(training.prior, start, regressor.conditioner, same))
+    if start.same_latents(training.autoencoder):
+        taken.append(take_denoiser(training.denoiser, start, regressor.conditioner, same))
+    motion = taught_motion(start, training.autoencoder)
+    if motion is not None and training.motion is not None:
+        taken.append(take_motion(training.motion, motion))
+    for part in taken:
+        training.accelerator.print(begins(part))
+    for told in untaken(training, motion):
+        training.accelerator.print(told)
+    training.taken = tuple(taken)
+
+
+def untaken(training: Training, motion: HeartMotion | None) -> list[str]:
+    """What of the start is not begun with as a whole, each in a sentence."""
+    told = []
+    if not training.start.same_latents(training.autoencoder):
+        told.append("denoiser and motion begin with fresh weights: --autoencoder is not the one of --init")
+    if motion is not None and training.motion is None:
+        told.append("the motion network of --init is left out: no cine here tells how hearts move")
+    return told
 
 
 def told_measured(cohort: PreparedCohort, segmenter: Segmenter) -> str:
@@ -302,7 +388,8 @@ def measured_motion(training: Training) -> MotionTargets | None:
     """How the people with cines move; a line says of how many it is known."""
     accelerator, cines = training.accelerator, training.cines
     told = told_motion(training.options.places, training.cohort, training.options.more_ecgs, training.extra_ecgs)
-    targets = motion_targets(training.cohort, cines, training.segmenter, told=told)
+    taught = taught_motion(training.start, training.autoencoder)
+    targets = motion_targets(training.cohort, cines, training.segmenter, taught, told)
     if targets is None:
         accelerator.print(f"no beat of {len(cines.rows)} cines can be measured: hearts will stand still")
         return None
@@ -349,7 +436,7 @@ def pipeline_of(training: Training) -> ECGToMRIPipeline:
         ecg_limits=ecg_limits(cohort.ecg[rows], cohort.lead_mask[rows]),
         shared_noise=training.options.shared_noise,
         motion=training.motion,
-        trained_on=taught_by(training.options.places, training.options.more_ecgs),
+        trained_on=training.taught_by,
     )
 
 
@@ -364,11 +451,12 @@ def recorded_settings(
     extra_ecgs: ECGCohort | None,
     autoencoder: SliceAutoencoder,
     cines: Cines | None = None,
+    start: Start | None = None,
 ) -> dict:
     """What must not change between the start of a training and its continuation; it names no path.
 
-    A training of stills is recorded as it was before there was motion. One without further fields of the person is
-    recorded as it was before there were any.
+    A training of stills is recorded as it was before there was motion. One without further fields of the person, or
+    without --init, is recorded as it was before there were any.
     """
     settings = {key: value for key, value in asdict(options).items() if key not in options.MAY_CHANGE}
     settings["more_ecgs"] = extra_ecgs and extra_ecgs.folder.name  # a hash: who is in it, and what is known of them
@@ -383,4 +471,5 @@ def recorded_settings(
     else:
         settings["cines"] = f"{len(cines.rows)} of {array_sha256(cines.folder, IMAGES)}"
         settings |= tables_sha256(options.data, options.more_ecgs)
+    settings |= {"init": start.sha256} if start is not None else {}
     return settings | {"cohort": cohort.folder.name, "autoencoder": autoencoder_fingerprint(autoencoder)}

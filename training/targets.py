@@ -7,6 +7,7 @@ from torch import Tensor
 
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
+from models.heart_components import HeartComponents
 
 from .motion_targets import MotionTargets, standardised_motion
 from .objectives import heart_window
@@ -15,7 +16,11 @@ PCA_PEOPLE = 1000  # the leading components of a thousand hearts are those of al
 
 
 def heart_codes(
-    cohort: PreparedCohort, latents: np.ndarray | None, conditioner, motion: MotionTargets | None = None
+    cohort: PreparedCohort,
+    latents: np.ndarray | None,
+    conditioner,
+    motion: MotionTargets | None = None,
+    components: HeartComponents | None = None,
 ) -> Tensor:
     """(N, K + components + M): standardised phenotypes, principal components and motion numbers; NaN where unknown.
 
@@ -23,10 +28,12 @@ def heart_codes(
         latents: (N, slices, phases, C, h, w) of the cohort; None where the conditioner has no components.
         motion: whose numbers the conditioner names; None where it names none.
         conditioner: models.conditioning.HeartConditioner, whose configuration names and standardises the phenotypes.
+        components: what the components mean; None to measure these hearts' own.
     """
     parts = [standardised_phenotypes(cohort.phenotypes, conditioner)]
     if conditioner.config.components:
-        parts.append(heart_components(cohort, latents, conditioner.config.components))
+        components = components or heart_components(cohort, latents, conditioner.config.components)
+        parts.append(component_scores(cohort, latents, components))
     if motion is not None:
         parts.append(standardised_motion(motion.values, conditioner))
     return torch.cat(parts, dim=1)
@@ -41,8 +48,8 @@ def standardised_phenotypes(phenotypes: np.ndarray, conditioner) -> Tensor:
     return ((torch.from_numpy(np.asarray(phenotypes)[:, columns]) - mean) / std).float()
 
 
-def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) -> Tensor:
-    """Leading principal components of whole hearts, (N, count), each of unit variance over the training people.
+def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) -> HeartComponents:
+    """Leading principal components of whole hearts, each of unit variance over the training people.
 
     No label is needed. Slices outside the acquisition count as average ones. The middle of the grid, where the heart
     is, counts most. With fewer hearts than `count`, the rest are 0.
@@ -53,13 +60,17 @@ def heart_components(cohort: PreparedCohort, latents: np.ndarray, count: int) ->
     known = torch.where(known.isnan(), 0.0, known - mean)
     values, vectors = torch.linalg.eigh(known @ known.T)  # (n, n), far smaller than (cells, cells)
     kept = min(count, int((values > 1e-6 * values[-1]).sum()))
-    axes = known.T @ vectors[:, -kept:] / values[-kept:].sqrt()  # (S*P*C*h*w, kept), orthonormal
-    scale = (len(train) / values[-kept:]).sqrt()
-    scores = torch.zeros(len(latents), count)
-    for rows in np.array_split(np.arange(len(latents)), max(1, len(latents) // 256)):
-        hearts = _flat(cohort, latents, rows)
-        scores[rows, :kept] = (torch.where(hearts.isnan(), 0.0, hearts - mean) @ axes) * scale
-    return scores
+    found = HeartComponents(count, latents.shape[1:])
+    found.mean.copy_(mean)
+    found.axes[:kept] = (known.T @ vectors[:, -kept:] / values[-kept:].sqrt()).T  # (kept, S*P*C*h*w), orthonormal
+    found.scale[:kept] = (len(train) / values[-kept:]).sqrt()
+    return found
+
+
+def component_scores(cohort: PreparedCohort, latents: np.ndarray, components: HeartComponents) -> Tensor:
+    """(N, count) of everybody's hearts, by these components."""
+    parts = np.array_split(np.arange(len(latents)), max(1, len(latents) // 256))
+    return torch.cat([components.scores(_flat(cohort, latents, rows)) for rows in parts])
 
 
 def _flat(cohort: PreparedCohort, latents: np.ndarray, rows: np.ndarray) -> Tensor:

@@ -8,7 +8,11 @@ from cohort.phenotypes import PHENOTYPES
 from models.conditioning import HeartConditioner
 from training.objectives import target_loss
 from training.order import keyed_generator
-from training.targets import heart_codes, heart_components
+from training.targets import component_scores, heart_codes, heart_components
+
+
+def scores_of(cohort, latents, count):
+    return component_scores(cohort, latents, heart_components(cohort, latents, count))
 
 
 @pytest.fixture
@@ -22,7 +26,7 @@ def two_factor_latents(prepared):
 
 def test_components_find_what_the_hearts_are_mixed_from(prepared, two_factor_latents):
     strength, latents = two_factor_latents
-    scores = heart_components(prepared, latents, 2)
+    scores = scores_of(prepared, latents, 2)
     strongest = scores[:, -1]  # the largest component comes last
     assert abs(np.corrcoef(strongest, strength[:, 0])[0, 1]) > 0.99
     train = prepared.rows("train")
@@ -31,7 +35,7 @@ def test_components_find_what_the_hearts_are_mixed_from(prepared, two_factor_lat
 
 
 def test_components_beyond_the_hearts_rank_are_zero_and_not_noise(prepared, two_factor_latents):
-    scores = heart_components(prepared, two_factor_latents[1], 5)
+    scores = scores_of(prepared, two_factor_latents[1], 5)
     assert scores.isfinite().all() and (scores.abs().sum(0) == 0).sum() == 3
 
 
@@ -41,9 +45,9 @@ def test_slices_outside_the_acquisition_have_no_say(prepared, two_factor_latents
     mask = np.array(prepared.mask)
     mask[0, 1, 0] = False
     masked, garbage = replace(prepared, mask=mask), two_factor_latents[1].copy()
-    before = heart_components(masked, garbage, 2)
+    before = scores_of(masked, garbage, 2)
     garbage[0, 1, 0] = 1e4
-    torch.testing.assert_close(heart_components(masked, garbage, 2), before)
+    torch.testing.assert_close(scores_of(masked, garbage, 2), before)
 
 
 def test_known_phenotypes_are_standardised_over_the_training_people(prepared, two_factor_latents):
