@@ -106,6 +106,12 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         present = code_present[:, None].to(code.dtype)
         return torch.cat([summary[:, : self.config.width], code * present, present], dim=1)  # (B, D + K + 1)
 
+    def with_code(self, condition: Tensor, code: Tensor) -> Tensor:
+        """A global condition (B or 2 B, condition_length) whose first B rows are told another code (B, K)."""
+        told = condition.clone()
+        told[: len(code), self.config.width : self.config.width + self.code_length] = code.to(condition)
+        return told
+
     def person_tokens(self, person: Tensor, person_present: Tensor) -> Tensor:
         """(batch, 4 + F) values, NaN where absent -> (batch, 4 + F, width)."""
         mean, std = (person.new_tensor(s) for s in (self.config.person_mean, self.config.person_std))

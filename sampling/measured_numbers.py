@@ -81,6 +81,7 @@ MEASURED = {  # by a part's class
 CHOICES = {"Segmenter": {"trained_on": ("simulated", "real", None)}}
 RANGES = {
     "ECGEncoder": {"sampling_rate": SAMPLING_RATES_HZ, "duration_s": (1, 60)},  # Hz, s
+    "CodeCorrection": {"gain": (0, 2)},
     "UsualECGs": {"withheld_beyond": (0, MOST_SURPRISING)},
 }
 

@@ -15,11 +15,12 @@ from cohort.errors import InputError
 from cohort.heart_grid import GEOMETRY, GridGeometry
 from cohort.leads import LEADS
 
-from .ranges import all_within, is_number, sound_sampling
+from .ranges import all_within, is_number, sound_redraws, sound_sampling
 
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
-SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps", "trained_on")
+SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps")
+LATER = {"trained_on": None, "redraws": 1}  # settings that an earlier folder does not name, and what then holds
 SIMULATED, REAL = "simulated", "real"  # people: what `trained_on` may say
 LARGEST_HEART = 10**8  # voxels; 10 slices of 50 phases of 256 x 256 are a third of it
 TRUST = "get the folder again from whoever trained it, or train one"
@@ -128,16 +129,14 @@ def _names(entry: object, part: type) -> bool:
 
 
 def _settings(about: dict) -> dict:
-    # A folder from before this setting does not say who taught it.
-    settings = {name: about[name] for name in SETTINGS if name != "trained_on"} | {
-        "trained_on": about.get("trained_on")
-    }
+    settings = {name: about[name] for name in SETTINGS} | {name: about.get(name, LATER[name]) for name in LATER}
     sound = (
         _sound_geometry(settings["geometry"])
         and _sound_limits(settings["ecg_limits"])
         and all_within([settings["shared_noise"]], 0, 1)
         and sound_sampling(settings["guidance_scale"], settings["steps"])
         and settings["trained_on"] in (SIMULATED, REAL, None)
+        and sound_redraws(settings["redraws"])
     )
     if not sound:
         raise ValueError("a setting is out of range")

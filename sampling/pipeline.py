@@ -21,6 +21,7 @@ from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation
 from models.autoencoder import SliceAutoencoder
+from models.code_correction import CodeCorrection
 from models.conditioning import PERSON_FIELDS, HeartConditioner
 from models.denoiser import HeartDenoiser
 from models.ecg_encoder import ECGEncoder
@@ -28,6 +29,7 @@ from models.heart_motion import HeartMotion, with_neighbours
 from models.heart_prior import HeartPrior
 from models.noise import heart_noise
 from models.places import Places
+from models.segmenter import Segmenter
 from models.usual_ecgs import UsualECGs
 
 from .measured_numbers import unsound_number
@@ -39,6 +41,7 @@ from .model_folder import (
     require_current_layout,
     require_plain,
 )
+from .obeying import in_sds
 from .ranges import sound_sampling
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
 
@@ -50,7 +53,8 @@ PARTS = {
     "autoencoder": SliceAutoencoder,
 }
 # A pipeline of stills has no motion; one from before there were usual ECGs, or of few people, cannot tell them.
-FURTHER_PARTS = {"motion": HeartMotion, "usual_ecgs": UsualECGs}
+FURTHER_PARTS = {"motion": HeartMotion, "usual_ecgs": UsualECGs, "correction": CodeCorrection}
+SEGMENTER = "segmenter"  # subfolder of the segmenter that travels with a pipeline
 DECODED_AT_ONCE = 128  # slices
 LIMB_LEADS = 6  # the first of the twelve; two of them tell the others
 SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
@@ -120,7 +124,14 @@ class ECGToMRIPipeline(DiffusionPipeline):
         trained_on: whose hearts and ECGs taught the parts, "simulated" or "real" people; None if nobody knows.
         motion: the trained part that lets hearts beat; None for a pipeline of stills.
         usual_ecgs: the part that tells how unlike an ECG is those it learned from; None where it cannot tell.
+        correction: the part that says what to tell the denoiser when a heart did not obey; None: hearts are drawn once.
+        redraws: how often a heart is measured and drawn again, where there is a correction. It needs `segmenter`.
+
+    Attributes:
+        segmenter: measures hearts between two drawings; `load` finds it in the folder.
     """
+
+    segmenter: Segmenter | None = None
 
     _optional_components = list(FURTHER_PARTS)
 
@@ -140,6 +151,8 @@ class ECGToMRIPipeline(DiffusionPipeline):
         trained_on: str | None = None,
         motion: HeartMotion | None = None,
         usual_ecgs: UsualECGs | None = None,
+        correction: CodeCorrection | None = None,
+        redraws: int = 1,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -151,6 +164,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             scheduler=scheduler,
             motion=motion,
             usual_ecgs=usual_ecgs,
+            correction=correction,
         )
         self.register_to_config(
             geometry=geometry,
@@ -159,6 +173,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             guidance_scale=guidance_scale,
             steps=steps,
             trained_on=trained_on,
+            redraws=redraws,
         )
 
     @property
@@ -241,10 +256,29 @@ class ECGToMRIPipeline(DiffusionPipeline):
             fault = f"guidance scale {scale}, {steps or self.config.steps} steps"
             raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
         tokens, condition, codes = self.condition(patients, generators, scale)  # (B or 2 B, ...); codes (B, K)
-        batch, places = len(generators), self.places.to(self.device)
-        self.scheduler.set_timesteps(steps or self.config.steps)
-        latents = self.starting_noise(generators)  # (B, S, C, h, w)
-        latents = latents * getattr(self.scheduler, "init_noise_sigma", 1.0)
+        noise = self.starting_noise(generators)  # (B, S, C, h, w)
+        how = (generators, steps or self.config.steps, scale, guided_between)
+        latents, told = self._denoised(noise, tokens, condition, *how), codes
+        for _ in range(self.config.redraws if self.correction is not None else 0):
+            told = self.correction(told, codes, self._measured(latents))  # (B, K)
+            condition = self.conditioner.with_code(condition, told)  # (B or 2 B, condition_length)
+            latents = self._denoised(noise, tokens, condition, *how)
+        return DrawnHearts(latents, codes)
+
+    def _denoised(
+        self,
+        noise: Tensor,
+        tokens: Tensor,
+        condition: Tensor,
+        generators: list[Generator],
+        steps: int,
+        scale: float,
+        guided_between: tuple[float, float],
+    ) -> Tensor:
+        """Latents (B, S, C, h, w) of starting noise of that shape."""
+        batch, places = len(noise), self.places.to(self.device)
+        self.scheduler.set_timesteps(steps)
+        latents = noise * getattr(self.scheduler, "init_noise_sigma", 1.0)
         for timestep in self.progress_bar(self.scheduler.timesteps):
             on_path, sigma = to_flow(self.scheduler, latents, timestep)
             rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
@@ -253,7 +287,20 @@ class ECGToMRIPipeline(DiffusionPipeline):
             velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
             prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)  # (B, S, C, h, w)
             latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
-        return DrawnHearts(latents, codes)
+        return latents
+
+    def _measured(self, latents: Tensor) -> Tensor:
+        """(B, P) what the segmenter finds on hearts (B, S, C, h, w) of the phenotypes to be corrected, in SDs.
+
+        Raises:
+            ValueError: there is no segmenter.
+        """
+        if self.segmenter is None:
+            raise ValueError("this pipeline corrects its hearts, and nothing measures them: give it a segmenter")
+        segmenter, names = self.segmenter.to(self.device), self.correction.config.corrected
+        hearts = self.decode(latents).numpy()
+        found = [in_sds(segmenter, heart, self.grid, self.conditioner, tuple(names)) for heart in hearts]
+        return torch.from_numpy(np.array(found)).to(latents)  # (B, P)
 
     @torch.no_grad()
     def beat(self, drawn: DrawnHearts, frames: int) -> DrawnBeat:
@@ -447,6 +494,8 @@ class ECGToMRIPipeline(DiffusionPipeline):
         }
         pipeline = cls(**parts, scheduler=make_scheduler(scheduler or stored), **settings)
         require_matching_parts(pipeline, folder)
+        if pipeline.correction is not None:
+            pipeline.segmenter = load_part(Segmenter, folder / SEGMENTER)
         return pipeline
 
 
@@ -481,6 +530,11 @@ def require_matching_parts(pipeline: ECGToMRIPipeline, folder: Path) -> None:
         usual, lengths = pipeline.usual_ecgs.config, needed_leads().shape
         sizes["numbers and leads of usual ECGs"] = ((usual.numbers, usual.leads), lengths)
         sizes["width of ECG encoder and usual ECGs"] = (encoder.width, usual.pooled)
+    if pipeline.correction is not None:
+        correction, known = pipeline.correction.config, conditioner.config.phenotypes
+        sizes["length of the heart code and of its correction"] = (conditioner.code_length, correction.code)
+        named = tuple(known[place] for place in correction.places if place in range(len(known)))
+        sizes["phenotypes of the heart code that are corrected"] = (named, tuple(correction.corrected))
     if pipeline.motion is not None:
         motion = pipeline.motion.config
         sizes["motion numbers of the heart code"] = (tuple(motion.numbers), tuple(pipeline.conditioner.config.motion))
@@ -536,7 +590,7 @@ def weights_sha256(folder: Path) -> str:
     """One hash of all weights of a pipeline folder that make or measure hearts, for the record beside every output."""
     digest = hashlib.sha256()
     for path in sorted(
-        path for part in (*PARTS, *FURTHER_PARTS, "segmenter") for path in (folder / part).rglob("*.safetensors")
+        path for part in (*PARTS, *FURTHER_PARTS, SEGMENTER) for path in (folder / part).rglob("*.safetensors")
     ):
         digest.update(path.relative_to(folder).as_posix().encode())
         digest.update(path.read_bytes())

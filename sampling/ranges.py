@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cohort.errors import InputError
 
 SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
-LARGEST_GUIDANCE, MOST_STEPS = 100, 1000
+LARGEST_GUIDANCE, MOST_STEPS, MOST_REDRAWS = 100, 1000, 10
 SAMPLING_RATES_HZ = (50, 2000)  # of the ECGs an encoder knows
 
 
@@ -24,6 +24,11 @@ def sound_sampling(guidance_scale: object, steps: object) -> bool:
     """Whether a sampler can run so: a finite scale of some size, and a whole number of steps."""
     whole = isinstance(steps, int) and all_within([steps], 1, MOST_STEPS)
     return whole and all_within([guidance_scale], -LARGEST_GUIDANCE, LARGEST_GUIDANCE)
+
+
+def sound_redraws(redraws: object) -> bool:
+    """Whether hearts can be drawn again so often: a whole number, and not too many."""
+    return isinstance(redraws, int) and all_within([redraws], 0, MOST_REDRAWS)
 
 
 def require_sampling(guidance_scale: float | None, steps: int | None) -> None:

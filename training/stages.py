@@ -34,6 +34,7 @@ from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 
 from .autoencoder import autoencoder_recipe, keep_autoencoder, learn_autoencoder, require_cells
 from .ceiling import ceiling
+from .code_correction import code_correction
 from .code_prior import code_prior, measured_spread, prior_recipe
 from .code_regression import code_regression, regression_recipe
 from .cohort_arrays import taught_by
@@ -288,6 +289,16 @@ def denoiser_stage(training: Training) -> None:
     fit(denoising(session, training.denoiser, training.regressor, data, watch), session)
 
 
+def correction_stage(training: Training) -> None:
+    """What to tell the denoiser of a heart that did not obey. Without a segmenter hearts are drawn once."""
+    if training.segmenter is None:
+        return
+    segmenter, main = training.segmenter.to(training.accelerator.device), training.accelerator.is_main_process
+    given = (training.cohort, training.codes, training.regressor.conditioner, segmenter, main)
+    training.pipeline.register_modules(correction=code_correction(*given))
+    training.pipeline.segmenter = segmenter
+
+
 def motion_stage(training: Training) -> None:
     """The motion network, from cines; without them hearts stand still. It needs latents and motion numbers alone."""
     if training.motion is None:
@@ -310,6 +321,7 @@ STAGES: dict[str, Callable[[Training], None]] = {
     "condition": condition_stage,
     "prior": prior_stage,
     "denoiser": denoiser_stage,
+    "correction": correction_stage,
     "motion": motion_stage,
 }
 
