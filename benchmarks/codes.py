@@ -5,7 +5,7 @@
 
 Codes are drawn for everybody under each condition: ECG and person, either alone, neither, single fields and leads
 missing. With --learn the diseases are told from the codes too, and directly from the ECG by models that as many people
-teach; these must be phantoms of the usual population, of another seed.
+teach. The people of both folders must be phantoms of the usual population; their seeds must differ.
 """
 
 import sys

@@ -31,6 +31,7 @@ from evaluation.report import (
     setting_numbers,
     territory_numbers,
 )
+from evaluation.scale import off_scale, on_scale
 
 N, K = 300, len(PHENOTYPES)
 MEAN, SD = np.linspace(50, 200, K), np.linspace(5, 40, K)
@@ -67,6 +68,11 @@ def posterior(rho, m, n=N, spread=1.0, seed=0):
     truth = told + left * rng.normal(size=(n, 1, K))
     samples = told + spread * left * rng.normal(size=(n, m, K))
     return MEAN + SD * samples, (MEAN + SD * truth)[:, 0]
+
+
+def even(values):
+    """Phenotypes of `posterior` (..., K) as Gaussian as they are, but on the scale of their intervals."""
+    return off_scale(on_scale(np.broadcast_to(MEAN, K)) + 0.2 * (values - MEAN) / SD)
 
 
 def every(numbers, key):
@@ -225,7 +231,7 @@ def test_a_true_posterior_has_the_r2_it_should(rho, m):
 
 
 def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less():
-    samples, truth = posterior(0.4, 8, n=2000)
+    samples, truth = map(even, posterior(0.4, 8, n=2000))
     numbers = certainty_numbers(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
     for level in (50, 80, 90):
         sd = 100 * (level / 100 * (1 - level / 100) / 2000) ** 0.5
@@ -237,13 +243,13 @@ def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less()
     assert counts.shape == (K, 9) and counts.sum() == K * 2000
     assert counts.min() > 2000 / 9 * 0.7 and counts.max() < 2000 / 9 * 1.3
     assert "coverage_calibrated" not in numbers
-    narrow, _ = posterior(0.4, 8, n=2000, spread=0.5)
+    narrow = even(posterior(0.4, 8, n=2000, spread=0.5)[0])
     assert every(certainty_numbers(found(narrow), truth, None, {})["coverage"], "90").max() < 75
 
 
 def test_calibration_fitted_on_others_mends_the_coverage():
-    samples, truth = posterior(0.4, 8, n=2000, spread=0.5)
-    factors = fit_spread(samples[:1000], truth[:1000])
+    samples, truth = map(even, posterior(0.4, 8, n=2000, spread=0.5))
+    factors = fit_spread(on_scale(samples[:1000]), on_scale(truth[:1000]))
     numbers = certainty_numbers(found(samples[1000:]), truth[1000:], factors, {})
     assert every(numbers["coverage"], "90").max() < 75
     calibrated = numbers["coverage_calibrated"]
