@@ -368,7 +368,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         It is NaN where no ECG is given, or none of the independent leads, or the pipeline cannot tell.
         """
         known, told = known_leads(patients.lead_mask.cpu()), torch.full((len(patients.ecg),), torch.nan)  # (B, 8), (B,)
-        rows = torch.flatnonzero(patients.ecg_present.cpu() & known.any(dim=1))
+        rows = (patients.ecg_present.cpu() & known.any(dim=1)).nonzero()[:, 0]  # (n,)
         if self.usual_ecgs is None or not len(rows):
             return told
         rate, device = self.ecg_encoder.config.sampling_rate, self.device
