@@ -40,10 +40,10 @@ def implausible_kinds(
     """
     es = int((labels == Label.LV_CAVITY).sum(axis=(0, 2, 3)).argmin())
     ed_es = labels[:, [0, es]]
-    shows = base_is_shown(labels, acquired)
+    shows = base_is_shown(labels, acquired) and labels.shape[1] > 1
     return {
-        "mass": shows and es > 0 and _mass_changes(ed_es),
-        "stroke_volumes": shows and es > 0 and _stroke_volumes_differ(ed_es),
+        "mass": shows and _mass_changes(ed_es),
+        "stroke_volumes": shows and _stroke_volumes_differ(ed_es),
         "open_ring": any(widest_gap_mm(part, geometry.pixel_mm) > GAP_MM for part in ed_es.swapaxes(0, 1)),
         "widens_again": any(_widens_again(part) for part in ed_es.swapaxes(0, 1)),
     }

@@ -69,7 +69,8 @@ def test_ventricles_that_eject_different_volumes(keep: float) -> None:
     if keep > 1:
         labels[:, 1][rv[:, 1]] = Label.BACKGROUND
     else:
-        labels[:, 1][rv[:, 0] & (labels[:, 1] == Label.BACKGROUND)] = Label.RV_CAVITY
+        full = rv[:, 0] & (labels[:, 1] == Label.BACKGROUND)
+        labels[1:4, 1][full[1:4]] = Label.RV_CAVITY
     assert broken(labels) == {"stroke_volumes"}
 
 
@@ -104,8 +105,10 @@ def test_a_heart_that_widens_again_towards_the_apex() -> None:
 def test_what_a_stack_without_a_base_cannot_tell() -> None:
     """The stack begins inside the LV, and the base has moved out of it at ED alone."""
     cut = heart()
-    cut[1, 0][cut[1, 0] == Label.LV_MYOCARDIUM] = Label.BACKGROUND
-    cut[2, 0][cut[2, 0] == Label.LV_MYOCARDIUM] = Label.BACKGROUND
+    for part in (*cut[3:5, 0], *cut[3:5, 1]):
+        part[part == Label.RV_CAVITY] = Label.BACKGROUND
+    thin = cut[5:, 0]
+    thin[(thin == Label.LV_MYOCARDIUM) & (np.roll(thin, 2, axis=-1) == Label.BACKGROUND)] = Label.BACKGROUND
     assert "mass" in broken(cut)
     acquired = np.ones((10, 2), bool)
     acquired[:3] = False
@@ -114,6 +117,11 @@ def test_what_a_stack_without_a_base_cannot_tell() -> None:
     assert not any(kinds[name] for name in NEEDS_BASE)
     row = dict(zip(KINDS, implausible_row(cut, GEOMETRY, acquired), strict=True))
     assert np.isnan([row[name] for name in NEEDS_BASE]).all()
+
+
+def test_a_heart_that_does_not_contract_is_implausible() -> None:
+    labels = heart(shrink=1.0)
+    assert broken(labels) == {"stroke_volumes"}
 
 
 def test_one_phase_tells_nothing_of_a_beat() -> None:

@@ -37,7 +37,7 @@ def test_a_number_that_cannot_be_measured_moves_nothing_and_a_wild_one_not_far(c
 def test_a_heart_is_due_what_the_segmenter_finds_on_true_ones(correction):
     correction.seen[0] = torch.tensor([0.8, 0.1])
     meant = torch.tensor([[1.0, 0.0, 0.0, 0.0]])
-    assert torch.equal(correction(meant, meant, torch.tensor([[0.9, 0.0]])), meant)
+    torch.testing.assert_close(correction(meant, meant, torch.tensor([[0.9, 0.0]])), meant)
 
 
 def test_directions_are_how_codes_move_together():
