@@ -120,8 +120,9 @@ def keep_autoencoder(
         told = "begins with the autoencoder of --init as it is: {psnr_db:.1f} dB on held-out slices"
         print((told + ", patch PCA {patch_pca_psnr_db:.1f} dB").format(**report))
         if report["psnr_db"] <= report["patch_pca_psnr_db"]:
-            worse = "no better than patch PCA. train_autoencoder.py --output {} makes one of these slices"
-            print(f"warning: {worse.format(folder)}")
+            print(
+                f"warning: no better than patch PCA. train_autoencoder.py --output {folder} makes one of these slices"
+            )
     accelerator.wait_for_everyone()
 
 

@@ -1,7 +1,7 @@
 """A training that begins with a trained pipeline: which of its weights are taken, and in which place."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from sampling.pipeline import ECGToMRIPipeline, load_part, weights_sha256
 
 from .ceiling import CEILING_PARTS
 from .latents import autoencoder_fingerprint
-from .taken import Named, Taken, take, take_matching
+from .taken import Named, Taken, take
 
 BESIDE = ("ceiling", "components")  # of a pipeline's folder: what a training begins with too
 
@@ -97,7 +97,7 @@ class Start:
         """For a model card: which pipeline it is, and who had taught it."""
         whose = self.pipeline.config.trained_on
         people = f"{whose} people" if whose else "nobody knows whom"
-        return f"the pipeline whose weights have sha256 `{self.weights_sha256}`, taught by {people}"
+        return f"the pipeline whose weights have sha256 {self.weights_sha256}, taught by {people}"
 
 
 def opened_start(folder: Path | None) -> Start | None:
@@ -135,8 +135,16 @@ def start_sha256(folder: Path) -> str:
 # ---- Which weight goes where ----
 
 
+def numbers_of(
+    conditioner: HeartConditioner, taught: HeartConditioner, same_components: bool
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the numbers of two heart codes, the fresh and the trained one's; components agree only if they do."""
+    whose = "its" if same_components else "another's"
+    return code_names(conditioner, "its"), code_names(taught, whose)
+
+
 def code_names(conditioner: HeartConditioner, whose: str) -> tuple[str, ...]:
-    """Of the numbers of its heart code; components of two pipelines are the same if `whose` is."""
+    """Of the numbers of its heart code, in their order."""
     about = conditioner.config
     return (*about.phenotypes, *(f"{whose} component {k}" for k in range(about.components)), *about.motion)
 
@@ -168,29 +176,28 @@ def statistics_of(conditioner: HeartConditioner) -> dict[str, dict[str, float]]:
 
 def take_regressor(regressor: CodeRegressor, taught: CodeRegressor, same_components: bool = False) -> list[Taken]:
     """Begin with a trained regression: its weights, and the statistics of what it knows."""
-    encoder, conditioner = regressor.ecg_encoder, regressor.conditioner
+    conditioner, width = regressor.conditioner, regressor.conditioner.config.width
     keep_statistics(conditioner, taught.conditioner)
-    about, rates = conditioner.config, [one.ecg_encoder.config.sampling_rate for one in (regressor, taught)]
-    taken = [_take_encoder(encoder, taught.ecg_encoder, rates)]
     fields, had = field_names(conditioner), field_names(taught.conditioner)
     fresh = {name: value.clone() for name, value in conditioner.state_dict().items() if name.startswith("person_")}
-    person = {"embedding.0.weight": Named(1, about.width, about.width), **{name: Named(0) for name in fresh}}
-    told = take("conditioner, what it is told", conditioner, taught.conditioner, person, fields, had)
+    numbers = numbers_of(conditioner, taught.conditioner, same_components)
+    named = {
+        **{name: Named(0, fields, had) for name in fresh},
+        "embedding.0.weight": Named(1, fields, had, width, width),
+        "target_head.weight": Named(0, *numbers),
+        "target_head.bias": Named(0, *numbers),
+    }
+    told = take("conditioner", conditioner, taught.conditioner, named)
     _keep_fresh(conditioner, fresh, [place for place, name in enumerate(fields) if name not in had])
-    if conditioner.target_head is None or taught.conditioner.target_head is None:
-        return [*taken, told]
-    names = code_names(conditioner, "its")
-    numbers = code_names(taught.conditioner, "its" if same_components else "another's")
-    head = (conditioner.target_head, taught.conditioner.target_head)
-    rows = {"weight": Named(0), "bias": Named(0)}
-    return [*taken, told, take("conditioner, what it tells", *head, rows, names, numbers)]
+    return [_take_encoder(regressor.ecg_encoder, taught.ecg_encoder), told]
 
 
-def _take_encoder(encoder: ECGEncoder, taught: ECGEncoder, rates: Sequence[int]) -> Taken:
-    if rates[0] != rates[1]:
+def _take_encoder(encoder: ECGEncoder, taught: ECGEncoder) -> Taken:
+    rate, had = encoder.config.sampling_rate, taught.config.sampling_rate
+    if rate != had:
         whole = sum(value.numel() for value in encoder.state_dict().values())
-        return Taken("ECG encoder", 0, whole, f"ECGs are of {rates[0]} Hz, the pipeline's of {rates[1]} Hz")
-    return take_matching("ECG encoder", encoder, taught)
+        return Taken("ECG encoder", 0, whole, f"ECGs are of {rate} Hz, the pipeline's of {had} Hz")
+    return take("ECG encoder", encoder, taught)
 
 
 def _keep_fresh(module: nn.Module, fresh: Mapping[str, Tensor], rows: Iterable[int]) -> None:
@@ -202,24 +209,22 @@ def _keep_fresh(module: nn.Module, fresh: Mapping[str, Tensor], rows: Iterable[i
 
 def take_prior(prior: HeartPrior, start: Start, conditioner: HeartConditioner, same_components: bool) -> Taken:
     """Begin with a trained prior. It has as many places for the heart code as it takes and gives."""
-    taught = start.pipeline.conditioner
-    names, had = code_names(conditioner, "its"), code_names(taught, "its" if same_components else "another's")
+    numbers = numbers_of(conditioner, start.pipeline.conditioner, same_components)
     named = {
-        "enter.weight": Named(1),
-        "given.0.weight": Named(1, conditioner.config.width),
-        "leave.1.weight": Named(0),
-        "leave.1.bias": Named(0),
+        "enter.weight": Named(1, *numbers),
+        "given.0.weight": Named(1, *numbers, conditioner.config.width),
+        "leave.1.weight": Named(0, *numbers),
+        "leave.1.bias": Named(0, *numbers),
     }
-    return take("prior", prior, start.pipeline.prior, named, names, had)
+    return take("prior", prior, start.pipeline.prior, named)
 
 
 def take_denoiser(denoiser: HeartDenoiser, start: Start, conditioner: HeartConditioner, same_components: bool) -> Taken:
     """Begin with a trained denoiser of the same latents."""
-    taught = start.pipeline.conditioner
-    names, had = code_names(conditioner, "its"), code_names(taught, "its" if same_components else "another's")
+    numbers = numbers_of(conditioner, start.pipeline.conditioner, same_components)
     before = POSITION_FEATURES + PHASE_FEATURES + conditioner.config.width
-    named = {"unet.class_embedding.linear_1.weight": Named(1, before)}
-    return take("denoiser", denoiser, start.pipeline.denoiser, named, names, had)
+    named = {"unet.class_embedding.linear_1.weight": Named(1, *numbers, before)}
+    return take("denoiser", denoiser, start.pipeline.denoiser, named)
 
 
 def taught_motion(start: Start | None, autoencoder: SliceAutoencoder) -> HeartMotion | None:
@@ -232,4 +237,4 @@ def take_motion(motion: HeartMotion, taught: HeartMotion) -> Taken:
     if tuple(motion.config.numbers) != tuple(taught.config.numbers):
         whole = sum(value.numel() for value in motion.state_dict().values())
         return Taken("motion", 0, whole, "the pipeline knows other motion numbers")
-    return take_matching("motion", motion, taught)
+    return take("motion", motion, taught)

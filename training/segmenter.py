@@ -23,7 +23,7 @@ from .order import keyed_generator
 from .recipe import Recipe
 from .run import Run, finish, is_finished, told_finished
 from .session import Session
-from .taken import begins, take_matching
+from .taken import begins, take
 
 SLICES = 32  # per process and step
 HELD_OUT_SLICES = 256
@@ -77,7 +77,7 @@ def learn_segmenter(
     set_seed(seed)
     segmenter = Segmenter(trained_on=trained_on)
     if taught is not None:
-        accelerator.print(begins(take_matching("segmenter", segmenter, taught)))
+        accelerator.print(begins(take("segmenter", segmenter, taught)))
     task = segmentation(session, segmenter, cohort, rows["train"], held_out, batch)
     segmenter = fit(task, session)
     if session.main:

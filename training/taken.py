@@ -1,7 +1,8 @@
 """Trained weights in a fresh network: those that mean the same there, by shape and by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -9,9 +10,16 @@ from torch import Tensor, nn
 
 
 class Named(NamedTuple):
-    """Where things with names lie along an axis of a tensor: so many before them, and so many places for each."""
+    """Where things with names lie along an axis of a tensor.
+
+    Attributes:
+        names, had: of the fresh and the trained tensor's things, in their order.
+        before: places before the first of them. each: places of each.
+    """
 
     axis: int
+    names: Sequence[str]
+    had: Sequence[str]
     before: int = 0
     each: int = 1
 
@@ -33,14 +41,7 @@ class Taken:
         return f"{self.part}: {self.weights:_} of {self.of:_} weights" + f" ({self.why})" * bool(self.why)
 
 
-def take(
-    part: str,
-    new: nn.Module,
-    old: nn.Module,
-    named: Mapping[str, Named],
-    names: Sequence[str],
-    had: Sequence[str],
-) -> Taken:
+def take(part: str, new: nn.Module, old: nn.Module, named: Mapping[str, Named] = MappingProxyType({})) -> Taken:
     """Copy a trained part's weights into a fresh one, wherever they mean the same there.
 
     A tensor along whose axis numbers have names is copied name by name. Where the trained part has no such number, a
@@ -48,33 +49,33 @@ def take(
     shapes agree.
 
     Args:
-        named: by tensor. names, had: of the fresh and the trained part's numbers, in their order.
+        named: the numbers with names along a tensor's axis, by tensor.
     """
     state, trained, count, left = new.state_dict(), old.state_dict(), 0, set()
     for name, value in state.items():
         if name not in trained:
             left.add("no such layer in the pipeline")
         elif name in named:
-            moved, taken = by_name(value, trained[name], named[name], names, had)
+            moved, taken = by_name(value, trained[name], named[name])
             state[name], count = moved, count + taken
         elif trained[name].shape == value.shape:
             state[name], count = trained[name], count + value.numel()
         else:
             left.add("layers of another size")
     new.load_state_dict(state)
-    unknown = [name for name in names if name not in had] if named else []
-    dropped = [name for name in had if name not in names] if named else []
+    unknown = dict.fromkeys(name for one in named.values() for name in one.names if name not in one.had)
+    dropped = dict.fromkeys(name for one in named.values() for name in one.had if name not in one.names)
     left |= {f"not in the pipeline, start at 0: {listed(unknown)}"} if unknown else set()
     left |= {f"in the pipeline alone, left out: {listed(dropped)}"} if dropped else set()
     return Taken(part, count, sum(value.numel() for value in state.values()), "; ".join(sorted(left)))
 
 
-def by_name(new: Tensor, old: Tensor, named: Named, names: Sequence[str], had: Sequence[str]) -> tuple[Tensor, int]:
+def by_name(new: Tensor, old: Tensor, named: Named) -> tuple[Tensor, int]:
     """A fresh tensor with a trained one's values where the names agree and 0 at the others, and how many were taken.
 
     What lies before and after the named places is copied as it is. Where sizes do not agree, nothing is taken.
     """
-    axis, before, each = named
+    axis, names, had, before, each = named
     if new.dim() != old.dim() or other_sides(new, axis) != other_sides(old, axis):
         return new, 0
     after = new.shape[axis] - before - each * len(names)
@@ -97,16 +98,11 @@ def other_sides(value: Tensor, axis: int) -> list[int]:
     return [size for place, size in enumerate(value.shape) if place != axis]
 
 
-def listed(names: Sequence[str]) -> str:
+def listed(names: Iterable[str]) -> str:
     """Names in a row; of components how many there are."""
     components = [name for name in names if " component " in name]
     rest = [name for name in names if name not in components]
     return ", ".join([*rest, *([f"{len(components)} components"] if components else [])])
-
-
-def take_matching(part: str, new: nn.Module, old: nn.Module) -> Taken:
-    """Copy a trained part's weights into a fresh one, wherever the shapes agree."""
-    return take(part, new, old, {}, (), ())
 
 
 def begins(taken: Taken) -> str:

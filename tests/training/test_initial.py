@@ -151,7 +151,7 @@ def test_prior_and_denoiser_say_what_they_said_of_the_same_numbers(start, same, 
 def test_ecgs_of_another_rate_are_read_by_a_fresh_encoder(start):
     regressor = CodeRegressor(ECGEncoder(500, width=32, layers=1, heads=4), fresh().conditioner)
     before = {name: value.clone() for name, value in regressor.ecg_encoder.state_dict().items()}
-    encoder, *_ = take_regressor(regressor, start.regressor)
+    encoder, _ = take_regressor(regressor, start.regressor)
     assert encoder.weights == 0 and encoder.why == "ECGs are of 500 Hz, the pipeline's of 250 Hz"
     assert all(torch.equal(value, before[name]) for name, value in regressor.ecg_encoder.state_dict().items())
 
@@ -166,7 +166,7 @@ def test_the_released_pipeline_gives_all_it_has_to_a_training_of_its_own_numbers
     denoiser = HeartDenoiser(**_sizes(start.pipeline.denoiser))
     taken = take_regressor(regressor, start.regressor, True)
     taken += [take_prior(prior, start, conditioner, True), take_denoiser(denoiser, start, conditioner, True)]
-    assert [part.why for part in taken] == [""] * 5 and all(part.weights == part.of for part in taken)
+    assert [part.why for part in taken] == [""] * 4 and all(part.weights == part.of for part in taken)
 
 
 def _sizes(part):
@@ -211,6 +211,7 @@ def begun(prepared, tiny_preset, folder, tmp_path_factory):
     np.save(cohort.folder / "hearts.npy", cohort.hearts)
     write_about(cohort.folder, ["hearts"], {"people": len(cohort.eid)})
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gc.collect", lambda *_: 0)  # asked for after every stage, it takes longer than a stage
         patch.setitem(PRESETS, "nano", tiny_preset)
         learn_pipeline(training(place, cohort, opened_start(folder)))
     return place, cohort
@@ -250,7 +251,7 @@ def test_the_pipeline_says_with_what_it_began_and_who_taught_that(begun, start):
     assert earlier["weights_sha256"] == start.weights_sha256 and earlier["trained_on"] == "simulated"
     assert ECGToMRIPipeline.load(made).config.trained_on == "real"
     card = " ".join((made / "README.md").read_text().split())
-    assert f"began with: the pipeline whose weights have sha256 `{start.weights_sha256}`, taught by simulated" in card
+    assert f"began with: the pipeline whose weights have sha256 {start.weights_sha256}, taught by simulated" in card
     assert "weights it took of that: ECG encoder 100 %" in card
     assert str(begun[0].parent) not in json.dumps(about) + card
 
