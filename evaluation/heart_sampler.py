@@ -114,6 +114,8 @@ class HeartSampler:
         """
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
+        if options.redraws is not None:
+            pipeline.register_to_config(redraws=options.redraws)
         measures = (folder / "segmenter").exists()
         # Channels last, a segmenter takes a third less time. Of a thousand slices of a beat that counts.
         layout = torch.preserve_format if pipeline.motion is None else torch.channels_last
@@ -388,6 +390,7 @@ def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) 
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
         **({} if pipeline.motion is None else {"frames": options.frames}),
+        **({} if pipeline.correction is None else {"redraws": pipeline.config.redraws}),
     }
     return {
         "pipeline": pipeline_name(folder),

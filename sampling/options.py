@@ -7,9 +7,9 @@ from typing import Literal
 
 import tyro
 
-from cohort.errors import InputError, require_counts
+from cohort.errors import InputError, require_counts, require_within
 
-from .ranges import require_sampling
+from .ranges import MOST_REDRAWS, require_sampling
 
 FEWEST_FRAMES, MOST_FRAMES = 2, 200  # a scanner makes 100 at most; every frame of every sample is held in memory
 
@@ -48,6 +48,8 @@ class SampleOptions:
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
     steps: int | None = None
     """Evaluations of the denoiser; the pipeline's own number if not given."""
+    redraws: int | None = None
+    """How often a heart is measured and drawn again, so that it obeys its code; the pipeline's own if not given."""
     scheduler: str | None = None
     """Name of a diffusers scheduler; the pipeline's own if not given."""
     seed: int = 0
@@ -67,5 +69,7 @@ class SampleOptions:
         if self.frames > MOST_FRAMES:
             raise InputError("--frames", f"{self.frames} are more than a scanner makes", f"give at most {MOST_FRAMES}")
         require_sampling(self.guidance_scale, self.steps)
+        if self.redraws is not None:
+            require_within("--redraws", self.redraws, 0, MOST_REDRAWS)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
             raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")
