@@ -72,7 +72,7 @@ def posterior(rho, m, n=N, spread=1.0, seed=0):
 
 def even(values):
     """Phenotypes of `posterior` (..., K) as Gaussian as they are, but on the scale of their intervals."""
-    return off_scale(on_scale(np.broadcast_to(MEAN, K)) + 0.2 * (values - MEAN) / SD)
+    return off_scale(on_scale(np.full(K, 50.0)) + 0.2 * (values - MEAN) / SD)
 
 
 def every(numbers, key):
