@@ -105,10 +105,8 @@ def test_a_heart_that_widens_again_towards_the_apex() -> None:
 def test_what_a_stack_without_a_base_cannot_tell() -> None:
     """The stack begins inside the LV, and the base has moved out of it at ED alone."""
     cut = heart()
-    for part in (*cut[3:5, 0], *cut[3:5, 1]):
-        part[part == Label.RV_CAVITY] = Label.BACKGROUND
-    thin = cut[5:, 0]
-    thin[(thin == Label.LV_MYOCARDIUM) & (np.roll(thin, 2, axis=-1) == Label.BACKGROUND)] = Label.BACKGROUND
+    upper = cut[4:, 0, :48]
+    upper[upper == Label.LV_MYOCARDIUM] = Label.BACKGROUND
     assert "mass" in broken(cut)
     acquired = np.ones((10, 2), bool)
     acquired[:3] = False
