@@ -71,11 +71,11 @@ pretrained: install
 	$(BIN)/python make_phantom.py --output demo/ecgs --subjects 5000 --seed 3 --ecg-only
 	$(BIN)/python make_phantom.py --prepared demo/unseen120 --subjects 120 --cines 120 --seed 2
 	$(LAUNCH) train_diffusion.py --data demo/phantom4000 --more-ecgs demo/ecgs --output runs/pretrained --cines 800 \
-	    --autoencoder runs/pretrained-autoencoder --segmenter runs/pretrained-segmenter --preset nano --steps 4000 \
+	    --autoencoder runs/pretrained-autoencoder --segmenter runs/pretrained-segmenter --preset nano --steps 4500 \
 	    --stage-steps.autoencoder 3500 --stage-steps.segmenter 1500 --stage-steps.ceiling 2500 \
 	    --stage-steps.condition 1200 --stage-steps.prior 2000 --stage-steps.motion 3000 --seed 0
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/pipeline --data demo/phantom4000 --split validation \
-	    --calibrate --subjects 100 --samples 8
+	    --calibrate --subjects 60 --samples 8
 	$(BIN)/python -m sampling.release runs/pretrained/pipeline runs/pretrained/phantom
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen120 --split all \
 	    --subjects 100 --samples 4 --training-data demo/phantom4000 --output runs/pretrained/report

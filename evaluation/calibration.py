@@ -1,7 +1,7 @@
 """The calibration of a pipeline's intervals: one factor a phenotype, fitted on validation people, kept beside it.
 
 A factor multiplies widths on the phenotype's scale (evaluation.scale). Files of before 27 November 2026 were fitted in
-plain units. They are still read: a ratio of widths is nearly the same on both (LOG.md), and "scale" tells them apart.
+plain units. They are still read, though a ratio of widths differs somewhat between the two; "scale" tells them apart.
 """
 
 import json
