@@ -101,7 +101,7 @@ def answers(pipeline: ECGToMRIPipeline, people: People, codes: int, seed: int = 
         draws = []
         for number in range(codes):
             keys = [sample_generator(seed, f"unlike {first + row}", number) for row in range(len(part.ecg))]
-            draws.append(pipeline.draw_codes(summary, keys, widening=widening).numpy())
+            draws.append(pipeline.draw_codes(summary, keys, known=patients.known, widening=widening).numpy())
         drawn.append(np.stack(draws, axis=1))
     surprise, drawn = np.concatenate(surprises), np.concatenate(drawn)
     told = [Unlike.of(pipeline.usual_ecgs, float(value)) for value in surprise]

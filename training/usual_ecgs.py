@@ -160,6 +160,7 @@ def _widening(
                     pipeline.draw_codes(
                         summary,
                         [sample_generator(seed, f"widening {number} {k} {spoil}", draw) for k in part.tolist()],
+                        known=patients.known.to(pipeline.device),
                     ).cpu()
                     for draw in range(CODES)
                 ]
