@@ -26,6 +26,7 @@ from sampling.pipeline import ECGToMRIPipeline, weights_sha256
 from .accelerator import start_accelerator
 from .cohort_arrays import open_arrays
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
+from .learning_curve import measured_like_the_pipeline
 from .targets import standardised_phenotypes
 from .usual_ecgs import usual_ecgs
 
@@ -73,6 +74,7 @@ def main() -> None:
     weights, pipeline = weights_sha256(folder), ECGToMRIPipeline.load(folder).to(accelerator.device)
     where = (options.places, options.prepared, pipeline.preparation, accelerator, options.more_ecgs)
     cohort, extra = open_arrays(*where, exclude=options.exclude, fields=pipeline.further_fields)
+    cohort, extra = measured_like_the_pipeline(cohort, extra, folder, accelerator)
     about = folder / "training.json"
     if not (about.exists() and is_cohort_of(json.loads(about.read_text(encoding="utf-8")), cohort)):
         raise InputError(options.data, f"is not the cohort {folder} was trained on", "name that one with --data")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 from torch.nn import functional
 
@@ -20,8 +21,10 @@ JITTER_SD = 0.1  # noise on what it is given
 LOST = 0.2  # of the ECGs, in training, lack some leads
 CODES = 8  # drawn for each person to measure the widening
 SURPRISES = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0)  # at which it is measured
+SPOILED_FROM = 1.5  # surprise: one usual ECG of thirty is so unlike
 WIDEST = 4.0
-LEVEL, REACH = 0.9, 1.645  # of the intervals that are to hold, and their half-width in SDs
+LEVEL = 0.9  # of the intervals that are to hold
+REACH = float(stdtrit(CODES - 1, (1 + LEVEL) / 2))  # their half-width in SDs of so few draws
 WITHHELD_FROM = 4.0  # surprise: one usual ECG of ten thousand is so unlike
 
 
@@ -145,9 +148,10 @@ def _widening(
 ) -> tuple[float, ...]:
     """By how much to widen at each of SURPRISES, so that intervals of LEVEL hold for held-out people.
 
-    Their ECGs count as they are and spoiled, as many of each. The factor never falls as the surprise grows.
+    Their ECGs count as they are and spoiled, as many of each. Below SPOILED_FROM only those as they are count: among
+    ECGs that look usual, spoiled ones are rare. The factor never falls as the surprise grows.
     """
-    missed, surprises = [], []
+    missed, surprises, was_spoiled = [], [], []
     for spoil in (False, True):
         for number, part in enumerate(held.split(64)):
             ecg, mask, person, codes = held_out.take(part)
@@ -171,19 +175,21 @@ def _widening(
             known = torch.from_numpy(known_leads(mask.numpy()))
             numbers = measured(pipeline, signal, mask.numpy())
             surprises.append(model(numbers, pooled(pipeline, signal, mask.numpy()), known))
-    return _factors(torch.cat(missed), torch.cat(surprises))
+            was_spoiled.append(torch.full((len(part),), spoil))
+    return _factors(torch.cat(missed), torch.cat(surprises), torch.cat(was_spoiled))
 
 
-def _factors(missed: Tensor, surprises: Tensor) -> tuple[float, ...]:
+def _factors(missed: Tensor, surprises: Tensor, was_spoiled: Tensor) -> tuple[float, ...]:
     """(SURPRISES,) factors, never falling and 1 at least.
 
     Args:
-        missed: (n, K) errors in the SDs that were told, NaN where unknown. surprises: (n,).
+        missed: (n, K) errors in the SDs that were told, NaN where unknown. surprises: (n,). was_spoiled: (n,) bool.
     """
     factors = []
     edges = [-1.0, *((a + b) / 2 for a, b in zip(SURPRISES[:-1], SURPRISES[1:], strict=True)), float("inf")]
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
-        within = missed[(surprises > low) & (surprises <= high)]
+    for centre, low, high in zip(SURPRISES, edges[:-1], edges[1:], strict=True):
+        counted = ~was_spoiled | (centre >= SPOILED_FROM)
+        within = missed[counted & (surprises > low) & (surprises <= high)]
         within = within[within.isfinite()]
         least = factors[-1] if factors else 1.0
         needed = float(within.quantile(LEVEL)) / REACH if len(within) >= 100 else least

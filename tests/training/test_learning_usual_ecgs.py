@@ -125,10 +125,20 @@ def test_the_part_is_added_to_a_stored_pipeline_and_read_again(fitted, many, tmp
 
 def test_factors_rise_to_what_covers_and_never_fall():
     surprise = torch.tensor([0.0] * 500 + [3.0] * 500 + [6.0] * 500)
-    missed = torch.randn(1500, 2, generator=torch.Generator().manual_seed(0)).abs()
+    missed = torch.from_numpy(np.abs(np.random.default_rng(0).standard_t(fitting.CODES - 1, (1500, 2))))
     missed[500:1000] *= 2
-    factors = dict(zip(fitting.SURPRISES, fitting._factors(missed, surprise), strict=True))
+    nobody = torch.zeros(1500, dtype=torch.bool)
+    factors = dict(zip(fitting.SURPRISES, fitting._factors(missed, surprise, nobody), strict=True))
     assert factors[0.0] == 1 and factors[3.0] == pytest.approx(2, rel=0.1) and factors[6.0] == factors[3.0]
+
+
+def test_answers_about_ecgs_that_look_usual_are_not_widened_for_spoiled_ones():
+    surprise = torch.tensor([0.5] * 1000 + [2.0] * 1000)
+    missed = torch.from_numpy(np.abs(np.random.default_rng(0).standard_t(fitting.CODES - 1, (2000, 2))))
+    spoiled_ones = torch.arange(2000) % 2 == 1
+    missed[spoiled_ones] *= 3
+    factors = dict(zip(fitting.SURPRISES, fitting._factors(missed, surprise, spoiled_ones), strict=True))
+    assert factors[0.5] == pytest.approx(1, abs=0.08) and factors[2.0] > 1.5
 
 
 def test_a_spoiled_ecg_is_another_one_whose_limb_leads_still_agree(many):
