@@ -114,8 +114,8 @@ class Study:
             arm: "real", "reconstructed" (true hearts through the autoencoder alone), or one of ARMS.
 
         Yields:
-            hearts (m, slices, phases, height, width) in [0, 1]; their label maps where another segmenter drew them; and
-            the phenotypes (m, K) that the heart's code told it, NaN where none did.
+            hearts (m, slices, phases, height, width) in [0, 1], and their label maps where another segmenter drew them.
+            Last come the phenotypes (m, K) that each heart's code told it, NaN where none did.
         """
         if arm == "generated" and self.given:
             names = [self.patients[k].name for k in people]
