@@ -82,9 +82,10 @@ def mean_codes(
     pipeline: ECGToMRIPipeline, cohort: PreparedCohort, rows: np.ndarray, seed: int, draws: int = 16
 ) -> torch.Tensor:
     """(n, K) mean of so many drawn heart codes of each person, in the conditioner's SDs."""
-    _, summary = pipeline.encode(patient_batch(prepared_patients(cohort, rows)), guided=False)
+    patients = patient_batch(prepared_patients(cohort, rows))
+    summary, known = pipeline.encode(patients, guided=False)[1], patients.known.to(pipeline.device)
     drawn = [
-        pipeline.draw_codes(summary, [sample_generator(seed, f"mean {row}", number) for row in rows])
+        pipeline.draw_codes(summary, [sample_generator(seed, f"mean {row}", number) for row in rows], known=known)
         for number in range(draws)
     ]
     return torch.stack(drawn).mean(dim=0).cpu()

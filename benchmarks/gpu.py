@@ -60,8 +60,9 @@ def main() -> None:
         raise InputError("torch", "sees no GPU, and this measures one", "run it where there is one, or give --small")
     from accelerate import Accelerator
 
-    from benchmarks.gpu_run import measure, peak_tflops
+    from benchmarks.gpu_run import FEWEST, GpuLoad, measure, peak_tflops
     from benchmarks.machine import described, load_average
+    from benchmarks.synthetic_cohort import CohortSize
     from benchmarks.table import markdown
     from cohort.disk import write_json, writing
 
@@ -71,26 +72,20 @@ def main() -> None:
     peak = peak_tflops(accelerator.device, config.peak_tflops)
     machine = described(accelerator.device) | {"mixed_precision": config.mixed_precision, "dynamo": dynamo}
     machine |= {"peak_tflops": peak}
+    if config.small:
+        size = CohortSize(people=60, side=4, positions=3)
+        load = GpuLoad("nano", 4, 2, first=FEWEST, rest=FEWEST + 2, drawn=2, evaluations=2, size=size)
+    else:
+        given = (config.preset, config.hearts, config.slices, config.first, config.rest, config.drawn)
+        load = GpuLoad(*given, evaluations=None, size=CohortSize(people=2000))
     with TemporaryDirectory() as folder:
-        tables = measure(Path(folder), load_of(config), accelerator, peak, 60 * config.minutes)
+        tables = measure(Path(folder), load, accelerator, peak, 60 * config.minutes)
     machine["load_at_end"] = load_average()
     with writing(config.output.parent):
         config.output.parent.mkdir(parents=True, exist_ok=True)
     write_json(config.output, {"machine": machine, "small": config.small, "tables": tables})
     for title, rows in tables.items():
         print(f"{title}\n\n{markdown(rows)}", flush=True)
-
-
-def load_of(config: Config) -> object:
-    """The `GpuLoad` that the options ask for."""
-    from benchmarks.gpu_run import FEWEST, GpuLoad
-    from benchmarks.synthetic_cohort import CohortSize
-
-    if config.small:
-        size = CohortSize(people=60, side=4, positions=3)
-        return GpuLoad("nano", 4, 2, first=FEWEST, rest=FEWEST + 2, drawn=2, evaluations=2, size=size)
-    given = (config.preset, config.hearts, config.slices, config.first, config.rest, config.drawn)
-    return GpuLoad(*given, evaluations=None, size=CohortSize(people=2000))
 
 
 if __name__ == "__main__":

@@ -31,9 +31,9 @@ def with_shown(
 ) -> tuple[PreparedCohort, ECGCohort | None]:
     """Both cohorts with the phenotypes that the cohort's hearts show on the grid.
 
-    People with a label map have what it shows. A table's numbers of all others are put on the same scale by a line
-    through the training people who have both; without enough of those they stay. Numbers that a segmenter measured
-    (`cohort.measured`) are of the grid already.
+    People with a label map have what it shows. A table's numbers of all others are put on the same scale. A line
+    through the training people who have both says how. Without enough of those the numbers stay. What a segmenter
+    measured (`cohort.measured`) is of the grid already.
 
     Args:
         main: whether this process writes; the others must wait until it has.

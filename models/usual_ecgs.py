@@ -20,8 +20,8 @@ class UsualECGs(ModelMixin, ConfigMixin):
 
     The first view is the Mahalanobis distance of the numbers (`cohort.ecg_numbers`), over those that are known. The
     second is that of the encoder's pooled vector, where no lead is absent. The third is a small network. It tells usual
-    ECGs from the same ones spoiled at random, so it knows what a wrong scale looks like (Hendrycks et al., "Deep
-    Anomaly Detection with Outlier Exposure", 2019).
+    ECGs from the same ones spoiled at random, so it knows what a wrong scale looks like. This is outlier exposure
+    (Hendrycks et al., 2019).
 
     Each view is told as a surprise: -log10 of the share of held-out people's ECGs that are more unlike. So is the sum.
     No ECG of a person is kept: only means, covariances, weights, and quantiles of single scores.

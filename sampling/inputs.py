@@ -28,11 +28,11 @@ SIMULATED_ONLY = (
 )
 LOOKS_SIMULATED = (
     "the weights know simulated patients only. This ECG looks like theirs, but its file name is not a simulated "
-    "patient's: if it is a real person's, the heart drawn says nothing about this person"
+    "patient's. If it is a real person's, the heart drawn says nothing about this person"
 )
 NAMED_SIMULATED = (
     "the weights know simulated patients only. This ECG has a simulated patient's file name, but it does not look like "
-    "theirs: if it is a real person's, the heart drawn says nothing about this person"
+    "theirs. If it is a real person's, the heart drawn says nothing about this person"
 )
 
 TAUGHT_BY_UNKNOWN = (

@@ -256,38 +256,23 @@ class ECGToMRIPipeline(DiffusionPipeline):
             fault = f"guidance scale {scale}, {steps or self.config.steps} steps"
             raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
         tokens, condition, codes = self.condition(patients, generators, scale)  # (B or 2 B, ...); codes (B, K)
-        noise = self.starting_noise(generators)  # (B, S, C, h, w)
-        how = (generators, steps or self.config.steps, scale, guided_between)
-        latents, told = self._denoised(noise, tokens, condition, *how), codes
-        for _ in range(self.config.redraws if self.correction is not None else 0):
-            told = self.correction(told, codes, self._measured(latents))  # (B, K)
-            condition = self.conditioner.with_code(condition, told)  # (B or 2 B, condition_length)
-            latents = self._denoised(noise, tokens, condition, *how)
+        noise, told = self.starting_noise(generators), codes  # (B, S, C, h, w), (B, K)
+        batch, places, latents = len(generators), self.places.to(self.device), noise
+        for redraw in range(1 + (0 if self.correction is None else self.config.redraws)):
+            if redraw:
+                told = self.correction(told, codes, self._measured(latents))  # (B, K)
+                condition = self.conditioner.with_code(condition, told)  # (B or 2 B, condition_length)
+            self.scheduler.set_timesteps(steps or self.config.steps)
+            latents = noise * getattr(self.scheduler, "init_noise_sigma", 1.0)  # (B, S, C, h, w)
+            for timestep in self.progress_bar(self.scheduler.timesteps):
+                on_path, sigma = to_flow(self.scheduler, latents, timestep)
+                rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
+                repeated = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
+                sigmas = torch.full((rows,), float(sigma), device=self.device)
+                velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
+                prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)
+                latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
         return DrawnHearts(latents, codes)
-
-    def _denoised(
-        self,
-        noise: Tensor,
-        tokens: Tensor,
-        condition: Tensor,
-        generators: list[Generator],
-        steps: int,
-        scale: float,
-        guided_between: tuple[float, float],
-    ) -> Tensor:
-        """Latents (B, S, C, h, w) of starting noise of that shape."""
-        batch, places = len(noise), self.places.to(self.device)
-        self.scheduler.set_timesteps(steps)
-        latents = noise * getattr(self.scheduler, "init_noise_sigma", 1.0)
-        for timestep in self.progress_bar(self.scheduler.timesteps):
-            on_path, sigma = to_flow(self.scheduler, latents, timestep)
-            rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
-            repeated = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
-            sigmas = torch.full((rows,), float(sigma), device=self.device)
-            velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
-            prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)  # (B, S, C, h, w)
-            latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
-        return latents
 
     def _measured(self, latents: Tensor) -> Tensor:
         """(B, P) what the segmenter finds on hearts (B, S, C, h, w) of the phenotypes to be corrected, in SDs.

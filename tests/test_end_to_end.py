@@ -227,9 +227,11 @@ def test_the_same_command_again_has_nothing_to_do_and_changes_nothing(shell, tra
     before = state()
     shell("train_diffusion", "--data", phantom_data, *TRAIN_DIFFUSION, grid=True)
     assert state() == before
-    assert (
-        len(weights(trained / "runs" / "diffusion" / "pipeline")) == 8
-    )  # encoder, conditioner, prior, UNet, autoencoder, segmenter, the ceiling's two
+    pipeline, generator = trained / "runs" / "diffusion" / "pipeline", {"prior", "denoiser", "autoencoder"}
+    parts = {name.rpartition("/")[0] for name in weights(pipeline)}
+    regressors = {"ecg_encoder", "conditioner", "ceiling/ecg_encoder", "ceiling/conditioner"}
+    assert parts == regressors | generator | {"correction", "components", "segmenter"}
+    assert len(weights(pipeline)) == len(parts)
 
 
 def test_what_a_run_must_agree_with_is_the_same_in_every_process(trained):

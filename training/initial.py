@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -193,11 +193,17 @@ def take_regressor(regressor: CodeRegressor, taught: CodeRegressor, same_compone
 
 
 def _take_encoder(encoder: ECGEncoder, taught: ECGEncoder) -> Taken:
+    """Begin with a trained encoder. Where that one is not told the rhythm, the fresh one adds 0 for it at first."""
     rate, had = encoder.config.sampling_rate, taught.config.sampling_rate
     if rate != had:
         whole = sum(value.numel() for value in encoder.state_dict().values())
         return Taken("ECG encoder", 0, whole, f"ECGs are of {rate} Hz, the pipeline's of {had} Hz")
-    return take("ECG encoder", encoder, taught)
+    told = take("ECG encoder", encoder, taught)
+    if encoder.of_rhythm is None or taught.of_rhythm is not None:
+        return told
+    for value in encoder.of_rhythm[-1].parameters():
+        nn.init.zeros_(value)
+    return replace(told, why=f"{told.why}; the pipeline is told no rhythm, which at first counts for nothing")
 
 
 def _keep_fresh(module: nn.Module, fresh: Mapping[str, Tensor], rows: Iterable[int]) -> None:

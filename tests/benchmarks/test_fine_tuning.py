@@ -30,7 +30,7 @@ def test_codes_are_averaged_over_draws(tiny_pipeline, prepared, monkeypatch):
     monkeypatch.setattr(
         type(tiny_pipeline),
         "draw_codes",
-        lambda self, summary, generators: torch.stack([torch.randn(3, generator=g) for g in generators]),
+        lambda self, summary, generators, known: torch.stack([torch.randn(3, generator=g) for g in generators]),
     )
     drawn = mean_codes(tiny_pipeline, cohort, np.arange(4), seed=0, draws=400)
     assert drawn.shape == (4, 3) and drawn.abs().max() < 0.2 and drawn.abs().min() > 0

@@ -22,11 +22,13 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import ARRAYS, Preparation, PreparedCohort
 from cohort.subjects import split_of
 from evaluation.calibration import calibrate, read_calibration
+from evaluation.certainty import interval
 from evaluation.curves import measure_curves
 from evaluation.measuring import load_measured, measured
 from evaluation.opening import open_training_people
 from evaluation.record import record_of
 from evaluation.report import control_numbers, segmenter_numbers
+from evaluation.scale import SCALES
 from evaluation.study import Study
 from evaluation.study_report import build_report, control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
@@ -462,7 +464,11 @@ def test_a_report_is_of_the_people_measured_and_its_intervals_are_as_wide_as_was
     assert report["segmenter"]["lv_cavity"]["n"] == len(people.rows)
     assert report["groups"]["normal"]["n"] == len(people.rows) - 1
     plain, calibrated = (report[key]["LVEDV"] for key in ("coverage", "coverage_calibrated"))
-    assert calibrated["width_90"] == pytest.approx(2 * plain["width_90"])
+    volumes = arms["generated"].phenotypes[..., PHENOTYPES.index("LVEDV")]
+    low, high = interval(SCALES["LVEDV"].forth(volumes), 0.9)
+    more = (high - low) / 2  # at either end, on the scale of volumes
+    assert plain["width_90"] == pytest.approx((np.exp(high) - np.exp(low)).mean())
+    assert calibrated["width_90"] == pytest.approx((np.exp(high + more) - np.exp(low - more)).mean())
 
 
 def test_truth_that_the_segmenter_measured_itself_says_nothing_of_its_errors(

@@ -18,7 +18,9 @@ from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED
 from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
+from evaluation.certainty import interval
 from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler, unmeasured
+from evaluation.scale import SCALES
 from evaluation.volume_plot import band_of, volume_plot
 from models.conditioning import HeartConditioner
 from models.denoiser import HeartDenoiser
@@ -333,8 +335,10 @@ def test_stills_show_es_while_the_drawn_heart_is_more_than_half_empty():
 
 def test_the_band_is_the_interval_of_enough_samples_and_never_below_0():
     volumes = np.array([[100.0, 10], [110, 20], [90, 0], [100, 10]])
-    assert band_of(volumes)["which"] == "90 % interval" and band_of(volumes)["low"][1] == 0
-    assert band_of(volumes)["high"][0] > 110 and band_of(volumes[:1]) is None
+    band, ends = band_of(volumes), interval(SCALES["LVEDV"].forth(volumes.T), 0.9)
+    assert band["which"] == "90 % interval" and interval(volumes.T, 0.9)[0][1] < 0 < band["low"][1] < 1
+    np.testing.assert_allclose([band["low"], band["high"]], np.exp(ends), atol=0.005)
+    assert band["high"][0] > 110 and band_of(volumes[:1]) is None
     assert band_of(volumes[:3])["low"] == [90, 0]
 
 

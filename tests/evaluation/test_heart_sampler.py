@@ -14,13 +14,16 @@ import torch
 from benchmarks.dicom_person import write_zip
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
+from evaluation.certainty import interval, widened
 from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
 from evaluation.plausibility import MASS_CHANGE
+from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from phantom.cohort_writer import ecg_path
+from sampling.measured_phenotypes import measured_phenotypes
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
 from sampling.patients import generate
@@ -231,13 +234,19 @@ def test_a_heart_that_is_not_finite_is_refused_and_the_others_are_drawn(folder, 
 def test_intervals_of_a_patient_stay_where_figures_can_be(folder, phantom_data, tmp_path, prepared, monkeypatch):
     """With a factor of 100, intervals of volumes would reach below 0, and those of ejection fractions over 100 %."""
     walls = (prepared.labels == 2).sum(axis=(1, 3, 4))  # of three slices, not all keep their mass
-    maps = iter(prepared.labels[np.abs(walls[:, 1] / walls[:, 0] - 1) < MASS_CHANGE])
+    kept = prepared.labels[np.abs(walls[:, 1] / walls[:, 0] - 1) < MASS_CHANGE][:8]
+    maps = iter(kept)
     monkeypatch.setattr("evaluation.heart_sampler.segment", lambda segmenter, heart: (next(maps), None))
     sampler = replace(opened(folder, tmp_path / "out"), segmenter=object(), calibration=np.full(len(PHENOTYPES), 100.0))
     found, impossible = sampler.measure(np.zeros((8, *sampler.pipeline.grid.shape), np.float32))
     ends = {name: np.array([v for k, v in about.items() if k.startswith("interval")]) for name, about in found.items()}
-    assert impossible == [] and all((values >= 0).all() for values in ends.values())
-    assert (ends["LVESV"] == 0).any() and (ends["LVEF"] == 100).any() and (ends["LVEF"] <= 100).all()
+    values = np.array([measured_phenotypes(labels, sampler.pipeline.grid) for labels in kept])
+    for k, (name, about) in enumerate(TABLE.items()):
+        low, high = interval(widened(values[None, :, k], 100.0, PLAIN), 0.9)
+        assert low < 0 and (high > 100 or about.unit != "%")
+        assert (ends[name] >= 0).all() and (ends[name] <= (100 if about.unit == "%" else np.inf)).all()
+        assert (np.diff(ends[name]) > 0).all() and np.isfinite(ends[name]).all()
+    assert impossible == [] and ends["LVESV"].min() < 0.01 and ends["LVEF"].max() > 99.9
 
 
 def test_the_options_come_first_then_the_table_then_the_file(folder, phantom_data, tmp_path, capsys):

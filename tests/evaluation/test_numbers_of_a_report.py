@@ -403,7 +403,7 @@ def test_another_less_person_is_paired():
 
 
 def test_pooled_coverage_is_that_of_all_cells_together():
-    samples, truth = posterior(0.5, 6, n=400)
+    samples, truth = (even(values) for values in posterior(0.5, 6, n=400))
     truth[:200, 0] = np.nan
     numbers = certainty_numbers(found(samples), truth, None, {})
     cells = np.array([400] * K) - 200 * (np.arange(K) == 0)

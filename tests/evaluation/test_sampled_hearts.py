@@ -14,6 +14,8 @@ from cohort.phenotypes import PHENOTYPES
 from evaluation.heart_sampler import HeartSampler
 from models.segmenter import Segmenter
 from phantom.cohort_writer import FIRST_EID, ecg_path
+from sampling.measured_phenotypes import measured_phenotypes
+from sampling.segmentation import segment
 
 sample = importlib.import_module("sample")
 
@@ -77,11 +79,15 @@ def test_the_screen_says_who_measures_the_hearts(voxels, tmp_path, capsys):
 
 
 def test_calibration_widens_what_is_said_of_a_patient_and_moves_it_nowhere(tiny_pipeline):
-    # hearts so alike that no interval is cut off at 0 mL
     hearts = np.linspace(0.6, 0.7, 5)[:, None, None, None, None] * np.ones((1, *tiny_pipeline.grid.shape))
     hearts[..., 0, 0] = 0  # a slice without contrast would be blank
     plain, widened = (measured(hearts, tiny_pipeline, factors) for factors in (None, np.full(len(PHENOTYPES), 2.0)))
     assert widened["mean"] == pytest.approx(plain["mean"]) and plain["sd"] > 1
-    assert widened["sd"] == pytest.approx(2 * plain["sd"])
-    (low, high), (lower, higher) = plain["interval_90"], widened["interval_90"]
-    assert higher - lower == pytest.approx(2 * (high - low), rel=0.05)
+    maps = [segment(Shrinks(), heart)[0] for heart in hearts]
+    volumes = np.log([measured_phenotypes(labels, tiny_pipeline.grid)[PHENOTYPES.index("LVEDV")] for labels in maps])
+    assert plain["sd"] == pytest.approx(np.exp(volumes).std(ddof=1))
+    assert widened["sd"] == pytest.approx(np.exp(2 * volumes - volumes.mean()).std(ddof=1))
+    for level in (50, 80, 90):  # about the same middle, and twice as wide, on the scale of volumes
+        (low, high), (lower, higher) = (np.log(told[f"interval_{level}"]) for told in (plain, widened))
+        assert lower + higher == pytest.approx(low + high)
+        assert higher - lower == pytest.approx(2 * (high - low))

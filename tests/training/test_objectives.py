@@ -83,7 +83,8 @@ def test_the_denoiser_is_given_in_training_what_it_is_given_in_sampling(
     patients = replace(patients, ecg_present=present[0], person_present=present[1])
     tiny_pipeline(patients, [keyed_generator("heart", row) for row in rows.tolist()], steps=1)
     _, summary = tiny_pipeline.encode(patients, guided=False)
-    codes = tiny_pipeline.draw_codes(summary, [keyed_generator("heart", row) for row in rows.tolist()])
+    generators, known = [keyed_generator("heart", row) for row in rows.tolist()], patients.known
+    codes = tiny_pipeline.draw_codes(summary, generators, known=known, widening=tiny_pipeline.widening(patients))
     batch = heart_batch(prepared, np.ones((len(prepared.eid), 3, 2, 4, 4, 4), np.float32), rows, None)
     regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
     everywhere = torch.ones(2, dtype=torch.bool)

@@ -76,7 +76,8 @@ def test_a_loss_of_the_code_regressor_mixes_no_devices(people, tiny_parts):
 def test_a_loss_of_the_prior_mixes_no_devices(people, tiny_parts, monkeypatch):
     regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
     pooled = torch.zeros(len(people[0]), 32)
-    monkeypatch.setattr("training.code_prior._pooled", lambda *_: pooled)  # read back to the CPU, which meta cannot be
+    # read back to the CPU, which meta cannot be
+    monkeypatch.setattr("training.code_prior._pooled", lambda *_, **__: pooled)
     task = code_prior(on("meta"), tiny_parts["prior"].to("meta"), regressor.to("meta"), *[people[0]] * 2, 0.1, people=4)
     loss, _ = task.loss_of(task.module, 0)
     assert loss.is_meta

@@ -23,11 +23,12 @@ from training.stages import STAGES, Training, recorded_settings, with_lengths
 FILLED_IN_BY = {
     "autoencoder": {"autoencoder"},
     "segmenter": {"segmenter"},
-    "networks": {"latents", "settings", "regressor", "prior", "denoiser", "run", "codes"},
+    "networks": {"latents", "settings", "regressor", "prior", "denoiser", "run", "codes", "components"},
     "ceiling": {"ceiling"},
     "condition": set(),
     "prior": {"pipeline"},
     "denoiser": set(),
+    "correction": set(),  # it is the pipeline's
     "motion": set(),  # of a cohort of stills
 }
 
@@ -68,6 +69,7 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
         "cines",
         "motion_targets",
         "motion",
+        "start",
     }  # of nobody here
 
 
