@@ -19,6 +19,7 @@ from cohort.disk import whole_folder
 from cohort.ecg_numbers import ecg_numbers, known_leads, needed_leads
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry
+from cohort.limb_leads import LIMB_LEADS
 from cohort.prepared import Preparation
 from models.autoencoder import SliceAutoencoder
 from models.code_correction import CodeCorrection
@@ -56,7 +57,6 @@ PARTS = {
 FURTHER_PARTS = {"motion": HeartMotion, "usual_ecgs": UsualECGs, "correction": CodeCorrection}
 SEGMENTER = "segmenter"  # subfolder of the segmenter that travels with a pipeline
 DECODED_AT_ONCE = 128  # slices
-LIMB_LEADS = 6  # the first of the twelve; two of them tell the others
 SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
 PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the denoiser
 
@@ -83,7 +83,8 @@ class PatientBatch:
     @property
     def known(self) -> Tensor:
         """(B, 2) how many independent leads are known, and how many of PERSON_FIELDS. Limb leads count as two."""
-        limb, chest = self.lead_mask[:, :LIMB_LEADS].sum(1).clamp(max=2), self.lead_mask[:, LIMB_LEADS:].sum(1)
+        limb, chest = (part.sum(1) for part in self.lead_mask.tensor_split([len(LIMB_LEADS)], dim=1))
+        limb = limb.clamp(max=2)  # two of them tell the others
         fields = (~self.person[:, : len(PERSON_FIELDS)].isnan()).sum(1)
         return torch.stack([(limb + chest) * self.ecg_present, fields * self.person_present], dim=1)
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Generator, Tensor, nn
 
+from cohort.limb_leads import LIMB_LEADS
 from models.code_regressor import CodeRegressor
 from models.conditioning import PERSON_FIELDS
 from models.heart_prior import CASES, HeartPrior
@@ -15,7 +16,7 @@ from .objectives import interpolated, stratified_sigma, target_loss, without_som
 from .order import keyed_generator
 from .recipe import Recipe
 from .session import Session
-from .withholding import LIMB_LEADS, withheld, without_leads
+from .withholding import withheld, without_leads
 
 PEOPLE = 256  # per process and step
 AUGMENTED_COPIES = 4  # of every recording, encoded once
@@ -154,8 +155,8 @@ def leads_of(lead_mask: Tensor, count: int, generator: Generator) -> Tensor:
     order = torch.rand(lead_mask.shape, generator=generator)  # (B, 12)
     if count == 1:
         return lead_mask & (order.argsort(dim=1).argsort(dim=1) == 0)
-    limb = torch.ones_like(lead_mask[:, :LIMB_LEADS])
-    chest = order[:, LIMB_LEADS:].argsort(dim=1).argsort(dim=1) < count - 2  # (B, 6)
+    limb = torch.ones_like(lead_mask[:, : len(LIMB_LEADS)])
+    chest = order[:, len(LIMB_LEADS) :].argsort(dim=1).argsort(dim=1) < count - 2  # (B, 6)
     return lead_mask & torch.cat([limb, chest], dim=1)
 
 

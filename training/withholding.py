@@ -7,10 +7,12 @@ share. Sampling then knows how unsure it has to be in each of them.
 import torch
 from torch import Generator, Tensor
 
+from cohort.leads import LEADS
+from cohort.limb_leads import LIMB_LEADS
 from models.conditioning import PERSON_FIELDS
 
 CASES = ("ECG only", "person only", "nothing", "person in part")  # each withheld with the same probability
-LIMB_LEADS, CHEST_LEADS = 6, 6  # of the twelve, in this order
+CHEST_LEADS = len(LEADS) - len(LIMB_LEADS)  # which come after the limb leads
 
 
 def withheld(person: Tensor, probability: float, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
@@ -48,7 +50,7 @@ def without_leads(lead_mask: Tensor, probability: float, generator: Generator) -
     batch, leads = lead_mask.shape
     order = torch.rand(batch, leads, generator=generator)  # (B, 12)
     place = order.argsort(dim=1).argsort(dim=1)  # (B, 12) of each lead in a random order
-    chest = torch.arange(leads) >= LIMB_LEADS  # (12,)
+    chest = torch.arange(leads) >= len(LIMB_LEADS)  # (12,)
     place_in_chest = order[:, chest].argsort(dim=1).argsort(dim=1)  # (B, 6)
     half = torch.ones_like(lead_mask)
     half[:, chest] = place_in_chest < CHEST_LEADS // 2
