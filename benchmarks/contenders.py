@@ -164,7 +164,7 @@ class OurTraining:
         with TemporaryDirectory() as folder, suppress(StepsOver), redirect_stderr(StringIO()):  # no progress bar
             run = Run(Path(folder) / "run", {}, self._accelerator.is_main_process)
             session = Session(run, recipe, self._accelerator, seed=0)
-            fit(denoising(session, self.module, self.regressor, data, lambda step: None), session)
+            fit(denoising(session, self.module, self.regressor, data, lambda step: None, ahead=0), session)
 
 
 def parameters(module: nn.Module) -> int:

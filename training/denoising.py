@@ -1,7 +1,7 @@
 """Learning hearts: the people, slices and noise of every step, and what the denoiser is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +13,7 @@ from models.code_regressor import CodeRegressor
 from models.denoiser import HeartDenoiser
 from models.noise import heart_noise
 
+from .ahead import Ahead, steps_ahead
 from .augmentation import augment_ecg
 from .batch import HeartBatch, heart_batch
 from .fit import Task
@@ -79,28 +80,38 @@ def denoising(
     regressor: CodeRegressor,
     data: TrainingData,
     on_evaluate: Callable[[int], None],
+    ahead: int | None = None,
 ) -> Task:
     """The task of denoising hearts; every random choice is a function of (seed, step, process).
 
     Args:
         regressor: already trained; it is not changed.
         on_evaluate: called with the step while the averaged weights are in place, e.g. to draw samples.
+        ahead: steps that are drawn while one is computed; None for what suits the device.
     """
     device, plan = session.device, data.plan
     regressor = regressor.to(device).eval()
 
-    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+    def drawn(step: int) -> tuple[HeartBatch, Tensor, Draws]:
         batch, codes, generator = data.train_batch(session, step)
-        batch, present = batch.to(device), present_parts(len(codes), plan.condition_dropout, generator)
-        inputs, velocity = noised(regressor, batch, codes, present, plan.shared_noise, generator)
+        present = present_parts(len(codes), plan.condition_dropout, generator)
+        return batch, codes, drawn_of(batch, codes, present, plan.shared_noise, generator)
+
+    drawn_ahead = Ahead(drawn, steps_ahead(device.type) if ahead is None else ahead)
+
+    def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        batch, codes, draws = drawn_ahead(step)
+        batch = batch.to(device)
+        inputs, velocity = noised(regressor, batch, codes, draws)
         loss = flow_loss(wrapped(*inputs), velocity, batch.mask)
         return loss, {"flow_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
         on_evaluate(step)
         batch, codes, generator = data.held_out_batch(session.seed)
-        batch, present = batch.to(device), tuple(torch.ones(3, len(codes), dtype=torch.bool))
-        inputs, velocity = noised(regressor, batch, codes, present, plan.shared_noise, generator)
+        everything = tuple(torch.ones(3, len(codes), dtype=torch.bool))
+        draws, batch = drawn_of(batch, codes, everything, plan.shared_noise, generator), batch.to(device)
+        inputs, velocity = noised(regressor, batch, codes, draws)
         return {"validation_flow_loss": float(flow_loss(trained(*inputs), velocity, batch.mask))}
 
     def people_of(step: int) -> list:
@@ -115,31 +126,56 @@ def present_parts(people: int, dropout: float, generator: Generator) -> tuple[Te
     return ecg, person, torch.rand(people, generator=generator) >= dropout
 
 
-def noised(
-    regressor: CodeRegressor,
+@dataclass(frozen=True)
+class Draws:
+    """A step's random choices besides its people and slices, on the CPU.
+
+    Attributes:
+        ecg_present, person_present, code_present: (B,) bool.
+        blur: (B, K) of heart codes. sigma: (B,) share of noise. noise: (B, S, C, h, w).
+    """
+
+    ecg_present: Tensor
+    person_present: Tensor
+    code_present: Tensor
+    blur: Tensor
+    sigma: Tensor
+    noise: Tensor
+
+    def to(self, device: torch.device) -> "Draws":
+        return Draws(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
+def drawn_of(
     batch: HeartBatch,
     codes: Tensor,
     present: tuple[Tensor, Tensor, Tensor],
     shared_noise: float,
     generator: Generator,
-) -> tuple[tuple, Tensor]:
+) -> Draws:
+    """What chance decides for a batch of B people; `present` as of `present_parts`."""
+    blur = CODE_NOISE * torch.randn(codes.shape, generator=generator)  # (B, K)
+    sigma = stratified_sigma(len(codes), generator)  # (B,)
+    noise = heart_noise(tuple(batch.latents.shape), shared_noise, [generator] * len(codes))  # (B, S, C, h, w)
+    return Draws(*present, blur, sigma, noise)
+
+
+def noised(regressor: CodeRegressor, batch: HeartBatch, codes: Tensor, draws: Draws) -> tuple[tuple, Tensor]:
     """What the denoiser is given for one batch, and the velocity that it has to predict.
 
     Args:
         batch: on the device. codes: (B, K) of its hearts; an unknown number is replaced by the predicted one.
-        present: ECG, person and code, each (B,) bool.
 
     Returns:
         the arguments of HeartDenoiser.forward, and the velocity (B, S, C, h, w).
     """
-    people, device = len(codes), batch.latents.device
-    ecg_present, person_present, code_present = (p.to(device) for p in present)
+    device = batch.latents.device
+    draws = draws.to(device)
     with torch.no_grad():
-        tokens, summary = regressor(batch.ecg, batch.lead_mask, batch.person, ecg_present, person_present)
-        own, blur = codes.to(device), (CODE_NOISE * torch.randn(codes.shape, generator=generator)).to(device)
-        blurred = torch.where(own.isnan(), regressor.conditioner.predicted(summary), own) + blur  # (B, K)
-        condition = regressor.conditioner.global_condition(summary, blurred, code_present)
-    sigma = stratified_sigma(people, generator).to(device)
-    noise = heart_noise(tuple(batch.latents.shape), shared_noise, [generator] * people).to(device)
-    noisy, velocity = interpolated(batch.latents, noise, sigma)
-    return (noisy, sigma, batch.places, tokens, condition), velocity
+        given = (batch.ecg, batch.lead_mask, batch.person, draws.ecg_present, draws.person_present)
+        tokens, summary = regressor(*given)  # (B, n, D), (B, D)
+        own = codes.to(device)
+        known = torch.where(own.isnan(), regressor.conditioner.predicted(summary), own) + draws.blur  # (B, K)
+        condition = regressor.conditioner.global_condition(summary, known, draws.code_present)
+    noisy, velocity = interpolated(batch.latents, draws.noise, draws.sigma)
+    return (noisy, draws.sigma, batch.places, tokens, condition), velocity

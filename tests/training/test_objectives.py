@@ -8,7 +8,7 @@ import torch
 from models.code_regressor import CodeRegressor
 from sampling.patients import patient_batch, prepared_patients
 from training.batch import heart_batch
-from training.denoising import noised
+from training.denoising import drawn_of, noised
 from training.objectives import dropped, flow_loss, heart_window, interpolated, stratified_sigma, target_loss
 from training.order import keyed_generator
 
@@ -88,7 +88,8 @@ def test_the_denoiser_is_given_in_training_what_it_is_given_in_sampling(
     batch = heart_batch(prepared, np.ones((len(prepared.eid), 3, 2, 4, 4, 4), np.float32), rows, None)
     regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
     everywhere = torch.ones(2, dtype=torch.bool)
-    in_training, _ = noised(regressor, batch, codes, (*present, everywhere), 0.5, keyed_generator("noise"))
+    draws = drawn_of(batch, codes, (*present, everywhere), 0.5, keyed_generator("noise"))
+    in_training, _ = noised(regressor, batch, codes, draws)
     (_, sigma, places, tokens, condition), (_, drawn_sigma, its_places, *same) = given_to[0], in_training
     assert all(map(torch.equal, (places.pose, places.phase), (its_places.pose, its_places.phase)))
     assert all(map(torch.equal, (tokens, condition), same))
