@@ -38,6 +38,7 @@ from .report import (
     retrieval_numbers,
     segmenter_numbers,
 )
+from .report_pictures import drawn_from
 from .study import Study
 from .training_people import TrainingPeople
 
@@ -153,18 +154,13 @@ def pictures_of(
 ) -> dict[str, bytes]:
     """PNG by name: hearts, and a plot of each group of numbers."""
     means = mean_of_samples(generated.phenotypes)
-    pictures = {
+    of_people = {
         "hearts": hearts_picture(study, generated),
         "scatter": plots.scatter(means, study.truth),
         "bland_altman": plots.bland_altman(means, study.truth),
-        "controls": plots.controls_bars(report),
-        "coverage": plots.coverage_curve(report),
-        "ranks": plots.rank_histograms(report),
         "spectrum": plots.spectrum(*spectra),
     }
-    if report.get("ceiling_curve"):
-        pictures["learning_curve"] = plots.learning_curve(report)
-    return pictures
+    return of_people | drawn_from(report)
 
 
 def hearts_picture(study: Study, generated: Measured) -> bytes:
