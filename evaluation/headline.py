@@ -71,8 +71,8 @@ def _sure(report: dict) -> str:
         for name, words in HEADLINE.items()
         if (width := _told(report, "coverage", name, "width_90", as_size))
     ]
-    wide = f" They are {', '.join(widths)}." if widths else ""
-    return f"The 90 % intervals of the samples hold the truth of {covers}.{wide}"
+    wide = f"; they are {' and '.join(widths)}" if widths else ""
+    return f"The 90 % intervals of the samples hold the truth of {covers}{wide}."
 
 
 def _cells(report: dict) -> str:
@@ -88,12 +88,10 @@ def _real(report: dict) -> str:
     if broken:
         real = _told(report, "implausible", "any", "real", as_share)
         beside = f", and {real} of the true ones" if real else ""
-        parts.append(f"{broken} of the generated hearts break a limit of living hearts{beside}.")
+        parts.append(f"{broken} of the generated hearts break a limit of living hearts{beside}")
     if auc := _told(report, "realism", "classifier_auc", as_ratio):
-        floor = _told(report, "realism", "classifier_auc_reconstruction", as_ratio)
-        beside = f"; true ones through the autoencoder alone with {floor}" if floor else ""
-        parts.append(f"A classifier tells generated slices from true ones with AUC {auc}{beside}; a coin has 0.50.")
-    return " ".join(parts)
+        parts.append(f"a classifier tells generated slices from true ones with AUC {auc}, a coin with 0.50")
+    return f"{sentence[0].upper()}{sentence[1:]}." if (sentence := "; ".join(parts)) else ""
 
 
 def _percent(value: float) -> str:

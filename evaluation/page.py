@@ -89,7 +89,7 @@ def page(report: dict, pictures: dict[str, bytes]) -> str:
         verdicts=[(kind, MARKS[kind], sentence) for kind, sentence in judged(report)],
         seen=[part for part in seen if isinstance(part, Picture)],
         legend=[(LABELS[name], f"{about.words}, {about.unit}") for name, about in TABLE.items()],
-        words=WORDS,
+        words={} if few else WORDS,
         sections=[section for section in sections if not section.is_empty],
         absent=", ".join(f"“{section.title}”" for section in sections if section.is_empty),
         made=_made(report),

@@ -69,7 +69,7 @@ Filled = tuple[str | Part, ...]  # what a section's figures mean, what is good, 
 
 @dataclass(frozen=True)
 class Section:
-    """A heading, what its figures mean, what is good and bad, and the parts that hold anything."""
+    """A heading, what its figures mean, what is good and bad, and the parts that hold anything: pictures first."""
 
     title: str
     meaning: str
@@ -79,7 +79,8 @@ class Section:
 
     @classmethod
     def of(cls, title: str, meaning: str, good: str, bad: str, *parts: Part) -> "Section":
-        return cls(title, meaning, good, bad, tuple(part for part in parts if part is not None))
+        held = [part for part in parts if part is not None]
+        return cls(title, meaning, good, bad, tuple(sorted(held, key=lambda part: not isinstance(part, Picture))))
 
     @property
     def anchor(self) -> str:

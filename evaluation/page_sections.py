@@ -119,14 +119,28 @@ def _controls(report: dict, pictures: dict[str, bytes]) -> Filled:
     )
 
 
+GROUPS = {  # conditions of simulated patients in words; the names of other groups are shown as they are
+    "lvh": "LV hypertrophy",
+    "dcm": "dilated cardiomyopathy",
+    "hcm": "hypertrophic cardiomyopathy",
+    "rv_overload": "RV overload",
+    "lbbb": "left bundle branch block",
+    "rbbb": "right bundle branch block",
+}
+
+
+def _group(name: str) -> str:
+    return GROUPS.get(name, spaced(name))
+
+
 def _groups(report: dict, _: dict[str, bytes]) -> Filled:
     groups = tables_at(report, "groups")
     everybody = {"all comers": tables_at(report, "agreement") | {"ceiling": report.get("ceiling")}}
     told = {name: found for name, found in groups.items() if "untold" not in found}
-    few = [Note(f"{spaced(name)}: {found['untold']}.") for name, found in groups.items() if name not in told]
+    few = [Note(f"{_group(name)}: {found['untold']}.") for name, found in groups.items() if name not in told]
     beside = everybody | told
     tables = [
-        phenotype_table(caption, {spaced(name): (within(found), key, show) for name, found in beside.items()})
+        phenotype_table(caption, {_group(name): (within(found), key, show) for name, found in beside.items()})
         for caption, within, key, show in (
             ("R2 of many: all comers, and within each group", lambda t: t, "r2_of_many", as_ratio),
             ("R2 of the ceiling: all comers, and within each group", lambda t: t.get("ceiling"), "r2", as_ratio),
@@ -134,7 +148,7 @@ def _groups(report: dict, _: dict[str, bytes]) -> Filled:
             ("Bias, generated minus true", lambda t: t, "bias", as_size),
         )
     ]
-    counts = table("People", ["", "n"], [(spaced(name), [cell(t, "n", as_count)]) for name, t in groups.items()])
+    counts = table("People", ["", "n"], [(_group(name), [cell(t, "n", as_count)]) for name, t in groups.items()])
     places = {"in the infarct's territory": "thinnest_in_territory", "of true hearts": "thinnest_in_territory_real"}
     places |= {"by chance": "chance"}
     territory = {group: found["territory"] for group, found in groups.items() if "territory" in found}
@@ -151,7 +165,7 @@ def _groups(report: dict, _: dict[str, bytes]) -> Filled:
             "Where the wall is thinnest, of patients with an infarct",
             ["", *places, "n"],
             [
-                (spaced(g), [*(cell(t, key, as_share) for key in places.values()), cell(t, "n", as_count)])
+                (_group(g), [*(cell(t, key, as_share) for key in places.values()), cell(t, "n", as_count)])
                 for g, t in territory.items()
             ],
         ),
@@ -188,7 +202,7 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> Filled:
         table(
             "Coverage of the 90 % interval in each group, %",
             ["", *LABELS.values()],
-            [(spaced(g), [cell(found.get(p), "90", as_size) for p in PHENOTYPES]) for g, found in groups.items()],
+            [(_group(g), [cell(found.get(p), "90", as_size) for p in PHENOTYPES]) for g, found in groups.items()],
         ),
     )
 

@@ -22,6 +22,7 @@ LOWEST_R2 = -1.0  # bars end here; the number beside a bar says how bad it is
 DPI = 192  # two for each pixel of the page
 WIDTH = 11.5  # inches
 SMALL, PLAIN_SIZE, TITLE = 8.5, 9, 10.5  # points
+MOST_NAMED = 9  # bars with their numbers beside them; more would run into one another
 COLUMNS = 4  # of panels
 DOT = {"s": 20, "alpha": 0.75, "linewidths": 0.4, "edgecolors": "white"}
 CURVES = 6  # people whose curves are shown
@@ -56,7 +57,8 @@ def bland_altman(generated: np.ndarray, truth: np.ndarray) -> bytes:
             for height, line in ((bias, "-"), (bias - limit, "--"), (bias + limit, "--")):
                 axes.axhline(height, color=OTHER, linewidth=1, linestyle=line)
             _note(axes, f"bias {bias:.1f}\nlimits {bias - limit:.1f} to {bias + limit:.1f}")
-            axes.margins(y=0.3)
+            low, high = axes.get_ylim()
+            axes.set_ylim(low, high + 0.35 * (high - low))  # the note stands above the dots
     return _png(figure)
 
 
@@ -119,7 +121,10 @@ def rank_histograms(report: dict) -> bytes:
             band = max(even - SD_WITHIN_95 * spread, 0), even + SD_WITHIN_95 * spread
             axes.axhspan(*band, color=CALM, alpha=0.35, linewidth=0)
             axes.axhline(even, color=OTHER, linewidth=1)
-            axes.bar(np.arange(len(counts)), counts, width=0.85, color=OWN, alpha=0.85)
+            bars = axes.bar(np.arange(len(counts)), counts, width=0.85, color=OWN, alpha=0.85)
+            if len(counts) <= MOST_NAMED:
+                axes.bar_label(bars, fmt="%.0f", fontsize=SMALL, padding=1)
+            axes.margins(y=0.15)
             axes.set_xticks(range(0, len(counts), math.ceil(len(counts) / 8)))
     return _png(figure)
 
