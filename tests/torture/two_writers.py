@@ -27,7 +27,13 @@ from cohort.prepared import Preparation, prepare_cohort
 from tests.torture.tiny import FEW_STEPS, GRID, begun, files_of, forked, table_row, tiny_cohort, tiny_pipeline
 
 LATEST_S = 0.6  # after the first command, the second begins
-CHANGING = ("environment.json", "metrics.jsonl", "prepared.json", "checked.npy")  # times, or the disk's own numbers
+CHANGING = (
+    "environment.json",
+    "metrics.jsonl",
+    "prepared.json",
+    "checked.npy",
+    "index.html",
+)  # times, or the disk's own numbers
 SLOW = ("reports",)
 MADE_THEN = {"seconds": None, "date": None, "command": None}  # of a report
 
