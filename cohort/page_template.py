@@ -1,6 +1,7 @@
 """Pages of HTML from templates: every value is escaped, and a page loads nothing from outside."""
 
 import base64
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -18,10 +19,15 @@ def filled(template: Path, **content: object) -> str:
     Raises:
         jinja2.UndefinedError: the template names what `content` lacks.
     """
-    folders = FileSystemLoader([template.parent, SHARED])
+    return _templates_in(template.parent).get_template(template.name).render(**content)
+
+
+@cache
+def _templates_in(folder: Path) -> Environment:
+    """The templates of a folder, and those that all share; compiled once."""
+    folders = FileSystemLoader([folder, SHARED])
     options = {"trim_blocks": True, "lstrip_blocks": True, "keep_trailing_newline": True}
-    room = Environment(loader=folders, autoescape=True, undefined=StrictUndefined, **options)
-    return room.get_template(template.name).render(**content)
+    return Environment(loader=folders, autoescape=True, undefined=StrictUndefined, **options)
 
 
 def embedded(png: bytes) -> str:

@@ -138,17 +138,20 @@ def test_a_tiny_training_leaves_a_whole_page_that_renews_itself(tmp_path):
     seen = []
 
     def evaluated(module, step):
-        seen.append((tmp_path / "index.html").is_file())
+        seen.append((tmp_path / "run" / "index.html").is_file())
         return evaluate(module, step)
 
-    fit(Task("test", network(), loss_of, evaluated), Session(Run(tmp_path, {}), RECIPE, Accelerator(cpu=True), seed=0))
+    fit(
+        Task("test", network(), loss_of, evaluated),
+        Session(Run(tmp_path / "run", {}), RECIPE, Accelerator(cpu=True), seed=0),
+    )
     assert seen == [False, True, True, True, True, True]  # from the first evaluation on
-    page = read(tmp_path / "index.html")
+    page = read(tmp_path / "run" / "index.html")
     assert page.refresh == "30" and page.loads == [] and page.tags.count("svg") == 4
     assert "test, step 60 of 60" in page.text and "validation error" in page.text and "gradient norm" in page.text
-    assert not re.search(r"[a-z]_[a-z]", page.text.split("</style>")[-1].split("Training")[-1])
-    assert not list(tmp_path.glob(".partial*"))
-    newest = json.loads((tmp_path / "metrics.jsonl").read_text().splitlines()[-1])["validation_error"]
+    assert not re.search(r"[a-z]_[a-z]", page.text.split("Training")[-1])
+    assert not list(tmp_path.rglob(".partial*"))
+    newest = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])["validation_error"]
     assert f"{newest:.4g}" in page.text
 
 
