@@ -87,10 +87,10 @@ def _real(report: dict) -> str:
     broken = _told(report, "implausible", "any", "generated", as_share)
     if broken:
         real = _told(report, "implausible", "any", "real", as_share)
-        beside = f", and {real} of the true ones" if real else ""
+        beside = f", of true ones {real}" if real else ""
         parts.append(f"{broken} of the generated hearts break a limit of living hearts{beside}")
     if auc := _told(report, "realism", "classifier_auc", as_ratio):
-        parts.append(f"a classifier tells generated slices from true ones with AUC {auc}, a coin with 0.50")
+        parts.append(f"a classifier that tells slices apart has AUC {auc}, a coin 0.50")
     return f"{sentence[0].upper()}{sentence[1:]}." if (sentence := "; ".join(parts)) else ""
 
 

@@ -33,7 +33,7 @@ def _agreement(report: dict, pictures: dict[str, bytes]) -> Filled:
     columns |= {heading: (own, key, as_size) for heading, key in sizes.items()} | {"n": (own, "n", as_count)}
     return (
         "Volumes, mass and walls measured on the generated hearts (mean over a patient's samples) against the "
-        "patient's own. r tells whether large hearts come out large; R2 also asks for the right size: it is the share "
+        "patient's own. r tells whether large hearts come out large; R2 also asks for the right size. It is the share "
         "of the differences between patients that the generated value explains. Bias is generated minus true; 95 % of "
         "patients lie between the limits of agreement. Intervals (small) hold 95 % of the bootstrap draws of patients.",
         "R2 well above 0 and close to r squared, bias near 0, limits close together.",
@@ -158,7 +158,7 @@ def _groups(report: dict, _: dict[str, bytes]) -> Filled:
         "phenotype with R2 over all comers only is told by the disease, not by the heart. Bias shows whether the "
         "disease itself is drawn.",
         "bias near 0 in every group: the generated hearts of the sick look sick.",
-        "thick walls come out too thin, or large hearts too small (a bias against the disease): the generator "
+        "thick walls come out too thin, or large hearts too small (a bias against the disease). The generator then "
         "draws the average heart where it is least wanted.",
         *((counts, *tables, *few) if groups else []),
         table(
@@ -273,7 +273,7 @@ COPIES = {
 def _realism(report: dict, pictures: dict[str, bytes]) -> Filled:
     return (
         "Likeness of pictures, with its reference: for FID to coverage other real hearts in place of generated ones; "
-        "for SSIM and PSNR one mean heart for everyone. The first five know no patient: pictures can be "
+        "for SSIM and PSNR one mean heart. The first five know no patient: pictures can be "
         "fine and of the wrong heart, so read this after the sections above. FIDs of other papers use other features.",
         "each figure near its reference, or better than the mean heart's.",
         "a high SSIM that the mean heart also reaches says nothing; a spectrum that falls off is blur.",
@@ -300,8 +300,8 @@ def _obedience(report: dict, _: dict[str, bytes]) -> Filled:
     obeyed = report.get("obedience")
     return (
         "A code tells the denoiser volumes, mass and walls before it draws. These are measured on the drawn heart, and "
-        "set against what was told. The slope is that of drawn against told, R2 the share of the drawn differences "
-        "that the line explains, and RMS the difference from what was told.",
+        "set against what was told. The slope is that of drawn against told, and R2 the share of the drawn "
+        "differences that the line explains. RMS is the difference from what was told.",
         "slope of 0.95 to 1.05, R2 near 1.",
         "a slope below 1 draws every heart nearer to the average; a low R2 draws by chance.",
         phenotype_table(
@@ -377,8 +377,8 @@ def _motion(report: dict, pictures: dict[str, bytes]) -> Filled:
         "person. Closure is the step from the last frame to the first over the steps between neighbours, as a "
         "multiple of the true cines'.",
         "a curve nearer than one curve for everybody; R2 close to the ceiling's; closure of at most 1.5.",
-        "another's ECG does as well (the ECG does not move the heart), the heart rate alone does (the waves tell "
-        "nothing more), or the cycle jumps where it starts again.",
+        "another's ECG does as well: the ECG does not move the heart. Or the heart rate alone does: the waves tell "
+        "nothing more. Or the cycle jumps where it starts again.",
         table(
             "Difference from the true curve, RMS in % of the stroke volume",
             ["", "RMS"],

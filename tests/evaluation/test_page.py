@@ -429,8 +429,8 @@ def test_each_figure_of_the_answers_is_the_reports(tmp_path):
         "they are 61.2 g wide for LV mass and 61.2 mL wide for LVEDV."
     )
     assert answers[REAL].sentence == (
-        "37 % (30 % to 44 %) of the generated hearts break a limit of living hearts, and 2.0 % of the true ones; "
-        "a classifier tells generated slices from true ones with AUC 0.80, a coin with 0.50."
+        "37 % (30 % to 44 %) of the generated hearts break a limit of living hearts, of true ones 2.0 %; "
+        "a classifier that tells slices apart has AUC 0.80, a coin 0.50."
     )
     text = " ".join(read(tmp_path, report)[1].text)
     assert all(text.index(answer.sentence) < text.index(verdicts(report)[0]) for answer in answers.values())
