@@ -36,7 +36,7 @@ TOLD = ("code_version", "python", *PACKAGES)
 class Run:
     """A run's folder. Opening it again with the same configuration continues the run; another one is refused.
 
-    Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, samples/,
+    Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, index.html, samples/,
     checkpoints/step_00000500/.
 
     Args:
