@@ -37,7 +37,7 @@ def main() -> None:
     from evaluation.given_hearts import GivenHearts
     from evaluation.motion import motion_report
     from evaluation.motion_study import REAL, SEGMENTED, MotionStudy
-    from evaluation.record import record_of
+    from evaluation.record import made_now, record_of
     from evaluation.report_files import write_report
     from evaluation.study import Study
     from evaluation.study_report import build_report
@@ -94,7 +94,7 @@ def main() -> None:
             if config.curves:
                 report["curves"] = curve_numbers(study, work, measured["generated"], measured["real"])
     output = config.output or Path("report") / record["pipeline"] / record["cohort"]
-    write_report(output, folder, record | report | {"seconds": seconds}, pictures)
+    write_report(output, folder, record | report | made_now() | {"seconds": seconds}, pictures)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,15 @@ from .cine import Label
 class Phenotype(NamedTuple):
     """How a phenotype is shown: its unit, its name in words, and its digits after the point.
 
-    `plausible` holds every living heart, ill ones too: (lowest, highest) in that unit.
+    `plausible` holds every living heart, ill ones too: (lowest, highest) in that unit. `label` is the short name on a
+    page or a plot, where the name in arrays and files is none to read.
     """
 
     unit: str
     words: str
     plausible: tuple[float, float]
     digits: int = 0
+    label: str = ""
 
 
 TABLE = {  # the order is that of every array of phenotypes
@@ -28,13 +30,14 @@ TABLE = {  # the order is that of every array of phenotypes
     "RVEDV": Phenotype("mL", "right-ventricular (RV) volume at end-diastole", (30, 700)),
     "RVESV": Phenotype("mL", "RV volume at end-systole", (5, 650)),
     "RVEF": Phenotype("%", "RV ejection fraction", (3, 95)),
-    "wall_septal": Phenotype("mm", "thickness of the septum", (2, 40), digits=1),
-    "wall_lateral": Phenotype("mm", "thickness of the lateral wall", (2, 40), digits=1),
-    "wall_anterior": Phenotype("mm", "thickness of the anterior wall", (2, 40), digits=1),
-    "wall_inferior": Phenotype("mm", "thickness of the inferior wall", (2, 40), digits=1),
+    "wall_septal": Phenotype("mm", "thickness of the septum", (2, 40), digits=1, label="septal wall"),
+    "wall_lateral": Phenotype("mm", "thickness of the lateral wall", (2, 40), digits=1, label="lateral wall"),
+    "wall_anterior": Phenotype("mm", "thickness of the anterior wall", (2, 40), digits=1, label="anterior wall"),
+    "wall_inferior": Phenotype("mm", "thickness of the inferior wall", (2, 40), digits=1, label="inferior wall"),
 }
 PHENOTYPES = tuple(TABLE)
 UNITS = {name: about.unit for name, about in TABLE.items()}
+LABELS = {name: about.label or name for name, about in TABLE.items()}
 WALLS = {"wall_septal": 180.0, "wall_lateral": 0.0, "wall_anterior": 90.0, "wall_inferior": 270.0}  # direction, degrees
 VOLUMES = ("LVEDV", "LVESV", "LVM", "RVEDV", "RVESV")  # counted on label maps, or drawn for a phantom
 CLASSES = (Label.LV_CAVITY, Label.LV_MYOCARDIUM, Label.RV_CAVITY)

@@ -1,10 +1,7 @@
-"""The data doctor's page: one HTML file, nothing loaded from outside, every text escaped, findings first."""
+"""The data doctor's page: one HTML file, nothing loaded from outside, findings first."""
 
-import base64
 import contextlib
 import io
-from collections.abc import Iterable
-from html import escape
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +14,7 @@ from cohort.errors import InputError
 from cohort.examination import POOR_MEANS, CohortReport, Examined
 from cohort.heart_grid import read_heart
 from cohort.intensity import as_grey_levels
+from cohort.page_template import embedded, filled
 from cohort.prepared import in_processes
 from cohort.preprocessing import ecg_input
 from cohort.subjects import Subject
@@ -61,15 +59,7 @@ MEANINGS = {
     "mri_manifest": "Files that the download's own list names are not there: it may be incomplete.",
     "mri_copy": "The same images under two people's names.",
 }
-NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 75em; padding: 0 1em; color: #222; }
-table { border-collapse: collapse; } th, td { text-align: left; padding: .2em .8em; border-bottom: 1px solid #ddd; }
-td.n { text-align: right; } article { border-top: 1px solid #ccc; padding: .6em 0; } h3 { margin: 0 0 .3em; }
-article img { vertical-align: top; margin-right: .6em; }
-.bad { color: #a11; } .poor { color: #850; }
-ul { margin: .3em 0; } small { color: #666; }
-"""
+TEMPLATE = Path(__file__).with_name("report_page.html")
 
 
 def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = True) -> None:
@@ -82,61 +72,40 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
     shown = order[:pictures]
     drawn = in_processes(draw, [examined.subject for examined in shown])
     bar = tqdm(drawn, total=len(shown), desc="drawing", unit="subject", disable=quiet)
-    articles = [_article(examined, *images) for examined, images in zip(shown, bar, strict=True)]
-    listed = [examined for examined in order[pictures:] if examined.findings]
-    parts = [
-        f"<h1>{escape(str(found.data))}</h1>",
-        f"<p>{escape(found.headline)}</p>",
-        f"<p>{escape(found.unchecked)}</p>" if found.unchecked else "",
-        "<p><small>This page shows participants: it may go only where their data may.</small></p>",
-        _findings_table(found),
-        f"<h2>Subjects: {len(shown)} of {len(found.subjects)}, findings first</h2>",
-        *articles,
-        _rest(listed),
-    ]
-    head = (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Cohort</title>'
-        f'<meta http-equiv="Content-Security-Policy" content="{NOTHING_FROM_OUTSIDE}">'
-        f"<style>{STYLE}</style></head><body>\n"
-    )
-    write_text(path, head + "\n".join(parts) + "\n</body></html>\n")
+    content = {
+        "found": found,
+        "rows": _findings(found),
+        "articles": [_article(examined, *images) for examined, images in zip(shown, bar, strict=True)],
+        "rest": [
+            (examined.name, "; ".join(finding.words for finding in examined.findings))
+            for examined in order[pictures:]
+            if examined.findings
+        ],
+    }
+    write_text(path, filled(TEMPLATE, **content))
 
 
-def _findings_table(found: CohortReport) -> str:
-    rows = [(len(who), code, MEANINGS.get(code, "")) for code, who in found.by_code.items()]
+def _findings(found: CohortReport) -> list[tuple[object, str, str]]:
+    """How many subjects, which finding, what it means."""
+    rows = [(len(who), code, MEANINGS.get(code) or "Cannot be read.") for code, who in found.by_code.items()]
     rows += [("", "passed over", line) for line in found.passed]
     rows += [(1, "table", fault) for fault in found.faults]
-    rows += [(1, "note", note) for note in found.notes]
-    if not rows:
-        return "<p>Nothing to object to.</p>"
-    body = "".join(
-        f'<tr><td class="n">{count}</td><td>{escape(code)}</td><td>{escape(words or "Cannot be read.")}</td></tr>\n'
-        for count, code, words in rows
-    )
-    return f"<table><tr><th>subjects</th><th>finding</th><th>what it means</th></tr>\n{body}</table>"
+    return rows + [(1, "note", note) for note in found.notes]
 
 
-def _article(examined: Examined, strip: bytes, heart: bytes) -> str:
-    pictures = "".join(
-        f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-        for name, png in ((f"leads {', '.join(STRIP_LEADS)}", strip), ("middle slice, ED and ES", heart))
-        if png
-    )
-    words = "".join(f"<li>{escape(finding.words)}</li>" for finding in examined.findings)
+def _article(examined: Examined, strip: bytes, heart: bytes) -> dict:
+    """One subject for the template; strip and heart are PNG, empty where there is none."""
+    named = ((f"leads {', '.join(STRIP_LEADS)}", strip), ("middle slice, ED and ES", heart))
+    words = [finding.words for finding in examined.findings]
     kind, state = ("bad", "left out") if not examined.usable else ("poor", f"poor: {POOR_MEANS}") if words else ("", "")
-    facts = ", ".join(f"{name} {value:g}" for name, value in examined.facts.items())
-    return (
-        f'<article><h3>{escape(examined.name)} <span class="{kind}">{state}</span></h3>{pictures}'
-        f"{f'<ul>{words}</ul>' if words else ''}<small>{escape(facts)}</small></article>"
-    )
-
-
-def _rest(listed: Iterable[Examined]) -> str:
-    rows = "".join(
-        f"<tr><td>{escape(examined.name)}</td><td>{escape('; '.join(f.words for f in examined.findings))}</td></tr>\n"
-        for examined in listed
-    )
-    return f"<h2>Further findings, without pictures</h2>\n<table>{rows}</table>" if rows else ""
+    return {
+        "name": examined.name,
+        "kind": kind,
+        "state": state,
+        "pictures": [(alt, embedded(png)) for alt, png in named if png],
+        "words": words,
+        "facts": ", ".join(f"{name} {value:g}" for name, value in examined.facts.items()),
+    }
 
 
 def draw(subject: Subject) -> tuple[bytes, bytes]:

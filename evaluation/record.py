@@ -1,9 +1,14 @@
 """What a study's numbers depend on, for its report; and the key of what was measured."""
 
+import re
+import shlex
+import sys
+from datetime import date
 from pathlib import Path
 
 from cohort.code_version import code_version
 from cohort.content import content_of, fingerprint
+from cohort.errors import printable
 from cohort.step_code import code_sha256
 from sampling.measured_phenotypes import said_of
 from sampling.model_folder import configuration_sha256
@@ -13,6 +18,7 @@ from sampling.release import pipeline_name
 from .study import Study
 
 MEASURING = ("evaluation.study", "models.segmenter")  # the code that makes and measures hearts, with all it imports
+PLACE = re.compile(r"(^|=)(?:/|~|\.\.)[^=]*/(?=[^/])")  # the folders of a path from outside the working folder
 CONFIGURATION = ("model_index.json", "scheduler/*.json", "*/config.json")  # of a pipeline; its calibration is not
 
 
@@ -48,6 +54,13 @@ def record_of(study: Study, split: str, scheduler: str | None, segmenter: Path) 
         "configuration_sha256": configuration_sha256(study.folder, options),
         "code_version": code_version(),
     }
+
+
+def made_now() -> dict[str, str]:
+    """The date, and the command. Of a path from elsewhere its last part is told: folders above may name people."""
+    script, *options = sys.argv
+    words = ["python", Path(script).name, *(PLACE.sub(r"\1", option) for option in options)]
+    return {"date": date.today().isoformat(), "command": printable(shlex.join(words))}
 
 
 def measurements_key(study: Study, scheduler: str | None, segmenter: Path, weights: str) -> str:

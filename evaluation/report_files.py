@@ -13,6 +13,7 @@ from .page import write_page
 from .screen_table import table_of
 from .verdicts import FEW_PEOPLE, verdicts
 
+MADE_THEN = {"seconds": None, "date": None, "command": None}  # these alone make no other report
 STUDY = ("cohort", "split", "n_subjects", "pipeline", "measurements")  # in a report: what tells studies apart
 
 
@@ -66,13 +67,13 @@ def keep_other(output: Path, report: dict) -> None:
 
 
 def is_written(output: Path, report: dict) -> bool:
-    """Whether a folder holds this very report. How many seconds it took does not count."""
+    """Whether a folder holds this very report. When, by which command and in how many seconds does not count."""
     try:
         stored = json.loads((output / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     new = json.loads(json.dumps(known_only(report)))
-    same = isinstance(stored, dict) and stored | {"seconds": None} == new | {"seconds": None}
+    same = isinstance(stored, dict) and stored | MADE_THEN == new | MADE_THEN
     return same and (output / "report.html").is_file()
 
 

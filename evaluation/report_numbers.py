@@ -80,11 +80,16 @@ def rows_at(report: dict, key: str) -> list[dict]:
 def numbers_of(source: object, path: str = "") -> Iterator[tuple[str, float]]:
     """Every number in nested tables by the words of its path; intervals are left out."""
     for key, value in source.items() if isinstance(source, dict) else ():
-        words = f"{path} {key}".replace("_", " ").strip()
+        words = spaced(f"{path} {key}").strip()
         if isinstance(value, dict):
             yield from numbers_of(value, words)
         elif math.isfinite(value_at(source, key)):
             yield words, value_at(source, key)
+
+
+def spaced(name: str) -> str:
+    """A key of a report that has no words of its own, as words."""
+    return name.replace("_", " ")
 
 
 def decimals(value: float, decimals: int) -> str:

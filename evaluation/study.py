@@ -1,5 +1,6 @@
 """A study: people with known hearts, the pipeline that draws their hearts, and the segmenter that measures them."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -180,6 +181,11 @@ class Study:
 
     def _path(self, folder: Path, person: int) -> Path:
         return folder / f"{self.patients[person].name}.npz"
+
+
+def people_sha256(study: Study) -> str:
+    """A hash that tells whether the same people are measured in the same order, whoever else the cohort holds."""
+    return hashlib.sha256("".join(patient.sha256 for patient in study.patients).encode()).hexdigest()
 
 
 def _untold(hearts: np.ndarray) -> np.ndarray:

@@ -1,6 +1,5 @@
 """The report of a study: every number and every picture, from the measurements of its arms."""
 
-import io
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ from einops import rearrange
 
 from cohort.intensity import as_unit
 from cohort.prepared import NO_LABELS
-from sampling.grid import draw_grid
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.segmentation import segment
 
@@ -19,10 +17,12 @@ from .calibration import read_calibration
 from .coherence import coherence
 from .groups import disease_groups, sex_groups, with_pooled_disease
 from .heart_distances import pixel_distances
+from .hearts_picture import hearts_picture
 from .image_floor import changed_features
 from .likelihood import denoising_losses
 from .measuring import Measured
 from .memorisation import audit, membership_auc, planted_copies
+from .paired_draws import headline_draws
 from .report import (
     agreement_numbers,
     another_less_person,
@@ -38,11 +38,11 @@ from .report import (
     retrieval_numbers,
     segmenter_numbers,
 )
-from .study import Study
+from .report_pictures import drawn_from
+from .study import Study, people_sha256
 from .training_people import TrainingPeople
 
 PICTURED_PEOPLE = 3
-BRIGHTER = 4  # times the SD of the samples, which is small, is brightened for the picture
 
 
 def build_report(
@@ -70,6 +70,8 @@ def build_report(
     if "shuffled_ecg" in arms:
         report |= retrieval_numbers(generated, arms["shuffled_ecg"], real, study.mask)
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
+    another = arms.get("shuffled_ecg")
+    report["draws"] = headline_draws(people_sha256(study), generated, another, study.ceiling, study.truth)
     report["segmenter"] = segmenter_numbers(real, *label_maps(study), generated)
     mean_heart = training.mean_heart if training else None
     floors = changed_features(study.segmenter, map(study.true_heart, range(len(study.rows))), study.seed)
@@ -153,30 +155,18 @@ def pictures_of(
 ) -> dict[str, bytes]:
     """PNG by name: hearts, and a plot of each group of numbers."""
     means = mean_of_samples(generated.phenotypes)
-    pictures = {
-        "hearts": hearts_picture(study, generated),
+    of_people = {
+        "hearts": hearts_picture(
+            [_pictured(study, generated, person) for person in range(min(PICTURED_PEOPLE, len(study.rows)))]
+        ),
         "scatter": plots.scatter(means, study.truth),
         "bland_altman": plots.bland_altman(means, study.truth),
-        "controls": plots.controls_bars(report),
-        "coverage": plots.coverage_curve(report),
-        "ranks": plots.rank_histograms(report),
         "spectrum": plots.spectrum(*spectra),
     }
-    if report.get("ceiling_curve"):
-        pictures["learning_curve"] = plots.learning_curve(report)
-    return pictures
+    return of_people | drawn_from(report)
 
 
-def hearts_picture(study: Study, generated: Measured) -> bytes:
-    """A few true hearts, below each a generated one and the SD of the patient's samples, as PNG."""
-    named = []
-    for k in range(min(PICTURED_PEOPLE, len(study.rows))):
-        spread = generated.spread[k].astype(float)
-        named += [
-            (f"patient {k + 1}: true", study.true_heart(k)),
-            (f"patient {k + 1}: generated from the ECG", as_unit(generated.hearts[k, 0])),
-            (f"patient {k + 1}: SD of the samples, four times as bright", BRIGHTER * spread),
-        ]
-    out = io.BytesIO()
-    draw_grid(named).save(out, format="PNG")
-    return out.getvalue()
+def _pictured(study: Study, generated: Measured, person: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A person's true heart, a generated one, and the SD of the samples."""
+    spread = generated.spread[person].astype(float)
+    return study.true_heart(person), as_unit(generated.hearts[person, 0]), spread

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Iterator
 
-from cohort.phenotypes import PHENOTYPES, UNITS
+from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from sampling.card_numbers import COPIES_LIMIT
 
 from .agreement import FEW_PEOPLE
+from .motion_words import MOTION_WORDS
 from .report_numbers import (
     as_ratio,
     as_share,
@@ -16,6 +17,7 @@ from .report_numbers import (
     fair_r2,
     headline_kept_of,
     interval_at,
+    spaced,
     tables_at,
     untold_at,
     value_at,
@@ -41,7 +43,7 @@ Verdict = tuple[str, str]  # a key of SAYINGS, one clause
 
 
 SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
-    "few": ("note", "{} are too few to judge hearts by: look at the pictures, and at the intervals of the numbers."),
+    "few": ("note", "{} are too few to judge hearts by: look at the pictures; the numbers stand in report.json alone."),
     "own": ("good", "Another patient's ECG gives another heart: {}."),
     "perhaps own": ("note", "Too few patients to be sure that the hearts are their own, intervals overlap: {}."),
     "ignored": ("bad", "The ECG is ignored, another patient's does as well: {}."),
@@ -102,16 +104,21 @@ def judged(report: dict) -> list[tuple[str, str]]:
     if people < FEW_PEOPLE:
         kind, sentence = SAYINGS["few"]
         return [(kind, sentence.replace("{}", f"{people:.0f} patients"))]
+    said = ((*SAYINGS[saying], ", ".join(parts)) for saying, parts in clauses_of(report).items())
+    return [(kind, sentence.replace("{}", clause)) for kind, sentence, clause in said]
+
+
+def clauses_of(report: dict) -> dict[str, list[str]]:
+    """What every judge says of a report, however few its people: keys of SAYINGS, the most important first."""
     whose = (_own_or_anothers, _no_better_than_the_mean, _information, _beyond_the_person, _retrieved, _territory)
     clauses: dict[str, list[str]] = {}
     for judge in (*whose, _another_and_person, _coverage, _obeys, _implausible, _looks, _copies, _instrument):
         for saying, clause in judge(report):
             clauses.setdefault(saying, []).append(clause)
-    said = ((*SAYINGS[saying], ", ".join(parts)) for saying, parts in clauses.items())
-    return [(kind, sentence.replace("{}", clause)) for kind, sentence, clause in said]
+    return clauses
 
 
-def _own_table(report: dict) -> object:
+def own_table(report: dict) -> object:
     """The agreement to compare controls with: by very many hearts, or in an earlier report by as few as theirs."""
     agreement = report.get("agreement")
     if any(fair_r2(agreement, name) == "r2_of_many" for name in HEADLINE):
@@ -121,7 +128,7 @@ def _own_table(report: dict) -> object:
 
 def _own_or_anothers(report: dict) -> Iterator[Verdict]:
     """R2 with the own ECG, and with another patient's."""
-    table = _own_table(report)
+    table = own_table(report)
     for name, words in HEADLINE.items():
         key, other_key = fair_r2(table, name), fair_r2(content_at(report, *SHUFFLED), name)
         own, other = value_at(table, name, key), value_at(report, *SHUFFLED, name, other_key)
@@ -144,9 +151,9 @@ def _no_better_than_the_mean(report: dict) -> Iterator[Verdict]:
             continue
         if r >= FOLLOWS_R:
             by = f", bias {as_size(bias)} {UNITS[name]}" if math.isfinite(bias) else ""
-            yield "wrong scale", f"{name} (r {as_ratio(r)}, R2 {as_ratio(own)}{by})"
+            yield "wrong scale", f"{LABELS[name]} (r {as_ratio(r)}, R2 {as_ratio(own)}{by})"
         elif name not in HEADLINE:
-            yield "unreadable", f"{name} (R2 {as_ratio(own)})"
+            yield "unreadable", f"{LABELS[name]} (R2 {as_ratio(own)})"
         else:
             saying = "alike" if (own if math.isnan(one) else one) > ALIKE_R2 else "nobody's"
             said.add(saying)
@@ -170,7 +177,7 @@ def _information(report: dict) -> Iterator[Verdict]:
 
 def _beyond_the_person(report: dict) -> Iterator[Verdict]:
     """R2 with the ECG against R2 without it, and against R2 of the training patient with the nearest ECG."""
-    table = _own_table(report)
+    table = own_table(report)
     for name, words in HEADLINE.items():
         own, ends = (at(table, name, fair_r2(table, name)) for at in (value_at, interval_at))
         controls = [content_at(report, "controls", key) for key in ("person_only", "retrieval")]
@@ -192,7 +199,7 @@ def _another_and_person(report: dict) -> Iterator[Verdict]:
         difference, ends = value_at(table, key), interval_at(table, key)
         if ends:
             above = ends[0] > 0
-            clause = f"{name.replace('_', ' ')} {as_ratio(difference)} ({as_span(ends, as_ratio)})"
+            clause = f"{MOTION_WORDS.get(name, spaced(name))} {as_ratio(difference)} ({as_span(ends, as_ratio)})"
             yield "above" if above else "not above", clause
 
 
@@ -201,7 +208,7 @@ def _obeys(report: dict) -> Iterator[Verdict]:
     for name in PHENOTYPES:
         slope, ends = (at(report, "obedience", name, "slope") for at in (value_at, interval_at))
         if ends and (ends[1] < SLOPES[0] or ends[0] > SLOPES[1]):
-            yield "disobedient", f"{name} slope {as_ratio(slope)} ({as_span(ends, as_ratio)})"
+            yield "disobedient", f"{LABELS[name]} slope {as_ratio(slope)} ({as_span(ends, as_ratio)})"
 
 
 def _implausible(report: dict) -> Iterator[Verdict]:
@@ -243,7 +250,7 @@ def _coverage(report: dict) -> Iterator[Verdict]:
     for name in PHENOTYPES:
         reached = value_at(report, "coverage", name, "90")
         if ends and not CELLS[0] <= reached <= CELLS[1] and math.isfinite(reached):
-            yield "cells", f"{name} {as_size(reached)} %"
+            yield "cells", f"{LABELS[name]} {as_size(reached)} %"
     for name, words in HEADLINE.items():
         reached, n = (value_at(report, "coverage", name, key) for key in ("90", "n"))
         if math.isfinite(reached):

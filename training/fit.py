@@ -9,10 +9,10 @@ import torch
 from accelerate import Accelerator
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from .loss_watch import LossWatch
 from .order import keyed_generator
+from .progress import Progress
 from .session import Session
 from .state import PENDING_EVALUATION, checkpoint_bytes, restored, state_of
 from .stop_request import CutShort, StopRequest
@@ -66,15 +66,15 @@ def fit(task: Task, session: Session) -> nn.Module:
     if pending or first < recipe.steps:  # else there is nothing to tell them
         session.start_trackers(task.title)
     stop, watch = StopRequest(), LossWatch(accelerator.device)
-    options = {"desc": task.title, "initial": first, "total": recipe.steps, "smoothing": 0.05}
-    progress = tqdm(range(first, recipe.steps), disable=not session.main, **options)
+    name, plan = session.planned(task.title)
+    progress = Progress(plan, name, first, recipe.steps, shown=session.main)
     try:
         if pending:
-            if _evaluated(task, session, ema, stop, first):
+            if _evaluated(task, session, ema, stop, first, progress):
                 run.save(first, state_of(module, ema, optimizer, accelerator))
             if _any_process(stop.asked, accelerator):
                 _leave(accelerator)
-        for step in progress:
+        for step in range(first, recipe.steps):
             wrapped.train()
             for micro in _micro_steps(wrapped, step, accelerator):
                 loss, metrics = task.loss_of(wrapped, micro)
@@ -92,16 +92,18 @@ def fit(task: Task, session: Session) -> nn.Module:
             if logs:
                 metrics = {name: float(value) for name, value in metrics.items()}
                 session.log(done, metrics)
-                progress.set_postfix({k: f"{v:.3f}" for k, v in metrics.items() if k.endswith("loss")}, refresh=False)
+                progress.metrics(metrics)
+            progress.step(done)
             pending = evaluates
             if evaluates and not asked:
-                pending = not _evaluated(task, session, ema, stop, done)
+                pending = not _evaluated(task, session, ema, stop, done, progress)
                 asked = _any_process(stop.asked, accelerator)
             if saves or asked:
                 run.save(done, parts | (PENDING_EVALUATION if pending else {}))
             if asked:
                 _leave(accelerator)
     finally:
+        progress.close()
         stop.restore()
     accelerator.wait_for_everyone()
     ema.copy_to(module.parameters())
@@ -142,8 +144,11 @@ def _update(wrapped: nn.Module, optimizer, step: int, recipe, accelerator: Accel
     return {"learning_rate": rate, "gradient_norm": norm}
 
 
-def _evaluated(task: Task, session: Session, ema: EMAModel, stop: StopRequest, step: int) -> bool:
-    """Evaluate the averaged weights on the main process, and keep the best ones. Returns False if it was cut short."""
+def _evaluated(task: Task, session: Session, ema: EMAModel, stop: StopRequest, step: int, progress: Progress) -> bool:
+    """Evaluate the averaged weights on the main process, and keep the best ones. Returns False if it was cut short.
+
+    The training's page is written anew with what was found.
+    """
     if not session.main:
         return True
     try:
@@ -155,6 +160,7 @@ def _evaluated(task: Task, session: Session, ema: EMAModel, stop: StopRequest, s
     except CutShort:
         return False
     session.log(step, metrics)
+    session.show(task.title, progress.line(step))
     return True
 
 

@@ -25,7 +25,7 @@ from .ceiling import CEILING_PARTS, CURVE, explained
 from .checkpoint import Tensors
 from .ecg_set import validation_ecgs
 from .run import environment, told_finished
-from .stages import STAGES, Training, measured_cohort, recorded_settings, stored_segmenter
+from .stages import Training, learn_stages, measured_cohort, recorded_settings, stored_segmenter
 from .targets import heart_codes
 
 
@@ -35,11 +35,10 @@ def learn_pipeline(training: Training) -> Path:
     if is_made(folder, training):
         training.accelerator.print(told_finished(folder))
         return folder
-    for learn in STAGES.values():
-        learn(training)
+    learn_stages(training)
     if training.accelerator.is_main_process:
         save_pipeline(training)
-        print(f"pipeline: {folder}\nsamples during training: {training.options.output / 'samples'}")
+        print(f"pipeline: {folder}\nwatched on: {training.options.output / 'index.html'}")
     return folder
 
 

@@ -26,6 +26,7 @@ from .checkpoint import (
     write_best,
     write_checkpoint,
 )
+from .metrics import metrics_of
 
 KEPT_CHECKPOINTS = 2
 PACKAGES = ("torch", "diffusers", "accelerate", "numpy", "safetensors")
@@ -35,7 +36,7 @@ TOLD = ("code_version", "python", *PACKAGES)
 class Run:
     """A run's folder. Opening it again with the same configuration continues the run; another one is refused.
 
-    Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, samples/,
+    Layout: config.json, launch.json, environment.json, metrics.jsonl, best.safetensors, index.html, samples/,
     checkpoints/step_00000500/.
 
     Args:
@@ -240,7 +241,8 @@ class Run:
     def _forget_metrics_after(self, step: int) -> None:
         path = self.folder / "metrics.jsonl"
         if self.main and path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of_line(line) <= step]
+            lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+            kept = [line for line in lines if _step_of_line(line) <= step]
             write_text(path, "".join(line + "\n" for line in kept))
 
     def _saved(self) -> list[Path]:
@@ -259,11 +261,9 @@ def steps_done(folder: Path) -> int:
 
 
 def _step_of_line(line: str) -> float:
-    """The step of a line of metrics; infinite for one that a kill has torn."""
-    try:
-        return json.loads(line)["step"]
-    except ValueError:
-        return float("inf")
+    """The step of a line of metrics; infinite for one that cannot be read, as one that a kill has torn."""
+    found = metrics_of(line)
+    return float("inf") if found is None else found["step"]
 
 
 def environment() -> dict[str, str]:

@@ -9,20 +9,31 @@ from torch import Generator, Tensor
 from cohort.disk import writing
 
 from .order import keyed_generator, rows_of_step
+from .plan import Plan
 from .recipe import Recipe
 from .run import Run
+from .training_page import TrainingPage
 
 PROJECT = "ecg-to-mri"  # as trackers call it; each stage is one run of it
 
 
 @dataclass(frozen=True)
 class Session:
-    """One stage of a training, on this process."""
+    """One stage of a training, on this process.
+
+    Attributes:
+        stage: its name in the plan of a training of several; a stage alone is called by its task's title.
+        plan: of the whole training, None of a stage alone.
+        page: that shows the whole training, None of a stage alone.
+    """
 
     run: Run
     recipe: Recipe
     accelerator: Accelerator
     seed: int
+    stage: str = ""
+    plan: Plan | None = None
+    page: TrainingPage | None = None
 
     @property
     def device(self) -> torch.device:
@@ -53,6 +64,17 @@ class Session:
         names = {"wandb": {"name": title}, "mlflow": {"run_name": title}}
         with writing(self.run.folder):
             self.accelerator.init_trackers(PROJECT, asdict(self.recipe) | {"seed": self.seed}, names)
+
+    def planned(self, title: str) -> tuple[str, Plan]:
+        """The stage's name and the plan that it stands in; a task alone is a plan of one."""
+        if self.plan is not None and self.stage in self.plan.left:
+            return self.stage, self.plan
+        return title, Plan({title: self.recipe.steps})
+
+    def show(self, title: str, now: str) -> None:
+        """Write the page of the training anew; a task alone has one in its run's folder. now: what goes on."""
+        page = self.page or TrainingPage(self.run.folder, {title: self.run.folder})
+        page.write(now)
 
     def log(self, step: int, metrics: dict[str, float]) -> None:
         """One line of metrics.jsonl, and the same to the trackers."""

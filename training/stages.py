@@ -47,6 +47,7 @@ from .motion import MovingHearts, fresh_motion, motion_recipe, moving
 from .motion_targets import MotionTargets, motion_targets, standardised_motion
 from .networks import copy_matching_weights, fresh_generator, fresh_regressor
 from .options import LENGTHS, START_RATE, DiffusionOptions
+from .plan import Plan
 from .recipe import Recipe
 from .run import Run, steps_done
 from .sample_grid import sample_grid
@@ -56,6 +57,7 @@ from .state import checkpoint_bytes
 from .taken import Taken, begins
 from .targets import heart_codes, heart_components
 from .told_motion import tables_sha256, told_motion
+from .training_page import TrainingPage
 from .usual_ecgs import usual_ecgs
 
 HEART_COMPONENTS = 24  # principal components of whole hearts in the heart code
@@ -79,6 +81,7 @@ class Training:
         start: the trained pipeline that every stage begins with; None to begin with fresh weights.
         components: what the components of heart codes mean; filled in by the stage "networks".
         taken: how much of the start each network took; filled in by the stage "networks".
+        plan: which stages learn, and how long they take; None where nobody follows it.
     """
 
     options: DiffusionOptions
@@ -103,6 +106,7 @@ class Training:
     start: Start | None = None
     components: HeartComponents | None = None
     taken: tuple[Taken, ...] = ()
+    plan: Plan | None = None
 
     @property
     def taught_by(self) -> str | None:
@@ -123,7 +127,18 @@ class Training:
         settings = {key: value for key, value in self.settings.items() if key not in LENGTH_KEYS}
         settings |= {"steps": recipe.steps}
         run = Run(self.options.output / stage, settings, self.accelerator.is_main_process, LENGTH_KEYS)
-        return Session(run, recipe, self.accelerator, self.options.seed)
+        return self.watched(stage, run, recipe)
+
+    def watched(self, stage: str, run: Run, recipe: Recipe) -> Session:
+        """The session of a stage in this run, which knows the plan and the page of the whole training."""
+        return Session(run, recipe, self.accelerator, self.options.seed, stage, self.plan, self.page)
+
+    @property
+    def page(self) -> TrainingPage:
+        """The page that shows all stages, in the folder of the training."""
+        options = self.options
+        elsewhere = {"autoencoder": options.autoencoder, "segmenter": options.segmenter, "denoiser": options.output}
+        return TrainingPage(options.output, {name: elsewhere.get(name, options.output / name) for name in LEARNING})
 
     @property
     def held_out(self) -> EcgSet:
@@ -284,7 +299,7 @@ def denoiser_stage(training: Training) -> None:
     plan = BatchPlan(o.hearts_per_batch, o.slices_per_heart, o.condition_dropout, o.shared_noise)
     data = TrainingData(cohort, training.latents, training.codes, plan)
     every = {"checkpoint_every": o.checkpoint_every, "evaluate_every": o.evaluate_every}
-    session = Session(training.run, Recipe(o.steps, o.learning_rate, **every), training.accelerator, o.seed)
+    session = training.watched("denoiser", training.run, Recipe(o.steps, o.learning_rate, **every))
     watch = training.watch or sample_grid(training.pipeline, cohort, o.output / "samples", o.seed)
     fit(denoising(session, training.denoiser, training.regressor, data, watch), session)
 
@@ -324,6 +339,45 @@ STAGES: dict[str, Callable[[Training], None]] = {
     "correction": correction_stage,
     "motion": motion_stage,
 }
+
+
+LEARNING = (
+    "autoencoder",
+    "segmenter",
+    "ceiling",
+    "condition",
+    "prior",
+    "denoiser",
+    "motion",
+)  # the others only compute
+
+
+def plan_of(training: Training) -> Plan:
+    """The stages that have something to learn, as far as that is known before the first one, and their steps left."""
+    options = training.options
+    steps = asdict(options.stage_steps) | {"denoiser": options.steps}
+    learns = dict.fromkeys(LEARNING, True)
+    learns["autoencoder"] = training.start is None and not (options.autoencoder / "model").exists()
+    learns["segmenter"] = not segmenter_folder(training).exists()
+    learns["motion"] = training.cines is not None
+    runs = training.page.runs
+    return Plan({name: max(0, steps[name] - steps_done(runs[name])) for name in LEARNING if learns[name]})
+
+
+def learn_stages(training: Training) -> None:
+    """Every stage in its order. A line says at the beginning of each that learns where the training stands."""
+    training.plan = plan_of(training)
+    for name, learn in STAGES.items():
+        if name in training.plan.left:
+            training.accelerator.print(training.plan.line(name))
+        learn(training)
+        if name == "networks":  # which know what there is to learn from
+            if not training.regressor.conditioner.config.phenotypes:
+                training.plan.leave_out("ceiling")
+            if training.motion is None:
+                training.plan.leave_out("motion")
+    if training.accelerator.is_main_process:
+        training.page.write(finished=True)
 
 
 # ---- What they share ----

@@ -14,11 +14,11 @@ from cohort.cines import Cines
 from cohort.heart_grid import canonical_affine
 from cohort.prepared import NO_LABELS, Preparation
 from cohort.rhythm import SINUS, BeatLength
-from evaluation import page
 from evaluation.ceiling import predict_motion, predict_phenotypes
 from evaluation.heart_rate import by_heart_rate
 from evaluation.motion import closure_ratio, curve_rms, curves_of, motion_numbers, motion_report, one_for_everybody
 from evaluation.motion_study import REAL, SEGMENTED, MeasuredMotion, MotionStudy, closure, measured_motion
+from evaluation.page import page
 from evaluation.plots import motion_curves
 from evaluation.study import Study
 from models.conditioning import HeartConditioner
@@ -262,12 +262,12 @@ def test_a_ceiling_that_was_taught_motion_tells_it_by_name(tmp_path):
 def test_the_page_shows_motion_where_there_is_some():
     real = arm(1, 0.0, 1)
     motion = motion_numbers(real, {"generated": arm(4, 1.0, 3), "person_only": arm(2, 3.0, 4)}, {}, MOTION)
-    text = page._section("Beat", *page._motion({"motion": motion}, {}))
+    text = page({"motion": motion}, {})
     assert (
         "end-systole, share of the cycle" in text and "one curve for everybody" in text and "ceiling</th>" not in text
     )
     assert f"<td>{motion['curve_rms']['generated']:.1f} <small>" in text and "<td>1.50 <small>" in text
-    assert '<img alt="Share of the stroke volume' not in text
-    pictured = page._section("Beat", *page._motion({"motion": motion}, {"motion": motion_curves(*CURVES)}))
-    assert '<img alt="Share of the stroke volume' in pictured
-    assert "Not measured." in page._section("Beat", *page._motion({}, {}))
+    assert 'alt="Share of the stroke volume' not in text and "<img" not in text
+    pictured = page({"motion": motion}, {"motion": motion_curves(*CURVES)})
+    assert 'alt="Share of the stroke volume' in pictured
+    assert '<section id="does-it-beat' not in page({}, {}) and '<section id="does-it-beat' in pictured

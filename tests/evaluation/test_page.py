@@ -1,3 +1,4 @@
+import base64
 import copy
 import json
 import re
@@ -5,9 +6,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from cohort.phenotypes import PHENOTYPES
-from evaluation import page
-from evaluation.page import write_page
+from cohort.phenotypes import LABELS, PHENOTYPES
+from evaluation.coherence import MEASURES
+from evaluation.headline import REAL, SURE, WHOSE, headline
+from evaluation.page import page_of, write_page
+from evaluation.page_sections import SECTIONS
+from evaluation.report_pictures import pictures_in
 from evaluation.verdicts import judged, verdicts
 from sampling.measured_phenotypes import SEEN
 
@@ -58,6 +62,23 @@ def good():
         "segmenter": {"lv_cavity": {"dice": 0.96}},
         "curves": [{"guidance_scale": 1.0, "fid": 20.5}],
     }
+
+
+def full():
+    """The report of a generator that is too sure and breaks limits, with every table that has words of its own."""
+    report = good()
+    report["implausible"] = {"any": {"generated": 0.37, "generated_ci": [0.3, 0.44], "real": 0.02}}
+    report["coverage_pooled"] = {"90": 84.0, "90_ci": [81.0, 87.0], "n": 2400}
+    report["obedience"] = {name: {"slope": 0.7, "slope_ci": [0.65, 0.75], "r2": 0.8, "n": 400} for name in PHENOTYPES}
+    report["coverage"]["wall_septal"]["90"] = 70.0
+    report["coherence"] = {name: {"generated": 1.9, "real": 1.4} for name in MEASURES}
+    report["segmenter"] = {"lv_cavity": {"dice": 0.96}, "quality_failures_real": 1}
+    report["groups"]["rv_overload"] = {"n": 31, **scores(0.5, 0.7)}
+    report["coverage_groups"] = {"rv_overload": {name: {"90": 88.0} for name in PHENOTYPES}}
+    report["motion"] = {"numbers": {"ES_share": {"generated": 0.4, "another_less_person": 0.1, "n": 9}}}
+    report["motion"]["numbers"]["ES_share"] |= {"another_less_person_ci": [-0.2, 0.3]}
+    report["curves"] = [{"guidance_scale": 1.0, "fid": 20.5, "LVM_r2": 0.5, "LVEF_cover_90": 88.0, "LVEDV_kept": 0.7}]
+    return report
 
 
 def with_r2(report, r2, r=None, one=None, shuffled=None):
@@ -179,7 +200,7 @@ def test_anothers_ecg_against_the_person_alone_is_judged_by_the_paired_interval(
     report = good() | {"another_less_person": dict.fromkeys(PHENOTYPES, one)}
     report["motion"] = {"numbers": {"ES_share": {"another_less_person": -0.1, "another_less_person_ci": [-0.2, 0.0]}}}
     assert "LVEDV" in said(report, f"foretells {words}")
-    assert "ES share -0.10 (-0.20 to 0.00)" in said(report, "foretells no more")
+    assert "end-systole, share of the cycle -0.10 (-0.20 to 0.00)" in said(report, "foretells no more")
 
 
 def test_what_drawn_hearts_break_is_said_and_shown(tmp_path):
@@ -202,7 +223,7 @@ def test_a_group_of_few_is_a_sentence_beside_all_comers(tmp_path):
     report = good()
     report["groups"]["lbbb"] = {"n": 7, "untold": "7 people, too few to tell: 20 at least"}
     text = " ".join(read(tmp_path, report)[1].text)
-    assert "lbbb: 7 people, too few to tell" in text and "all comers" in text
+    assert "left bundle branch block: 7 people, too few to tell" in text and "all comers" in text
 
 
 def test_a_fall_within_the_intervals_is_not_a_proof():
@@ -350,7 +371,8 @@ def test_the_page_is_balanced_loads_nothing_and_holds_every_picture(tmp_path):
     assert len(reader.loads) > len(PICTURES) and reader.tags.count("img") == len(PICTURES)
     assert all(load.startswith(("data:image/png;base64,", "#")) for load in reader.loads)
     assert not {"script", "link", "iframe", "object", "embed"} & set(reader.tags)
-    assert "http" not in source and "@import" not in source and "url(" not in source
+    assert "://" not in source and "@import" not in source and "url(" not in source
+    assert "default-src 'none'" in source
     anchors = set(re.findall(r'id="([^"]+)"', source))
     assert {load[1:] for load in reader.loads if load.startswith("#")} <= anchors
 
@@ -358,7 +380,7 @@ def test_the_page_is_balanced_loads_nothing_and_holds_every_picture(tmp_path):
 def test_every_phenotype_verdict_and_headline_is_on_the_page(tmp_path):
     _, reader = read(tmp_path, good())
     text = " ".join(reader.text)
-    assert all(text.count(name) > 5 for name in PHENOTYPES)
+    assert all(text.count(name) > 5 for name in LABELS.values())
     assert all(sentence in text for sentence in verdicts(good()))
     assert text.count("88 %") >= 2 and text.count("81 % to 93 %") >= 2
     assert text.index("information kept") < text.index(verdicts(good())[0]) < text.index("Not for diagnosis")
@@ -370,13 +392,89 @@ def test_numbers_are_rounded_and_carry_their_intervals(tmp_path):
     assert "<td>9.8</td>" in source and "<td>-1.2</td>" in source and "<td>61.2</td>" in source
 
 
-def test_an_almost_empty_report_is_a_page_of_dashes(tmp_path):
+def test_sections_of_which_nothing_was_measured_are_named_in_one_line_at_the_end(tmp_path):
     for report in ({}, {"n_subjects": 30, "agreement": {"LVM": {"r2": float("nan")}}, "controls": None, "curves": []}):
-        _, reader = read(tmp_path, report)
+        _, reader = read(tmp_path, report, PICTURES)  # plots may be drawn of nothing
         text = " ".join(reader.text)
-        assert "Too little was measured for a verdict." in text and "–" in text
-        assert text.count("Not measured.") == len(page.SECTIONS)
-        assert all(name in text for name in PHENOTYPES)
+        assert "Too little was measured for a verdict." in text
+        assert reader.tags.count("h2") == 1 and all(name in text for name in LABELS.values())  # the names alone
+        (line,) = [words for words in reader.text if words.startswith("This evaluation did not look at")]
+        assert all(title in line for title in SECTIONS) and text.count(line) == 1
+    report = good()
+    del report["retrieval"], report["controls"]
+    _, reader = read(tmp_path, report)
+    (line,) = [words for words in reader.text if words.startswith("This evaluation did not look at")]
+    assert "Is it this patient?" in line and "Agreement" not in line
+
+
+def test_no_page_says_not_measured_and_none_shows_a_key(tmp_path):
+    report = full()
+    for shown in (report, good(), report | {"n_subjects": 6}, {}):
+        text = " ".join(read(tmp_path, shown, PICTURES)[1].text)
+        assert not re.search("not measured", text, re.IGNORECASE)
+        assert re.findall(r"\b[A-Za-z]+_[A-Za-z_]+\b", text.replace("evaluate_samples.py", "")) == []
+
+
+def test_each_figure_of_the_answers_is_the_reports(tmp_path):
+    """Other numbers in the report are other numbers on top of the page; nothing else stands there."""
+    report = full()
+    answers = {answer.question: answer for answer in headline(report)}
+    assert (answers[WHOSE].word, answers[SURE].word, answers[REAL].word) == ("Yes", "Too sure", "Not always")
+    assert answers[WHOSE].sentence == (
+        "LV mass: R2 0.70 (0.65 to 0.75) with the own ECG, -0.30 (-0.35 to -0.25) with another patient's; "
+        "LVEDV: R2 0.70 (0.65 to 0.75) with the own ECG, -0.30 (-0.35 to -0.25) with another patient's."
+    )
+    assert answers[SURE].sentence == (
+        "The 90 % intervals of the samples hold the truth of 84.0 % (81.0 % to 87.0 %) of all values; "
+        "they are 61.2 g wide for LV mass and 61.2 mL wide for LVEDV."
+    )
+    assert answers[REAL].sentence == (
+        "37 % (30 % to 44 %) of the generated hearts break a limit of living hearts, of true ones 2.0 %; "
+        "a classifier that tells slices apart has AUC 0.80, a coin 0.50."
+    )
+    text = " ".join(read(tmp_path, report)[1].text)
+    assert all(text.index(answer.sentence) < text.index(verdicts(report)[0]) for answer in answers.values())
+    other = full()
+    other["coverage_pooled"] = {"90": 91.0, "90_ci": [88.0, 94.0]}
+    assert "91.0 % (88.0 % to 94.0 %)" in {a.question: a.sentence for a in headline(other)}[SURE]
+
+
+@pytest.mark.parametrize(("shuffled", "word"), [(0.69, "No"), (-0.3, "Yes")])
+def test_the_first_answer_follows_the_other_patients_ecg(shuffled, word):
+    assert headline(with_r2(good(), 0.7, 0.84, shuffled=shuffled))[0].word == word
+
+
+def test_nothing_measured_no_answer():
+    assert headline({}) == []
+    assert [answer.question for answer in headline({"coverage_pooled": {"90": 88.0}})] == [SURE]
+
+
+def test_of_few_people_the_page_shows_pictures_and_one_sentence(tmp_path):
+    report = full() | {"n_subjects": 6, "information_kept": dict.fromkeys(PHENOTYPES, -27.37)}
+    _, reader = read(tmp_path, report, PICTURES)
+    text = " ".join(reader.text)
+    assert reader.tags.count("img") == 2 and "table" not in reader.tags and reader.tags.count("li") == 1
+    assert "too few to judge hearts by" in text and "information kept" not in text
+    assert re.findall(r"\d\s?%", text) == [] and "2,737" not in text
+    many = " ".join(read(tmp_path, report | {"n_subjects": 20})[1].text)
+    assert "-2,737 %" in many
+
+
+def test_what_made_the_page_stands_at_its_end_and_how_long_it_took_does_not(tmp_path):
+    report = good() | {"weights_sha256": "f4ad" * 16, "code_version": "2146dcedd", "date": "2026-11-27"}
+    report |= {"command": "python evaluate_samples.py --data <b>", "seed": 0}
+    text = " ".join(read(tmp_path, report)[1].text)
+    end = text[text.index("How this page was made") :]
+    assert all(told in end for told in ("f4ad" * 16, "2146dcedd", "2026-11-27", "evaluate_samples.py --data <b>"))
+    assert "812" not in text and "seconds" not in text
+
+
+def test_a_page_is_written_again_from_its_report_with_the_pictures_it_had(tmp_path):
+    write_page(tmp_path / "report.html", full(), dict.fromkeys(("hearts", "scatter"), PNG))
+    assert pictures_in(tmp_path / "report.html") == dict.fromkeys(("hearts", "scatter"), PNG)
+    again = page_of(full(), tmp_path)
+    assert again.count(base64.b64encode(PNG).decode()) == 2 and again.count("<img") == 5  # and three anew
+    assert "<img" not in page_of({}, tmp_path / "absent")
 
 
 def test_of_a_handful_of_patients_nothing_is_claimed(tmp_path):
@@ -384,7 +482,7 @@ def test_of_a_handful_of_patients_nothing_is_claimed(tmp_path):
     assert judged(good() | {"n_subjects": 6}) == [
         (
             "note",
-            "6 patients are too few to judge hearts by: look at the pictures, and at the intervals of the numbers.",
+            "6 patients are too few to judge hearts by: look at the pictures; the numbers stand in report.json alone.",
         )
     ]
     assert len(judged(good() | {"n_subjects": 20})) > 5

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from evaluation import plots
 from evaluation.report_numbers import value_at
 
@@ -21,12 +21,19 @@ def per_phenotype(**values):
     return {name: dict(values) for name in PHENOTYPES}
 
 
+UNKNOWN = per_phenotype(r2=float("nan"))
+
+
 def full_report():
     return {
         "agreement": per_phenotype(r2=0.5),
         "agreement_of_one_sample": per_phenotype(r2=0.2),
         "ceiling": per_phenotype(r2=0.7),
-        "controls": {"shuffled_ecg": per_phenotype(r2=-4.0), "of another kind": per_phenotype(r2=float("nan"))},
+        "controls": {
+            "shuffled_ecg": per_phenotype(r2=-4.0),
+            "of another kind": UNKNOWN | {"LVM": {"r2": 0.1}},
+            "empty": UNKNOWN,
+        },
         "coverage": per_phenotype(**{"50": 40.0, "80": 70.0, "90": 74.0}),
         "coverage_calibrated": per_phenotype(**{"50": 50.0, "80": 80.0, "90": None}),
         "rank_histogram": {name: [9, 3, 2, 3, 9] for name in PHENOTYPES},
@@ -71,8 +78,9 @@ def test_a_number_is_found_and_whatever_is_none_is_nan():
 def test_a_panel_for_every_phenotype_and_the_identity_from_corner_to_corner(monkeypatch):
     found, truth = patients()
     figure = drawn(monkeypatch, plots.scatter, found, truth)
-    assert [axes.get_title().split(",")[0] for axes in figure.axes] == list(PHENOTYPES)
-    assert figure.axes[0].get_title() == "LVEDV, mL" and figure.axes[PHENOTYPES.index("LVM")].get_title() == "LVM, g"
+    assert [axes.get_title() for axes in figure.axes] == list(LABELS.values())
+    named = [(axes.get_xlabel(), axes.get_ylabel()) for axes in figure.axes]
+    assert named == [(f"true, {unit}", f"generated, {unit}") for unit in UNITS.values()]
     for axes in figure.axes:
         assert axes.get_xlim() == axes.get_ylim()
         (line,) = axes.get_lines()
@@ -110,11 +118,42 @@ def test_bars_are_clipped_at_minus_1_with_a_mark_and_their_number_is_not(monkeyp
     figure = drawn(monkeypatch, plots.controls_bars, full_report())
     axes = figure.axes[0]
     labels = [label.get_text() for label in axes.get_yticklabels()]
-    assert labels[:4] == ["ceiling", "generated", "one sample", "another's ECG"] and labels[-1] == "of another kind"
+    assert labels == ["ceiling", "generated", "one sample", "another's ECG", "of another kind"]  # "empty" has no place
     bars = {labels[round(bar.get_y() + bar.get_height() / 2)]: bar.get_width() for bar in axes.patches}
     assert bars == {"ceiling": 0.7, "generated": 0.5, "one sample": 0.2, "another's ECG": -1.0}
     assert [text.get_text() for text in axes.texts] == ["0.70", "0.50", "0.20", "-4.00"]
     assert [line.get_marker() for line in axes.get_lines()].count("<") == 1
+
+
+def test_every_bar_has_its_number_at_its_own_end(monkeypatch):
+    axes = drawn(monkeypatch, plots.controls_bars, full_report()).axes[0]
+    for bar, text in zip(axes.patches, axes.texts, strict=True):
+        x, y = text.get_position()
+        assert y == round(bar.get_y() + bar.get_height() / 2)  # its own row
+        end = bar.get_width()  # below 0 the bar goes to the left
+        assert (0 < x - end < 0.1, text.get_ha()) == (True, "left") if end >= 0 else -0.2 < x - end < 0
+    ranks = drawn(monkeypatch, plots.rank_histograms, full_report()).axes[0]
+    assert [text.get_text() for text in ranks.texts] == ["9", "3", "2", "3", "9"]
+
+
+@pytest.mark.parametrize("plot", PLOTS_OF_A_REPORT)
+def test_letters_are_large_enough_and_each_panel_names_its_axes(monkeypatch, plot):
+    """A page shows a plot at 96 pixels an inch; of no text are the letters smaller than 10 of them."""
+    figure = drawn(monkeypatch, plot, full_report())
+    for axes in figure.axes:
+        texts = [axes.title, axes.xaxis.label, *axes.texts, *axes.get_xticklabels(), *axes.get_yticklabels()]
+        assert min(text.get_fontsize() for text in texts) * 96 / 72 >= 10
+        assert axes.get_xlabel() and (axes.get_ylabel() or axes.get_yticklabels())
+        assert all(
+            axis.get_tick_params()["labelleft" if axis is axes.yaxis else "labelbottom"]
+            for axis in (axes.xaxis, axes.yaxis)
+        )
+
+
+def test_of_few_people_a_scatter_tells_no_r2(monkeypatch):
+    figure = drawn(monkeypatch, plots.scatter, *patients(n=6))
+    assert figure.axes[0].texts[0].get_text() == "n 6"
+    assert "R2" in drawn(monkeypatch, plots.scatter, *patients(n=20)).axes[0].texts[0].get_text()
 
 
 def test_coverage_is_drawn_as_reached_and_nothing_where_nothing_was(monkeypatch):
@@ -156,7 +195,7 @@ def test_the_learning_curve_says_what_lies_below_its_axis(monkeypatch):
 @pytest.mark.parametrize("plot", PLOTS_OF_A_REPORT)
 def test_a_plot_of_an_empty_report_is_a_picture(plot):
     empty = pixels(plot({}))
-    assert empty.shape[1] >= 15 * plots.DPI and empty.min() < 200
+    assert empty.shape[1] == plots.WIDTH * plots.DPI and empty.min() < 200
 
 
 @pytest.mark.parametrize("plot", [plots.scatter, plots.bland_altman])

@@ -64,6 +64,7 @@ def test_the_same_report_is_left_with_its_time_whatever_it_took(tmp_path, capsys
 
     before = write(seconds={"all": 1.0})
     assert write(seconds={"all": 2.0}) == before and "finished: " in capsys.readouterr().out
+    assert write(seconds={"all": 2.0}, date="2026-11-27", command="python again") == before
     assert write(n_samples=5) != before
     (tmp_path / "report.html").unlink()
     assert len(write(n_samples=5)) == 2

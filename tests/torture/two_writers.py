@@ -27,8 +27,15 @@ from cohort.prepared import Preparation, prepare_cohort
 from tests.torture.tiny import FEW_STEPS, GRID, begun, files_of, forked, table_row, tiny_cohort, tiny_pipeline
 
 LATEST_S = 0.6  # after the first command, the second begins
-CHANGING = ("environment.json", "metrics.jsonl", "prepared.json", "checked.npy")  # times, or the disk's own numbers
+CHANGING = (
+    "environment.json",
+    "metrics.jsonl",
+    "prepared.json",
+    "checked.npy",
+    "index.html",
+)  # times, or the disk's own numbers
 SLOW = ("reports",)
+MADE_THEN = {"seconds": None, "date": None, "command": None}  # of a report
 
 
 @dataclass(frozen=True)
@@ -58,7 +65,7 @@ def report(place: Path) -> dict[str, object]:
     """The numbers of a report and the page beside it, without how long they took."""
     content = json.loads((place / "report" / "report.json").read_text())
     page = (place / "report" / "report.html").read_text()
-    return {"numbers": content | {"seconds": None}, "page": re.sub(r"\d+(\.\d+)? (s|min)\b", "", page)}
+    return {"numbers": content | MADE_THEN, "page": re.sub(r"<dt>(date|command)</dt><dd>.*?</dd>", "", page)}
 
 
 def pairs(work: Path) -> dict[str, Pair]:

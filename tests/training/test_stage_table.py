@@ -18,7 +18,7 @@ from sampling.model_folder import REAL, SIMULATED
 from training.cohort_arrays import taught_by
 from training.options import DiffusionOptions, StageSteps
 from training.pipeline_folder import save_pipeline
-from training.stages import STAGES, Training, recorded_settings, with_lengths
+from training.stages import STAGES, Training, learn_stages, recorded_settings, with_lengths
 
 FILLED_IN_BY = {
     "autoencoder": {"autoencoder"},
@@ -70,7 +70,19 @@ def test_each_stage_fills_in_what_is_its_own(one_step):
         "motion_targets",
         "motion",
         "start",
+        "plan",
     }  # of nobody here
+
+
+def test_a_line_says_where_the_training_stands_and_its_page_shows_all_stages(one_step, capsys):
+    learn_stages(one_step)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("stage ")]
+    names = ("autoencoder", "segmenter", "ceiling", "condition", "prior", "denoiser")
+    assert [line.split(",")[0] for line in said] == [f"stage {k} of 6: {name}" for k, name in enumerate(names, start=1)]
+    assert said[3] == "stage 4 of 6: condition, time left not known yet for condition, prior, denoiser"
+    page = (one_step.options.output / "index.html").read_text()
+    assert page.endswith("</html>\n") and all(f"<h2>{name}</h2>" in page for name in names)
+    assert 'http-equiv="refresh"' not in page and "The training is finished." in page
 
 
 def test_a_cohort_without_label_maps_is_measured_by_the_released_segmenter(one_step, capsys, monkeypatch):

@@ -291,7 +291,7 @@ def test_a_finished_training_is_known_without_learning_anything(trained, finishe
     places = {"autoencoder": tmp_path / "autoencoder", "segmenter": tmp_path / "segmenter"}
     trained.autoencoder.save_pretrained(places["autoencoder"] / "model")
     before = state_of(finished)
-    monkeypatch.setattr("training.pipeline_folder.STAGES", {"none": lambda training: pytest.fail("it learned")})
+    monkeypatch.setattr("training.pipeline_folder.learn_stages", lambda training: pytest.fail("it learned"))
 
     def again(**options):
         learn_pipeline(Training(settings(finished, **places | options), Accelerator(cpu=True), trained.cohort))

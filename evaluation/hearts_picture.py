@@ -1,0 +1,48 @@
+"""True hearts above the hearts drawn from the same people's ECGs, phase by phase, as one picture."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cohort.intensity import as_grey_levels
+from cohort.phases import PHASES
+
+NAMES, CAPTION, LETTERS = 92, 28, 15  # pixels: width of the rows' names, height of a caption, size of letters
+MOST_SLICES = 10  # across, so that letters and hearts stay large enough to be seen
+BRIGHTER = 4  # times the SD of the samples, which is small, is brightened
+
+
+def hearts_picture(people: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
+    """PNG of a few people: for each phase the true slices, those drawn, and the SD of the samples in bright grey.
+
+    Args:
+        people: true heart, drawn heart, SD of the samples; each (slices, phases, height, width) in [0, 1].
+    """
+    blocks = [_person(f"patient {number}", *hearts) for number, hearts in enumerate(people, start=1)]
+    canvas = Image.new("L", (max(block.width for block in blocks), sum(block.height for block in blocks)), 0)
+    top = 0
+    for block in blocks:
+        canvas.paste(block, (0, top))
+        top += block.height
+    out = io.BytesIO()
+    canvas.save(out, format="PNG", optimize=True)
+    return out.getvalue()
+
+
+def _person(name: str, true: np.ndarray, drawn: np.ndarray, spread: np.ndarray) -> Image.Image:
+    slices, phases, height, width = true.shape
+    shown = np.unique(np.linspace(0, slices - 1, min(slices, MOST_SLICES)).round().astype(int))
+    rows = [
+        (f"{words} {PHASES[phase] if phases <= len(PHASES) else phase}", as_grey_levels(hearts[shown, phase]))
+        for phase in range(phases)
+        for words, hearts in (("true", true), ("drawn", drawn), ("SD x 4,", BRIGHTER * spread))
+    ]
+    image = Image.new("L", (NAMES + len(shown) * width, CAPTION + len(rows) * height), 0)
+    draw, letters = ImageDraw.Draw(image), ImageFont.load_default(size=LETTERS)
+    draw.text((4, 5), f"{name}: slices from base to apex", fill=255, font=letters)
+    for number, (words, pixels) in enumerate(rows):
+        top = CAPTION + number * height
+        draw.text((4, top + height / 2), words, fill=230, font=letters, anchor="lm")
+        image.paste(Image.fromarray(np.concatenate(list(pixels), axis=1)), (NAMES, top))
+    return image

@@ -1,0 +1,36 @@
+import io
+
+import numpy as np
+from PIL import Image
+
+from evaluation.hearts_picture import BRIGHTER, CAPTION, MOST_SLICES, NAMES, hearts_picture
+
+SIDE = 40
+
+
+def heart(grey, slices=3):
+    return np.full((slices, 2, SIDE, SIDE), grey)
+
+
+def pixels(*people):
+    with Image.open(io.BytesIO(hearts_picture(list(people)))) as image:
+        return np.asarray(image)
+
+
+def test_true_and_drawn_heart_stand_under_one_another_in_each_phase():
+    seen = pixels((heart(0.2), heart(0.6), heart(0.05)), (heart(0.4), heart(0.8), heart(0.1)))
+    assert seen.shape == (2 * (CAPTION + 6 * SIDE), NAMES + 3 * SIDE)
+    rows = [CAPTION + k * SIDE + SIDE // 2 for k in range(6)]
+    expected = [round(255 * grey) for grey in (0.2, 0.6, 0.05 * BRIGHTER) * 2]
+    assert [int(seen[row, NAMES + SIDE]) for row in rows] == expected
+    assert int(seen[CAPTION + 6 * SIDE + rows[1], NAMES]) == round(255 * 0.8)
+    assert all((seen[row - 10 : row + 10, :NAMES] > 150).any() for row in rows)  # each row is named
+
+
+def test_of_many_slices_some_from_base_to_apex_are_shown():
+    many = heart(0.0, slices=40)
+    many[0], many[-1] = 1.0, 0.5
+    seen = pixels((many, many, many))
+    assert seen.shape[1] == NAMES + MOST_SLICES * SIDE
+    row = CAPTION + SIDE // 2
+    assert (int(seen[row, NAMES + 1]), int(seen[row, -1])) == (255, 128)
