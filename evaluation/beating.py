@@ -165,7 +165,9 @@ class PatientBeat:
         Args:
             above: name and (slices, frames, height, width) of the heart that the film shows above sample 1.
         """
-        film = heart_film([*([above] if above else []), ("generated, sample 1", self.cines[0])], beat_s)
+        rows = [*([above] if above else []), ("generated, sample 1", self.cines[0])]
+        outlined = () if self.cine_maps is None else (*([None] if above else []), self.cine_maps[0])
+        film = heart_film(rows, beat_s, outlined, grid.pixel_mm)
         if self.maps is None:
             return Beating(self.cines, film)
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))

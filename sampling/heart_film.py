@@ -7,18 +7,30 @@ from PIL import Image, ImageDraw
 
 from cohort.intensity import as_grey_levels
 
+from .contours import OUTLINES, draw_contours
+from .red_line import RED, framed
+
 CAPTION = 14
 TICK_MS = 10  # in which a GIF counts
 SHORTEST_MS = 20  # of a frame; viewers slow down what is shorter
 STANDARD_MS = 1000  # of a beat whose length nobody knows
+SHADES = 4  # of red: its letters have soft edges
+GREYS = 256 - SHADES - len(OUTLINES)  # a GIF has 256 colours
 
 
-def heart_film(rows: list[tuple[str, np.ndarray]], beat_s: float | None) -> bytes:
-    """Draw named hearts under one another, over one beat that repeats for ever.
+def heart_film(
+    rows: list[tuple[str, np.ndarray]],
+    beat_s: float | None,
+    labels: tuple[np.ndarray | None, ...] = (),
+    pixel_mm: float | None = None,
+) -> bytes:
+    """Draw named hearts under one another, over one beat that repeats for ever, with the red line and marks.
 
     Args:
         rows: (name, (slices, frames, height, width) in [0, 1]), top to bottom, of as many frames each.
         beat_s: how long a beat lasts; None where unknown, which a caption says.
+        labels: the `Label` map of each heart, of its shape, whose outlines are drawn; None, or too few, draw none.
+        pixel_mm: of the grid; without it no scale bar is drawn.
 
     Returns:
         a GIF of `shown_frames`, which last `frame_durations_ms`.
@@ -26,7 +38,14 @@ def heart_film(rows: list[tuple[str, np.ndarray]], beat_s: float | None) -> byte
     shown = shown_frames(rows[0][1].shape[1], beat_s)
     wide = max(heart.shape[0] * heart.shape[3] for _, heart in rows)
     said = f"a beat of {beat_s * 1000:.0f} ms" if beat_s else "a beat of 1 s, as its rhythm is unknown"
-    pictures = [_picture([(f"{name}, {said}", heart[:, frame]) for name, heart in rows], wide) for frame in shown]
+    maps = (*labels, *(None,) * (len(rows) - len(labels)))
+    pictures = []
+    for frame in shown:
+        drawn = [
+            (f"{name}, {said}", heart[:, frame], None if own is None else own[:, frame])
+            for (name, heart), own in zip(rows, maps, strict=True)
+        ]
+        pictures.append(_in_few_colours(framed(_picture(drawn, wide), 0, 1 / pixel_mm if pixel_mm else None)))
     out = io.BytesIO()
     durations = frame_durations_ms(len(shown), beat_s)
     pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False)
@@ -56,14 +75,35 @@ def still_film(heart: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return heart[:, (inside < 0.5).astype(int)]
 
 
-def _picture(rows: list[tuple[str, np.ndarray]], wide: int) -> Image.Image:
-    """Rows of (name, (slices, height, width))."""
-    high = sum(CAPTION + heart.shape[1] for _, heart in rows)
-    canvas = Image.new("L", (wide, high), 0)
+def _picture(rows: list[tuple[str, np.ndarray, np.ndarray | None]], wide: int) -> Image.Image:
+    """Rows of (name, (slices, height, width), its label map or None)."""
+    high = sum(CAPTION + heart.shape[1] for _, heart, _ in rows)
+    canvas = Image.new("RGB", (wide, high))
     draw, top = ImageDraw.Draw(canvas), 0
-    for name, heart in rows:
-        draw.text((2, top + 1), name, fill=255)
+    for name, heart, labels in rows:
+        draw.text((2, top + 1), name, fill=(255, 255, 255))
         top += CAPTION
         canvas.paste(Image.fromarray(as_grey_levels(np.concatenate(list(heart), axis=1))), (0, top))
+        for number, own in enumerate(() if labels is None else labels):
+            draw_contours(draw, own, number * heart.shape[2], top)
         top += heart.shape[1]
     return canvas
+
+
+def _palette() -> np.ndarray:
+    """(256, 3): GREYS from black to white, SHADES of red, the outlines' colours."""
+    greys = np.repeat(np.round(np.linspace(0, 255, GREYS))[:, None], 3, axis=1)
+    reds = np.outer(np.arange(1, SHADES + 1) / SHADES, RED)
+    return np.concatenate([greys, reds, [outline.colour for outline in OUTLINES]]).round().astype(np.uint8)
+
+
+def _in_few_colours(picture: Image.Image) -> Image.Image:
+    """The same in the colours of `_palette`: greys to within one level, any other pixel in the nearest colour."""
+    pixels, palette = np.asarray(picture).astype(np.int32), _palette()
+    numbers = np.round(pixels[..., 0] * (GREYS - 1) / 255).astype(np.uint8)
+    coloured = (pixels != pixels[..., :1]).any(axis=2)
+    apart = np.square(pixels[coloured][:, None] - palette.astype(np.int32)[None]).sum(axis=2)
+    numbers[coloured] = apart.argmin(axis=1)
+    image = Image.fromarray(numbers, "P")
+    image.putpalette(palette.tobytes())
+    return image
