@@ -26,7 +26,7 @@ NOT_FOR_DIAGNOSIS = (
 
 
 OURS = re.compile(
-    rf"heart\.json|heart\.html|grid\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|heart\.gif|curve\.png|sample_\d+"
+    rf"heart\.(json|html|gif)|(grid|curve)\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|sample_\d+"
     rf"|{re.escape(PARTIAL)}.*"
 )
 LABEL_MAP = re.compile(r"seg_sa(_E[DS])?\.nii\.gz")  # ours, or somebody else's of our hearts
