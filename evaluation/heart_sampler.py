@@ -23,7 +23,6 @@ from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
-from sampling.heart_sprites import ShownHeart
 from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
@@ -34,6 +33,7 @@ from sampling.person_fields import known_fields, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
+from sampling.shown_heart import ShownHeart
 from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
 from sampling.unlike import WITHHELD
 
@@ -316,8 +316,8 @@ class HeartSampler:
 
     def _above_the_film(
         self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
-    ) -> tuple[tuple[str, np.ndarray] | None, tuple[str, ...]]:
-        """The true heart over the beat with its name, None without one; and why it shows ED and ES only."""
+    ) -> tuple[ShownHeart | None, tuple[str, ...]]:
+        """The true heart over the beat, None without one; and why it shows ED and ES only."""
         if heart is None:
             return None, ()
         try:
@@ -325,8 +325,9 @@ class HeartSampler:
         except InputError as fault:
             cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
         if cine is not None:
-            return (TRUE_HEART, cine), doubts
-        return (f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside)), doubts
+            return ShownHeart(TRUE_HEART, *cine), doubts
+        labels = None if heart.labels is None else still_film(heart.labels, inside)
+        return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels), doubts
 
     def _written(
         self,
@@ -337,12 +338,12 @@ class HeartSampler:
         beating: Beating | None = None,
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
-        above: tuple[str, np.ndarray] | None = None,
+        above: ShownHeart | None = None,
     ) -> Drawn:
         """Write one patient's folder.
 
         Args:
-            motion: what heart.json says of beating hearts. above: the true heart that the film shows, with its name.
+            motion: what heart.json says of beating hearts. above: the true heart that the film shows.
         """
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
@@ -400,12 +401,12 @@ def shown_hearts(
     labels: np.ndarray | None,
     heart: HeartGrid | None,
     beating: Beating | None,
-    above: tuple[str, np.ndarray] | None,
+    above: ShownHeart | None,
 ) -> list[ShownHeart]:
     """Sample 1 as a page shows it, and the true heart below it where there is one."""
     if beating is not None:
         own = None if beating.cine_labels is None else beating.cine_labels[0]
-        return [ShownHeart(SAMPLE_1, beating.cines[0], own), *([ShownHeart(*above)] if above else [])]
+        return [ShownHeart(SAMPLE_1, beating.cines[0], own), *([above] if above else [])]
     own = None if labels is None else labels[0]
     true = [] if heart is None else [ShownHeart("true heart", heart.voxels, heart.labels)]
     return [ShownHeart(SAMPLE_1, hearts[0], own), *true]

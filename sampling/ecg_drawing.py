@@ -9,8 +9,10 @@ from cohort.rhythm import StripBeats
 
 MM_PER_S, MM_PER_MV = 25.0, 10.0
 COLUMNS = 2  # of six leads, each of half the strip: lead by lead, at the same speed as on paper
-EDGE_MM = 12.0  # left of a column, for the lead's name and the pulse of 1 mV
+EDGE_MM = 15.0  # left of the first column, for the lead's name and the pulse of 1 mV
+GAP_MM = 8.0  # left of a further column, for the name alone
 LOWEST_ROW_MM, HIGHEST_ROW_MM, BETWEEN_MM = 12.0, 45.0, 3.0
+FOOT_MM = 9.0  # below the rhythm strip, for the marks of its beats and the scale in words
 RHYTHM_LEAD = "II"  # or the first lead that is there
 
 
@@ -19,14 +21,14 @@ class LeadDrawing:
     """One lead, or a part of it, in the millimetres of the sheet.
 
     Attributes:
-        name: of the lead. left, middle: where its first sample and its 0 mV lie. width: of its part.
+        name: of the lead. left, middle: where its first sample and its 0 mV lie. begins_row: whether it is leftmost.
         path: an SVG path; empty where the lead is absent or flat.
     """
 
     name: str
     left: float
     middle: float
-    width: float
+    begins_row: bool
     path: str
 
 
@@ -37,7 +39,7 @@ class ECGDrawing:
     Attributes:
         width, height: mm. leads: twelve, and the rhythm strip last. absent: leads that the network was not given.
         peaks: (x in mm, whether the beat was used) on the rhythm strip. strip_top: where that begins.
-        seconds: of the recording. tops: of the rows of six leads and their end.
+        seconds: of the recording.
     """
 
     width: float
@@ -56,7 +58,7 @@ class ECGDrawing:
         """Where it lies in the columns above, mm."""
         half = self.seconds / COLUMNS
         column = min(int(second // half), COLUMNS - 1)
-        return EDGE_MM + column * (MM_PER_S * half + EDGE_MM) + MM_PER_S * (second - column * half)
+        return EDGE_MM + column * (MM_PER_S * half + GAP_MM) + MM_PER_S * (second - column * half)
 
 
 def ecg_drawing(signal: np.ndarray, lead_mask: np.ndarray, rate: float, beats: StripBeats | None) -> ECGDrawing:
@@ -69,7 +71,7 @@ def ecg_drawing(signal: np.ndarray, lead_mask: np.ndarray, rate: float, beats: S
     seconds = signal.shape[1] / rate
     part = signal.shape[1] // COLUMNS
     rows = len(LEADS) // COLUMNS
-    column_mm = MM_PER_S * seconds / COLUMNS + EDGE_MM
+    column_mm = MM_PER_S * seconds / COLUMNS + GAP_MM
     leads, top = [], 0.0
     for row in range(rows):
         numbers = [row + column * rows for column in range(COLUMNS)]
@@ -78,17 +80,17 @@ def ecg_drawing(signal: np.ndarray, lead_mask: np.ndarray, rate: float, beats: S
             left = EDGE_MM + column * column_mm
             shown = signal[number, column * part : (column + 1) * part]
             path = _path(shown, rate, left, top + middle) if lead_mask[number] else ""
-            leads.append(LeadDrawing(LEADS[number], left, top + middle, MM_PER_S * seconds / COLUMNS, path))
+            leads.append(LeadDrawing(LEADS[number], left, top + middle, column == 0, path))
         top += height
     strip_top = top + BETWEEN_MM
     chosen = _rhythm_lead(lead_mask)
     middle, height = _row(signal[[chosen]])
     path = _path(signal[chosen], rate, EDGE_MM, strip_top + middle) if lead_mask[chosen] else ""
-    leads.append(LeadDrawing(LEADS[chosen], EDGE_MM, strip_top + middle, MM_PER_S * seconds, path))
+    leads.append(LeadDrawing(LEADS[chosen], EDGE_MM, strip_top + middle, True, path))
     peaks = [] if beats is None else zip(beats.peaks_s, beats.used, strict=True)
     return ECGDrawing(
-        COLUMNS * column_mm + 2,
-        strip_top + height + 8,
+        EDGE_MM + COLUMNS * column_mm - GAP_MM + 2,
+        strip_top + height + FOOT_MM,
         leads,
         [name for name, there in zip(LEADS, lead_mask, strict=True) if not there],
         [(round(EDGE_MM + MM_PER_S * float(at), 2), bool(used)) for at, used in peaks],

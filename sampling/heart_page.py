@@ -18,7 +18,7 @@ from .page_template import part, rendered
 from .phenotype_table import LEVELS, phenotype_rows, unjudged
 from .red_line import RED_LINE, SCALE_MM
 from .spread_map import spread_map
-from .volume_drawing import HEIGHT, WIDTH, VolumeDrawing, volume_drawing
+from .volume_drawing import VolumeDrawing, volume_drawing
 
 MOST_BYTES = 3_000_000
 SPARE_BYTES = 20_000
@@ -88,7 +88,6 @@ def _content(patient: PatientOnPage) -> dict:
         "outlines": [(outline.words, f"rgb{outline.colour}") for outline in OUTLINES],
         "ecg": ecg_drawing(patient.signal, patient.lead_mask, patient.rate, patient.beats),
         "volumes": volume_drawing(record.get("motion"), record.get("rr_ms")),
-        "volume_size": (WIDTH, HEIGHT),
         "spread": spread_map(patient.hearts),
         "phases": PHASES if patient.hearts.shape[2] == len(PHASES) else range(patient.hearts.shape[2]),
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person),
@@ -140,7 +139,7 @@ def _frame_names(patient: PatientOnPage, frames: list[int], total: int, rr_ms: f
 
 
 def _ecg_places(patient: PatientOnPage, ecg: ECGDrawing, at: list[float]) -> list[list[float]]:
-    """[frame]: x on the rhythm strip and in the columns above, mm; none where no beat is found or hearts stand still."""
+    """[frame]: x on the rhythm strip and in the columns above, mm; none without a beat, or of hearts that stand still."""
     rr_ms = patient.record.get("rr_ms")
     beat = shown_beat(patient.beats, rr_ms / 1000 if rr_ms else None) if _beats(patient) else None
     if beat is None:

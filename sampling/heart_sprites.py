@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -11,24 +10,12 @@ from PIL import Image
 from cohort.intensity import as_grey_levels
 
 from .contours import contours_of
+from .shown_heart import ShownHeart
 
 QUALITIES = (88, 75, 60, 45, 30)  # of JPEG; the best that fits is taken
 FRAME_STEPS = (1, 2, 4, 8)  # every frame, or every second one, ...
 LARGEST_SIDE = 30_000  # pixels; JPEG allows 65_535, browsers somewhat less
 DATA_URL = "data:image/jpeg;base64,"
-
-
-@dataclass(frozen=True, eq=False)
-class ShownHeart:
-    """A heart that a page shows.
-
-    Attributes:
-        name: in words. frames: (slices, frames, height, width) in [0, 1]. labels: `Label` of the same shape, or None.
-    """
-
-    name: str
-    frames: np.ndarray
-    labels: np.ndarray | None = None
 
 
 def packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]]:

@@ -19,13 +19,14 @@ class Judged:
 
     Attributes:
         value, reference: with units; empty where there is none. verdict: in words. kind: "below", "within", "above" or
-            "none", for the page's style.
+            "none", for the page's style. reach: what the 90 % interval adds to the verdict.
     """
 
     value: str
     reference: str
     verdict: str
     kind: str
+    reach: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _judged(
         return Judged(told, "", why_unjudged(person) or NO_RANGE, "none")
     kind = reference.verdict(value)
     between = f"{reference.low:g} to {reference.high:g} {reference.unit}"
-    return Judged(told, between, kind + _reach(kind, ends, reference), kind)
+    return Judged(told, between, kind, kind, _reach(kind, ends, reference))
 
 
 def _reach(kind: str, ends: list[float] | None, reference: ReferenceRange) -> str:
@@ -107,7 +108,7 @@ def _reach(kind: str, ends: list[float] | None, reference: ReferenceRange) -> st
         return ""
     others = {reference.verdict(end) for end in ends} | ({"within"} if _spans(ends, reference) else set())
     others -= {kind}
-    return f" (the 90 % interval reaches {' and '.join(sorted(others))})" if others else ""
+    return f"the 90 % interval reaches {' and '.join(sorted(others))}" if others else ""
 
 
 def _spans(ends: list[float], reference: ReferenceRange) -> bool:

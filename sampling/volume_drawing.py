@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 WIDTH, HEIGHT = 640, 300
-LEFT, RIGHT, TOP, BOTTOM = 56, 12, 14, 40  # margins
+LEFT, RIGHT, TOP, BOTTOM = 56, 20, 26, 40  # margins
 TICKS = 5
 
 
@@ -21,13 +21,19 @@ class VolumeLine:
 
 @dataclass(frozen=True)
 class VolumeDrawing:
-    """Lines, and (place, words) of the ticks of both axes. es_x: where ES lies, or None."""
+    """Lines, and (place, words) of the ticks of both axes, within a box. es_x: where ES lies, or None."""
 
     lines: list[VolumeLine]
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
     x_title: str
     es_x: float | None
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
 
     def x_of(self, share: float) -> float:
         """Where a share of the beat lies."""
