@@ -3,8 +3,8 @@
 All numbers are of one paper: 368 men and 432 women of UK Biobank, white and healthy, 45 to 74 years old
 (Petersen et al., J Cardiovasc Magn Reson 2017;19:18). They lie in reference_ranges.csv, each with its source:
 
-    outer       The paper's 95 % prediction intervals of 45-54, 55-64 and 65-74 years differ. These are the widest limits
-                of the three. What lies outside is outside at every age.
+    outer       The paper's 95 % prediction intervals of 45-54, 55-64 and 65-74 years differ. These are the widest
+                limits of the three. What lies outside is outside at every age.
     abstract    Mean and 1.96 SD to either side, both as its abstract states them, of all ages together.
 
 The paper's own tables were not at hand. The outer limits come from a public transcription of them (27 November 2026).

@@ -139,7 +139,7 @@ def _frame_names(patient: PatientOnPage, frames: list[int], total: int, rr_ms: f
 
 
 def _ecg_places(patient: PatientOnPage, ecg: ECGDrawing, at: list[float]) -> list[list[float]]:
-    """[frame]: x on the rhythm strip and in the columns above, mm; none without a beat, or of hearts that stand still."""
+    """[frame]: x in mm on the rhythm strip and in the columns above; none without a beat, or of stills."""
     rr_ms = patient.record.get("rr_ms")
     beat = shown_beat(patient.beats, rr_ms / 1000 if rr_ms else None) if _beats(patient) else None
     if beat is None:

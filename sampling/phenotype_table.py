@@ -9,7 +9,7 @@ from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudge
 
 LEVELS = ("50", "80", "90")
 PER_SURFACE = ("LVEDV", "LVESV", "LVSV", "LVM", "RVEDV", "RVESV")
-NO_RANGE = "no range that we could support"
+NO_RANGE = "not judged: no range"
 NO_SURFACE = "not judged: height or weight unknown"
 
 
