@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   const canvas = byId("heart"), pen = canvas.getContext("2d");
   const slider = byId("frame"), play = byId("play"), speed = byId("speed"), contours = byId("contours");
-  const NARROWEST = 104, CAPTION = 22, FOOT = 26, GAP = 8;
+  const NARROWEST = 104, CAPTION = 22, FOOT = 26, GAP = 8, PAPER = 1050;
   let current = 0, playing = false, before = 0, carried = 0, layout = null;
 
   const load = (heart) => new Promise((done, fail) => {
@@ -14,8 +14,8 @@
     image.src = heart.sprite;
   });
 
-  function arrange() {
-    const wide = canvas.clientWidth, dense = window.devicePixelRatio || 1;
+  function arrange(wide) {
+    const dense = window.devicePixelRatio || 1;
     const columns = Math.max(1, Math.min(film.slices, Math.floor(wide / NARROWEST)));
     const rows = Math.ceil(film.slices / columns), side = wide / columns, tall = side * film.height / film.width;
     const block = CAPTION + rows * tall + GAP, high = film.hearts.length * block + FOOT;
@@ -133,13 +133,15 @@
 
   Promise.all(film.hearts.map(load)).then((images) => {
     film.hearts.forEach((heart, number) => { heart.image = images[number]; });
-    arrange();
+    arrange(canvas.clientWidth);
     show(0);
     slider.addEventListener("input", () => { setPlaying(false); show(Number(slider.value)); });
     play.addEventListener("click", () => setPlaying(!playing));
     contours.addEventListener("change", () => show(current));
-    addEventListener("resize", () => { arrange(); show(current); });
-    addEventListener("beforeprint", () => { setPlaying(false); arrange(); show(current); });
+    const fit = (wide) => { arrange(wide); show(current); };
+    addEventListener("resize", () => fit(canvas.clientWidth));
+    addEventListener("beforeprint", () => { setPlaying(false); fit(PAPER); });
+    addEventListener("afterprint", () => fit(canvas.clientWidth));
     setPlaying(!matchMedia("(prefers-reduced-motion: reduce)").matches);
   });
 })();
