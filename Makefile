@@ -23,6 +23,7 @@ demo: install
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --controls shuffled_ecg person_only \
 	    --pipeline pretrained/phantom --output demo/report
 	@echo
+	@echo "All patients, each with its page:            demo/samples/index.html"
 	@echo "A beating heart, the true one above it:      demo/samples/<patient>/heart.gif; its volumes: curve.png"
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"

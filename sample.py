@@ -49,6 +49,7 @@ def main() -> None:
             from evaluation.tally import TABLE, Tally, join_tables
             from evaluation.training_people import warning_of_withdrawn
             from sampling.grid import write_overview
+            from sampling.index_page import write_index
             from sampling.output_lock import kept_apart
             from sampling.release import chosen_pipeline
             from sampling.threads import started_state
@@ -90,7 +91,9 @@ def main() -> None:
                     if not alone:
                         join_tables(config.output, counts[0])
                     if len(overview) > 1:
-                        write_overview(config.output / "overview.png", overview)
+                        write_overview(config.output / "overview.png", overview, sampler.pipeline.grid.pixel_mm)
+                    if config.page and not alone:
+                        write_index(config.output, naming)
         if not state.is_main_process:
             return
         if written:

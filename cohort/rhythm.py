@@ -56,10 +56,65 @@ def beat_length(ecg: ECG, stated_bpm: float | None = None) -> BeatLength | None:
     Returns:
         None where there are no beats and no rate is stated.
     """
+    beats = strip_beats(ecg)
+    if beats is None:
+        return BeatLength(60 / stated_bpm, STATED) if stated_bpm else None
+    intervals, counted = beats.intervals_s, beats.counted_s
+    if beats.fibrillates or not len(counted):
+        return BeatLength(float(intervals.mean()), FIBRILLATION if beats.fibrillates else ALL, len(intervals))
+    return BeatLength(float(np.median(counted)), SINUS, len(counted), int((~beats.sinus).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class StripBeats:
+    """The beats found in a strip.
+
+    Attributes:
+        peaks: (n,) R peaks, samples at BEAT_HZ. sinus: (n,) bool, False of ectopic beats.
+        fibrillates: whether the rhythm is irregular, as in atrial fibrillation.
+    """
+
+    peaks: np.ndarray
+    sinus: np.ndarray
+    fibrillates: bool
+
+    @property
+    def peaks_s(self) -> np.ndarray:
+        """(n,) seconds from the strip's beginning."""
+        return self.peaks / BEAT_HZ
+
+    @property
+    def intervals_s(self) -> np.ndarray:
+        """(n - 1,) seconds between neighbours."""
+        return np.diff(self.peaks) / BEAT_HZ
+
+    @property
+    def counted_s(self) -> np.ndarray:
+        """Seconds of the intervals between two sinus beats."""
+        return _between(self.intervals_s, self.sinus)
+
+    @property
+    def used_intervals(self) -> np.ndarray:
+        """(n - 1,) bool: those that `beat_length` takes: between sinus beats, or all where those do not count."""
+        if self.fibrillates or not len(self.counted_s):
+            return np.ones(len(self.peaks) - 1, bool)
+        return self.sinus[:-1] & self.sinus[1:]
+
+    @property
+    def used(self) -> np.ndarray:
+        """(n,) bool: beats at an end of a used interval."""
+        either = np.zeros(len(self.peaks), bool)
+        either[:-1] |= self.used_intervals
+        either[1:] |= self.used_intervals
+        return either
+
+
+def strip_beats(ecg: ECG) -> StripBeats | None:
+    """The beats of a strip; None where fewer than FEWEST_BEATS are found, or what is found does not repeat."""
     signal, lead_mask = ecg_input(ecg, BEAT_HZ)
     peaks = r_peaks(signal, lead_mask)
     if len(peaks) < FEWEST_BEATS or not repeats(signal[lead_mask], peaks):
-        return BeatLength(60 / stated_bpm, STATED) if stated_bpm else None
+        return None
     signal, intervals = signal[lead_mask], np.diff(peaks) / BEAT_HZ
     sinus = conducted(signal, peaks)
     if likeness(signal, peaks[sinus]) > REPEATS:
@@ -68,10 +123,7 @@ def beat_length(ecg: ECG, stated_bpm: float | None = None) -> BeatLength | None:
         fibrillates &= irregularity(_between(intervals, sinus)) > IRREGULAR
     else:
         fibrillates = irregularity(_between(intervals, sinus)) > IRREGULAR
-    counted = _between(intervals, sinus)
-    if fibrillates or not len(counted):
-        return BeatLength(float(intervals.mean()), FIBRILLATION if fibrillates else ALL, len(intervals))
-    return BeatLength(float(np.median(counted)), SINUS, len(counted), int((~sinus).sum()))
+    return StripBeats(peaks, sinus, bool(fibrillates))
 
 
 def repeats(signal: np.ndarray, peaks: np.ndarray) -> bool:

@@ -15,6 +15,7 @@ from sampling.measured_phenotypes import measured_phenotypes
 from sampling.outputs import Beating
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline
 from sampling.segmentation import SliceSegmenter, segment
+from sampling.shown_heart import ShownHeart
 
 from .volume_plot import band_of, volume_plot
 
@@ -159,13 +160,15 @@ class PatientBeat:
         order = medoid_first(numbers)
         return self.reordered(order), order
 
-    def written(self, grid: GridGeometry, beat_s: float | None, above: tuple[str, np.ndarray] | None) -> Beating:
+    def written(self, grid: GridGeometry, beat_s: float | None, above: ShownHeart | None) -> Beating:
         """What `sampling.outputs.write_patient` writes of it.
 
         Args:
-            above: name and (slices, frames, height, width) of the heart that the film shows above sample 1.
+            above: the heart that the film shows above sample 1.
         """
-        film = heart_film([*([above] if above else []), ("generated, sample 1", self.cines[0])], beat_s)
+        own = None if self.cine_maps is None else self.cine_maps[0]
+        shown = [*([above] if above else []), ShownHeart("generated, sample 1", self.cines[0], own)]
+        film = heart_film(shown, beat_s, grid.pixel_mm)
         if self.maps is None:
             return Beating(self.cines, film)
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))

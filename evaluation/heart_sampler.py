@@ -17,11 +17,12 @@ from cohort.leads import ECG
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
-from cohort.rhythm import STATED, BeatLength, beat_length
+from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
 from sampling.heart_film import still_film
+from sampling.heart_page import PatientOnPage, heart_page, person_of
 from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
@@ -32,6 +33,7 @@ from sampling.person_fields import known_fields, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
+from sampling.shown_heart import ShownHeart
 from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
 from sampling.unlike import WITHHELD
 
@@ -66,6 +68,7 @@ class Drawn:
     warnings: tuple[str, ...]
 
 
+SAMPLE_1 = "generated, sample 1"
 TRUE_HEART = "true heart at the ECG's rhythm"  # whatever its own was when it was scanned
 
 
@@ -225,7 +228,9 @@ class HeartSampler:
         folder = self.options.output / about["subject"]
         refuse_links(folder)
         record = read_record(folder)
-        return record is not None and about.items() <= record.items()
+        if record is None or not about.items() <= record.items():
+            return False
+        return record.get("page", True) or not self.options.page  # of an earlier version, a record says nothing of it
 
     def true_heart(self, patient: Patient) -> HeartGrid | None:
         """The real heart of `--mri` on the grid, None without one."""
@@ -269,11 +274,15 @@ class HeartSampler:
     def written_names(self) -> list[str]:
         """What lies in each patient's folder."""
         beats, measured = self.pipeline.motion is not None, self.segmenter is not None
-        return written_names(self.options.samples, self.pipeline.grid.phases, beats, measured)
+        return written_names(self.options.samples, self.pipeline.grid.phases, beats, measured, self.options.page)
 
     def beat_length(self, patient: Patient) -> BeatLength | None:
         """How long a beat of the patient's ECG lasts; None where too few are found, and its file states no rate."""
-        return beat_length(ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate), patient.stated_bpm)
+        return beat_length(self._strip(patient), patient.stated_bpm)
+
+    def _strip(self, patient: Patient) -> ECG:
+        """The ECG as the pipeline is given it."""
+        return ECG(patient.signal, self.pipeline.ecg_encoder.config.sampling_rate)
 
     def _drawn(self, tally: Tally | None, made: tuple) -> Drawn | None:
         """What was made of one patient (`generate`, `generate_to_beat`); None, after it was told, if refused."""
@@ -302,14 +311,13 @@ class HeartSampler:
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
-        return self._written(
-            patient, beat.hearts, maps, heart, written, about, (*doubts, *doubts_of(length), *unmeasured(about))
-        )
+        doubts = (*doubts, *doubts_of(length), *unmeasured(about))
+        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above)
 
     def _above_the_film(
         self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
-    ) -> tuple[tuple[str, np.ndarray] | None, tuple[str, ...]]:
-        """The true heart over the beat with its name, None without one; and why it shows ED and ES only."""
+    ) -> tuple[ShownHeart | None, tuple[str, ...]]:
+        """The true heart over the beat, None without one; and why it shows ED and ES only."""
         if heart is None:
             return None, ()
         try:
@@ -317,8 +325,9 @@ class HeartSampler:
         except InputError as fault:
             cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
         if cine is not None:
-            return (TRUE_HEART, cine), doubts
-        return (f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside)), doubts
+            return ShownHeart(TRUE_HEART, *cine), doubts
+        labels = None if heart.labels is None else still_film(heart.labels, inside)
+        return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels), doubts
 
     def _written(
         self,
@@ -329,8 +338,13 @@ class HeartSampler:
         beating: Beating | None = None,
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
+        above: ShownHeart | None = None,
     ) -> Drawn:
-        """Write one patient's folder. `motion` is what heart.json says of beating hearts."""
+        """Write one patient's folder.
+
+        Args:
+            motion: what heart.json says of beating hearts. above: the true heart that the film shows.
+        """
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)
@@ -343,18 +357,59 @@ class HeartSampler:
             "measured_by": None if self.segmenter is None else said_of(self.segmenter),
             "warnings": [self.naming.shown(text) for text in warnings],
             **(motion or {}),
+            "page": self.options.page,
         }
         length = self.beat_length(patient)
         beat_s = None if length is None else length.rr_s
         folder = self.options.output / about["subject"]
-        write_patient(folder, hearts, self.pipeline.grid, record, true_heart, beat_s, beating)
+        labels = None if maps is None else np.stack(maps)
+        true_labels = None if heart is None else heart.labels
+        page = None
+        if self.options.page:
+            shown = shown_hearts(hearts, labels, heart, beating, above)
+            page = self._page(patient, record, hearts, shown)
+        grid = self.pipeline.grid
+        write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page)
         return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings)
+
+    def _page(self, patient: Patient, record: dict, hearts: np.ndarray, shown: list[ShownHeart]) -> str:
+        strip = self._strip(patient)
+        return heart_page(
+            PatientOnPage(
+                record,
+                hearts,
+                shown,
+                self.pipeline.grid,
+                patient.signal,
+                patient.lead_mask,
+                strip.sampling_rate,
+                strip_beats(strip),
+                person_of(patient.person),
+                self.simulated_only,
+            )
+        )
 
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}
         about = {**who, "beside_true_heart": patient.has_true_heart, **self.record}
         fields = known_fields(self.pipeline.further_fields, patient.person)
         return about | ({"person_fields_known": fields} if fields else {})
+
+
+def shown_hearts(
+    hearts: np.ndarray,
+    labels: np.ndarray | None,
+    heart: HeartGrid | None,
+    beating: Beating | None,
+    above: ShownHeart | None,
+) -> list[ShownHeart]:
+    """Sample 1 as a page shows it, and the true heart below it where there is one."""
+    if beating is not None:
+        own = None if beating.cine_labels is None else beating.cine_labels[0]
+        return [ShownHeart(SAMPLE_1, beating.cines[0], own), *([above] if above else [])]
+    own = None if labels is None else labels[0]
+    true = [] if heart is None else [ShownHeart("true heart", heart.voxels, heart.labels)]
+    return [ShownHeart(SAMPLE_1, hearts[0], own), *true]
 
 
 def doubts_of(length: BeatLength | None) -> tuple[str, ...]:

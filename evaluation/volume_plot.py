@@ -6,12 +6,15 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from sampling.red_line import RED_LINE
+
 from .certainty import interval
 from .phenotype_lines import INTERVAL_SAMPLES
 from .scale import SCALES
 
 DPI = 100
 LV, RV = "#0072b2", "#d55e00"  # blue and vermilion, for the colour-blind
+RED = "#c00000"  # on white; 6.5 to 1 in contrast
 
 
 def band_of(volumes_ml: np.ndarray) -> dict | None:
@@ -29,7 +32,7 @@ def band_of(volumes_ml: np.ndarray) -> dict | None:
 
 
 def volume_plot(lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: float | None) -> bytes:
-    """LV and RV of sample 1 over one beat, each within the band of the samples.
+    """LV and RV of sample 1 over one beat, each within the band of the samples, below the red line.
 
     The beat is closed: frame 0 comes again at its end. Time is in ms, or the share of the beat where it is unknown.
 
@@ -37,6 +40,7 @@ def volume_plot(lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: f
         lv_ml, rv_ml: (samples, frames). es_share: of sample 1, share of the cycle.
     """
     figure = Figure(figsize=(7, 4.2), dpi=DPI, layout="constrained")
+    figure.suptitle(RED_LINE, color=RED, fontsize=11, fontweight="bold")
     axes = figure.subplots()
     length = 1000 * beat_s if beat_s else 1.0
     time = np.arange(lv_ml.shape[1] + 1) / lv_ml.shape[1] * length

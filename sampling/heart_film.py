@@ -7,26 +7,37 @@ from PIL import Image, ImageDraw
 
 from cohort.intensity import as_grey_levels
 
+from .contours import OUTLINES, draw_contours
+from .red_line import RED, framed
+from .shown_heart import ShownHeart
+
 CAPTION = 14
 TICK_MS = 10  # in which a GIF counts
 SHORTEST_MS = 20  # of a frame; viewers slow down what is shorter
 STANDARD_MS = 1000  # of a beat whose length nobody knows
+SHADES = 4  # of red: its letters have soft edges
+GREYS = 256 - SHADES - len(OUTLINES)  # a GIF has 256 colours
 
 
-def heart_film(rows: list[tuple[str, np.ndarray]], beat_s: float | None) -> bytes:
-    """Draw named hearts under one another, over one beat that repeats for ever.
+def heart_film(
+    hearts: list[ShownHeart],
+    beat_s: float | None,
+    pixel_mm: float | None = None,
+) -> bytes:
+    """Draw named hearts under one another, over one beat that repeats for ever, with the red line and marks.
 
     Args:
-        rows: (name, (slices, frames, height, width) in [0, 1]), top to bottom, of as many frames each.
+        hearts: top to bottom, of as many frames each. Outlines are drawn where there are labels.
         beat_s: how long a beat lasts; None where unknown, which a caption says.
+        pixel_mm: of the grid; without it no scale bar is drawn.
 
     Returns:
         a GIF of `shown_frames`, which last `frame_durations_ms`.
     """
-    shown = shown_frames(rows[0][1].shape[1], beat_s)
-    wide = max(heart.shape[0] * heart.shape[3] for _, heart in rows)
+    shown = shown_frames(hearts[0].frames.shape[1], beat_s)
     said = f"a beat of {beat_s * 1000:.0f} ms" if beat_s else "a beat of 1 s, as its rhythm is unknown"
-    pictures = [_picture([(f"{name}, {said}", heart[:, frame]) for name, heart in rows], wide) for frame in shown]
+    scale = 1 / pixel_mm if pixel_mm else None
+    pictures = [_in_few_colours(framed(_picture(hearts, frame, said), 0, scale)) for frame in shown]
     out = io.BytesIO()
     durations = frame_durations_ms(len(shown), beat_s)
     pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False)
@@ -56,14 +67,36 @@ def still_film(heart: np.ndarray, inside: np.ndarray) -> np.ndarray:
     return heart[:, (inside < 0.5).astype(int)]
 
 
-def _picture(rows: list[tuple[str, np.ndarray]], wide: int) -> Image.Image:
-    """Rows of (name, (slices, height, width))."""
-    high = sum(CAPTION + heart.shape[1] for _, heart in rows)
-    canvas = Image.new("L", (wide, high), 0)
+def _picture(hearts: list[ShownHeart], frame: int, said: str) -> Image.Image:
+    """One frame of all hearts; said: of the beat, behind each name."""
+    high = sum(CAPTION + heart.frames.shape[2] for heart in hearts)
+    canvas = Image.new("RGB", (max(heart.frames.shape[0] * heart.frames.shape[3] for heart in hearts), high))
     draw, top = ImageDraw.Draw(canvas), 0
-    for name, heart in rows:
-        draw.text((2, top + 1), name, fill=255)
+    for heart in hearts:
+        draw.text((2, top + 1), f"{heart.name}, {said}", fill=(255, 255, 255))
         top += CAPTION
-        canvas.paste(Image.fromarray(as_grey_levels(np.concatenate(list(heart), axis=1))), (0, top))
-        top += heart.shape[1]
+        row = np.concatenate(list(heart.frames[:, frame]), axis=1)
+        canvas.paste(Image.fromarray(as_grey_levels(row)), (0, top))
+        for number, own in enumerate(() if heart.labels is None else heart.labels[:, frame]):
+            draw_contours(draw, own, number * own.shape[1], top)
+        top += heart.frames.shape[2]
     return canvas
+
+
+def _palette() -> np.ndarray:
+    """(256, 3): GREYS from black to white, SHADES of red, the outlines' colours."""
+    greys = np.repeat(np.round(np.linspace(0, 255, GREYS))[:, None], 3, axis=1)
+    reds = np.outer(np.arange(1, SHADES + 1) / SHADES, RED)
+    return np.concatenate([greys, reds, [outline.colour for outline in OUTLINES]]).round().astype(np.uint8)
+
+
+def _in_few_colours(picture: Image.Image) -> Image.Image:
+    """The same in the colours of `_palette`: greys to within one level, any other pixel in the nearest colour."""
+    pixels, palette = np.asarray(picture).astype(np.int32), _palette()
+    numbers = np.round(pixels[..., 0] * (GREYS - 1) / 255).astype(np.uint8)
+    coloured = (pixels != pixels[..., :1]).any(axis=2)
+    apart = np.square(pixels[coloured][:, None] - palette.astype(np.int32)[None]).sum(axis=2)
+    numbers[coloured] = apart.argmin(axis=1)
+    image = Image.fromarray(numbers, "P")
+    image.putpalette(palette.tobytes())
+    return image

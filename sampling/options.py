@@ -60,6 +60,8 @@ class SampleOptions:
     """Hz, for ECG files that do not say it (.npy, .csv)."""
     allow_missing_leads: bool = False
     """Accept an ECG without some chest leads; they are masked."""
+    page: bool = True
+    """Write each patient's page, heart.html, and index.html of several; --no-page writes neither."""
 
     def require_sound(self) -> None:
         """Refuse counts below 1, and numbers that are not finite or out of range."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
-from cohort.disk import PARTIAL, sha256_of, whole_folder, write_bytes, write_json
+from cohort.disk import PARTIAL, sha256_of, whole_folder, write_bytes, write_json, write_text
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phases import phase_stems
@@ -26,11 +26,11 @@ NOT_FOR_DIAGNOSIS = (
 
 
 OURS = re.compile(
-    rf"heart\.json|grid\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|heart\.gif|curve\.png|sample_\d+"
+    rf"heart\.(json|html|gif)|(grid|curve)\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|sample_\d+"
     rf"|{re.escape(PARTIAL)}.*"
 )
 LABEL_MAP = re.compile(r"seg_sa(_E[DS])?\.nii\.gz")  # ours, or somebody else's of our hearts
-FILM, CURVE = "heart.gif", "curve.png"
+FILM, CURVE, PAGE = "heart.gif", "curve.png", "heart.html"
 NOT_FINITE = "samples"  # code of a heart that is refused (cohort.exclusion.REASONS)
 SAMPLE_AGAIN = "run sample.py for this patient"
 
@@ -62,6 +62,9 @@ def write_patient(
     true_heart: np.ndarray | None = None,
     beat_s: float | None = None,
     beating: Beating | None = None,
+    labels: np.ndarray | None = None,
+    true_labels: np.ndarray | None = None,
+    page: str | None = None,
 ) -> None:
     """Write one patient's samples, whole or not at all; an earlier folder stays until the new one is complete.
 
@@ -75,6 +78,9 @@ def write_patient(
         true_heart: (slices, phases, height, width) in [0, 1], drawn on top of the picture.
         beat_s: how long a beat lasts, which the frames of a cine share; None where unknown.
         beating: cines of the same hearts, with their label maps and pictures; None of a pipeline of stills.
+        labels: `Label` of every heart, as hearts, whose outlines the picture shows; None where nothing measures hearts.
+        true_labels: of the true heart; None where nobody drew them.
+        page: the patient's page (`sampling.heart_page`); None writes none.
 
     Raises:
         InputError: a voxel or a number is not finite. A link lies there, through which files would be written
@@ -89,18 +95,24 @@ def write_patient(
             _write_stacks(unfinished if number == 1 else unfinished / f"sample_{number}", heart, geometry, beat_s)
         rows = [] if true_heart is None else [("true heart", true_heart)]
         generated = [(f"generated, sample {n}", heart) for n, heart in enumerate(hearts, start=1)]
-        write_grid(unfinished / "grid.png", rows + generated)
+        maps = ([true_labels] if rows else []) + ([None] * len(hearts) if labels is None else list(labels))
+        write_grid(unfinished / "grid.png", rows + generated, labels=tuple(maps), pixel_mm=geometry.pixel_mm)
         if beating:
             _write_beating(unfinished, beating, geometry, beat_s)
+        if page is not None:
+            write_text(unfinished / PAGE, page)
         _write_record(unfinished, record)
         _keep_strangers(folder, unfinished)
 
 
-def written_names(samples: int, phases: int, beats: bool = False, measured: bool = True) -> list[str]:
+def written_names(
+    samples: int, phases: int, beats: bool = False, measured: bool = True, page: bool = False
+) -> list[str]:
     """What `write_patient` puts into a patient's folder: files, and a folder for each further sample.
 
     Args:
         beats: whether the hearts do. measured: whether there are label maps of beating hearts, and a curve.
+        page: whether a page is written.
     """
     stacks, spreads = (
         [f"{stem}.nii.gz" for stem in (phase_stems(name) if phases == 2 else [name])] for name in (IMAGE, SPREAD)
@@ -109,7 +121,7 @@ def written_names(samples: int, phases: int, beats: bool = False, measured: bool
     moving = [f"{IMAGE}.nii.gz", FILM] if beats else []
     if beats and measured:
         moving += [f"{stem}.nii.gz" for stem in (LABELS, *phase_stems(LABELS))] + [CURVE]
-    return [*stacks, *moving, *further, *(spreads if further else []), "grid.png", RECORD]
+    return [*stacks, *moving, *further, *(spreads if further else []), "grid.png", *([PAGE] if page else []), RECORD]
 
 
 def read_record(folder: Path) -> dict | None:

@@ -48,14 +48,15 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid |
     return read_heart(subjects[visit], geometry) if visit in subjects else None
 
 
-def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> np.ndarray | None:
-    """The real heart's whole beat at the very places of its ED and ES: (slices, frames, height, width) in [0, 1].
+def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> tuple[np.ndarray, np.ndarray | None] | None:
+    """The real heart's whole beat at the very places of its ED and ES.
 
     Args:
         mri, name: as of `find_true_heart`. heart: what that gave.
 
     Returns:
-        None where the files hold no more than ED and ES.
+        (slices, frames, height, width) in [0, 1], and its `Label` map, None where nobody drew one. None in place of
+        both where the files hold no more than ED and ES.
 
     Raises:
         InputError: the cine cannot be laid on its stills.
@@ -64,7 +65,7 @@ def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> np.nd
     if cine is None or cine.voxels.shape[3] <= 2:
         return None
     geometry = replace(heart.geometry, phases=frames)
-    return cine_on_grid(cine, labels, heart.affine, geometry, source)[0]
+    return cine_on_grid(cine, labels, heart.affine, geometry, source)
 
 
 def _stored_cine(mri: Path, name: str) -> tuple[CineStack | None, CineStack | None, str]:

@@ -153,7 +153,9 @@ def test_a_pseudo_mri_names_nobody_but_by_its_folder(sample, planted, tmp_path):
 
 def test_with_a_key_the_name_of_the_file_goes_nowhere_either(sample, planted, key, tmp_path, monkeypatch):
     captions = []
-    monkeypatch.setattr("sampling.grid.write_grid", lambda path, rows, *_: captions.extend(name for name, _ in rows))
+    monkeypatch.setattr(
+        "sampling.grid.write_grid", lambda path, rows, *_, **__: captions.extend(name for name, _ in rows)
+    )
     (tmp_path / "ecgs").mkdir()
     for path in (planted / "ecg").iterdir():
         shutil.copy(path, tmp_path / "ecgs")
@@ -203,7 +205,11 @@ def test_a_pseudonym_changes_the_name_and_not_the_heart(sample, planted_ecg, key
     for name in ("sa_ED.nii.gz", "sa_ES.nii.gz", "grid.png", "sample_2/sa_ED.nii.gz"):
         assert (named / name).read_bytes() == (hidden / name).read_bytes()
     told, hushed = (json.loads((folder / "heart.json").read_text()) for folder in (named, hidden))
-    assert {key for key in told if told[key] != hushed[key]} == {"subject", "input_sha256"}
+    pages = {"heart.html"}  # they show the name
+    assert {name for name in told["files"] if told["files"][name] != hushed["files"][name]} == pages
+    assert {key for key in told if told[key] != hushed[key]} == {"subject", "input_sha256", "files"}
+    assert planted_ecg.stem in (named / "heart.html").read_text()
+    assert not canaries.hits((hidden / "heart.html").read_bytes(), EIDS)
     # The hash of the ECG itself would tell who it is.
     assert hushed["input_sha256"] == Naming(read_key(key))(told["input_sha256"])
 

@@ -34,7 +34,9 @@ from sampling.options import SampleOptions
 from sampling.outputs import Beating, read_hearts, read_record, write_patient
 from sampling.patients import generate
 from sampling.pipeline import ECGToMRIPipeline
+from sampling.red_line import head_and_foot
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+from sampling.shown_heart import ShownHeart
 from segmenting.measured_cine import measure_cine
 from tests.cohort.test_beat import ES, rings
 
@@ -121,7 +123,7 @@ def test_one_ecg_becomes_beating_hearts_beside_the_true_cine(folder, one_person,
     assert record["representative"] == "medoid of 3" and sorted(record["draws"]) == [1, 2, 3]
     assert len(record["motion"]["samples"]) == 3 and len(record["motion"]["samples"][0]["lv_ml"]) == FRAMES
     film = Image.open(place / "heart.gif")
-    assert film.n_frames == FRAMES and film.size == (96, 2 * (14 + 32))
+    assert film.n_frames == FRAMES and film.size[1] == 2 * (14 + 32) + sum(head_and_foot(96))
     assert sampler.is_done(patient)
 
 
@@ -157,7 +159,7 @@ def test_a_pipeline_of_stills_writes_what_it_always_did(tiny_pipeline, one_perso
     place = tmp_path / "out" / drawn.name
     assert {path.name for path in place.iterdir()} == {
         *("sa_ED.nii.gz", "sa_ES.nii.gz", "sd_ED.nii.gz", "sd_ES.nii.gz", "grid.png", "heart.json"),
-        *("sample_2", "sample_3"),
+        *("sample_2", "sample_3", "heart.html"),
     }
     assert not {"frames", "motion", "draws", "rr_ms"} & json.loads((place / "heart.json").read_text()).keys()
 
@@ -245,11 +247,12 @@ def test_the_pictures_and_the_bands_are_of_the_first_in_order(monkeypatch):
     beat = drawn_people([rings(late=0.1), rings(late=0.05), rings()])
     beat = replace(beat, es_share=np.array([0.3, 0.4, 0.5])).reordered([1, 0, 2])
     given = {}
-    monkeypatch.setattr("evaluation.beating.heart_film", lambda rows, beat_s: given.update(film=rows) or b"")
+    monkeypatch.setattr("evaluation.beating.heart_film", lambda hearts, *_: given.update(film=hearts) or b"")
     monkeypatch.setattr("evaluation.beating.volume_plot", lambda *about: given.update(plot=about) or b"")
     beat.written(grid, 0.8, None)
-    ((_, film),), (lv, rv, es, beat_s) = given["film"], given["plot"]
-    np.testing.assert_array_equal(film, rings(late=0.05) / 3)
+    (film,), (lv, rv, es, beat_s) = given["film"], given["plot"]
+    np.testing.assert_array_equal(film.frames, rings(late=0.05) / 3)
+    np.testing.assert_array_equal(film.labels, rings(late=0.05))
     lv_ml, rv_ml = (beat.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
     np.testing.assert_array_equal((lv, rv), (lv_ml, rv_ml))
     assert (es, beat_s) == (0.4, 0.8) and not np.array_equal(lv, rv)
@@ -264,12 +267,15 @@ def test_the_pictures_and_the_bands_are_of_the_first_in_order(monkeypatch):
 def test_stills_of_a_true_heart_are_at_es_when_sample_1_is(folder, one_person, tmp_path, monkeypatch):
     monkeypatch.setattr("evaluation.heart_sampler.find_true_cine", lambda *_: None)
     shown = {}
-    monkeypatch.setattr("evaluation.beating.heart_film", lambda rows, beat_s: shown.update(rows) or b"GIF")
+    monkeypatch.setattr(
+        "evaluation.beating.heart_film", lambda hearts, *_: shown.update({h.name: h for h in hearts}) or b"GIF"
+    )
     sampler = opened(folder, tmp_path / "out", mri=one_person)
     (drawn,) = sampler.draw([sampler.read(ecg_path(one_person, 0))])
     true = shown["true heart at the ECG's rhythm, ED and ES only"]
-    np.testing.assert_array_equal(true[:, 0], drawn.true_heart[:, 0])
-    np.testing.assert_array_equal(true[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
+    np.testing.assert_array_equal(true.frames[:, 0], drawn.true_heart[:, 0])
+    np.testing.assert_array_equal(true.frames[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
+    assert true.labels.shape == true.frames.shape and (true.labels[:, 0] != true.labels[:, 2]).any()
 
 
 def test_a_heart_whose_beat_cannot_be_measured_has_no_flow():
@@ -308,9 +314,11 @@ def test_the_film_lasts_a_beat():
     assert sum(frame_durations_ms(4, None)) == 1000
     assert shown_frames(25, 0.857) == list(range(25)) and shown_frames(4, None) == [0, 1, 2, 3]
     heart = np.linspace(0, 1, 2 * 3 * 8 * 8, dtype=np.float32).reshape(2, 3, 8, 8)
-    film = Image.open(io.BytesIO(heart_film([("true", heart), ("drawn", 1 - heart)], 0.9)))
+    film = Image.open(io.BytesIO(heart_film([ShownHeart("true", heart), ShownHeart("drawn", 1 - heart)], 0.9)))
     film.seek(2)
     pixels, grey = np.asarray(film.convert("L")), np.round(255 * heart).astype(int)
+    head, foot = head_and_foot(16)
+    pixels = pixels[head:-foot]
     np.testing.assert_allclose(pixels[14:22, :16], np.concatenate(list(grey[:, 2]), axis=1), atol=1)
     np.testing.assert_allclose(pixels[36:, :8], 255 - grey[0, 2], atol=1)
     assert film.info["duration"] == 300 and film.info["loop"] == 0
@@ -318,14 +326,14 @@ def test_the_film_lasts_a_beat():
 
 def test_a_film_of_many_frames_leaves_some_out_and_keeps_the_rhythm():
     heart = np.arange(100, dtype=np.float32).reshape(1, 100, 1, 1) / 100 * np.ones((1, 1, 8, 64), np.float32)
-    film = Image.open(io.BytesIO(heart_film([("drawn", heart)], 0.33)))
+    film = Image.open(io.BytesIO(heart_film([ShownHeart("drawn", heart)], 0.33)))
     assert film.n_frames == 16 and shown_frames(100, 0.33) == [100 * k // 16 for k in range(16)]
     durations = []
     for number in range(16):
         film.seek(number)
         durations.append(film.info["duration"])
     assert sum(durations) == 330 and min(durations) >= 20
-    assert np.asarray(film.convert("L"))[-1, 0] == pytest.approx(255 * 0.93, abs=1)
+    assert np.asarray(film.convert("L"))[-head_and_foot(64)[1] - 1, 0] == pytest.approx(255 * 0.93, abs=1.5)
 
 
 def test_stills_show_es_while_the_drawn_heart_is_more_than_half_empty():

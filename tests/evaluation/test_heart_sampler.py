@@ -278,3 +278,39 @@ def test_a_figure_no_heart_has_is_told_on_screen_and_in_the_record(folder, phant
     assert any(words.startswith("LVEDV of") for words in drawn.warnings)
     record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
     assert any(words.startswith("LVEDV of") for words in record["warnings"])
+
+
+# --- pages ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_page_is_written_unless_none_is_wanted(folder, phantom_data, tmp_path):
+    for page in (True, False):
+        sampler = opened(folder, tmp_path / str(page), page=page)
+        drawn = sampler.sample(ecg_path(phantom_data, 0))
+        place = tmp_path / str(page) / drawn.name
+        assert (place / "heart.html").exists() == page == ("heart.html" in sampler.written_names)
+        assert ("heart.html" in json.loads((place / "heart.json").read_text())["files"]) == page
+    assert drawn.name in (tmp_path / "True" / drawn.name / "heart.html").read_text()
+
+
+def test_a_finished_patient_of_an_earlier_version_has_no_page_and_is_left(folder, phantom_data, tmp_path):
+    sampler = opened(folder, tmp_path / "out", page=False)
+    patient = sampler.read(ecg_path(phantom_data, 0))
+    list(sampler.draw([patient]))
+    wanted = opened(folder, tmp_path / "out")
+    assert sampler.is_done(patient) and not wanted.is_done(patient)  # it was asked for without a page
+    record = tmp_path / "out" / patient.name / "heart.json"
+    record.write_text(
+        json.dumps({key: value for key, value in json.loads(record.read_text()).items() if key != "page"})
+    )
+    assert wanted.is_done(patient)
+    list(wanted.draw([patient]))
+    assert wanted.is_done(patient) and sampler.is_done(patient)  # a page more does no harm
+
+
+def test_a_page_shows_the_true_heart_and_hides_the_files_name_behind_a_pseudonym(folder, phantom_data, tmp_path):
+    drawn = opened(folder, tmp_path / "out", key=b"k" * 16, mri=phantom_data).sample(ecg_path(phantom_data, 1))
+    page = (tmp_path / "out" / drawn.name / "heart.html").read_text()
+    stem = ecg_path(phantom_data, 1).stem
+    assert stem not in page and stem.partition("_")[0] not in page and drawn.name in page
+    assert str(phantom_data) not in page and '"true heart"' in page

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cohort.cine import read_nifti
+from cohort.cine import Label, read_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
-from sampling.grid import CAPTION, MARGIN, draw_grid, heart_rows, write_grid, write_overview
+from sampling.contours import OUTLINES
+from sampling.grid import CAPTION, MARGIN, ZOOM, draw_grid, heart_rows, write_grid, write_overview
 from sampling.outputs import INTENSITY_MAX, read_hearts, read_record, write_patient, written_names
+from sampling.red_line import head_and_foot
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
 
@@ -59,7 +61,7 @@ def test_the_record_says_it_is_not_for_diagnosis(folder):
 
 
 def test_a_run_that_dies_half_way_leaves_the_earlier_folder_whole(folder, monkeypatch):
-    def disk_full(*_):
+    def disk_full(*_, **__):
         raise OSError("no space left")
 
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -166,18 +168,42 @@ def test_slices_run_across_and_phases_down():
     assert picture.max() == 255
 
 
+def within_the_frame(picture: Image.Image) -> np.ndarray:
+    """What lies between the red line and the marks, as greys at the grid's own size."""
+    pixels = np.asarray(picture)
+    head, foot = head_and_foot(MARGIN + ZOOM * 4 * 24)
+    return pixels[head:-foot, : MARGIN + ZOOM * 4 * 24]
+
+
+def greys(rows: np.ndarray) -> np.ndarray:
+    """Greys as they are drawn: ZOOM times as large, in RGB."""
+    return rows.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)[..., None].repeat(3, axis=2)
+
+
 def test_a_drawn_picture_is_what_is_written_and_shows_every_heart_as_it_is(tmp_path):
     named = [("one", hearts()[0]), ("another", hearts()[1])]
     picture = draw_grid(named)
     write_grid(tmp_path / "grid.png", named)
     with Image.open(tmp_path / "grid.png") as image:
         np.testing.assert_array_equal(np.asarray(image), np.asarray(picture))
-    grey, half = np.asarray(picture), picture.size[1] // 2
-    assert picture.size == (MARGIN + 4 * 24, 2 * (CAPTION + 2 * 20))
+    shown = within_the_frame(picture)
+    half = len(shown) // 2
+    assert half == CAPTION + ZOOM * 2 * 20
     for k, (_, heart) in enumerate(named):
-        np.testing.assert_array_equal(grey[k * half + CAPTION : (k + 1) * half, MARGIN:], heart_rows(heart))
-    other = np.asarray(draw_grid([("one", hearts()[0]), ("ANOTHER", hearts()[1])]))
-    assert (other != grey).any() and (other[:, MARGIN + 60 :] == grey[:, MARGIN + 60 :]).all()  # only the name
+        np.testing.assert_array_equal(shown[k * half + CAPTION : (k + 1) * half, MARGIN:], greys(heart_rows(heart)))
+    other = within_the_frame(draw_grid([("one", hearts()[0]), ("ANOTHER", hearts()[1])]))
+    assert (other != shown).any() and (other[:, MARGIN + 60 :] == shown[:, MARGIN + 60 :]).all()  # only the name
+
+
+def test_outlines_are_drawn_on_the_heart_whose_label_map_is_given():
+    named = [("one", 0 * hearts()[0]), ("another", 0 * hearts()[1])]
+    labels = np.zeros(GEOMETRY.shape, np.uint8)
+    labels[2, 1, 5:15, 8:18] = Label.RV_CAVITY
+    shown = within_the_frame(draw_grid(named, labels=(None, labels)))
+    rows, columns = np.nonzero((shown == OUTLINES[2].colour).all(axis=2))
+    top, left = len(shown) // 2 + CAPTION + ZOOM * 20, MARGIN + ZOOM * 2 * 24
+    assert abs(rows.min() - (top + ZOOM * 5)) <= 1 and abs(rows.max() - (top + ZOOM * 15)) <= 1
+    assert abs(columns.min() - (left + ZOOM * 8)) <= 1 and abs(columns.max() - (left + ZOOM * 18)) <= 1
 
 
 def test_the_picture_has_room_for_every_heart_and_one_window_for_all(tmp_path):
@@ -185,24 +211,34 @@ def test_the_picture_has_room_for_every_heart_and_one_window_for_all(tmp_path):
     for count in (1, 3):
         write_grid(tmp_path / "grid.png", [(f"sample {k}", heart) for k, heart in enumerate(hearts(count))])
         with Image.open(tmp_path / "grid.png") as image:
-            sizes.append(image.size)
-    assert sizes[0][0] == sizes[1][0] >= 4 * 24
-    assert sizes[1][1] == 3 * sizes[0][1] and sizes[0][1] > 2 * 20
+            sizes.append(within_the_frame(image).shape)
+    assert sizes[0][1] == sizes[1][1] >= 4 * 24
+    assert sizes[1][0] == 3 * sizes[0][0] and sizes[0][0] > 2 * 20
     dim, bright = (np.full(GEOMETRY.shape, level, np.float32) for level in (0.2, 0.8))
     write_grid(tmp_path / "grid.png", [("dim", dim), ("bright", bright)])
     with Image.open(tmp_path / "grid.png") as image:
-        grey = np.asarray(image)
-    half = grey.shape[0] // 2
-    assert grey[half - 5, -1] == 51 and grey[-5, -1] == 204
+        shown = within_the_frame(image)
+    half = len(shown) // 2
+    assert (shown[half - 5, -1] == 51).all() and (shown[-5, -1] == 204).all()
 
 
 def test_the_true_heart_is_on_top(tmp_path):
     truth = np.ones(GEOMETRY.shape, np.float32)
     write_patient(tmp_path, 0 * hearts(1), GEOMETRY, {}, truth)
     with Image.open(tmp_path / "grid.png") as image:
-        grey = np.asarray(image)
-    half = grey.shape[0] // 2
-    assert grey[half - 5, -1] == 255 and grey[-5, -1] == 0
+        shown = within_the_frame(image)
+    half = len(shown) // 2
+    assert (shown[half - 5, -1] == 255).all() and (shown[-5, -1] == 0).all()
+
+
+def test_a_page_is_ours_and_gone_when_none_is_wanted(tmp_path):
+    place = tmp_path / "p"
+    write_patient(place, hearts(1), GEOMETRY, {"samples": 1}, page="<p>é</p>")
+    assert (place / "heart.html").read_text(encoding="utf-8") == "<p>é</p>"
+    assert "heart.html" in read_record(place)["files"]
+    assert set(written_names(1, 2, page=True)) == {path.name for path in place.iterdir()}
+    write_patient(place, hearts(1), GEOMETRY, {"samples": 1})
+    assert not (place / "heart.html").exists() and "heart.html" not in read_record(place)["files"]
 
 
 def test_samples_are_read_back_as_they_were_written(folder, tmp_path):
@@ -225,4 +261,4 @@ def test_an_overview_shows_true_above_generated(tmp_path):
     true, made = hearts(2)
     write_overview(tmp_path / "overview.png", [("a", true, made), ("b", None, made)])
     with Image.open(tmp_path / "overview.png") as image:
-        assert image.size[1] == 3 * (2 * 20 + 14)
+        assert len(within_the_frame(image)) == 3 * (ZOOM * 2 * 20 + CAPTION)

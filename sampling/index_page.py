@@ -1,0 +1,93 @@
+"""The page of a folder of patients: a row for each, with a picture, its volumes and warnings, and a way to its page."""
+
+import base64
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from PIL import Image
+
+from cohort.cine import read_nifti
+from cohort.disk import write_text
+from cohort.errors import InputError
+from cohort.intensity import as_grey_levels
+from cohort.phases import PHASES, phase_stems
+from cohort.phenotypes import TABLE
+from cohort.pseudonym import Naming
+from cohort.subjects import IMAGE
+
+from .outputs import INTENSITY_MAX, PAGE, RECORD
+from .page_template import part, rendered
+from .red_line import RED_LINE
+
+INDEX = "index.html"
+SHOWN = ("LVEF", "LVEDV", "LVESV", "RVEDV", "LVM")
+MOST_PICTURES = 500  # of 5 kB each; a folder may hold thousands of patients
+
+
+@dataclass(frozen=True)
+class IndexRow:
+    """One patient: name, the address of the page, a picture (a data URL or empty), numbers with units, and warnings."""
+
+    name: str
+    address: str
+    picture: str
+    numbers: list[str]
+    warnings: list[str]
+
+
+def write_index(output: Path, naming: Naming) -> int:
+    """Write INDEX for all patients below a folder that have a page.
+
+    Returns:
+        How many they are.
+    """
+    folders = sorted(path.parent for path in output.glob(f"*/{PAGE}") if not path.parent.is_symlink())
+    rows = []
+    for folder in folders:
+        record = _record(folder)
+        if record is not None:
+            rows.append(_row(folder, record, naming, len(rows) < MOST_PICTURES))
+    heads = [(name, TABLE[name].words) for name in SHOWN]
+    content = {"rows": rows, "heads": heads, "red_line": RED_LINE, "style": part("heart_page.css")}
+    write_text(output / INDEX, rendered("index_page.html", most=MOST_PICTURES, **content))
+    return len(rows)
+
+
+def _record(folder: Path) -> dict | None:
+    """What heart.json says; None where there is none that can be read."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return record if isinstance(record["subject"], str) and isinstance(record["warnings"], list) else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow:
+    phenotypes = record.get("phenotypes") or {}
+    numbers = [_number(phenotypes.get(name), TABLE[name].digits, TABLE[name].unit) for name in SHOWN]
+    withheld = [record["phenotypes_withheld"]] if "phenotypes_withheld" in record else []
+    address = f"{quote(folder.name)}/{PAGE}"
+    warnings = [naming.shown(text) for text in (*withheld, *record["warnings"])]
+    return IndexRow(naming.shown(record["subject"]), address, _picture(folder) if pictured else "", numbers, warnings)
+
+
+def _number(summary: dict | None, digits: int, unit: str) -> str:
+    mean = None if summary is None else summary.get("mean")
+    return "–" if mean is None else f"{mean:.{digits}f} {unit}"
+
+
+def _picture(folder: Path) -> str:
+    """The middle slice of sample 1 at ED; empty where it cannot be read."""
+    stills = folder / f"{phase_stems(IMAGE)[PHASES.index('ED')]}.nii.gz"
+    try:
+        voxels = read_nifti(stills if stills.exists() else folder / f"{IMAGE}.nii.gz").voxels  # (x, y, z, t)
+    except InputError:
+        return ""
+    slice_ = voxels[:, :, voxels.shape[2] // 2, 0].T / INTENSITY_MAX
+    image = Image.fromarray(as_grey_levels(slice_))
+    out = io.BytesIO()
+    image.save(out, "JPEG", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()

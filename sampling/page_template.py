@@ -1,0 +1,36 @@
+"""Templates of the pages that sample.py writes. They lie beside this file, and every text in them is escaped."""
+
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+FOLDER = Path(__file__).parent
+NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def rendered(template: str, images: str = "data:", **content: object) -> str:
+    """A page from a template of this folder.
+
+    Args:
+        images: from where the page may take pictures, as a browser's content policy says it.
+    """
+    policy = NOTHING_FROM_OUTSIDE.format(images=images)
+    return _environment().get_template(template).render(policy=policy, **content)
+
+
+def part(name: str) -> Markup:
+    """A style or a script of this folder, to be written into a page as it is."""
+    return Markup((FOLDER / name).read_text(encoding="utf-8"))  # a file of ours, which nobody gave

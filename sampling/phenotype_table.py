@@ -1,0 +1,115 @@
+"""A patient's phenotypes beside those of healthy people, as rows of words and numbers."""
+
+from dataclasses import dataclass
+
+from cohort.body_surface import body_surface_m2
+from cohort.person import Person
+from cohort.phenotypes import TABLE
+from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudged
+
+LEVELS = ("50", "80", "90")
+PER_SURFACE = ("LVEDV", "LVESV", "LVSV", "LVM", "RVEDV", "RVESV")
+NO_RANGE = "not judged: no range"
+NO_SURFACE = "not judged: height or weight unknown"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One number against its range.
+
+    Attributes:
+        value, reference: with units; empty where there is none. verdict: in words. kind: "below", "within", "above" or
+            "none", for the page's style. reach: what the 90 % interval adds to the verdict.
+    """
+
+    value: str
+    reference: str
+    verdict: str
+    kind: str
+    reach: str = ""
+
+
+@dataclass(frozen=True)
+class PhenotypeRow:
+    """One phenotype: its name, its words, its intervals by LEVELS (or why there are none), and both judgements.
+
+    Attributes:
+        indexed: per m2 of body surface; None where that says nothing, as of a fraction.
+    """
+
+    name: str
+    words: str
+    absolute: Judged
+    intervals: list[str]
+    spread: str
+    indexed: Judged | None
+
+
+def phenotype_rows(phenotypes: dict[str, dict], person: Person) -> list[PhenotypeRow]:
+    """Rows of all phenotypes of heart.json, in its order."""
+    return [_row(name, summary, person) for name, summary in phenotypes.items()]
+
+
+def unjudged(person: Person) -> list[str]:
+    """What cannot be judged of a person, in words; empty where all is known."""
+    told = [why] if (why := why_unjudged(person)) else []
+    if body_surface_m2(person) is None:
+        lacking = [
+            name for name, value in (("height", person.height_cm), ("weight", person.weight_kg)) if value is None
+        ]
+        told.append(f"not judged per m² of body surface: {' and '.join(lacking)} unknown")
+    return told
+
+
+def _row(name: str, summary: dict, person: Person) -> PhenotypeRow:
+    about = TABLE[name]
+    mean, digits, unit = summary["mean"], about.digits, about.unit
+    ends = summary.get("interval_90")
+    surface = body_surface_m2(person)
+    indexed = None
+    if name in PER_SURFACE and mean is not None:
+        if surface is None:
+            indexed = Judged("", "", NO_SURFACE, "none")
+        else:
+            scaled = None if ends is None else [end / surface for end in ends]
+            indexed = _judged(mean / surface, scaled, f"{unit}/m²", 1, person, reference_range(name, person, True))
+    spread = f"SD {summary['sd']:.{digits}f} {unit}" if "sd" in summary else ""
+    return PhenotypeRow(
+        name,
+        about.words,
+        Judged("not measurable", "", "not judged: no sample could be measured", "none")
+        if mean is None
+        else _judged(mean, ends, unit, digits, person, reference_range(name, person)),
+        [
+            "{:.{d}f} to {:.{d}f} {}".format(*summary[f"interval_{level}"], unit, d=digits)
+            if f"interval_{level}" in summary
+            else ""
+            for level in LEVELS
+        ],
+        spread,
+        indexed,
+    )
+
+
+def _judged(
+    value: float, ends: list[float] | None, unit: str, digits: int, person: Person, reference: ReferenceRange | None
+) -> Judged:
+    told = f"{value:.{digits}f} {unit}"
+    if reference is None:
+        return Judged(told, "", why_unjudged(person) or NO_RANGE, "none")
+    kind = reference.verdict(value)
+    between = f"{reference.low:g} to {reference.high:g} {reference.unit}"
+    return Judged(told, between, kind, kind, _reach(kind, ends, reference))
+
+
+def _reach(kind: str, ends: list[float] | None, reference: ReferenceRange) -> str:
+    """What the 90 % interval adds to a verdict: that it may be another."""
+    if ends is None:
+        return ""
+    others = {reference.verdict(end) for end in ends} | ({"within"} if _spans(ends, reference) else set())
+    others -= {kind}
+    return f"the 90 % interval reaches {' and '.join(sorted(others))}" if others else ""
+
+
+def _spans(ends: list[float], reference: ReferenceRange) -> bool:
+    return ends[0] < reference.low and ends[1] > reference.high

@@ -1,0 +1,84 @@
+"""The volumes over a beat as lines of a page, in the units of its drawing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+WIDTH, HEIGHT = 640, 300
+LEFT, RIGHT, TOP, BOTTOM = 56, 20, 26, 40  # margins
+TICKS = 5
+
+
+@dataclass(frozen=True)
+class VolumeLine:
+    """One ventricle: SVG paths of sample 1 and of the samples' band, which is empty of a single sample."""
+
+    name: str
+    line: str
+    band: str
+    which: str
+
+
+@dataclass(frozen=True)
+class VolumeDrawing:
+    """Lines, and (place, words) of the ticks of both axes, within a box. es_x: where ES lies, or None."""
+
+    lines: list[VolumeLine]
+    x_ticks: list[tuple[float, str]]
+    y_ticks: list[tuple[float, str]]
+    x_title: str
+    es_x: float | None
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    top: int = TOP
+    bottom: int = HEIGHT - BOTTOM
+
+    def x_of(self, share: float) -> float:
+        """Where a share of the beat lies."""
+        return LEFT + share * (WIDTH - LEFT - RIGHT)
+
+
+def volume_drawing(motion: dict | None, rr_ms: float | None) -> VolumeDrawing | None:
+    """Draw what heart.json says of the motion; None of hearts that do not beat, or that nobody measured.
+
+    Args:
+        motion: "motion" of heart.json. rr_ms: of the beat; None where unknown, and then the axis is the beat's share.
+    """
+    if not motion or "lv_ml" not in motion["samples"][0]:
+        return None
+    first = motion["samples"][0]
+    volumes = {"LV": first["lv_ml"], "RV": first["rv_ml"]}
+    bands = {"LV": motion["lv_band_ml"], "RV": motion["rv_band_ml"]}
+    largest = max(max(values) for values in (*volumes.values(), *(b["high"] for b in bands.values() if b)))
+    step = _round_step(max(largest, 1) / TICKS)
+    most = step * np.ceil(max(largest, 1) / step)
+
+    def y_of(millilitres: float) -> float:
+        return HEIGHT - BOTTOM - millilitres / most * (HEIGHT - TOP - BOTTOM)
+
+    def points(values: list[float]) -> list[str]:
+        closed = [*values, values[0]]
+        wide = WIDTH - LEFT - RIGHT
+        return [f"{LEFT + k / len(values) * wide:.1f},{y_of(value):.1f}" for k, value in enumerate(closed)]
+
+    lines = []
+    for name, values in volumes.items():
+        band = bands[name]
+        area = f"M{' '.join(points(band['high']))} {' '.join(reversed(points(band['low'])))}Z" if band else ""
+        lines.append(VolumeLine(name, f"M{' '.join(points(values))}", area, band["which"] if band else ""))
+    shares = [k / 4 for k in range(5)]
+    words = [f"{share * rr_ms:.0f}" if rr_ms else f"{100 * share:.0f}" for share in shares]
+    x_ticks = [(LEFT + share * (WIDTH - LEFT - RIGHT), word) for share, word in zip(shares, words, strict=True)]
+    y_ticks = [(y_of(value), f"{value:g}") for value in np.arange(0, most + step / 2, step)]
+    es_share = (first.get("measured") or first["drawn"])["ES_share"]
+    es_x = None if es_share is None else LEFT + es_share * (WIDTH - LEFT - RIGHT)
+    title = "ms from ED" if rr_ms else "% of the beat, whose length is unknown"
+    return VolumeDrawing(lines, x_ticks, y_ticks, title, es_x)
+
+
+def _round_step(step: float) -> float:
+    """The next step of 1, 2 or 5 times a power of ten."""
+    power = 10 ** np.floor(np.log10(step))
+    return float(next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step))

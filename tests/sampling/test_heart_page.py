@@ -1,0 +1,295 @@
+"""A patient's page: whole without a network, small, honest, and it moves."""
+
+import json
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html import unescape
+
+import numpy as np
+import pytest
+
+from cohort.cine import Label
+from cohort.heart_grid import GridGeometry
+from cohort.person import Person
+from cohort.phenotypes import PHENOTYPES, TABLE
+from cohort.rhythm import StripBeats
+from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
+from sampling.red_line import RED_LINE
+from sampling.shown_heart import ShownHeart
+
+GEOMETRY = GridGeometry(slices=4, phases=2, height=24, width=24)
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+BEATS = StripBeats(np.array([100, 300, 500, 700, 800, 1100]), np.array([True, True, True, True, False, True]), False)
+PERSON = Person("female", 60.0, 165.0, 65.0)
+HOSTILE = '<script>alert("x")</script>&{{ 7 * 7 }}'
+
+
+def summary(k: int) -> dict:
+    ends = {f"interval_{level}": [30.04 + k - width, 30.04 + k + width] for level, width in ((50, 2), (80, 4), (90, 6))}
+    return {"mean": 30.04 + k, "sd": 3.0 + k / 10} | ends
+
+
+def record(**changes) -> dict:
+    curve = [100.0, 60.0, 40.0, 70.0, 90.0, 95.0]
+    band = {"which": "90 % interval", "low": [v - 9 for v in curve], "high": [v + 9 for v in curve]}
+    about = {
+        "subject": "9000001_20205_2_0",
+        "samples": 4,
+        "pipeline": "phantom",
+        "unlike_the_ecgs_that_taught": {
+            "surprise": 0.5,
+            "share_of_usual_ecgs_more_unlike": 0.31,
+            "warned": False,
+            "spread_widened_by": 1.0,
+            "phenotypes_withheld": False,
+        },
+        "phenotypes": {name: summary(k) for k, name in enumerate(PHENOTYPES)},
+        "measured_by": "a segmenter that learned from simulated hearts only",
+        "warnings": [],
+        "rr_ms": 800.0,
+        "heart_rate_bpm": 75.0,
+        "rr_is": "median of sinus beats (4 intervals)",
+        "representative": "medoid of 4",
+        "motion": {
+            "samples": [{"lv_ml": curve, "rv_ml": curve, "measured": {"ES_share": 0.33}, "drawn": {"ES_share": 0.4}}],
+            "lv_band_ml": band,
+            "rv_band_ml": band,
+        },
+    }
+    return about | changes
+
+
+def patient(frames: int = 6, geometry: GridGeometry = GEOMETRY, true: bool = False, **changes) -> PatientOnPage:
+    noise = np.random.default_rng(0)
+    shape = (geometry.slices, frames, geometry.height, geometry.width)
+    labels = np.zeros(shape, np.uint8)
+    for frame in range(frames):
+        labels[:, frame, 6 : 16 - frame % 4, 6:16] = Label.LV_CAVITY
+    shown = [ShownHeart("generated, sample 1", noise.random(shape, dtype=np.float32), labels)]
+    if true:
+        shown.append(ShownHeart("true heart", noise.random(shape, dtype=np.float32)))
+    about = {
+        "record": record(),
+        "hearts": noise.random((4, *geometry.shape), dtype=np.float32),
+        "shown": shown,
+        "geometry": geometry,
+        "signal": noise.normal(0, 0.2, (12, 2500)).astype(np.float32),
+        "lead_mask": np.ones(12, bool),
+        "rate": 250.0,
+        "beats": BEATS,
+        "person": PERSON,
+        "simulated_only": True,
+    }
+    return PatientOnPage(**(about | changes))
+
+
+def film_of(page: str) -> dict:
+    return json.loads(re.search(r'id="film">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def words_of(page: str) -> str:
+    """What a reader sees."""
+    text = re.sub(r"<(style|script|svg).*?</\1>", " ", page, flags=re.DOTALL)
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+# --- what a page is ------------------------------------------------------------------------------------------------
+
+
+def test_nothing_comes_from_outside():
+    page = heart_page(patient(true=True))
+    links = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
+    assert {link.partition(":")[0] for link in links if not link.startswith("https://doi.org/")} <= {"data"}
+    assert [link for link in links if link.startswith("http")] == ["https://doi.org/10.1186/s12968-017-0327-9"]
+    assert "default-src 'none'" in unescape(page) and not re.search(r"@import|url\(\s*['\"]?http|fetch\(|XMLHttp", page)
+
+
+def test_ten_slices_of_25_frames_beside_a_true_heart_are_below_3_mb_even_of_noise():
+    page = heart_page(
+        patient(25, GridGeometry(), true=True, hearts=np.random.default_rng(1).random((4, 10, 2, 96, 96)))
+    )
+    assert 500_000 < len(page.encode()) <= MOST_BYTES == 3_000_000
+    film = film_of(page)
+    assert len(film["frames"]) >= 9 and len(film["hearts"]) == 2
+    assert ("so that the page stays small" in words_of(page)) == (len(film["frames"]) < 25)
+
+
+def test_the_red_line_stands_first_and_last():
+    words = words_of(heart_page(patient())).removeprefix("9000001_20205_2_0: a generated heart ")
+    assert RED_LINE == "Simulated, not this patient, not for diagnosis"
+    assert words.startswith(RED_LINE) and words.endswith(RED_LINE)
+    assert "simulated patients only" in words
+    assert "simulated patients only" not in words_of(heart_page(patient(simulated_only=False)))
+
+
+def test_every_phenotype_stands_there_with_the_number_of_heart_json():
+    words = words_of(heart_page(patient()))
+    for k, (name, about) in enumerate(TABLE.items()):
+        told = summary(k)
+        assert f"{name} {about.words} {told['mean']:.{about.digits}f} {about.unit} SD" in words
+        for level in (50, 80, 90):
+            low, high = told[f"interval_{level}"]
+            assert f"{low:.{about.digits}f} to {high:.{about.digits}f} {about.unit}" in words
+
+
+def test_no_word_of_a_programmer_is_seen():
+    for shown in (patient(), patient(true=True), patient(beats=None, record=record(rr_ms=None, heart_rate_bpm=None))):
+        assert not re.search(r"undefined|\bnan\b|None(?!\.)|null|\{\{|\{%", words_of(heart_page(shown)))
+
+
+# --- what it says ---------------------------------------------------------------------------------------------------
+
+
+def test_hostile_names_and_warnings_are_shown_and_not_obeyed():
+    shown = record(subject=HOSTILE, warnings=[HOSTILE, "second"], pipeline=HOSTILE)
+    page = heart_page(patient(record=shown))
+    assert HOSTILE not in page and page.count("<script") == 2
+    assert words_of(page).count(HOSTILE) >= 3 and "49" not in words_of(page).split(HOSTILE)[1][:3]
+    film = heart_page(patient(shown=[replace(patient().shown[0], name="</script><b>")]))
+    assert "</script><b>" not in film and film_of(film)["hearts"][0]["name"] == "</script><b>"
+
+
+def test_what_is_not_known_of_a_person_is_said():
+    words = words_of(heart_page(patient(person=Person())))
+    assert "Not judged: sex and age unknown." in words and "height and weight unknown" in words
+    assert "person of unknown sex of unknown age, body surface unknown" in words
+    known = words_of(heart_page(patient()))
+    assert "unknown" not in known and "woman of 45 to 74 years, body surface 1.72 m²" in known
+
+
+def test_a_page_tells_neither_age_nor_height_nor_weight():
+    words = words_of(heart_page(patient(person=Person("male", 61.25, 187.25, 93.25))))
+    assert not any(number in words for number in ("61.25", "187.25", "93.25", "187", "93.2"))
+
+
+def test_withheld_phenotypes_are_told_with_the_reason_and_no_number():
+    why = "phenotypes are withheld: this ECG is unlike those the model knows"
+    shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why])
+    words = words_of(heart_page(patient(record=shown)))
+    assert f"Withheld. {why}." in words and "LVEDV" not in words
+
+
+def test_absent_leads_and_strips_without_beats_are_told():
+    there = np.ones(12, bool)
+    there[[6, 11]] = False
+    words = words_of(heart_page(patient(lead_mask=there)))
+    assert "Absent or flat, and not used: V1, V6." in words and "× one that was not" in words
+    page = heart_page(patient(beats=None))
+    assert "No beats were found." in words_of(page) and film_of(page)["ecg_x"] == []
+
+
+def test_how_unlike_an_ecg_is_stands_in_plain_words():
+    usual = record()["unlike_the_ecgs_that_taught"]
+    assert "31 % are more unlike" in unlike_in_words(usual) and "looks like those" in unlike_in_words(usual)
+    rare = usual | {"share_of_usual_ecgs_more_unlike": 1e-9, "warned": True, "spread_widened_by": 1.53}
+    assert "fewer than 0.001 %" in unlike_in_words(rare) and "1.5 times as wide" in unlike_in_words(rare)
+    assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"})
+
+
+def test_the_slider_is_tied_to_the_ecg_and_to_the_curve():
+    film = film_of(heart_page(patient()))
+    assert film["length_ms"] == 800 and len(film["ecg_x"]) == len(film["volume_x"]) == 6
+    steps = np.diff(np.array(film["ecg_x"]), axis=0)
+    np.testing.assert_allclose(steps, 25 * 0.8 / 6, atol=0.02)  # 25 mm/s, over a beat of 0.8 s
+    assert film["ecg_x"][0][0] == pytest.approx(15 + 25 * 0.4) and film["frames"][3] == "frame 4 of 6, 400 ms"
+    assert np.ptp(film["volume_x"]) == pytest.approx(5 / 6 * (640 - 56 - 20), abs=0.2)
+
+
+def test_hearts_that_stand_still_are_two_frames():
+    shown = {key: value for key, value in record().items() if key not in ("motion", "rr_ms", "rr_is", "representative")}
+    page = heart_page(patient(2, record=shown))
+    film = film_of(page)
+    assert film["frames"] == ["ED", "ES"] and film["ecg_x"] == film["volume_x"] == []
+    assert "The heart at ED and ES" in words_of(page) and "Volumes over the beat" not in words_of(page)
+
+
+def test_the_scale_of_the_spread_is_told_and_one_sample_has_none():
+    shown = patient()
+    top = 100 * shown.hearts.std(axis=0).max()
+    assert f"The scale ends at {top:.1f} %" in words_of(heart_page(shown))
+    assert "One sample was drawn" in words_of(heart_page(replace(shown, hearts=shown.hearts[:1])))
+
+
+def test_a_person_is_read_from_what_the_network_is_given():
+    assert person_of(np.array([1, 61, 180, np.nan, 7.0])) == Person("male", 61.0, 180.0)
+    assert person_of(np.full(4, np.nan)) == Person() and person_of(np.array([0, 50, 160, 60])).sex == "female"
+
+
+def test_every_control_has_its_label():
+    page = heart_page(patient())
+    for control in re.findall(r'<(?:input|select)[^>]* id="(\w+)"', page):
+        assert f'<label for="{control}">' in page
+    assert "prefers-reduced-motion" in page and "@media print" in page and ":focus-visible" in page
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+PROBE = """<script>
+const seen = {}, root = document.documentElement, canvas = document.getElementById("heart");
+const sum = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data
+  .reduce((total, value, k) => (total + value * (k % 251 + 1)) % 65521, 0);
+const slider = document.getElementById("frame"), contours = document.getElementById("contours");
+const play = document.getElementById("play");
+const to = (frame) => { slider.value = frame; slider.dispatchEvent(new Event("input")); };
+const marker = () => document.getElementById("strip-marker").getAttribute("x1");
+const press = () => {
+  root.dataset.late = sum();
+  for (let k = 0; k < 8; k++) { to(0); sum(); }  // a browser's edges differ by a shade until it draws without the GPU
+  root.dataset.first = sum();
+  root.dataset.begin = marker();
+  to(2);
+  root.dataset.third = sum();
+  root.dataset.end = marker();
+  root.dataset.paused = play.textContent;
+  contours.click();
+  root.dataset.bare = sum();
+  to(0);
+  contours.click();
+  root.dataset.again = sum();
+  root.dataset.wide = root.scrollWidth - root.clientWidth;
+  top.postMessage(root.dataset.wide, "*");
+};
+const waiting = setInterval(() => {
+  if (play.textContent !== "Pause") return;  // the pictures are not there yet
+  clearInterval(waiting);
+  root.dataset.early = sum();
+  setTimeout(press, 470);
+}, 50);
+</script></body>"""
+
+
+def in_browser(path, width: int = 1000) -> dict[str, str]:
+    """What the probe found: data attributes of the page's root."""
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--window-size={width},1200"]
+    command += [
+        "--virtual-time-budget=20000",
+        f"--user-data-dir={path.parent / 'profile'}",
+        "--dump-dom",
+        path.as_uri(),
+    ]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    return dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<html[^>]*>", dom)[0]))
+
+
+@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
+def test_in_a_browser_the_heart_moves_and_obeys_its_controls(tmp_path):
+    path = tmp_path / "heart.html"
+    path.write_text(heart_page(patient(true=True)).replace("</body>", PROBE), encoding="utf-8")
+    found = in_browser(path)
+    assert found["paused"] == "Play" and found["early"] != found["late"]
+    assert len({found["first"], found["third"], found["bare"]}) == 3 and found["again"] == found["first"]
+    assert float(found["end"]) - float(found["begin"]) == pytest.approx(2 * 25 * 0.8 / 6, abs=0.03)
+    assert found["wide"] == "0"
+
+
+@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
+def test_on_a_phone_the_page_does_not_scroll_sideways(tmp_path):
+    long = record(warnings=["a_name_without_any_space_" * 20])
+    page = heart_page(patient(true=True, record=long)).replace("</body>", PROBE)
+    (tmp_path / "heart.html").write_text(page, encoding="utf-8")
+    around = """<html><iframe src="heart.html" width="360" height="700" style="border:0"></iframe><script>
+    addEventListener("message", (told) => { document.documentElement.dataset.wide = told.data; });</script></html>"""
+    (tmp_path / "phone.html").write_text(around, encoding="utf-8")
+    assert in_browser(tmp_path / "phone.html")["wide"] == "0"

@@ -1,0 +1,55 @@
+"""The page of a folder of patients."""
+
+import json
+import re
+from html import unescape
+
+import numpy as np
+
+from cohort.heart_grid import GridGeometry
+from cohort.pseudonym import OWN_NAMES, Naming
+from sampling.index_page import write_index
+from sampling.outputs import write_patient
+from sampling.red_line import RED_LINE
+
+GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
+HEARTS = np.random.default_rng(0).random((1, *GEOMETRY.shape), dtype=np.float32)
+
+
+def write(folder, page: str | None = "<p>page</p>", **about):
+    record = {"subject": folder.name, "samples": 1, "warnings": [], "phenotypes": {"LVEF": {"mean": 55.4}}} | about
+    write_patient(folder, HEARTS, GEOMETRY, record, page=page)
+
+
+def test_every_patient_with_a_page_has_a_row_with_picture_numbers_and_warnings(tmp_path):
+    write(tmp_path / "one", warnings=["<b>odd</b> beat"])
+    write(tmp_path / "two & 3", phenotypes=None, phenotypes_withheld="withheld: unlike")
+    write(tmp_path / "without", page=None)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "heart.html").write_text("somebody's")
+    assert write_index(tmp_path, OWN_NAMES) == 2
+    page = (tmp_path / "index.html").read_text()
+    rows = re.findall(r"<tr><th scope=.row.>.*?</tr>", page, re.DOTALL)
+    assert len(rows) == 2 and all("data:image/jpeg;base64," in row for row in rows)
+    assert 'href="one/heart.html"' in rows[0] and 'href="two%20%26%203/heart.html"' in rows[1]
+    assert "55 %" in rows[0] and "<b>" not in page and "<b>odd</b> beat" in unescape(rows[0])
+    assert "withheld: unlike" in rows[1] and "two &amp; 3" in rows[1]
+    assert RED_LINE in page and not re.search(r'(src|href)="(?!data:|one/|two)', page)
+
+
+def test_with_a_key_whatever_may_be_an_eid_is_hidden(tmp_path):
+    folder = tmp_path / "0123456789abcdef"
+    write(folder, warnings=["persons.csv says 9000001 is older"])
+    write_index(tmp_path, Naming(b"k" * 16))
+    assert "9000001" not in (tmp_path / "index.html").read_text()
+
+
+def test_a_damaged_record_or_picture_leaves_the_others_alone(tmp_path):
+    for name in ("a", "b", "c"):
+        write(tmp_path / name)
+    (tmp_path / "a" / "heart.json").write_text("{")
+    (tmp_path / "b" / "sa_ED.nii.gz").write_bytes(b"no NIfTI")
+    assert write_index(tmp_path, OWN_NAMES) == 2
+    page = (tmp_path / "index.html").read_text()
+    assert 'href="a/' not in page and 'href="b/' in page and page.count("data:image") == 1
+    assert json.loads((tmp_path / "c" / "heart.json").read_text())["files"]["heart.html"]

@@ -1,0 +1,73 @@
+"""Phenotypes beside those of healthy people: numbers, units, verdicts, and what is not judged."""
+
+import pytest
+
+from cohort.body_surface import body_surface_m2
+from cohort.person import Person
+from cohort.phenotypes import PHENOTYPES
+from sampling.phenotype_table import NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
+
+MAN = Person("male", 60.0, 180.0, 80.0)
+
+
+def summary(mean: float, low: float | None = None, high: float | None = None) -> dict:
+    ends = {} if low is None else {f"interval_{level}": [low, high] for level in (50, 80, 90)}
+    return {"mean": mean, "sd": 1.0} | ends
+
+
+def row(name: str, about: dict, person: Person = MAN):
+    (found,) = phenotype_rows({name: about}, person)
+    return found
+
+
+@pytest.mark.parametrize(("mean", "verdict"), [(92.9, "below"), (93, "within"), (232, "within"), (232.1, "above")])
+def test_the_verdict_is_of_the_exact_mean(mean, verdict):
+    found = row("LVEDV", summary(mean)).absolute
+    assert (found.verdict, found.kind, found.reference) == (verdict, verdict, "93 to 232 mL")
+    assert found.value == f"{mean:.0f} mL"
+
+
+def test_an_interval_that_reaches_beyond_is_told():
+    assert row("LVEDV", summary(150, 100, 200)).absolute.reach == ""
+    assert row("LVEDV", summary(150, 80, 200)).absolute.reach == "the 90 % interval reaches below"
+    assert row("LVEDV", summary(150, 80, 300)).absolute.reach == "the 90 % interval reaches above and below"
+    assert row("LVEDV", summary(80, 60, 300)).absolute.reach == "the 90 % interval reaches above and within"
+
+
+def test_volumes_are_judged_per_surface_too_and_fractions_are_not():
+    indexed = row("LVEDV", summary(150, 140, 160)).indexed
+    assert indexed.value == f"{150 / body_surface_m2(MAN):.1f} mL/m²" and indexed.reference == "52 to 117 mL/m²"
+    assert indexed.verdict == "within"
+    assert row("LVEDV", summary(250)).indexed.verdict == "above"
+    assert row("LVEF", summary(55)).indexed is None and row("wall_septal", summary(9)).indexed is None
+    assert row("LVM", summary(100)).absolute.verdict == NO_RANGE
+    assert row("LVM", summary(100)).indexed.reference == "35.4 to 70.6 g/m²"
+
+
+def test_what_is_missing_is_said_and_nothing_is_judged():
+    nobody = row("LVEDV", summary(300), Person())
+    assert nobody.absolute.verdict == "not judged: sex and age unknown" and nobody.absolute.kind == "none"
+    assert nobody.indexed.verdict == NO_SURFACE
+    assert unjudged(Person()) == [
+        "not judged: sex and age unknown",
+        "not judged per m² of body surface: height and weight unknown",
+    ]
+    assert unjudged(Person("male", 60.0, 180.0)) == ["not judged per m² of body surface: weight unknown"]
+    assert unjudged(MAN) == []
+    old = row("LVEDV", summary(150), Person("male", 80.0, 180.0, 80.0))
+    assert "45 to 74" in old.absolute.verdict and "45 to 74" in old.indexed.verdict and old.indexed.value
+
+
+def test_few_samples_have_no_intervals_and_none_measured_no_number():
+    assert row("LVEDV", {"mean": 150.0}).intervals == ["", "", ""]
+    lost = row("LVEDV", {"mean": None})
+    assert lost.absolute.value == "not measurable" and lost.indexed is None
+
+
+def test_every_phenotype_has_its_row_with_units():
+    rows = phenotype_rows({name: summary(50, 40, 60) for name in PHENOTYPES}, MAN)
+    assert [found.name for found in rows] == list(PHENOTYPES)
+    units = ("mL", "mL", "mL", "%", "g", "mL", "mL", "%", "mm", "mm", "mm", "mm")
+    for found, unit in zip(rows, units, strict=True):
+        assert found.absolute.value.endswith(f" {unit}") and found.intervals[2].endswith(f" {unit}")
+        assert found.spread.startswith("SD ") and found.spread.endswith(f" {unit}")

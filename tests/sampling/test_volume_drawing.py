@@ -1,0 +1,43 @@
+"""The volumes over a beat as a page draws them."""
+
+import re
+
+import numpy as np
+import pytest
+
+from sampling.volume_drawing import HEIGHT, LEFT, RIGHT, TOP, WIDTH, volume_drawing
+
+
+def motion(bands: bool = True) -> dict:
+    band = {"which": "90 % interval", "low": [90.0, 40.0, 60.0, 80.0], "high": [150.0, 70.0, 90.0, 120.0]}
+    sample = {"lv_ml": [120.0, 60.0, 80.0, 100.0], "rv_ml": [130.0, 70.0, 90.0, 110.0]}
+    about = {"measured": {"ES_share": 0.25}, "drawn": {"ES_share": 0.5}}
+    return {"samples": [sample | about], "lv_band_ml": band if bands else None, "rv_band_ml": band if bands else None}
+
+
+def points(path: str) -> np.ndarray:
+    return np.array([[float(n) for n in pair] for pair in re.findall(r"([-\d.]+),([-\d.]+)", path)])
+
+
+def test_lines_close_and_lie_where_the_axes_say():
+    drawing = volume_drawing(motion(), 800.0)
+    lv = points(drawing.lines[0].line)
+    assert len(lv) == 5 and lv[0, 1] == lv[-1, 1] and lv[0, 0] == LEFT and lv[-1, 0] == WIDTH - RIGHT
+    (low, low_words), (high, high_words) = drawing.y_ticks[0], drawing.y_ticks[-1]
+    ml = float(low_words) + (lv[:, 1] - low) / (high - low) * (float(high_words) - float(low_words))
+    np.testing.assert_allclose(ml[:4], [120, 60, 80, 100], atol=0.1)
+    band = points(drawing.lines[0].band)
+    assert len(band) == 10 and band[:, 1].min() >= TOP - 0.1 and band[:, 1].max() <= HEIGHT
+    assert [words for _, words in drawing.x_ticks] == ["0", "200", "400", "600", "800"]
+    assert drawing.x_title == "ms from ED" and drawing.es_x == pytest.approx(drawing.x_of(0.25))
+
+
+def test_what_is_not_known_is_not_drawn():
+    alone = volume_drawing(motion(bands=False), None)
+    assert alone.lines[0].band == "" and "unknown" in alone.x_title
+    assert [words for _, words in alone.x_ticks][-1] == "100"
+    lost = motion()
+    lost["samples"][0]["measured"] = None
+    assert volume_drawing(lost, 800.0).es_x == pytest.approx(alone.x_of(0.5))
+    assert volume_drawing(None, None) is None
+    assert volume_drawing({"samples": [{"drawn": {}, "inside": [1.0]}]}, 800.0) is None
