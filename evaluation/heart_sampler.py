@@ -312,6 +312,8 @@ class HeartSampler:
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
         doubts = (*doubts, *doubts_of(length), *unmeasured(about))
+        if patient.unlike.withheld:  # volumes are phenotypes, and timing is told by the same ECG
+            about, written = about | {"motion": None}, replace(written, curve=None)
         return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above)
 
     def _above_the_film(

@@ -235,7 +235,6 @@ const play = document.getElementById("play");
 const to = (frame) => { slider.value = frame; slider.dispatchEvent(new Event("input")); };
 const marker = () => document.getElementById("strip-marker").getAttribute("x1");
 const press = () => {
-  root.dataset.late = sum();
   for (let k = 0; k < 8; k++) { to(0); sum(); }  // a browser's edges differ by a shade until it draws without the GPU
   root.dataset.first = sum();
   root.dataset.begin = marker();
@@ -255,7 +254,13 @@ const waiting = setInterval(() => {
   if (play.textContent !== "Pause") return;  // the pictures are not there yet
   clearInterval(waiting);
   root.dataset.early = sum();
-  setTimeout(press, 470);
+  let looks = 0;  // how soon a headless browser draws again is its own affair
+  const looking = setInterval(() => {
+    root.dataset.late = sum();
+    if (root.dataset.late === root.dataset.early && ++looks < 100) return;
+    clearInterval(looking);
+    press();
+  }, 70);
 }, 50);
 </script></body>"""
 

@@ -103,6 +103,25 @@ def test_phenotypes_of_an_ecg_too_unlike_are_withheld_and_its_hearts_are_drawn(p
     assert told["unlike_the_ecgs_that_taught"]["spread_widened_by"] == 2.0
 
 
+def test_no_volume_and_no_timing_is_told_of_a_beating_heart_whose_phenotypes_are_withheld(
+    beating_pipeline, phantom_data, tmp_path
+):
+    for surprise, told in ((3.0, True), (5.0, False)):
+        folder, output = tmp_path / f"pipeline{surprise}", tmp_path / f"out{surprise}"
+        beating_pipeline.register_modules(usual_ecgs=part_that_says(surprise))
+        beating_pipeline.save(folder, {"segmenter": Segmenter(widths=(8, 16))})
+        options = SampleOptions(ecg=None, output=output, samples=2, steps=1)
+        sampler = HeartSampler.open(options, folder, Naming(None), torch.device("cpu"))
+        sampler.sample(shutil.copy(ecg_path(phantom_data, 0), tmp_path / "somebody.xml"))
+        record = json.loads((output / "somebody" / "heart.json").read_text())
+        assert (record["motion"] is not None) is told and (output / "somebody" / "heart.gif").exists()
+        assert (output / "somebody" / "curve.png").exists() is told
+        page = (output / "somebody" / "heart.html").read_text()
+        assert ('<svg id="volumes"' in page) is told and (
+            "they are withheld, as the phenotypes are" in page
+        ) is not told
+
+
 def test_released_weights_keep_the_part_in_full(pipeline, tmp_path):
     made = pipeline(3.0)
     torch.nn.init.normal_(made.usual_ecgs.network[0].weight)
