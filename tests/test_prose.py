@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("models", "training", "sampling", "evaluation", "segmenting", "cohort", "benchmarks", "tests")
 MARKDOWN = (
     "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
     "docs/cluster.md",
     "LOG.md",
     "benchmarks/README.md",
