@@ -376,20 +376,22 @@ class HeartSampler:
 
     def _page(self, patient: Patient, record: dict, hearts: np.ndarray, shown: list[ShownHeart]) -> str:
         strip = self._strip(patient)
-        return heart_page(
-            PatientOnPage(
-                record,
-                hearts,
-                shown,
-                self.pipeline.grid,
-                patient.signal,
-                patient.lead_mask,
-                strip.sampling_rate,
-                strip_beats(strip),
-                person_of(patient.person),
-                self.simulated_only,
-            )
+        about = PatientOnPage(
+            record,
+            hearts,
+            shown,
+            self.pipeline.grid,
+            patient.signal,
+            patient.lead_mask,
+            strip.sampling_rate,
+            strip_beats(strip),
+            person_of(patient.person),
+            self.simulated_only,
         )
+        try:
+            return heart_page(about)
+        except ValueError as fault:
+            raise InputError(patient.path, f"{fault}", "give --no-page") from None
 
     def _about(self, patient: Patient) -> dict:
         who = {"subject": self.naming(patient.name), "input_sha256": self.naming(patient.sha256)}

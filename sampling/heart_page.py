@@ -61,6 +61,8 @@ def heart_page(patient: PatientOnPage) -> str:
     content = _content(patient)
     empty = rendered("heart_page.html", **content, film=_film(patient, content, [], []))
     hearts, frames = packed(patient.shown, MOST_BYTES - SPARE_BYTES - len(empty.encode()))
+    labelled = [heart.labels is not None for heart in patient.shown]
+    content["contours_left_out"] = labelled != [heart["contours"] is not None for heart in hearts]
     return rendered("heart_page.html", **content, film=_film(patient, content, hearts, frames))
 
 
@@ -85,6 +87,7 @@ def _content(patient: PatientOnPage) -> dict:
         "unused_beats": patient.beats is not None and not patient.beats.used.all(),
         "shown": [heart.name for heart in patient.shown],
         "without_contours": [heart.name for heart in patient.shown if heart.labels is None],
+        "contours_left_out": False,
         "outlines": [(outline.words, f"rgb{outline.colour}") for outline in OUTLINES],
         "ecg": ecg_drawing(patient.signal, patient.lead_mask, patient.rate, patient.beats),
         "volumes": volume_drawing(record.get("motion"), record.get("rr_ms")),

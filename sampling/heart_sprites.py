@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 from PIL import Image
@@ -21,6 +22,8 @@ DATA_URL = "data:image/jpeg;base64,"
 def packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]]:
     """Hearts as a page's script reads them, in at most `room` characters.
 
+    Contours that leave no room for the hearts are left out: a poor segmenter's speckles have thousands.
+
     Args:
         hearts: of as many frames each.
 
@@ -31,6 +34,15 @@ def packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]]:
     Raises:
         ValueError: not even few frames of poor quality fit.
     """
+    bare = [replace(heart, labels=None) for heart in hearts]
+    found = _packed(hearts, room) or _packed(bare, room)
+    if found is None:
+        raise ValueError("the hearts are too large for a page")
+    return found
+
+
+def _packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]] | None:
+    """What `packed` returns, with all contours; None where it does not fit."""
     total = hearts[0].frames.shape[1]
     for step in FRAME_STEPS:
         shown = list(range(0, total, step))
@@ -38,12 +50,12 @@ def packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]]:
             break
         outlines = [_contours(heart, shown) for heart in hearts]
         left = room - len(json.dumps(outlines))
-        for quality in QUALITIES:
+        for quality in QUALITIES if left > 0 else ():
             sprites = [sprite(heart.frames[:, shown], quality) for heart in hearts]
             if sum(map(len, sprites)) <= left:
                 about = zip(hearts, sprites, outlines, strict=True)
                 return [{"name": h.name, "sprite": s, "contours": c} for h, s, c in about], shown
-    raise ValueError("the hearts are too large for a page")
+    return None
 
 
 def sprite(frames: np.ndarray, quality: int) -> str:

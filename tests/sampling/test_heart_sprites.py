@@ -54,3 +54,10 @@ def test_contours_are_those_of_every_frame_and_slice_in_half_pixels():
         expected = contours_of(labels[1, frame])[2][0]
         np.testing.assert_array_equal(np.array(line).reshape(-1, 2) / 2, expected)
     assert json.dumps(heart["contours"])
+
+
+def test_contours_that_leave_no_room_for_the_hearts_are_left_out():
+    speckles = np.random.default_rng(1).integers(0, 4, (10, 2, 96, 96)).astype(np.uint8)
+    hearts, frames = packed([ShownHeart("a", NOISE[:, :2], speckles)], 800_000)
+    assert frames == [0, 1] and hearts[0]["contours"] is None and len(hearts[0]["sprite"]) <= 800_000
+    assert packed([ShownHeart("a", NOISE[:, :2], speckles)], 20_000_000)[0][0]["contours"] is not None
