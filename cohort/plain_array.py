@@ -52,7 +52,7 @@ def read_array(path: Path, sampling_rate: float | None) -> Recording:
             follow from I and II.
     """
     if sampling_rate is None:
-        raise InputError(path, "it does not say its sampling rate", "give the sampling rate in Hz", code="rate")
+        raise InputError(path, "it does not say its sampling rate", "give --sampling-rate, in Hz", code="rate")
     table = _load_csv(path) if path.suffix.lower() == ".csv" else _load_npy(path)
     rows = _rows_of(path, table)
     positions = name_channels(path, table.names)

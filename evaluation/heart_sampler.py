@@ -357,6 +357,7 @@ class HeartSampler:
             "phenotypes": None if patient.unlike.withheld else phenotypes,
             **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
             "measured_by": None if self.segmenter is None else said_of(self.segmenter),
+            "calibrated": self.calibration is not None,
             "warnings": [self.naming.shown(text) for text in warnings],
             **(motion or {}),
             "page": self.options.page,

@@ -10,6 +10,7 @@ from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudge
 LEVELS = ("50", "80", "90")
 PER_SURFACE = ("LVEDV", "LVESV", "LVSV", "LVM", "RVEDV", "RVESV")
 NO_RANGE = "not judged: no range"
+NO_INTERVAL = "not judged: no interval"
 NO_SURFACE = "not judged: height or weight unknown"
 
 
@@ -97,15 +98,15 @@ def _judged(
     told = f"{value:.{digits}f} {unit}"
     if reference is None:
         return Judged(told, "", why_unjudged(person) or NO_RANGE, "none")
-    kind = reference.verdict(value)
     between = f"{reference.low:g} to {reference.high:g} {reference.unit}"
+    if ends is None:
+        return Judged(told, between, NO_INTERVAL, "none")
+    kind = reference.verdict(value)
     return Judged(told, between, kind, kind, _reach(kind, ends, reference))
 
 
-def _reach(kind: str, ends: list[float] | None, reference: ReferenceRange) -> str:
+def _reach(kind: str, ends: list[float], reference: ReferenceRange) -> str:
     """What the 90 % interval adds to a verdict: that it may be another."""
-    if ends is None:
-        return ""
     others = {reference.verdict(end) for end in ends} | ({"within"} if _spans(ends, reference) else set())
     others -= {kind}
     return f"the 90 % interval reaches {' and '.join(sorted(others))}" if others else ""

@@ -234,6 +234,12 @@ def test_contours_that_do_not_fit_are_left_out_and_the_page_says_so():
     assert "too many pieces" in page and "too many pieces" not in whole
 
 
+def test_a_page_says_what_narrows_its_intervals_and_whether_they_are_calibrated():
+    plain, scaled = (heart_page(patient(record=record(calibrated=told))) for told in (False, True))
+    assert all("the fewer, the wider" in page for page in (plain, scaled))
+    assert "calibration.json" in scaled and "calibration.json" not in plain
+
+
 # --- in a browser ---------------------------------------------------------------------------------------------------
 
 PROBE = """<script>

@@ -5,7 +5,7 @@ import pytest
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
-from sampling.phenotype_table import NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
+from sampling.phenotype_table import NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
 
 MAN = Person("male", 60.0, 180.0, 80.0)
 
@@ -22,7 +22,7 @@ def row(name: str, about: dict, person: Person = MAN):
 
 @pytest.mark.parametrize(("mean", "verdict"), [(92.9, "below"), (93, "within"), (232, "within"), (232.1, "above")])
 def test_the_verdict_is_of_the_exact_mean(mean, verdict):
-    found = row("LVEDV", summary(mean)).absolute
+    found = row("LVEDV", summary(mean, mean, mean)).absolute
     assert (found.verdict, found.kind, found.reference) == (verdict, verdict, "93 to 232 mL")
     assert found.value == f"{mean:.0f} mL"
 
@@ -38,7 +38,7 @@ def test_volumes_are_judged_per_surface_too_and_fractions_are_not():
     indexed = row("LVEDV", summary(150, 140, 160)).indexed
     assert indexed.value == f"{150 / body_surface_m2(MAN):.1f} mL/m²" and indexed.reference == "52 to 117 mL/m²"
     assert indexed.verdict == "within"
-    assert row("LVEDV", summary(250)).indexed.verdict == "above"
+    assert row("LVEDV", summary(250, 240, 260)).indexed.verdict == "above"
     assert row("LVEF", summary(55)).indexed is None and row("wall_septal", summary(9)).indexed is None
     assert row("LVM", summary(100)).absolute.verdict == NO_RANGE
     assert row("LVM", summary(100)).indexed.reference == "35.4 to 70.6 g/m²"
@@ -59,7 +59,9 @@ def test_what_is_missing_is_said_and_nothing_is_judged():
 
 
 def test_few_samples_have_no_intervals_and_none_measured_no_number():
-    assert row("LVEDV", {"mean": 150.0}).intervals == ["", "", ""]
+    few = row("LVEDV", {"mean": 300.0})
+    assert few.intervals == ["", "", ""] and few.absolute.reference == "93 to 232 mL"
+    assert few.absolute.verdict == few.indexed.verdict == NO_INTERVAL and few.absolute.kind == "none"
     lost = row("LVEDV", {"mean": None})
     assert lost.absolute.value == "not measurable" and lost.indexed is None
 
