@@ -30,6 +30,6 @@ def _templates_in(folder: Path) -> Environment:
     return Environment(loader=folders, autoescape=True, undefined=StrictUndefined, **options)
 
 
-def embedded(png: bytes) -> str:
-    """A PNG as an address that holds it whole."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+def embedded(picture: bytes, kind: str = "png") -> str:
+    """A picture's file as an address that holds it whole; kind: "png" or "jpeg"."""
+    return f"data:image/{kind};base64,{base64.b64encode(picture).decode('ascii')}"

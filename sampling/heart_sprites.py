@@ -1,6 +1,5 @@
 """A beating heart as one picture, frames down and slices across, small enough for a page."""
 
-import base64
 import io
 import json
 from dataclasses import replace
@@ -9,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from cohort.intensity import as_grey_levels
+from cohort.page_template import embedded
 
 from .contours import contours_of
 from .shown_heart import ShownHeart
@@ -16,7 +16,6 @@ from .shown_heart import ShownHeart
 QUALITIES = (88, 75, 60, 45, 30)  # of JPEG; the best that fits is taken
 FRAME_STEPS = (1, 2, 4, 8)  # every frame, or every second one, ...
 LARGEST_SIDE = 30_000  # pixels; JPEG allows 65_535, browsers somewhat less
-DATA_URL = "data:image/jpeg;base64,"
 
 
 def packed(hearts: list[ShownHeart], room: int) -> tuple[list[dict], list[int]]:
@@ -66,7 +65,7 @@ def sprite(frames: np.ndarray, quality: int) -> str:
     picture = frames.transpose(1, 2, 0, 3).reshape(count * height, slices * width)
     out = io.BytesIO()
     Image.fromarray(as_grey_levels(picture)).save(out, "JPEG", quality=quality, optimize=True)
-    return DATA_URL + base64.b64encode(out.getvalue()).decode()
+    return embedded(out.getvalue(), "jpeg")
 
 
 def _contours(heart: ShownHeart, shown: list[int]) -> list | None:

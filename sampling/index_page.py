@@ -1,6 +1,5 @@
 """The page of a folder of patients: a row for each, with a picture, its volumes and warnings, and a way to its page."""
 
-import base64
 import io
 import json
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from cohort.cine import read_nifti
 from cohort.disk import write_text
 from cohort.errors import InputError
 from cohort.intensity import as_grey_levels
+from cohort.page_template import embedded
 from cohort.phases import PHASES, phase_stems
 from cohort.phenotypes import TABLE
 from cohort.pseudonym import Naming
@@ -90,4 +90,4 @@ def _picture(folder: Path) -> str:
     image = Image.fromarray(as_grey_levels(slice_))
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()
+    return embedded(out.getvalue(), "jpeg")

@@ -1,24 +1,13 @@
 """Templates of the pages that sample.py writes. They lie beside this file, and every text in them is escaped."""
 
-from functools import cache
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
+
+from cohort.page_template import filled
 
 FOLDER = Path(__file__).parent
 NOTHING_FROM_OUTSIDE = "default-src 'none'; img-src {images}; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
-
-
-@cache
-def _environment() -> jinja2.Environment:
-    return jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def rendered(template: str, images: str = "data:", **content: object) -> str:
@@ -27,8 +16,7 @@ def rendered(template: str, images: str = "data:", **content: object) -> str:
     Args:
         images: from where the page may take pictures, as a browser's content policy says it.
     """
-    policy = NOTHING_FROM_OUTSIDE.format(images=images)
-    return _environment().get_template(template).render(policy=policy, **content)
+    return filled(FOLDER / template, policy=NOTHING_FROM_OUTSIDE.format(images=images), **content)
 
 
 def part(name: str) -> Markup:

@@ -1,12 +1,13 @@
 """Where samples differ: the SD of every voxel in colours that the colour-blind can tell apart."""
 
-import base64
 import io
 from dataclasses import dataclass
 
 import matplotlib
 import numpy as np
 from PIL import Image
+
+from cohort.page_template import embedded
 
 PALETTE = "cividis"  # rises evenly in lightness, and looks the same to nearly all colour-blind people
 MOST_PIXELS = 1_500_000  # of all pictures together; larger grids are shown coarser
@@ -51,4 +52,4 @@ def _png(numbers: np.ndarray, colours: np.ndarray) -> str:
     image.putpalette(colours.tobytes())
     out = io.BytesIO()
     image.save(out, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
+    return embedded(out.getvalue())
