@@ -312,8 +312,6 @@ class HeartSampler:
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
         doubts = (*doubts, *doubts_of(length), *unmeasured(about))
-        if patient.unlike.withheld:  # volumes are phenotypes, and timing is told by the same ECG
-            about, written = about | {"motion": None}, replace(written, curve=None)
         return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above)
 
     def _above_the_film(
@@ -350,8 +348,9 @@ class HeartSampler:
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)
-        if patient.unlike.withheld:
-            phenotypes = {}
+        if patient.unlike.withheld:  # volumes over the beat are phenotypes, and its timing is told by the same ECG
+            phenotypes, motion = {}, motion and motion | {"motion": None}
+            beating = beating and replace(beating, curve=None)
         record = about | {
             "unlike_the_ecgs_that_taught": patient.unlike.record,
             "phenotypes": None if patient.unlike.withheld else phenotypes,
