@@ -29,7 +29,7 @@ from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
 from sampling.outputs import NOT_FINITE, Beating, read_record, refuse_links, write_patient, written_names
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
-from sampling.person_fields import known_fields, stated_fields, told_fields
+from sampling.person_fields import known_fields, known_person, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
@@ -43,6 +43,7 @@ from .certainty import summary_of
 from .plausibility import implausible, wall_masses
 from .scale import SCALES
 from .tally import Tally, tell
+from .true_numbers import Cine, true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
@@ -301,33 +302,30 @@ class HeartSampler:
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        return self._written(patient, hearts, self._maps(hearts), heart)
+        true = None if heart is None else true_numbers(heart, None, self.segmenter)
+        return self._written(patient, hearts, self._maps(hearts), heart, true=true)
 
     def _finish_beating(self, patient: Patient, hearts: np.ndarray, drawn: DrawnHearts) -> Drawn:
         grid, length = self.pipeline.grid, self.beat_length(patient)
         beat, order = PatientBeat.of(self.pipeline, self.segmenter, hearts, drawn, self.options.frames).in_order(grid)
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        above, doubts = self._above_the_film(patient, heart, beat.inside[0])
+        cine, doubts = self._true_cine(patient, heart)
+        above = None if heart is None else above_the_film(heart, cine, beat.inside[0])
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
         doubts = (*doubts, *doubts_of(length), *unmeasured(about))
-        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above)
+        true = None if heart is None else true_numbers(heart, cine, self.segmenter)
+        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above, true)
 
-    def _above_the_film(
-        self, patient: Patient, heart: HeartGrid | None, inside: np.ndarray
-    ) -> tuple[ShownHeart | None, tuple[str, ...]]:
-        """The true heart over the beat, None without one; and why it shows ED and ES only."""
+    def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[Cine | None, tuple[str, ...]]:
+        """The true heart over the beat, None where the files hold ED and ES only; and what to tell of that."""
         if heart is None:
             return None, ()
         try:
-            cine, doubts = find_true_cine(self.options.mri, patient.name, heart, self.options.frames), ()
+            return find_true_cine(self.options.mri, patient.name, heart, self.options.frames), ()
         except InputError as fault:
-            cine, doubts = None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
-        if cine is not None:
-            return ShownHeart(TRUE_HEART, *cine), doubts
-        labels = None if heart.labels is None else still_film(heart.labels, inside)
-        return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels), doubts
+            return None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
 
     def _written(
         self,
@@ -339,11 +337,13 @@ class HeartSampler:
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
         above: ShownHeart | None = None,
+        true: dict | None = None,
     ) -> Drawn:
         """Write one patient's folder.
 
         Args:
             motion: what heart.json says of beating hearts. above: the true heart that the film shows.
+            true: what heart.json says of the true heart.
         """
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
@@ -352,6 +352,7 @@ class HeartSampler:
             phenotypes, motion = {}, motion and motion | {"motion": None}
             beating = beating and replace(beating, curve=None)
         record = about | {
+            "person_known": known_person(patient.person),
             "unlike_the_ecgs_that_taught": patient.unlike.record,
             "phenotypes": None if patient.unlike.withheld else phenotypes,
             **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
@@ -359,6 +360,7 @@ class HeartSampler:
             "calibrated": self.calibration is not None,
             "warnings": [self.naming.shown(text) for text in warnings],
             **(motion or {}),
+            **({} if heart is None else {"true_heart": true}),
             "page": self.options.page,
         }
         length = self.beat_length(patient)
@@ -407,13 +409,21 @@ def shown_hearts(
     beating: Beating | None,
     above: ShownHeart | None,
 ) -> list[ShownHeart]:
-    """Sample 1 as a page shows it, and the true heart below it where there is one."""
+    """Sample 1 as a page shows it, below the true heart where there is one."""
     if beating is not None:
         own = None if beating.cine_labels is None else beating.cine_labels[0]
-        return [ShownHeart(SAMPLE_1, beating.cines[0], own), *([above] if above else [])]
+        return [*([above] if above else []), ShownHeart(SAMPLE_1, beating.cines[0], own)]
     own = None if labels is None else labels[0]
     true = [] if heart is None else [ShownHeart("true heart", heart.voxels, heart.labels)]
-    return [ShownHeart(SAMPLE_1, hearts[0], own), *true]
+    return [*true, ShownHeart(SAMPLE_1, hearts[0], own)]
+
+
+def above_the_film(heart: HeartGrid, cine: Cine | None, inside: np.ndarray) -> ShownHeart:
+    """The true heart as the film shows it: its own beat, or ED and ES in turn (`still_film`)."""
+    if cine is not None:
+        return ShownHeart(TRUE_HEART, *cine)
+    labels = None if heart.labels is None else still_film(heart.labels, inside)
+    return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels)
 
 
 def doubts_of(length: BeatLength | None) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ class PatientOnPage:
     Attributes:
         record: what heart.json will say, names and warnings as they may be shown.
         hearts: (samples, slices, phases, height, width) in [0, 1].
-        shown: sample 1, and the true heart where there is one, of as many frames each.
+        shown: the true heart where there is one, and sample 1 below it, of as many frames each.
         geometry: of the grid.
         signal: (12, T) mV; lead_mask: (12,) bool; rate: Hz; beats: of the strip, None where none are found.
         person: what is known of sex, age, height and weight.
@@ -75,6 +75,7 @@ def person_of(vector: np.ndarray) -> Person:
 def _content(patient: PatientOnPage) -> dict:
     """All that the template asks for, but the film."""
     record = patient.record
+    true_heart = record.get("true_heart") or {}
     return {
         "style": part("heart_page.css"),
         "script": part("heart_page.js"),
@@ -90,10 +91,11 @@ def _content(patient: PatientOnPage) -> dict:
         "contours_left_out": False,
         "outlines": [(outline.words, f"rgb{outline.colour}") for outline in OUTLINES],
         "ecg": ecg_drawing(patient.signal, patient.lead_mask, patient.rate, patient.beats),
-        "volumes": volume_drawing(record.get("motion"), record.get("rr_ms")),
+        "volumes": volume_drawing(record.get("motion"), record.get("rr_ms"), true_heart),
         "spread": spread_map(patient.hearts),
         "phases": PHASES if patient.hearts.shape[2] == len(PHASES) else range(patient.hearts.shape[2]),
-        "rows": phenotype_rows(record["phenotypes"] or {}, patient.person),
+        "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),
+        "true_heart": true_heart,
         "levels": LEVELS,
         "person": _person_in_words(patient.person),
         "unjudged": unjudged(patient.person),

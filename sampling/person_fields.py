@@ -70,6 +70,12 @@ def told_fields(
     return values, tuple(words)
 
 
+def known_person(person: np.ndarray) -> dict[str, bool]:
+    """Whether each of PERSON_FIELDS is known of a person (4 + F,), by its name; never what it is."""
+    known = ~np.isnan(person[: len(PERSON_FIELDS)])
+    return dict(zip(PERSON_FIELDS, known.tolist(), strict=True))
+
+
 def known_fields(names: Sequence[str], person: np.ndarray) -> dict[str, bool]:
     """Whether each further field of a person (4 + F,) is known, by its name; never what it is."""
     known = ~np.isnan(person[len(PERSON_FIELDS) :])

@@ -36,6 +36,7 @@ class PhenotypeRow:
 
     Attributes:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
+        true: the real heart's own, with its unit; empty where it is not known.
     """
 
     name: str
@@ -44,11 +45,19 @@ class PhenotypeRow:
     intervals: list[str]
     spread: str
     indexed: Judged | None
+    true: str = ""
 
 
-def phenotype_rows(phenotypes: dict[str, dict], person: Person) -> list[PhenotypeRow]:
-    """Rows of all phenotypes of heart.json, in its order."""
-    return [_row(name, summary, person) for name, summary in phenotypes.items()]
+def phenotype_rows(
+    phenotypes: dict[str, dict], person: Person, true: dict[str, float | None] | None = None
+) -> list[PhenotypeRow]:
+    """Rows of all phenotypes of heart.json, in its order.
+
+    Args:
+        true: those of the real heart, where one is known.
+    """
+    told = {name: _with_unit(name, value) for name, value in (true or {}).items() if value is not None}
+    return [_row(name, summary, person, told.get(name, "")) for name, summary in phenotypes.items()]
 
 
 def unjudged(person: Person) -> list[str]:
@@ -62,7 +71,11 @@ def unjudged(person: Person) -> list[str]:
     return told
 
 
-def _row(name: str, summary: dict, person: Person) -> PhenotypeRow:
+def _with_unit(name: str, value: float) -> str:
+    return f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
+
+
+def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
     about = TABLE[name]
     mean, digits, unit = summary["mean"], about.digits, about.unit
     ends = summary.get("interval_90")
@@ -89,6 +102,7 @@ def _row(name: str, summary: dict, person: Person) -> PhenotypeRow:
         ],
         spread,
         indexed,
+        true,
     )
 
 

@@ -11,12 +11,19 @@ TICKS = 5
 
 @dataclass(frozen=True)
 class VolumeLine:
-    """One ventricle: SVG paths of sample 1 and of the samples' band, which is empty of a single sample."""
+    """One ventricle of one heart, as SVG paths.
+
+    Attributes:
+        name: of the ventricle. line: sample 1's, or the true heart's. band: of the samples, empty of a single sample
+            and of the true heart. which: what the band is, in words. whose: the line is, in words.
+    """
 
     name: str
     line: str
-    band: str
-    which: str
+    band: str = ""
+    which: str = ""
+    whose: str = "sample 1"
+    is_true: bool = False
 
 
 @dataclass(frozen=True)
@@ -40,18 +47,22 @@ class VolumeDrawing:
         return LEFT + share * (WIDTH - LEFT - RIGHT)
 
 
-def volume_drawing(motion: dict | None, rr_ms: float | None) -> VolumeDrawing | None:
+def volume_drawing(motion: dict | None, rr_ms: float | None, true: dict | None = None) -> VolumeDrawing | None:
     """Draw what heart.json says of the motion; None of hearts that do not beat, or that nobody measured.
 
     Args:
         motion: "motion" of heart.json. rr_ms: of the beat; None where unknown, and then the axis is the beat's share.
+        true: "true_heart" of heart.json, whose lines lie over the others; without volumes it has none.
     """
     if not motion or "lv_ml" not in motion["samples"][0]:
         return None
     first = motion["samples"][0]
     volumes = {"LV": first["lv_ml"], "RV": first["rv_ml"]}
     bands = {"LV": motion["lv_band_ml"], "RV": motion["rv_band_ml"]}
-    largest = max(max(values) for values in (*volumes.values(), *(b["high"] for b in bands.values() if b)))
+    own = {"LV": (true or {}).get("lv_ml"), "RV": (true or {}).get("rv_ml")}
+    own = {name: values for name, values in own.items() if values}
+    highest = [*volumes.values(), *own.values(), *(b["high"] for b in bands.values() if b)]
+    largest = max(max(values) for values in highest)
     step = _round_step(max(largest, 1) / TICKS)
     most = step * np.ceil(max(largest, 1) / step)
 
@@ -68,6 +79,8 @@ def volume_drawing(motion: dict | None, rr_ms: float | None) -> VolumeDrawing | 
         band = bands[name]
         area = f"M{' '.join(points(band['high']))} {' '.join(reversed(points(band['low'])))}Z" if band else ""
         lines.append(VolumeLine(name, f"M{' '.join(points(values))}", area, band["which"] if band else ""))
+    for name, values in own.items():
+        lines.append(VolumeLine(name, f"M{' '.join(points(values))}", whose="true heart", is_true=True))
     shares = [k / 4 for k in range(5)]
     words = [f"{share * rr_ms:.0f}" if rr_ms else f"{100 * share:.0f}" for share in shares]
     x_ticks = [(LEFT + share * (WIDTH - LEFT - RIGHT), word) for share, word in zip(shares, words, strict=True)]

@@ -22,6 +22,7 @@ from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
 from evaluation.plausibility import MASS_CHANGE
 from evaluation.scale import PLAIN
 from evaluation.tally import Tally
+from evaluation.true_numbers import OWN_MAPS
 from phantom.cohort_writer import ecg_path
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.options import SampleOptions
@@ -314,3 +315,14 @@ def test_a_page_shows_the_true_heart_and_hides_the_files_name_behind_a_pseudonym
     stem = ecg_path(phantom_data, 1).stem
     assert stem not in page and stem.partition("_")[0] not in page and drawn.name in page
     assert str(phantom_data) not in page and '"true heart"' in page
+
+
+def test_heart_json_tells_what_the_true_heart_measures_and_what_was_known_of_the_person(folder, phantom_data, tmp_path):
+    beside = opened(folder, tmp_path / "out", mri=phantom_data).sample(ecg_path(phantom_data, 1))
+    record = json.loads((tmp_path / "out" / beside.name / "heart.json").read_text())
+    assert record["true_heart"]["measured_by"] == OWN_MAPS and record["true_heart"]["phenotypes"]["LVEDV"] > 30
+    alone = opened(folder, tmp_path / "alone", sex="F").sample(ecg_path(phantom_data, 1))
+    record = json.loads((tmp_path / "alone" / alone.name / "heart.json").read_text())
+    assert "true_heart" not in record
+    assert set(record["person_known"]) == {"sex", "age_years", "height_cm", "weight_kg"}
+    assert all(isinstance(known, bool) for known in record["person_known"].values()) and record["person_known"]["sex"]

@@ -69,7 +69,7 @@ def patient(frames: int = 6, geometry: GridGeometry = GEOMETRY, true: bool = Fal
         labels[:, frame, 6 : 16 - frame % 4, 6:16] = Label.LV_CAVITY
     shown = [ShownHeart("generated, sample 1", noise.random(shape, dtype=np.float32), labels)]
     if true:
-        shown.append(ShownHeart("true heart", noise.random(shape, dtype=np.float32)))
+        shown.insert(0, ShownHeart("true heart", noise.random(shape, dtype=np.float32)))
     about = {
         "record": record(),
         "hearts": noise.random((4, *geometry.shape), dtype=np.float32),
@@ -238,6 +238,24 @@ def test_a_page_says_what_narrows_its_intervals_and_whether_they_are_calibrated(
     plain, scaled = (heart_page(patient(record=record(calibrated=told))) for told in (False, True))
     assert all("the fewer, the wider" in page for page in (plain, scaled))
     assert "calibration.json" in scaled and "calibration.json" not in plain
+
+
+def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
+    measures = {"measured_by": "its own label maps", "phenotypes": {"LVEDV": 201.26, "LVM": None}}
+    curve = {"volumes_measured_by": "another", "lv_ml": [9.0, 5.0], "rv_ml": [8.0, 6.0]}
+    words = words_of(heart_page(patient(true=True, record=record(true_heart=measures | curve))))
+    assert "mean true 50 % interval" in words and "on the same slices by its own label maps" in words
+    assert "30 mL SD 3 mL 201 mL 28 to 32 mL" in words and "LV, true heart" in words
+    assert "SD 3 g – 32 to" in words and "volumes are measured by another" in words
+    for without in (record(), record(true_heart=None)):
+        assert "true" not in words_of(heart_page(patient(record=without)))
+
+
+def test_the_true_heart_lies_above_the_generated_one():
+    assert [heart["name"] for heart in film_of(heart_page(patient(true=True)))["hearts"]] == [
+        "true heart",
+        "generated, sample 1",
+    ]
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------

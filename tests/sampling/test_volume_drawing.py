@@ -32,6 +32,21 @@ def test_lines_close_and_lie_where_the_axes_say():
     assert drawing.x_title == "ms from ED" and drawing.es_x == pytest.approx(drawing.x_of(0.25))
 
 
+def test_the_true_hearts_volumes_lie_on_the_same_axes():
+    true = {"lv_ml": [300.0, 150.0], "rv_ml": None}
+    drawing = volume_drawing(motion(), 800.0, true)
+    assert [(line.name, line.whose) for line in drawing.lines] == [
+        ("LV", "sample 1"),
+        ("RV", "sample 1"),
+        ("LV", "true heart"),
+    ]
+    own, (_, zero), (low, _) = points(drawing.lines[2].line), drawing.y_ticks[-1], drawing.y_ticks[0]
+    assert float(zero) >= 300 and own[0, 1] >= TOP - 0.1  # the axis holds the larger heart
+    np.testing.assert_allclose((low - own[1, 1]) / (low - own[0, 1]), 0.5, atol=0.01)
+    np.testing.assert_allclose(own[:, 0], [drawing.x_of(share) for share in (0, 0.5, 1)], atol=0.1)
+    assert len(volume_drawing(motion(), 800.0, {"phenotypes": {}}).lines) == 2
+
+
 def test_what_is_not_known_is_not_drawn():
     alone = volume_drawing(motion(bands=False), None)
     assert alone.lines[0].band == "" and "unknown" in alone.x_title
