@@ -47,6 +47,14 @@ INCHES_BELOW_CM = 90  # who is no small child is taller, and no adult's inches a
 SMALL_CHILD_YEARS = 6
 POSSIBLE_BMI = (8, 110)  # kg/m2
 COMMON_BMI = (13, 50)  # one in a thousand of UK Biobank is above
+SEX_WORDS = {  # in lower case; what else a source may say, as a code, it must explain itself
+    "female": "female",
+    "f": "female",
+    "woman": "female",
+    "male": "male",
+    "m": "male",
+    "man": "male",
+}
 TOLERANCES = {"age": 2.0, "height": 10.0, "weight": 20.0}  # years, cm, kg between two statements of one visit
 
 
@@ -68,7 +76,7 @@ class Person:
     def from_text(cls, sex: str, age_years: str, height_cm: str, weight_kg: str) -> "Person":
         """What a file says of a person. 0 and empty, which mean "not entered", and impossible values are None."""
         person = cls(
-            {"female": "female", "f": "female", "male": "male", "m": "male"}.get(sex.strip().lower()),
+            SEX_WORDS.get(sex.strip().lower()),
             *(
                 _possible(quantity, text)
                 for quantity, text in zip(QUANTITIES.values(), (age_years, height_cm, weight_kg), strict=True)

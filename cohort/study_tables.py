@@ -16,7 +16,7 @@ from cohort.column_names import shown
 from cohort.errors import InputError
 from cohort.field_map import FIELD_MAP, Field, read_field_map
 from cohort.finding import Finding
-from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, Person, TabledPerson
+from cohort.person import COMMON_BMI, PERSON_COLUMNS, QUANTITIES, SEX_WORDS, Person, TabledPerson
 from cohort.person_number import person_number
 from cohort.phenotypes import PHENOTYPES, TABLE, UNITS
 from cohort.subjects import FIRST_IMAGING_VISIT, Visit
@@ -35,7 +35,7 @@ OTHER_UNITS = {  # factor to our unit -> how a stranger's is called
     "mm": {10: "centimetres", 1000: "metres"},
 }
 FEWEST_FOR_POUNDS = 5  # people whose median body-mass index tells the unit of a column
-SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male", "": None}
+SEXES = SEX_WORDS | {"": None}
 SEXES |= {"0": "female", "0.0": "female", "1": "male", "1.0": "male"}  # coding 9; as float where pandas met a gap
 MOST_ODD = 0.01  # of an export's rows: half a million people have some slips, a wrong unit makes most rows odd
 LASTING_TOLERANCE_CM = 10

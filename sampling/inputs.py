@@ -13,7 +13,7 @@ from cohort.errors import InputError
 from cohort.folder_entries import folder_entries
 from cohort.leads import LEADS
 from cohort.passed_over import PassedOver
-from cohort.person import QUANTITIES, Person
+from cohort.person import QUANTITIES, SEX_WORDS, Person
 from cohort.person_number import person_number
 from cohort.places import BELOW_DATA, BULK, ECGS
 from cohort.pseudonym import OWN_NAMES, Naming
@@ -23,16 +23,16 @@ from cohort.withdrawal import NAMES, left_of, withdrawn_eids
 from .options import SampleOptions
 
 SIMULATED_ONLY = (
-    "the weights know simulated patients only, and this ECG's file name is not a simulated patient's. "
-    "The heart drawn is a simulation's and says nothing about this person"
+    "the program learned from computer-made (simulated) patients only, and nothing says that this ECG is of one "
+    "of them. The heart drawn is a simulated one. It says nothing about a real person's heart"
 )
 LOOKS_SIMULATED = (
-    "the weights know simulated patients only. This ECG looks like theirs, but its file name is not a simulated "
-    "patient's. If it is a real person's, the heart drawn says nothing about this person"
+    "the program learned from computer-made (simulated) patients only. If this ECG is a real person's, the heart drawn "
+    "says nothing about that person's heart. That its curves look like the simulated ones changes nothing"
 )
 NAMED_SIMULATED = (
-    "the weights know simulated patients only. This ECG has a simulated patient's file name, but it does not look like "
-    "theirs. If it is a real person's, the heart drawn says nothing about this person"
+    "the program learned from computer-made (simulated) patients only. This file is named as one of theirs, but its "
+    "curves do not look so. If it is a real person's ECG, the heart drawn says nothing about that person's heart"
 )
 
 TAUGHT_BY_UNKNOWN = (
@@ -88,10 +88,11 @@ def stated_person(options: SampleOptions) -> Person:
     """What the options say of the person.
 
     Raises:
-        InputError: a number is impossible or evidently in another unit; or there is a folder of ECGs.
+        InputError: a sex is in no word we know, a number is impossible or evidently in another unit; or there is a
+            folder of ECGs.
     """
     numbers = {"age": options.age, "height_cm": options.height_cm, "weight_kg": options.weight_kg}
-    person = Person(options.sex, *numbers.values())
+    person = Person(_sex_of(options.sex), *numbers.values())
     if person != Person() and options.ecg is not None and options.ecg.is_dir():
         remedy = "name one ECG with --ecg, or give a table with --persons"
         raise InputError("--sex, --age, --height-cm, --weight-kg", "are of one person, and --ecg is a folder", remedy)
@@ -104,6 +105,18 @@ def stated_person(options: SampleOptions) -> Person:
         name, fault = person.misfit
         raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     return person
+
+
+def _sex_of(said: str | None) -> str | None:
+    """The sex that --sex says. A number is refused: 1 is a man in UK Biobank, and the other way round elsewhere."""
+    if said is None:
+        return None
+    sex = SEX_WORDS.get(said.strip().lower())
+    if sex is None:
+        is_code = said.strip().isdigit()
+        fault = "is a code, and codes differ between sources" if is_code else "is neither female nor male"
+        raise InputError("--sex", f"{said!r} {fault}", "give female or male, F or M")
+    return sex
 
 
 def without_withdrawn_files(files: list[Path], given: Path, exclude: Path | None) -> list[Path]:

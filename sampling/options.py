@@ -3,7 +3,6 @@
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import tyro
 
@@ -34,8 +33,9 @@ class SampleOptions:
     """The real heart (a short-axis NIfTI, DICOM zip or folder, or a UKBB layout), drawn above the generated ones."""
     persons: Path | None = None
     """A persons.csv (eid or file, sex, age, height_cm, weight_kg), or UK Biobank's export. It precedes the ECG file."""
-    sex: Literal["female", "male"] | None = None
-    """Of the person of a single ECG, as age, height and weight: these precede --persons and the ECG file."""
+    sex: str | None = None
+    """female or male, F or M, of the person of a single ECG. As age, height and weight it precedes --persons and the
+    ECG file."""
     age: float | None = None
     """Years at the ECG."""
     height_cm: float | None = None

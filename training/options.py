@@ -98,8 +98,8 @@ class DiffusionOptions(CohortOptions):
     learning_rate: float | None = None
     """Peak, after warm-up; by preset if not given, and half of that with --init."""
     condition_dropout: float = 0.1
-    """Probability with which the denoiser is not told ECG, person and code, each for itself. Condition and prior learn
-    so often each of: ECG only, person only, nothing, a person in part; and of leads lost in blocks."""
+    """How often in training a part of the input is hidden: 0.1 hides the ECG from one heart in ten. Sex, age, height
+    and weight are hidden as often, and so is the code. So the model can draw a heart when a part is unknown."""
     motion: Literal["auto", "none"] = "auto"
     """auto: hearts learn to beat where the cohort has cines. none: a model of stills, whatever there is."""
     cines: int = 500
@@ -152,7 +152,8 @@ class DistillationOptions(CohortPlaces):
     learning_rate: float = 3e-4
     """Peak, after warm-up."""
     condition_dropout: float = 0.1
-    """Probability with which ECG and person are withheld from the teacher, independently."""
+    """How often a part of the input is hidden: 0.1 hides the ECG from one heart in ten, and the person from another.
+    So the student can draw a heart when a part is unknown."""
     checkpoint_every: int = 250
     evaluate_every: int = 100
     """Steps between comparisons with the teacher on held-out people."""

@@ -14,6 +14,21 @@ def test_what_is_not_said_is_unknown(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("said", "sex"), [("M", "male"), ("F", "female"), ("Male", "male"), (" WOMAN ", "female"), ("female", "female")]
+)
+def test_a_sex_is_read_in_any_word_for_it(tmp_path, said, sex):
+    assert stated_person(SampleOptions(ecg=tmp_path / "a.xml", sex=said)) == Person(sex)
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"), [("1", "is a code"), ("0", "is a code"), ("", "is neither"), ("x", "is neither")]
+)
+def test_a_sex_in_a_code_or_in_no_word_is_refused(tmp_path, said, fault):
+    with pytest.raises(InputError, match=rf"--sex: '{said}' {fault}.*; give female or male, F or M"):
+        stated_person(SampleOptions(ecg=tmp_path / "a.xml", sex=said))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"age": 1957}, "--age: 1957 is not possible, it looks like a year of birth; give 1 to 120 years"),
