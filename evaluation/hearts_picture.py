@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cohort.intensity import as_grey_levels
 from cohort.phases import PHASES
+from sampling.red_line import framed
 
 NAMES, CAPTION, LETTERS = 92, 28, 15  # pixels: width of the rows' names, height of a caption, size of letters
 MOST_SLICES = 10  # across, so that letters and hearts stay large enough to be seen
@@ -15,6 +16,8 @@ BRIGHTER = 4  # times the SD of the samples, which is small, is brightened
 
 def hearts_picture(people: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
     """PNG of a few people: for each phase the true slices, those drawn, and the SD of the samples in bright grey.
+
+    The red line stands above them, as above every picture of a generated heart.
 
     Args:
         people: true heart, drawn heart, SD of the samples; each (slices, phases, height, width) in [0, 1].
@@ -26,7 +29,7 @@ def hearts_picture(people: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> b
         canvas.paste(block, (0, top))
         top += block.height
     out = io.BytesIO()
-    canvas.save(out, format="PNG", optimize=True)
+    framed(canvas.convert("RGB"), NAMES).save(out, format="PNG", optimize=True)
     return out.getvalue()
 
 

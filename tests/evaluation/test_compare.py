@@ -10,13 +10,16 @@ import numpy as np
 import pytest
 
 from cohort.errors import InputError
+from cohort.page_template import embedded
 from cohort.phenotypes import PHENOTYPES
 from evaluation.bootstrap import FEWEST
 from evaluation.compare_page import write_comparison
 from evaluation.comparison import PAIRED, UNPAIRED, UNTOLD, differences, interval_of_difference, what_differs
+from evaluation.page import write_page
 from evaluation.paired_draws import DRAWS, headline_draws, headline_figures
 from evaluation.report import agreement_numbers, certainty_numbers, control_numbers, implausible_numbers
 from evaluation.report_numbers import value_at
+from sampling.red_line import RED_LINE
 from tests.evaluation.test_numbers_of_a_report import drawn, found
 
 PLACE = "agreement.LVM.r2_of_many"
@@ -149,6 +152,24 @@ def test_the_page_says_what_differs_and_which_interval_it_took(tmp_path, capsys)
     assert "\x1b" not in said
     write_comparison(tmp_path / "page.html", *written(tmp_path, report(0.5), report(0.6)))
     assert UNPAIRED in (tmp_path / "page.html").read_text()
+
+
+def test_of_few_people_the_page_shows_a_sentence_and_both_pictures_and_no_figure(tmp_path, capsys):
+    few = [report(0.5, n_subjects=4), report(0.6, n_subjects=40, seed=1)]
+    paths = written(tmp_path, *few)
+    for path, content in zip(paths, few, strict=True):
+        write_page(path.with_suffix(".html"), content, {"hearts": path.name.encode()})
+    write_comparison(tmp_path / "page.html", *paths)
+    reader = Reader()
+    reader.feed((tmp_path / "page.html").read_text())
+    said = capsys.readouterr().out
+    assert "4 people are too few to compare figures by" in reader.text and "4 people are too few" in said
+    assert WORDS not in reader.text + said and "0.60" not in reader.text and RED_LINE in reader.text
+    assert reader.loads == [embedded(path.name.encode()) for path in paths] and "seed" in reader.text
+    paths[0].with_suffix(".html").unlink()
+    paths[1].with_suffix(".html").unlink()
+    write_comparison(tmp_path / "page.html", *paths)
+    assert "<img" not in (tmp_path / "page.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from evaluation.hearts_picture import BRIGHTER, CAPTION, MOST_SLICES, NAMES, hearts_picture
+from sampling.red_line import RED, head_and_foot
 
 SIDE = 40
 
@@ -14,7 +15,15 @@ def heart(grey, slices=3):
 
 def pixels(*people):
     with Image.open(io.BytesIO(hearts_picture(list(people)))) as image:
-        return np.asarray(image)
+        whole = np.asarray(image)
+    head, foot = head_and_foot(NAMES + people[0][0].shape[0] * SIDE)
+    return whole[head : len(whole) - foot, : NAMES + people[0][0].shape[0] * SIDE, 0]
+
+
+def test_the_red_line_stands_above_the_hearts():
+    with Image.open(io.BytesIO(hearts_picture([(heart(0.2), heart(0.6), heart(0.05))]))) as image:
+        head = np.asarray(image.convert("RGB"))[: head_and_foot(image.width)[0]].reshape(-1, 3)
+    assert (head == RED).all(axis=1).any()
 
 
 def test_true_and_drawn_heart_stand_under_one_another_in_each_phase():
@@ -30,7 +39,6 @@ def test_true_and_drawn_heart_stand_under_one_another_in_each_phase():
 def test_of_many_slices_some_from_base_to_apex_are_shown():
     many = heart(0.0, slices=40)
     many[0], many[-1] = 1.0, 0.5
-    seen = pixels((many, many, many))
-    assert seen.shape[1] == NAMES + MOST_SLICES * SIDE
+    seen = pixels((many, many, many))[:, : NAMES + MOST_SLICES * SIDE]
     row = CAPTION + SIDE // 2
     assert (int(seen[row, NAMES + 1]), int(seen[row, -1])) == (255, 128)

@@ -14,6 +14,7 @@ from evaluation.page_sections import SECTIONS
 from evaluation.report_pictures import pictures_in
 from evaluation.verdicts import judged, verdicts
 from sampling.measured_phenotypes import SEEN
+from sampling.red_line import RED_LINE
 
 PICTURES = ("hearts", "scatter", "bland_altman", "controls", "coverage", "ranks", "spectrum", "learning_curve")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -458,6 +459,13 @@ def test_of_few_people_the_page_shows_pictures_and_one_sentence(tmp_path):
     assert re.findall(r"\d\s?%", text) == [] and "2,737" not in text
     many = " ".join(read(tmp_path, report | {"n_subjects": 20})[1].text)
     assert "-2,737 %" in many
+
+
+def test_the_red_line_stands_where_hearts_are_shown(tmp_path):
+    report = full() | {"n_subjects": 6}
+    assert RED_LINE in " ".join(read(tmp_path, report, PICTURES)[1].text)
+    assert RED_LINE in " ".join(read(tmp_path, full(), PICTURES)[1].text)
+    assert RED_LINE not in " ".join(read(tmp_path, full(), ("scatter",))[1].text)
 
 
 def test_what_made_the_page_stands_at_its_end_and_how_long_it_took_does_not(tmp_path):
