@@ -78,6 +78,8 @@ def main() -> None:
             said = "ECGs" if share == 1 else f"ECGs of the first of {share} processes"
             apart, whole = kept_apart(config.output, state), tally.withdrawn_when_interrupted()
             with apart, whole, tally.progress(len(mine), said, hidden) as bar:
+                if config.page and not alone and state.is_main_process:
+                    write_index(config.output, naming)  # again at the end: no page's link to it may lead nowhere
                 patients = first if alone else sampler.read_all(mine, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     if drawn.phenotypes:

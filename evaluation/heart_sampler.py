@@ -23,6 +23,7 @@ from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
+from sampling.index_page import way_to_index
 from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
@@ -389,6 +390,7 @@ class HeartSampler:
             strip_beats(strip),
             person_of(patient.person),
             self.simulated_only,
+            way_to_index(self.options.output),
         )
         try:
             return heart_page(about)

@@ -133,12 +133,16 @@
 
   Promise.all(film.hearts.map(load)).then((images) => {
     film.hearts.forEach((heart, number) => { heart.image = images[number]; });
-    arrange(canvas.clientWidth);
-    show(0);
     slider.addEventListener("input", () => { setPlaying(false); show(Number(slider.value)); });
     play.addEventListener("click", () => setPlaying(!playing));
     contours.addEventListener("change", () => show(current));
-    const fit = (wide) => { arrange(wide); show(current); };
+    const paper = byId("ecg-paper");
+    const fit = (wide) => {
+      arrange(wide);
+      show(current);
+      byId("ecg-hint").hidden = paper.scrollWidth <= paper.clientWidth;
+    };
+    fit(canvas.clientWidth);
     addEventListener("resize", () => fit(canvas.clientWidth));
     addEventListener("beforeprint", () => { setPlaying(false); fit(PAPER); });
     addEventListener("afterprint", () => fit(canvas.clientWidth));

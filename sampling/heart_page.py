@@ -38,6 +38,7 @@ class PatientOnPage:
         signal: (12, T) mV; lead_mask: (12,) bool; rate: Hz; beats: of the strip, None where none are found.
         person: what is known of sex, age, height and weight.
         simulated_only: whether simulated patients alone taught the weights.
+        index: the address of the page of all patients, from this one; empty where there is none.
     """
 
     record: dict
@@ -50,6 +51,7 @@ class PatientOnPage:
     beats: StripBeats | None
     person: Person
     simulated_only: bool
+    index: str = ""
 
 
 def heart_page(patient: PatientOnPage) -> str:
@@ -81,6 +83,7 @@ def _content(patient: PatientOnPage) -> dict:
         "script": part("heart_page.js"),
         "red_line": RED_LINE,
         "simulated_only": patient.simulated_only,
+        "index": patient.index,
         "record": record,
         "beats_film": _beats(patient),
         "frame_count": patient.shown[0].frames.shape[1],

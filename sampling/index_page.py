@@ -27,6 +27,11 @@ SHOWN = ("LVEF", "LVEDV", "LVESV", "RVEDV", "LVM")
 MOST_PICTURES = 500  # of 5 kB each; a folder may hold thousands of patients
 
 
+def way_to_index(output: Path) -> str:
+    """The address of INDEX from a patient's page below a folder; empty where there is none."""
+    return f"../{INDEX}" if (output / INDEX).is_file() else ""
+
+
 @dataclass(frozen=True)
 class IndexRow:
     """One patient: name, the address of the page, a picture (a data URL or empty), numbers with units, and warnings."""

@@ -1,6 +1,7 @@
 """One ECG in, a patient's folder out, by one call."""
 
 import json
+import re
 import shutil
 import weakref
 from dataclasses import replace
@@ -24,6 +25,7 @@ from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from evaluation.true_numbers import OWN_MAPS
 from phantom.cohort_writer import ecg_path
+from sampling.index_page import write_index
 from sampling.measured_phenotypes import measured_phenotypes
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
@@ -315,6 +317,18 @@ def test_a_page_shows_the_true_heart_and_hides_the_files_name_behind_a_pseudonym
     stem = ecg_path(phantom_data, 1).stem
     assert stem not in page and stem.partition("_")[0] not in page and drawn.name in page
     assert str(phantom_data) not in page and '"true heart"' in page
+
+
+def test_a_page_leads_back_to_the_index_where_there_is_one_and_nowhere_else(folder, phantom_data, tmp_path):
+    places = []
+    for name in ("alone", "of many"):
+        if name == "of many":
+            (tmp_path / name).mkdir()
+            write_index(tmp_path / name, Naming(None))
+        drawn = opened(folder, tmp_path / name).sample(ecg_path(phantom_data, 0))
+        places.append(tmp_path / name / drawn.name / "heart.html")
+    alone, of_many = (re.findall(r'href="([^"h][^"]*)"', place.read_text()) for place in places)
+    assert alone == [] and of_many == ["../index.html"] and (places[1].parent / of_many[0]).exists()
 
 
 def test_heart_json_tells_what_the_true_heart_measures_and_what_was_known_of_the_person(folder, phantom_data, tmp_path):

@@ -281,6 +281,7 @@ const press = () => {
   to(0);
   contours.click();
   root.dataset.again = sum();
+  root.dataset.hint = document.getElementById("ecg-hint").checkVisibility();
   root.dataset.wide = root.scrollWidth - root.clientWidth;
   top.postMessage(root.dataset.wide, "*");
 };
@@ -320,7 +321,14 @@ def test_in_a_browser_the_heart_moves_and_obeys_its_controls(tmp_path):
     assert found["paused"] == "Play" and found["early"] != found["late"]
     assert len({found["first"], found["third"], found["bare"]}) == 3 and found["again"] == found["first"]
     assert float(found["end"]) - float(found["begin"]) == pytest.approx(2 * 25 * 0.8 / 6, abs=0.03)
-    assert found["wide"] == "0"
+    assert found["wide"] == "0" and found["hint"] == "true"  # the paper of 10 s is wider than 1000 pixels
+
+
+@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
+def test_where_all_of_the_paper_is_seen_nothing_is_said_of_scrolling(tmp_path):
+    path = tmp_path / "heart.html"
+    path.write_text(heart_page(patient()).replace("</body>", PROBE), encoding="utf-8")
+    assert in_browser(path, width=1600)["hint"] == "false"
 
 
 @pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
