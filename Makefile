@@ -22,7 +22,9 @@ demo: install
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --controls shuffled_ecg person_only \
 	    --pipeline pretrained/phantom --output demo/report
+	cp docs/demo.html demo/index.html
 	@echo
+	@echo "Begin here, it leads to all of these:        demo/index.html"
 	@echo "All patients, each with its page:            demo/samples/index.html"
 	@echo "A beating heart, the true one above it:      demo/samples/<patient>/heart.gif; its volumes: curve.png"
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"

@@ -43,3 +43,12 @@ def test_dead_links_are_found(tmp_path):
         "# UK Biobank's own, again\n[a](#uk-biobanks-own-again) [b](#away) [c](b.md) [d](https://e.org/x)\n"
     )
     assert dead_links(page) == ["#away", "b.md"]
+
+
+def test_the_demos_first_page_leads_to_what_the_demo_writes():
+    links = re.findall(r'href="([^"]+)"', (ROOT / "docs" / "demo.html").read_text(encoding="utf-8"))
+    demo = (ROOT / "Makefile").read_text(encoding="utf-8").partition("\ndemo: ")[2].partition("\n\n")[0]
+    assert "cp docs/demo.html demo/index.html" in demo
+    folders = {"samples": ("index.html", "overview.png"), "report": ("report.html",)}
+    assert links == [f"{folder}/{name}" for folder, names in folders.items() for name in names]
+    assert all(f"--output demo/{folder}" in demo for folder in folders)

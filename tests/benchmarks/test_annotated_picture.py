@@ -10,7 +10,9 @@ from sampling.grid import draw_grid
 
 
 def test_every_number_lies_on_the_picture_and_beside_its_words():
-    hearts = [(name, np.full((10, 2, 96, 96), grey)) for name, grey in (("true", 0.2), ("1", 0.4), ("2", 0.6), ("3", 1))]
+    hearts = [
+        (name, np.full((10, 2, 96, 96), grey)) for name, grey in (("true", 0.2), ("1", 0.4), ("2", 0.6), ("3", 1))
+    ]
     picture, places = annotated(draw_grid(hearts, pixel_mm=1.8), Image.new("RGBA", (700, 420)), 4)
     pixels = np.asarray(picture)
     assert len(places) == len(WORDS) and picture.width == WIDE
