@@ -32,18 +32,19 @@ demo: install
 	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa.nii.gz, seg_sa.nii.gz"
 	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
 
-# The same from scratch: simulated patients, every training, hearts of patients never seen. Run again, it continues.
+# The same from scratch: simulated patients, every training, beating hearts of patients never seen. Run again, it continues.
 train-demo: install
-	$(BIN)/python make_phantom.py --output demo/UKBB --subjects 1700 --seed 1
-	$(BIN)/python make_phantom.py --output demo/unseen --subjects 8 --seed 2
-	$(LAUNCH) train_diffusion.py --data demo/UKBB --output runs/demo --autoencoder runs/demo-autoencoder \
-	    --segmenter runs/demo-segmenter --preset nano --steps 600 --stage-steps.autoencoder 450 \
-	    --stage-steps.segmenter 300 --stage-steps.ceiling 400 --stage-steps.condition 300 --stage-steps.prior 600
+	$(BIN)/python make_phantom.py --prepared demo/phantom1700 --subjects 1700 --cines 200 --seed 1
+	$(BIN)/python make_phantom.py --output demo/unseen --subjects 4 --seed 2 --frames 25
+	$(LAUNCH) train_diffusion.py --data demo/phantom1700 --output runs/demo --autoencoder runs/demo-autoencoder \
+	    --segmenter runs/demo-segmenter --preset nano --steps 600 --cines 200 --stage-steps.autoencoder 450 \
+	    --stage-steps.segmenter 300 --stage-steps.ceiling 400 --stage-steps.condition 300 --stage-steps.prior 600 \
+	    --stage-steps.motion 300
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline runs/demo/pipeline \
 	    --output demo/trained-samples --samples 2
-	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/UKBB --samples 2 \
-	    --pipeline runs/demo/pipeline --output demo/trained-report
-	@echo "Grids: demo/trained-samples/; the proof: demo/trained-report/report.html"
+	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/phantom1700 --samples 2 \
+	    --controls shuffled_ecg person_only --pipeline runs/demo/pipeline --output demo/trained-report
+	@echo "Pages: demo/trained-samples/index.html; the proof: demo/trained-report/report.html"
 
 # UK Biobank's road on 60 simulated patients: zips, its own table, broken files, no label map; some ten minutes of two cores. The hearts are poor: it shows the road.
 # The released segmenter measures them.

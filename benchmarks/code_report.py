@@ -19,6 +19,7 @@ from benchmarks.told_by_codes import (
     share_beyond,
     told_ill,
 )
+from benchmarks.told_territory import WALLS, learned, scars_of, territory_table, thinnest
 from cohort.ecg_cohort import ECGCohort, prepare_ecgs
 from cohort.phenotypes import PHENOTYPES
 from cohort.simulated import PLAN
@@ -74,26 +75,58 @@ def study(studied: Studied, draws: int, seed: int, conditions: dict[str, Conditi
     return report
 
 
-def illness(
-    studied: Studied, taught: Studied, draws: int, seed: int, processes: int, kept: Path
-) -> dict[str, dict[str, tuple]]:
-    """`told_ill` from codes, from what the reader knows, from the ceiling and directly from the ECG's features."""
-    pipeline, both = studied.pipeline, (taught, studied)
-    truths = tuple(read_truth(one.data, one.people.eid) for one in both)
+@dataclass(frozen=True)
+class Told:
+    """What is known of those who teach and of the judged, two arrays each.
+
+    Attributes:
+        numbers: (N, F) and (n, F) by who tells: "codes", "ceiling", "ECG features". drawn: codes (n, draws, K).
+    """
+
+    numbers: dict[str, list[np.ndarray]]
+    drawn: np.ndarray
+
+    def of(self, one: int) -> dict[str, np.ndarray]:
+        """0: of those who teach; 1: of the judged."""
+        return {who: pair[one] for who, pair in self.numbers.items()}
+
+
+def told_of(studied: Studied, taught: Studied, draws: int, seed: int, processes: int, kept: Path) -> Told:
+    """Mean codes, the ceiling's numbers, and what a reader measures on the ECG, of both."""
+    both = (taught, studied)
     codes = [
-        drawn_codes(pipeline, one.people, WHOLE, count, seed)
+        drawn_codes(studied.pipeline, one.people, WHOLE, count, seed)
         for one, count in zip(both, (LEARNERS_DRAWS, draws), strict=True)
     ]
     numbers = {"codes": [drawn.mean(axis=1) for drawn in codes]}
     if studied.ceiling is not None:
         numbers["ceiling"] = [predicted_codes(studied.ceiling, one.people, WHOLE) for one in both]
     numbers["ECG features"] = [features_of(one, processes, kept) for one in both]
+    return Told(numbers, codes[1])
+
+
+def illness(studied: Studied, taught: Studied, told: Told) -> dict[str, dict[str, tuple]]:
+    """`told_ill` from codes, from what the reader knows, from the ceiling and directly from the ECG's features."""
+    truths = tuple(read_truth(one.data, one.people.eid) for one in (taught, studied))
     person = studied.people.person
     sexes = ["male" if sex else "female" for sex in person[:, 0]]
     limits = limits_of(sexes, np.sqrt(person[:, 2] * person[:, 3] / 3600))  # Mosteller
-    beyond = share_beyond(in_units(codes[1], pipeline.conditioner), limits)
-    first, second = ({who: pair[k] for who, pair in numbers.items()} for k in (0, 1))
-    return told_ill(first, second, truths, beyond)
+    beyond = share_beyond(in_units(told.drawn, studied.pipeline.conditioner), limits)
+    return told_ill(told.of(0), told.of(1), truths, beyond)
+
+
+def territories(studied: Studied, taught: Studied, told: Told) -> list[dict]:
+    """`territory_table` of the judged: from walls, true ones and those of codes, where known; by regressions too."""
+    first, second = (scars_of(one.data, one.people.eid) for one in (taught, studied))
+    walls = in_units(told.numbers["codes"][1], studied.pipeline.conditioner)
+    known = {"true walls": studied.people.phenotypes[:, [PHENOTYPES.index(wall) for wall in WALLS]]}
+    if set(WALLS) <= walls.keys():
+        known["walls of codes"] = np.stack([walls[wall] for wall in WALLS], axis=1)
+    named = {
+        **{f"{whose}, the thinnest": thinnest(x, second) for whose, x in known.items() if np.isfinite(x).all()},
+        **{f"{who}, learned": learned(x, first, y) for who, (x, y) in told.numbers.items()},
+    }
+    return territory_table(named, second)
 
 
 def features_of(studied: Studied, processes: int, kept: Path) -> np.ndarray:

@@ -4,8 +4,9 @@
     python benchmarks/codes.py --pipeline pretrained/phantom --data runs/codes
 
 Codes are drawn for everybody under each condition: ECG and person, either alone, neither, single fields and leads
-missing. With --learn the diseases are told from the codes too, and directly from the ECG by models that as many people
-teach. The people of both folders must be phantoms of the usual population; their seeds must differ.
+missing. With --learn the diseases and the infarct's territory are told from the codes too, and directly from the ECG,
+by models that other people teach. The people of both folders must be phantoms of the usual population. Their seeds must
+differ.
 """
 
 import sys
@@ -45,7 +46,15 @@ def main() -> None:
     require_within("--draws", config.draws, 4, 1000)
     import torch
 
-    from benchmarks.code_report import diseases_table, honesty_table, illness, opened, study
+    from benchmarks.code_report import (
+        diseases_table,
+        honesty_table,
+        illness,
+        opened,
+        study,
+        territories,
+        told_of,
+    )
     from benchmarks.machine import described
     from benchmarks.table import write_tables
 
@@ -54,8 +63,10 @@ def main() -> None:
     tables = {"Intervals, by condition": honesty_table(report["conditions"])}
     if config.learn:
         taught = opened(config.pipeline, config.learn, config.kept)
-        report["diseases"] = illness(people, taught, config.draws, config.seed, config.processes, config.kept)
+        told = told_of(people, taught, config.draws, config.seed, config.processes, config.kept)
+        report["diseases"] = illness(people, taught, told)
         tables["Area under the curve"] = diseases_table(report["diseases"])
+        tables["Where the infarct is"] = territories(people, taught, told)
     write_tables(config.output, "codes", described(torch.device("cpu")), tables, more={"report": report})
     print((config.output / "codes.md").read_text(encoding="utf-8"))
 

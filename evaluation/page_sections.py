@@ -297,18 +297,21 @@ def _broken(report: dict) -> Part:
 
 
 def _obedience(report: dict, _: dict[str, bytes]) -> Filled:
-    obeyed = report.get("obedience")
+    obeyed, segmented = report.get("obedience"), report.get("segmented_slopes")
     return (
         "A code tells the denoiser volumes, mass and walls before it draws. These are measured on the drawn heart, and "
         "set against what was told. The slope is that of drawn against told, and R2 the share of the drawn "
-        "differences that the line explains. RMS is the difference from what was told.",
-        "slope of 0.95 to 1.05, R2 near 1.",
-        "a slope below 1 draws every heart nearer to the average; a low R2 draws by chance.",
+        "differences that the line explains. RMS is the difference from what was told. The same segmenter sees true "
+        "hearts with a slope and an R2 too: a heart that obeyed perfectly would get no more.",
+        "slope and R2 as of true hearts.",
+        "a slope below that of true hearts draws every heart nearer to the average; a lower R2 draws by chance.",
         phenotype_table(
             "Drawn against told",
             {
                 "slope": (obeyed, "slope", as_ratio),
                 "R2": (obeyed, "r2", as_ratio),
+                "slope of true hearts": (segmented, "slope", as_ratio),
+                "R2 of true hearts": (segmented, "r2", as_ratio),
                 "RMS": (obeyed, "rms", as_size),
                 "hearts": (obeyed, "n", as_count),
             },

@@ -104,6 +104,17 @@ def obedience_numbers(generated: Measured) -> dict:
     return by_phenotype(obedience, generated.phenotypes, generated.told, draws=200)
 
 
+def segmented_slopes(real: Measured, told: np.ndarray) -> dict:
+    """The same of true hearts against the truth: what a heart that obeyed perfectly would get from this segmenter.
+
+    Args:
+        told: (n, K), NaN where the segmenter itself measured it.
+    """
+    if not np.isfinite(told).any():
+        return {}
+    return by_phenotype(obedience, real.phenotypes[:, :1], told[:, None], draws=200)
+
+
 def implausible_numbers(arms: dict[str, Measured]) -> dict[str, dict]:
     """Share of hearts that break each of KINDS, and any of them, by kind of heart, with intervals.
 

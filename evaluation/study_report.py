@@ -36,6 +36,7 @@ from .report import (
     realism_numbers,
     reconstruction_numbers,
     retrieval_numbers,
+    segmented_slopes,
     segmenter_numbers,
 )
 from .report_pictures import drawn_from
@@ -64,6 +65,7 @@ def build_report(
     report["controls"] = control_numbers(controls, study.truth)
     report["another_less_person"] = another_less_person(controls, study.truth)
     report["obedience"] = obedience_numbers(generated)
+    report["segmented_slopes"] = segmented_slopes(real, study.told_truth)
     report["implausible"] = implausible_numbers({name: arms[name] for name in ("generated", "real", "reconstructed")})
     report |= certainty_numbers(generated, study.truth, read_calibration(study.folder), groups)
     report["groups"] = group_numbers(generated, real, study.truth, groups, scars, study.ceiling)

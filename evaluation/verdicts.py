@@ -35,7 +35,7 @@ REAL_AUC, MADE_AUC = 0.65, 0.9  # of a classifier between true and generated
 CHANCE_COPIES = 0.01  # share taken for copies where there are none
 PLANTED_FOUND = 0.95  # share of planted copies that a good search finds
 SHARP_R2 = 0.9  # of the segmenter on true hearts
-SLOPES = (0.95, 1.05)  # of drawn against told: obedient
+SLOPES = (0.95, 1.05)  # of drawn against told: obedient, times the slope of true hearts
 MOST_IMPLAUSIBLE = 0.005  # share of generated hearts
 CELLS = (85.0, 95.0)  # % that a single 90 % interval may cover
 
@@ -204,11 +204,14 @@ def _another_and_person(report: dict) -> Iterator[Verdict]:
 
 
 def _obeys(report: dict) -> Iterator[Verdict]:
-    """The slope of drawn against told."""
+    """The slope of drawn against told, beside the slope with which the same segmenter sees true hearts."""
     for name in PHENOTYPES:
         slope, ends = (at(report, "obedience", name, "slope") for at in (value_at, interval_at))
-        if ends and (ends[1] < SLOPES[0] or ends[0] > SLOPES[1]):
-            yield "disobedient", f"{LABELS[name]} slope {as_ratio(slope)} ({as_span(ends, as_ratio)})"
+        seen = value_at(report, "segmented_slopes", name, "slope")
+        most = seen if math.isfinite(seen) else 1.0  # that a heart which obeyed perfectly would get
+        if ends and (ends[1] < SLOPES[0] * most or ends[0] > SLOPES[1] * most):
+            beside = f", true hearts {as_ratio(seen)}" if math.isfinite(seen) else ""
+            yield "disobedient", f"{LABELS[name]} slope {as_ratio(slope)} ({as_span(ends, as_ratio)}{beside})"
 
 
 def _implausible(report: dict) -> Iterator[Verdict]:

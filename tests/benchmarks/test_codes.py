@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import code_report, drawn_people, told_by_ecg
+from benchmarks import code_report, drawn_people, told_by_ecg, told_territory
 from benchmarks.told_by_codes import (
     CONDITIONS,
     honesty,
@@ -18,6 +18,7 @@ from benchmarks.told_by_codes import (
     share_beyond,
     told_ill,
 )
+from benchmarks.told_territory import learned, territory_table, thinnest
 from cohort.phenotypes import PHENOTYPES
 from models.code_regressor import CodeRegressor
 from models.conditioning import HeartConditioner
@@ -185,11 +186,39 @@ def test_people_of_a_folder_are_opened_judged_and_told_ill_from_well(phantoms, k
     taught = code_report.opened(tmp_path / "pipeline", phantoms, tmp_path / "kept")
     names = ("any disease", "EF < 50")  # of which there are some among so few
     monkeypatch.setattr(code_report, "read_truth", lambda *given: {name: read_truth(*given)[name] for name in names})
-    told = code_report.illness(studied, taught, 4, 0, 1, tmp_path)
+    known = code_report.told_of(studied, taught, 4, 0, 1, tmp_path)
+    told = code_report.illness(studied, taught, known)
+    assert code_report.territories(studied, taught, known) == [], "of a handful of scars no share is told"
     assert set(told) == set(names) and set(told["EF < 50"]) == {"codes", "ECG features"}
     assert told["EF < 50"]["ECG features"][0] > 0.9  # whoever is told the phenotypes knows it
     rows = code_report.diseases_table(told)
     assert rows[0]["codes"] == f"{told[rows[0]['disease']]['codes'][0]:.3f}"
+
+
+def scarred(count=300, seed=0):
+    """Walls (n, 3) mm, of which an infarct thins its own, and territories."""
+    rng = np.random.default_rng(seed)
+    scars = np.where(np.arange(count) % 3 == 0, rng.choice(3, count, p=[0.5, 0.3, 0.2]), told_territory.NO_SCAR)
+    walls = np.array([6.0, 7.0, 9.0]) + 0.1 * rng.normal(size=(count, 3))
+    walls[scars >= 0, scars[scars >= 0]] *= 0.8
+    return walls, scars
+
+
+def test_the_thinnest_wall_names_the_territory_though_walls_differ_in_everybody():
+    walls, scars = scarred()
+    sick = scars >= 0
+    assert (thinnest(walls, scars)[sick] == scars[sick]).mean() > 0.95
+    assert (walls.argmin(axis=1)[sick] == scars[sick]).mean() < 0.8, "without the healthy, one wall is always thinnest"
+
+
+def test_a_territory_is_learned_from_numbers_that_know_it_and_not_from_others():
+    (taught, first), (heard, second) = scarred(), scarred(seed=1)
+    noise = np.random.default_rng(2).normal(size=(2, 300, 4))
+    named = {"walls": learned(taught, first, heard), "noise": learned(noise[0], first, noise[1])}
+    rows = {row["told by"]: row for row in territory_table(named, second)}
+    right = {who: float(row["right"].split()[0]) for who, row in rows.items()}
+    assert right["walls"] > 90 > 65 > right["noise"] and rows["walls"]["people"] == 100
+    assert abs(right["always anterior"] - 50) < 15
 
 
 def test_features_are_of_the_same_people(phantoms, tmp_path, monkeypatch):

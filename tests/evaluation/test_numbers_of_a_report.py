@@ -27,6 +27,7 @@ from evaluation.report import (
     realism_numbers,
     reconstruction_numbers,
     retrieval_numbers,
+    segmented_slopes,
     segmenter_numbers,
     setting_numbers,
     territory_numbers,
@@ -422,6 +423,16 @@ def test_a_heart_that_goes_half_the_way_has_a_slope_of_a_half(truth):
     np.testing.assert_allclose(every(numbers, "r2"), 1)
     np.testing.assert_allclose(every(numbers, "rms"), np.sqrt(((half - told) ** 2).mean(axis=(0, 1))))
     assert numbers["LVM"]["n"] == 2 * N and obedience_numbers(found(half)) == {}
+
+
+def test_true_hearts_say_which_slope_the_segmenter_lets_a_perfect_heart_have(truth):
+    seen = MEAN + 0.8 * (truth - MEAN)
+    known = truth.copy()
+    known[:10, 0] = np.nan  # of whom the segmenter itself told the truth
+    numbers = segmented_slopes(found(seen[:, None]), known)
+    np.testing.assert_allclose(every(numbers, "slope"), 0.8)
+    assert numbers["LVEDV"]["n"] == N - 10 and numbers["LVM"]["n"] == N
+    assert segmented_slopes(found(seen[:, None]), np.full_like(truth, np.nan)) == {}
 
 
 def test_shares_of_implausible_hearts_stand_beside_true_ones(truth):

@@ -213,6 +213,9 @@ def test_what_drawn_hearts_break_is_said_and_shown(tmp_path):
     report["coverage"]["LVSV"]["90"] = 79.0
     assert "LVM slope 0.70 (0.65 to 0.75)" in said(report, "do not follow")
     assert "LVEDV" not in said(report, "do not follow")
+    report["segmented_slopes"] = {"LVM": {"slope": 0.72}, "LVEDV": {"slope": 0.9}}
+    assert "LVM" not in said(report, "do not follow"), "true hearts are seen with no larger slope"
+    assert "LVEDV slope 1.00 (0.97 to 1.03, true hearts 0.90)" in said(report, "do not follow")
     assert "37 % (30 % to 44 %), of true hearts 2.0 %" in said(report, "no living heart")
     assert "84.0 % (81.0 to 87.0) over all phenotypes" in said(report, "too sure")
     assert said(report, "less than 85 %").endswith(": LVSV 79.0 %.")
