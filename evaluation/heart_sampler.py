@@ -41,6 +41,9 @@ from sampling.unlike import WITHHELD
 from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
 from .certainty import summary_of
+from .decision import DRAWS, beside_real, decision_support, is_unproven, why_withheld
+from .departures import departure_map
+from .drawn_codes import expected_hearts
 from .plausibility import implausible, wall_masses
 from .scale import SCALES
 from .tally import Tally, tell
@@ -352,18 +355,23 @@ class HeartSampler:
         if patient.unlike.withheld:  # volumes over the beat are phenotypes, and its timing is told by the same ECG
             phenotypes, motion = {}, motion and motion | {"motion": None}
             beating = beating and replace(beating, curve=None)
-        record = about | {
-            "person_known": known_person(patient.person),
-            "unlike_the_ecgs_that_taught": patient.unlike.record,
-            "phenotypes": None if patient.unlike.withheld else phenotypes,
-            **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
-            "measured_by": None if self.segmenter is None else said_of(self.segmenter),
-            "calibrated": self.calibration is not None,
-            "warnings": [self.naming.shown(text) for text in warnings],
-            **(motion or {}),
-            **({} if heart is None else {"true_heart": true}),
-            "page": self.options.page,
-        }
+        support, z = self._support(patient, hearts, heart, true)
+        record = (
+            about
+            | support
+            | {
+                "person_known": known_person(patient.person),
+                "unlike_the_ecgs_that_taught": patient.unlike.record,
+                "phenotypes": None if patient.unlike.withheld else phenotypes,
+                **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
+                "measured_by": None if self.segmenter is None else said_of(self.segmenter),
+                "calibrated": self.calibration is not None,
+                "warnings": [self.naming.shown(text) for text in warnings],
+                **(motion or {}),
+                **({} if heart is None else {"true_heart": true}),
+                "page": self.options.page,
+            }
+        )
         length = self.beat_length(patient)
         beat_s = None if length is None else length.rr_s
         folder = self.options.output / about["subject"]
@@ -372,12 +380,32 @@ class HeartSampler:
         page = None
         if self.options.page:
             shown = shown_hearts(hearts, labels, heart, beating, above)
-            page = self._page(patient, record, hearts, shown)
+            page = self._page(patient, record, hearts, shown, z)
         grid = self.pipeline.grid
-        write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page)
+        write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page, z)
         return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings)
 
-    def _page(self, patient: Patient, record: dict, hearts: np.ndarray, shown: list[ShownHeart]) -> str:
+    def _support(
+        self, patient: Patient, hearts: np.ndarray, heart: HeartGrid | None, true: dict | None
+    ) -> tuple[dict, np.ndarray | None]:
+        """What heart.json says to support a decision, and the map of where the real heart departs; None without one.
+
+        Args:
+            heart, true: the real heart, and what `true_numbers` says of it.
+        """
+        show = self.options.show_unproven
+        if why := why_withheld(patient, self.simulated_only, show):
+            return {"decision_support": None, "decision_support_withheld": why}, None
+        expected = expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
+        support = decision_support(expected, person_of(patient.person), is_unproven(patient, self.simulated_only))
+        if heart is None:
+            return {"decision_support": support}, None
+        z = departure_map(heart.voxels, hearts, heart.mask)
+        return {"decision_support": support | {"beside_mri": beside_real(true, expected, z is not None)}}, z
+
+    def _page(
+        self, patient: Patient, record: dict, hearts: np.ndarray, shown: list[ShownHeart], z: np.ndarray | None
+    ) -> str:
         strip = self._strip(patient)
         about = PatientOnPage(
             record,
@@ -391,6 +419,7 @@ class HeartSampler:
             person_of(patient.person),
             self.simulated_only,
             way_to_index(self.options.output),
+            z,
         )
         try:
             return heart_page(about)
@@ -468,5 +497,6 @@ def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) 
         "weights_sha256": weights_sha256(folder),
         "configuration_sha256": configuration_sha256(folder, settings),
         "code_version": code_version(),
+        "show_unproven": options.show_unproven,
         **settings,
     }

@@ -6,12 +6,15 @@ import numpy as np
 
 from cohort.body_surface import FORMULA, body_surface_m2
 from cohort.heart_grid import GridGeometry
+from cohort.page_template import embedded
 from cohort.person import Person
 from cohort.phases import PHASES
 from cohort.reference_ranges import ADDRESS, AGES, CITATION, SOURCES
 from cohort.rhythm import StripBeats
 
 from .contours import OUTLINES
+from .decision_rows import decision_rows
+from .departure_picture import SHOWN_Z, departure_picture
 from .ecg_drawing import ECGDrawing, ecg_drawing, shown_beat
 from .heart_sprites import ShownHeart, packed
 from .page_template import part, rendered
@@ -39,6 +42,7 @@ class PatientOnPage:
         person: what is known of sex, age, height and weight.
         simulated_only: whether simulated patients alone taught the weights.
         index: the address of the page of all patients, from this one; empty where there is none.
+        departure: z of every voxel of the real heart (slices, phases, height, width); None without one.
     """
 
     record: dict
@@ -52,6 +56,7 @@ class PatientOnPage:
     person: Person
     simulated_only: bool
     index: str = ""
+    departure: np.ndarray | None = None
 
 
 def heart_page(patient: PatientOnPage) -> str:
@@ -97,6 +102,9 @@ def _content(patient: PatientOnPage) -> dict:
         "volumes": volume_drawing(record.get("motion"), record.get("rr_ms"), true_heart),
         "spread": spread_map(patient.hearts),
         "phases": PHASES if patient.hearts.shape[2] == len(PHASES) else range(patient.hearts.shape[2]),
+        "support": decision_rows(record),
+        "departure": None if patient.departure is None else embedded(departure_picture(patient.departure)),
+        "shown_z": SHOWN_Z,
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),
         "true_heart": true_heart,
         "levels": LEVELS,

@@ -44,6 +44,8 @@ class SampleOptions:
     """NAME=NUMBER of a single ECG's person, as systolic_bp_mmhg=142, of the further fields that the pipeline knows."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list near the ECGs names. They get no hearts."""
+    show_unproven: bool = False
+    """Tell probabilities and z-scores, marked, of real ECGs too where simulated patients alone taught the weights."""
     guidance_scale: float | None = None
     """1 follows the ECG, above 1 exaggerates it; the pipeline's own if not given."""
     steps: int | None = None

@@ -16,9 +16,10 @@ from cohort.heart_grid import GridGeometry, canonical_affine
 from cohort.phases import phase_stems
 from cohort.subjects import IMAGE, LABELS
 
+from .departure_picture import departure_picture
 from .grid import write_grid
 
-RECORD, SPREAD = "heart.json", "sd"
+RECORD, SPREAD, DEPARTURE = "heart.json", "sd", "z"
 INTENSITY_MAX = 1000  # of the int16 voxels written for intensity 1
 NOT_FOR_DIAGNOSIS = (
     "A generated image, for research. Not for diagnosis: it shows what an ECG suggests, not what a scanner saw."
@@ -26,11 +27,11 @@ NOT_FOR_DIAGNOSIS = (
 
 
 OURS = re.compile(
-    rf"heart\.(json|html|gif)|(grid|curve)\.png|s[ad](_E[DS])?\.nii\.gz|seg_sa(_E[DS])?\.nii\.gz|sample_\d+"
+    rf"heart\.(json|html|gif)|(grid|curve)\.png|(s[ad]|z)(_E[DS])?\.nii\.gz|z\.png|seg_sa(_E[DS])?\.nii\.gz|sample_\d+"
     rf"|{re.escape(PARTIAL)}.*"
 )
 LABEL_MAP = re.compile(r"seg_sa(_E[DS])?\.nii\.gz")  # ours, or somebody else's of our hearts
-FILM, CURVE, PAGE = "heart.gif", "curve.png", "heart.html"
+FILM, CURVE, PAGE, DEPARTURE_PICTURE = "heart.gif", "curve.png", "heart.html", "z.png"
 NOT_FINITE = "samples"  # code of a heart that is refused (cohort.exclusion.REASONS)
 SAMPLE_AGAIN = "run sample.py for this patient"
 
@@ -65,6 +66,7 @@ def write_patient(
     labels: np.ndarray | None = None,
     true_labels: np.ndarray | None = None,
     page: str | None = None,
+    departure: np.ndarray | None = None,
 ) -> None:
     """Write one patient's samples, whole or not at all; an earlier folder stays until the new one is complete.
 
@@ -81,6 +83,7 @@ def write_patient(
         labels: `Label` of every heart, as hearts, whose outlines the picture shows; None where nothing measures hearts.
         true_labels: of the true heart; None where nobody drew them.
         page: the patient's page (`sampling.heart_page`); None writes none.
+        departure: z of every voxel of the true heart, (slices, phases, height, width); None writes no map.
 
     Raises:
         InputError: a voxel or a number is not finite. A link lies there, through which files would be written
@@ -99,6 +102,8 @@ def write_patient(
         write_grid(unfinished / "grid.png", rows + generated, labels=tuple(maps), pixel_mm=geometry.pixel_mm)
         if beating:
             _write_beating(unfinished, beating, geometry, beat_s)
+        if departure is not None:
+            _write_departure(unfinished, departure, geometry, beat_s)
         if page is not None:
             write_text(unfinished / PAGE, page)
         _write_record(unfinished, record)
@@ -225,6 +230,17 @@ def _write_beating(folder: Path, beating: Beating, geometry: GridGeometry, beat_
                 still = beating.labels[number - 1][:, phase : phase + 1]
                 _write_cine(place / f"{stem}.nii.gz", still, geometry, None)
             _write_cine(place / f"{LABELS}.nii.gz", beating.cine_labels[number - 1], geometry, beat_s)
+
+
+def _write_departure(folder: Path, z: np.ndarray, geometry: GridGeometry, beat_s: float | None) -> None:
+    """z_ED and z_ES in SDs, or z of any other number of phases; and their picture."""
+    z = z.astype(np.float32)
+    if z.shape[1] == 2:
+        for phase, stem in enumerate(phase_stems(DEPARTURE)):
+            _write_cine(folder / f"{stem}.nii.gz", z[:, phase : phase + 1], geometry, None)
+    else:
+        _write_cine(folder / f"{DEPARTURE}.nii.gz", z, geometry, beat_s)
+    write_bytes(folder / DEPARTURE_PICTURE, departure_picture(z))
 
 
 def _write_stacks(
