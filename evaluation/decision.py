@@ -14,7 +14,7 @@ from sampling.patients import Patient
 from sampling.phenotype_table import PER_SURFACE
 from sampling.unlike import WITHHELD
 
-from .chances import MOST_SURE, chance_of
+from .chances import MOST_SURE, Line, chance_of
 from .conditions import conditions
 from .departures import FEWEST_SAMPLES, departures
 from .drawn_codes import Expected
@@ -54,8 +54,8 @@ def why_withheld(patient: Patient, simulated_only: bool, show: bool) -> str:
     return NOT_PROVEN if is_unproven(patient, simulated_only) and not show else ""
 
 
-def decision_support(expected: Expected, person: Person, unproven: bool = False) -> dict:
-    """What heart.json says of a patient whose numbers are not withheld."""
+def decision_support(expected: Expected, person: Person, lines: dict[str, Line], unproven: bool = False) -> dict:
+    """What heart.json says of a patient whose numbers are not withheld; lines: of `read_lines`."""
     return {
         **({"unproven": SHOWN_UNPROVEN} if unproven else {}),
         "told_by": f"{len(expected.given)} heart codes drawn for this ECG and person",
@@ -63,7 +63,7 @@ def decision_support(expected: Expected, person: Person, unproven: bool = False)
         "z_scores_beside": "people of the same sex, age, height and weight, as far as known, who taught the weights",
         "indexed_per_m2": indexed(expected, person),
         "z_scores_beside_healthy": {name: _rounded(z) for name, z in healthy_z_scores(expected, person).items()},
-        "probabilities": {condition["name"]: condition for condition in _probabilities(expected, person)},
+        "probabilities": {condition["name"]: condition for condition in _probabilities(expected, person, lines)},
         "probabilities_within": [round(1 - MOST_SURE, 2), MOST_SURE],
     }
 
@@ -128,13 +128,14 @@ def verdict(probability: float | None) -> str:
     return DOUBTFUL if probability < DOUBTED_BELOW else MATCHED
 
 
-def _probabilities(expected: Expected, person: Person) -> list[dict]:
+def _probabilities(expected: Expected, person: Person, lines: dict[str, Line]) -> list[dict]:
     rows = []
     for condition in conditions():
-        told = chance_of(condition, expected.given, person)
+        line = lines.get(condition.name)
+        told = chance_of(condition, expected.given, person, line)
         about = {"name": condition.name, "words": condition.words, "limit": condition.source}
         why = condition.why_not(person) or NO_CODE
-        rows.append(about | ({"probability": None, "why": why} if told is None else {"probability": round(told, 3)}))
+        rows.append(about | ({"probability": None, "why": why} if told is None else {"probability": round(told, 3), "calibrated": line is not None}))
     return rows
 
 

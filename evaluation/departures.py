@@ -1,4 +1,4 @@
-"""Where a real heart departs from what its ECG leads one to expect: phenotypes and voxels, in SDs of what is expected."""
+"""Where a real heart departs from what its ECG leads one to expect: phenotypes and voxels, in the SDs of that."""
 
 import numpy as np
 

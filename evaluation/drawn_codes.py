@@ -1,4 +1,4 @@
-"""Heart codes drawn for people: what their ECG and person leave possible. No heart is drawn, so many codes are cheap."""
+"""Heart codes drawn for people: what ECG and person leave possible. No heart is drawn, so many codes are cheap."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

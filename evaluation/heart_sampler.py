@@ -41,6 +41,7 @@ from sampling.unlike import WITHHELD
 from .beating import PatientBeat, motion_of_the_record
 from .calibration import read_calibration
 from .certainty import summary_of
+from .chances import Line, read_lines
 from .decision import DRAWS, beside_real, decision_support, is_unproven, why_withheld
 from .departures import departure_map
 from .drawn_codes import expected_hearts
@@ -88,6 +89,7 @@ class HeartSampler:
         persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
         stated: what the options say of the person, before all else.
+        lines: of probabilities (`chances.read_lines`).
         fields: what the table of persons says of the pipeline's further fields; stated_fields: what the options say.
     """
 
@@ -102,6 +104,7 @@ class HeartSampler:
     stated: Person = Person()
     fields: FieldTable = FieldTable()
     stated_fields: Mapping[str, float] = field(default_factory=dict)
+    lines: Mapping[str, Line] = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -145,6 +148,7 @@ class HeartSampler:
             stated_person(options),
             fields,
             stated_fields(options, pipeline.conditioner),
+            read_lines(folder),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -397,7 +401,7 @@ class HeartSampler:
         if why := why_withheld(patient, self.simulated_only, show):
             return {"decision_support": None, "decision_support_withheld": why}, None
         expected = expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
-        support = decision_support(expected, person_of(patient.person), is_unproven(patient, self.simulated_only))
+        support = decision_support(expected, person_of(patient.person), self.lines, is_unproven(patient, self.simulated_only))
         if heart is None:
             return {"decision_support": support}, None
         z = departure_map(heart.voxels, hearts, heart.mask)
