@@ -33,7 +33,9 @@ def main() -> None:
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate
+    from evaluation.cohort_codes import told_by_codes
     from evaluation.curves import curve_numbers, measure_curves
+    from evaluation.fitted_chances import calibrate_chances
     from evaluation.given_hearts import GivenHearts
     from evaluation.motion import motion_report
     from evaluation.motion_study import REAL, SEGMENTED, MotionStudy
@@ -48,6 +50,8 @@ def main() -> None:
     state, seconds = started_state(), {}
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
+        if config.pairs or config.calibrate_chances:
+            return told_by_codes(config, pipeline, folder, state) if state.is_main_process else None
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
         split = config.split or opening.UNSEEN
         with state.main_process_first():
@@ -83,7 +87,8 @@ def main() -> None:
         if config.calibrate:
             samples = study.measurements(work / "generated").phenotypes
             with adding_to(folder, record["weights_sha256"]):
-                return calibrate(folder, samples, study.truth)
+                calibrate(folder, samples, study.truth)
+                return print(calibrate_chances(pipeline, folder, study.patients, study.truth, config.seed))
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
             where = (config.training_data, config.prepared, config.exclude, config.max_bad_fraction)

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from tqdm import tqdm
 
 from cohort.disk import write_text
+from cohort.doubtful_pairs import read_pairs
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
 from cohort.examination import POOR_MEANS, CohortReport, Examined
@@ -68,6 +69,7 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
     Args:
         pictures: subjects shown with pictures: those left out first, then the poor, then the others, as far as it goes.
     """
+    pairs = read_pairs(path.parent)
     order = sorted(found.subjects, key=lambda examined: (not examined.findings, examined.usable))  # stable: by eid
     shown = order[:pictures]
     drawn = in_processes(draw, [examined.subject for examined in shown])
@@ -76,6 +78,7 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
         "found": found,
         "rows": _findings(found),
         "articles": [_article(examined, *images) for examined, images in zip(shown, bar, strict=True)],
+        "pairs": pairs,
         "rest": [
             (examined.name, "; ".join(finding.words for finding in examined.findings))
             for examined in order[pictures:]

@@ -135,7 +135,14 @@ def _probabilities(expected: Expected, person: Person, lines: dict[str, Line]) -
         told = chance_of(condition, expected.given, person, line)
         about = {"name": condition.name, "words": condition.words, "limit": condition.source}
         why = condition.why_not(person) or NO_CODE
-        rows.append(about | ({"probability": None, "why": why} if told is None else {"probability": round(told, 3), "calibrated": line is not None}))
+        rows.append(
+            about
+            | (
+                {"probability": None, "why": why}
+                if told is None
+                else {"probability": round(told, 3), "calibrated": line is not None}
+            )
+        )
     return rows
 
 

@@ -401,7 +401,9 @@ class HeartSampler:
         if why := why_withheld(patient, self.simulated_only, show):
             return {"decision_support": None, "decision_support_withheld": why}, None
         expected = expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
-        support = decision_support(expected, person_of(patient.person), self.lines, is_unproven(patient, self.simulated_only))
+        support = decision_support(
+            expected, person_of(patient.person), self.lines, is_unproven(patient, self.simulated_only)
+        )
         if heart is None:
             return {"decision_support": support}, None
         z = departure_map(heart.voxels, hearts, heart.mask)

@@ -54,6 +54,12 @@ class EvaluationOptions(CohortPlaces):
     """Also try other guidance scales and numbers of steps, on fewer people."""
     calibrate: bool = False
     """Only fit the calibration of the intervals on these people, and store it in the pipeline (--split validation)."""
+    calibrate_chances: bool = False
+    """Only fit the calibration of probabilities, which needs ECGs and phenotypes and no MRI, and store it likewise."""
+    pairs: bool = False
+    """Only list whose ECG and heart are probably of two people, in report/cohort. That table names people."""
+    show_unproven: bool = False
+    """With --pairs: verdicts on real people too, where simulated patients alone taught the weights."""
     seed: int = 0
 
     def require_sound(self) -> None:
@@ -64,3 +70,5 @@ class EvaluationOptions(CohortPlaces):
             raise InputError("--labels, --label-convention", "are of hearts already made", "name these with --hearts")
         if self.calibrate and self.split != "validation":
             raise InputError("--calibrate", "is for validation people only", "add --split validation")
+        if self.show_unproven and not self.pairs:
+            raise InputError("--show-unproven", "is of --pairs", "add --pairs, or leave it out")

@@ -1,0 +1,81 @@
+"""Which ECGs and hearts of a cohort are probably of two people: a table of everybody, the most doubtful first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cohort.doubtful_pairs import COLUMNS, NAME
+from cohort.errors import InputError
+from cohort.subjects import FIRST_SIMULATED_EID
+from cohort.table import write_table
+from sampling.pipeline import ECGToMRIPipeline
+from sampling.unlike import WITHHELD
+
+from .decision import DOUBTFUL, NOT_PROVEN, verdict
+from .drawn_codes import expected_hearts
+from .pair_match import match_probability, match_score
+from .people_of_codes import KnownPeople
+
+DRAWS = 32  # codes with the ECG, and as many without: more tell hardly more
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """One person. Attributes: score: of `match_score`, NaN where it is not told; why: a score is not told, or empty."""
+
+    name: str
+    visit: int
+    score: float
+    why: str = ""
+
+    @property
+    def probability(self) -> float | None:
+        """Of one person; None where it is not told."""
+        return float(match_probability(self.score)) if np.isfinite(self.score) else None
+
+    @property
+    def verdict(self) -> str:
+        return f"withheld: {self.why}" if self.why else verdict(self.probability)
+
+
+def pair_rows(pipeline: ECGToMRIPipeline, people: KnownPeople, seed: int, show_unproven: bool = False) -> list[PairRow]:
+    """A row of everybody, the most doubtful pair first and what is not told last.
+
+    Raises:
+        InputError: simulated patients alone taught the weights, and nobody here is one.
+    """
+    whys = [_why_withheld(pipeline, people, row, show_unproven) for row in range(len(people.names))]
+    if whys and all(why == NOT_PROVEN for why in whys):
+        fault = "are not simulated patients', and simulated patients alone taught the weights: verdicts are withheld"
+        raise InputError("these ECGs", fault, "give --show-unproven, or weights that real people taught")
+    expected = expected_hearts(pipeline, people.patients, DRAWS, seed)
+    scores = [match_score(true, one.given, one.without_ecg) for true, one in zip(people.truth, expected, strict=True)]
+    told = zip(people.names, people.visits, scores, whys, strict=True)
+    rows = [PairRow(name, visit, np.nan if why else score, why) for name, visit, score, why in told]
+    return sorted(rows, key=lambda row: (np.isnan(row.score), row.score))
+
+
+def write_pairs(folder: Path, rows: list[PairRow]) -> str:
+    """Write the table into a folder; a sentence on it is given back. It names people."""
+    table = [
+        (
+            row.name,
+            row.visit,
+            *(("", "") if row.probability is None else (f"{row.score:.2f}", f"{row.probability:.3f}")),
+        )
+        + (row.verdict,)
+        for row in rows
+    ]
+    write_table(folder / NAME, COLUMNS, table)
+    told = sum(row.probability is not None for row in rows)
+    doubtful = sum(row.verdict == DOUBTFUL for row in rows)
+    return f"{doubtful} of {told} pairs of ECG and heart are {DOUBTFUL}; of {len(rows) - told} nothing is told"
+
+
+def _why_withheld(pipeline: ECGToMRIPipeline, people: KnownPeople, row: int, show_unproven: bool) -> str:
+    name = people.names[row]
+    if people.patients[row].unlike.withheld:
+        return WITHHELD
+    simulated = name.isdecimal() and int(name) >= FIRST_SIMULATED_EID and not people.patients[row].unlike.warned
+    return NOT_PROVEN if pipeline.knows_phantoms_only and not simulated and not show_unproven else ""
