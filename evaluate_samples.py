@@ -33,8 +33,8 @@ def main() -> None:
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate
-    from evaluation.cohort_codes import told_by_codes
     from evaluation.curves import curve_numbers, measure_curves
+    from evaluation.doubtful_pairs import list_pairs
     from evaluation.fitted_chances import calibrate_chances
     from evaluation.given_hearts import GivenHearts
     from evaluation.motion import motion_report
@@ -50,8 +50,8 @@ def main() -> None:
     state, seconds = started_state(), {}
     with timed(seconds, "all"):
         pipeline, folder = opening.open_pipeline(config.pipeline, config.scheduler, state.device)
-        if config.pairs or config.calibrate_chances:
-            return told_by_codes(config, pipeline, folder, state) if state.is_main_process else None
+        if config.pairs:
+            return list_pairs(config, pipeline, folder, state.device) if state.is_main_process else None
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
         split = config.split or opening.UNSEEN
         with state.main_process_first():

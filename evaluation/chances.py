@@ -24,7 +24,7 @@ NAME = "chances.json"
 MOST_SURE = 0.99  # no more is told, nor less than 1 - MOST_SURE: nobody checked the tails
 FEWEST_CASES = 10  # and as many without, to fit a line
 STEEPEST = 10.0
-FIT_AGAIN = "fit it again: evaluate_samples.py --calibrate-chances"
+FIT_AGAIN = "fit it again: evaluate_samples.py --split validation --calibrate"
 
 
 class Line(NamedTuple):

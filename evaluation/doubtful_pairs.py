@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from cohort.doubtful_pairs import COLUMNS, NAME
 from cohort.errors import InputError
@@ -14,9 +15,11 @@ from sampling.unlike import WITHHELD
 
 from .decision import DOUBTFUL, NOT_PROVEN, verdict
 from .drawn_codes import expected_hearts
+from .options import EvaluationOptions
 from .pair_match import match_probability, match_score
-from .people_of_codes import KnownPeople
+from .people_of_codes import KnownPeople, open_people
 
+OUTPUT = Path("report/cohort")  # beside the data doctor's tables, which name people too
 DRAWS = 32  # codes with the ECG, and as many without: more tell hardly more
 
 
@@ -54,6 +57,22 @@ def pair_rows(pipeline: ECGToMRIPipeline, people: KnownPeople, seed: int, show_u
     told = zip(people.names, people.visits, scores, whys, strict=True)
     rows = [PairRow(name, visit, np.nan if why else score, why) for name, visit, score, why in told]
     return sorted(rows, key=lambda row: (np.isnan(row.score), row.score))
+
+
+def list_pairs(options: EvaluationOptions, pipeline: ECGToMRIPipeline, folder: Path, device: torch.device) -> None:
+    """Write the table of everybody in a cohort, and say what it holds.
+
+    Args:
+        folder: the pipeline's.
+
+    Raises:
+        InputError: there is nobody, or verdicts are withheld of everybody.
+    """
+    people = open_people(options, pipeline, folder, device)
+    rows = pair_rows(pipeline, people, options.seed, options.show_unproven)
+    output = options.output or OUTPUT
+    output.mkdir(parents=True, exist_ok=True)
+    print(f"{write_pairs(output, rows)}: {output / NAME}")
 
 
 def write_pairs(folder: Path, rows: list[PairRow]) -> str:

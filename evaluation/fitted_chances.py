@@ -5,11 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from cohort.discovery import find_subjects
-from cohort.errors import InputError
-from cohort.leakage import ecgs_that_taught, read_training
-from cohort.places import CohortPlaces
-from cohort.stored_arrays import ABOUT
 from sampling.heart_page import person_of
 from sampling.patients import Patient
 from sampling.pipeline import ECGToMRIPipeline
@@ -18,16 +13,6 @@ from .chances import FEWEST_CASES, fit_lines, write_lines
 from .drawn_codes import expected_hearts
 
 DRAWS = 32  # codes with the ECG for each
-
-
-def require_unseen(folder: Path, places: CohortPlaces, pipeline: ECGToMRIPipeline) -> None:
-    """Refuse people (InputError) whose ECGs taught the pipeline in a folder, as far as it says who did."""
-    if (places.data / ABOUT).exists():
-        raise InputError(places.data, "holds arrays that are prepared already", "name the folder of their files")
-    ecgs = [Path(subject.ecg) for subject in find_subjects(places) if subject.ecg]
-    if taught := ecgs_that_taught(read_training(folder), ecgs, pipeline.preparation):
-        fault = f"{len(taught)} of {len(ecgs)} people taught this pipeline"
-        raise InputError(places.data, fault, "give others, or --calibrate --split validation")
 
 
 def calibrate_chances(

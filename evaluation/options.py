@@ -53,11 +53,9 @@ class EvaluationOptions(CohortPlaces):
     curves: bool = False
     """Also try other guidance scales and numbers of steps, on fewer people."""
     calibrate: bool = False
-    """Only fit the calibration of the intervals on these people, and store it in the pipeline (--split validation)."""
-    calibrate_chances: bool = False
-    """Only fit the calibration of probabilities, which needs ECGs and phenotypes and no MRI, and store it likewise."""
+    """Only fit the calibration of intervals and probabilities on these people, and store it (--split validation)."""
     pairs: bool = False
-    """Only list whose ECG and heart are probably of two people, in report/cohort. That table names people."""
+    """Only list whose ECG and heart are probably of two people, in report/cohort. The list names people."""
     show_unproven: bool = False
     """With --pairs: verdicts on real people too, where simulated patients alone taught the weights."""
     seed: int = 0
