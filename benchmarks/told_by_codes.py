@@ -16,10 +16,11 @@ from cohort.ecg_cohort import ECGCohort
 from cohort.phenotypes import PHENOTYPES
 from evaluation.agreement import r_squared
 from evaluation.certainty import interval
+from evaluation.drawn_codes import drawn_codes as codes_of
 from evaluation.scale import SCALES
 from models.code_regressor import CodeRegressor
 from phantom.heart import NORMS
-from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
+from sampling.pipeline import ECGToMRIPipeline, PatientBatch
 
 FIELDS = ("sex", "age", "height", "weight")  # of the person, in the order of PERSON_FIELDS
 LIMB = tuple(range(6))
@@ -73,13 +74,8 @@ def drawn_codes(
     """(n, draws, K) heart codes of everybody, in the cohort's SDs."""
     drawn = []
     for number, patients in enumerate(patients_of(people, condition)):
-        summary, known = pipeline.encode(patients, guided=False)[1], patients.known
-        names = [f"codes {number} {row}" for row in range(len(summary))]
-        of_all = [
-            pipeline.draw_codes(summary, [sample_generator(seed, name, draw) for name in names], known=known).cpu()
-            for draw in range(draws)
-        ]
-        drawn.append(torch.stack(of_all, dim=1))
+        names = [f"codes {number} {row}" for row in range(len(patients.ecg))]
+        drawn.append(codes_of(pipeline, patients, names, draws, seed))
     return torch.cat(drawn).numpy()
 
 

@@ -14,7 +14,7 @@ from sampling.patients import Patient
 from sampling.phenotype_table import PER_SURFACE
 from sampling.unlike import WITHHELD
 
-from .chances import MOST_SURE, Line, chance_of
+from .chances import MOST_SURE, Line, chance, chance_of
 from .conditions import conditions
 from .departures import FEWEST_SAMPLES, departures
 from .drawn_codes import Expected
@@ -30,6 +30,7 @@ SHOWN_UNPROVEN = (
     "and this ECG is not a simulated patient's"
 )
 MATCHED, DOUBTFUL, TOLD_NOTHING = "probably one person", "possibly two people", "cannot be told"
+DYSSYNCHRONOUS = 2.0  # SDs above the mean of those who taught
 DOUBTED_BELOW = 0.9  # probability of one person
 NO_CODE = "not judged: the pipeline's codes do not tell it"
 FEW_SAMPLES = f"fewer than {FEWEST_SAMPLES} samples: their SD at a voxel says too little"
@@ -63,7 +64,10 @@ def decision_support(expected: Expected, person: Person, lines: dict[str, Line],
         "z_scores_beside": "people of the same sex, age, height and weight, as far as known, who taught the weights",
         "indexed_per_m2": indexed(expected, person),
         "z_scores_beside_healthy": {name: _rounded(z) for name, z in healthy_z_scores(expected, person).items()},
-        "probabilities": {condition["name"]: condition for condition in _probabilities(expected, person, lines)},
+        "probabilities": {
+            condition["name"]: condition
+            for condition in (*_probabilities(expected, person, lines), _dyssynchrony(expected))
+        },
         "probabilities_within": [round(1 - MOST_SURE, 2), MOST_SURE],
     }
 
@@ -144,6 +148,20 @@ def _probabilities(expected: Expected, person: Person, lines: dict[str, Line]) -
             )
         )
     return rows
+
+
+def _dyssynchrony(expected: Expected) -> dict:
+    """Quarters of the wall that thicken at different times, by the codes' motion; no line sets it right."""
+    about = {
+        "name": "dyssynchrony",
+        "words": "quarters of the wall thicken at different times (dyssynchrony)",
+        "limit": f"{DYSSYNCHRONOUS:g} SD above the mean of those who taught the weights; no published limit is of this "
+        "measure",
+    }
+    told = np.nan if expected.dyssynchrony is None else float(chance(expected.dyssynchrony - DYSSYNCHRONOUS))
+    if np.isnan(told):
+        return about | {"probability": None, "why": NO_CODE}
+    return about | {"probability": round(told, 3), "calibrated": False}
 
 
 def _middle(values: np.ndarray) -> float:

@@ -12,6 +12,7 @@ from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 from sampling.told_phenotypes import told_phenotypes
 
 AT_ONCE = 64  # people
+DYSSYNCHRONY = "dyssynchrony"  # among the motion numbers of a code
 
 
 @torch.no_grad()
@@ -62,15 +63,20 @@ class Expected:
 
     Attributes:
         given: by ECG and person. without_ecg: by the person alone.
+        dyssynchrony: (m,) by ECG and person, in SDs of those who taught; None where the codes hold no motion.
     """
 
     given: np.ndarray
     without_ecg: np.ndarray
+    dyssynchrony: np.ndarray | None = None
 
 
 def expected_hearts(pipeline: ECGToMRIPipeline, patients: Sequence[Patient], draws: int, seed: int) -> list[Expected]:
     """What the hearts of patients are expected to measure, by `draws` codes each."""
-    both = (
-        phenotypes_of_codes(pipeline, expected_codes(pipeline, patients, draws, seed, ecg)) for ecg in (True, False)
-    )
-    return [Expected(*pair) for pair in zip(*both, strict=True)]
+    given, without_ecg = (expected_codes(pipeline, patients, draws, seed, ecg) for ecg in (True, False))
+    motion = pipeline.conditioner.config.motion
+    parts = [phenotypes_of_codes(pipeline, codes) for codes in (given, without_ecg)]
+    if DYSSYNCHRONY in motion:
+        place = given.shape[-1] - len(motion) + motion.index(DYSSYNCHRONY)
+        parts.append(given[..., place].numpy())
+    return [Expected(*one) for one in zip(*parts, strict=True)]

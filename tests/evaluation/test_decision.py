@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,10 +18,10 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from evaluation.chances import MOST_SURE, Line, along, chance, chance_of, fit_lines, read_lines, write_lines
 from evaluation.conditions import conditions
-from evaluation.decision import NOT_PROVEN, z_scores
+from evaluation.decision import NOT_PROVEN, decision_support, z_scores
 from evaluation.departures import FLOOR, MOST_Z, departure_map, departures
 from evaluation.doubtful_pairs import PairRow, pair_rows, write_pairs
-from evaluation.drawn_codes import Expected, expected_hearts
+from evaluation.drawn_codes import Expected, expected_codes, expected_hearts
 from evaluation.heart_sampler import HeartSampler
 from evaluation.options import EvaluationOptions
 from evaluation.pair_match import match_probability, match_score
@@ -202,10 +203,27 @@ def record_of(pipeline, phantom_data, tmp_path, name=None, mri=False, **options)
 def test_a_phantom_is_told_probabilities_and_z_scores(tiny_pipeline, phantom_data, tmp_path):
     record, own = record_of(tiny_pipeline, phantom_data, tmp_path)
     support = record["decision_support"]
-    assert set(support["probabilities"]) == {condition.name for condition in conditions()}
+    assert set(support["probabilities"]) == {condition.name for condition in conditions()} | {"dyssynchrony"}
+    assert support["probabilities"]["dyssynchrony"]["probability"] is None  # stills have no motion
     assert all("limit" in about and "words" in about for about in support["probabilities"].values())
     assert "beside_mri" not in support and "unproven" not in support
     assert "In support of a decision" in (own / "heart.html").read_text() and not list(own.glob("z*"))
+
+
+def test_dyssynchrony_is_told_of_codes_that_hold_motion(beating_pipeline, prepared):
+    place = beating_pipeline.conditioner.config.motion.index("dyssynchrony")
+    expected = expected_hearts(beating_pipeline, prepared_patients(prepared, np.arange(2)), 8, 0)[1]
+    codes = expected_codes(beating_pipeline, prepared_patients(prepared, np.arange(2)), 8, 0)
+    own = beating_pipeline.conditioner.motion_part(codes.flatten(0, 1)).unflatten(0, (2, 8))[1, :, place]
+    np.testing.assert_array_equal(expected.dyssynchrony, own.numpy())
+    sound, ill = (
+        decision_support(
+            replace(expected, dyssynchrony=expected.dyssynchrony - expected.dyssynchrony.mean() + sd), WOMAN, {}
+        )
+        for sd in (-2.0, 9.0)
+    )
+    told = [support["probabilities"]["dyssynchrony"]["probability"] for support in (sound, ill)]
+    assert told[0] < 0.1 and told[1] > 0.9
 
 
 def test_a_real_ecg_is_told_nothing_by_simulated_weights_unless_asked_and_then_it_is_marked(
