@@ -11,6 +11,7 @@ from scipy.stats import multivariate_t
 
 from cohort.phenotypes import PHENOTYPES, VOLUMES, WALLS
 
+from .chances import MOST_SURE
 from .scale import on_scale
 
 COMPARED = (*VOLUMES, *WALLS)  # the others follow from these
@@ -40,8 +41,8 @@ def match_score(true: np.ndarray, expected: np.ndarray, without_ecg: np.ndarray)
 
 
 def match_probability(score: float | np.ndarray, exchanged: float = EXCHANGED) -> float | np.ndarray:
-    """Probability of one person, by Bayes' rule, where a share `exchanged` of pairs are of two."""
-    return expit(score + logit(1 - exchanged))
+    """Probability of one person, by Bayes' rule, within MOST_SURE; a share `exchanged` of pairs are of two."""
+    return np.clip(expit(score + logit(1 - exchanged)), 1 - MOST_SURE, MOST_SURE)
 
 
 def _log_likelihood(value: np.ndarray, draws: np.ndarray) -> float:
