@@ -1,11 +1,11 @@
-# make install | demo | train-demo | ukb-demo | pretrained | segmenter | benchmarks | torture | test | lint
+# make install | demo | app | train-demo | ukb-demo | pretrained | segmenter | benchmarks | torture | test | lint
 PYTHON ?= python3.11
 BIN := .venv/bin
 export OMP_WAIT_POLICY := PASSIVE
 export HF_HUB_OFFLINE := 1
 LAUNCH := $(BIN)/accelerate launch --num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no
 
-.PHONY: install demo train-demo pretrained benchmarks test lint
+.PHONY: install demo app app-install train-demo pretrained benchmarks test lint
 
 install: .venv/installed
 
@@ -31,6 +31,16 @@ demo: install
 	@echo "All in one picture:                          demo/samples/overview.png"
 	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa.nii.gz, seg_sa.nii.gz"
 	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
+
+# A page in a browser on which to drop an ECG. gradio comes without its dependencies: they are pinned in the same file.
+app: app-install
+	$(BIN)/python app.py
+
+app-install: .venv/app-installed
+
+.venv/app-installed: .venv/installed requirements-app.txt
+	$(BIN)/pip install --quiet --no-deps -r requirements-app.txt
+	touch $@
 
 # The same from scratch: simulated patients, every training, beating hearts of patients never seen. Run again, it continues.
 train-demo: install

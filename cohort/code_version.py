@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("cohort", "models", "phantom", "training", "sampling", "evaluation", "segmenting")
+ROOMS = ("cohort", "models", "phantom", "training", "sampling", "evaluation", "segmenting", "showing")
 
 
 @cache

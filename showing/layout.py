@@ -21,25 +21,31 @@ from .words import refusal
 TITLE = "A heart from an ECG"
 NOTHING_KEPT = "What you drop stays on the machine that serves this page, and is deleted when you close it."
 NEITHER = "not told"
+EMPTY = "–"
 SEX = {NEITHER: None, "female": "female", "male": "male"}
 STYLE = """
 .gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
 .red { color: #b00000; border: 2px solid #b00000; padding: .4rem .7rem; font-weight: 600; background: #fff; }
-.said { min-height: 1.6rem; padding: .3rem .1rem; } .said.refused { border-left: 5px solid #b00000; padding-left: .7rem; }
-iframe.heart { width: 100%; height: 85vh; min-height: 30rem; border: 1px solid #bbb; background: #fff; display: block; }
+.said { min-height: 1.6rem; padding: .3rem .1rem; }
+.said.refused { border-left: 5px solid #b00000; padding-left: .7rem; }
+iframe.heart { width: 100%; height: 85vh; min-height: 30rem; border: 1px solid #bbb; background: #fff; }
 footer { display: none !important; }
 """
 SYSTEM_FONTS = ["system-ui", "sans-serif"]  # of the reader's machine: none is fetched
 THEME = gr.themes.Default(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
 
 
-class Uploads(gr.File):
-    """A field for files, which gives each with the name that its owner calls it by."""
+def upload_field(label: str, elem_id: str) -> gr.File:
+    """A field for files, which gives a list of `Upload`: gradio itself tells nobody what their owner calls them."""
+    field = gr.File(label=label, file_count="multiple", elem_id=elem_id, height=150)
+    field.preprocess = uploads_of  # a class of its own would have gradio write a .pyi beside this file
+    return field
 
-    def preprocess(self, payload: ListFiles | FileData | None) -> list[Upload]:
-        """The files (`Upload`); none is an empty list."""
-        files = payload if isinstance(payload, ListFiles) else [payload] if payload else []
-        return [Upload(Path(file.path), file.orig_name or Path(file.path).name) for file in files]
+
+def uploads_of(payload: ListFiles | FileData | None) -> list[Upload]:
+    """The files of a field; none is an empty list."""
+    files = payload if isinstance(payload, ListFiles) else [payload] if payload else []
+    return [Upload(Path(file.path), file.orig_name or Path(file.path).name) for file in files]
 
 
 def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.Blocks:
@@ -51,8 +57,9 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
     """
     by_words = {example.words: example for example in examples}
 
-    def opened(request: gr.Request) -> None:
+    def opened(request: gr.Request) -> tuple:
         folders.open(request.session_hash)
+        return (None,) * 4  # gradio shows 0 in a number that was never set
 
     def closed(request: gr.Request) -> None:
         folders.close(request.session_hash)
@@ -60,13 +67,14 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
     def dropped(uploads: list[Upload], request: gr.Request) -> None:
         folders.hold(request.session_hash, [upload.path for upload in uploads])
 
-    def ecg_dropped(uploads: list[Upload], request: gr.Request) -> None:
+    def ecg_dropped(uploads: list[Upload], settled: bool, request: gr.Request) -> tuple:
+        """No example is chosen any more. Person and MRI of an earlier heart, or of an example, are not this one's."""
         dropped(uploads, request)
-        return None  # the example is no longer chosen
+        return None, False, *((None, NEITHER, None, None, None) if settled else (gr.skip(),) * 5)
 
     def chosen(words: str) -> tuple:
         person = by_words[words].person
-        return None, person.sex, person.age_years, person.height_cm, person.weight_kg
+        return None, True, None, person.sex, person.age_years, person.height_cm, person.weight_kg
 
     def draw(ecg, example, mri, sex, age, height, weight, rate, fewer, request: gr.Request) -> Iterator[tuple]:
         files = ecg or [Upload(by_words[name].ecg, by_words[name].ecg.name) for name in [example] if name]
@@ -77,7 +85,7 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
         gr.HTML(f'<h1>{TITLE}</h1><p class="red" role="note">{RED_LINE}</p><p>{NOTHING_KEPT}</p>')
         with gr.Row():
             with gr.Column():
-                ecg = Uploads(label="A resting 12-lead ECG", file_count="multiple", elem_id="ecg", height=150)
+                ecg = upload_field("A resting 12-lead ECG", "ecg")
                 gr.HTML(f"<small>{', '.join((*ECG_SUFFIXES, *SIDECARS))}. Drop a header with its data.</small>")
                 example = gr.Radio(
                     list(by_words), label="or a simulated patient", visible=bool(examples), elem_id="example"
@@ -87,54 +95,58 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
                     list(SEX), value=NEITHER, label="Sex", info="Of what is not told, the file's word counts."
                 )
                 with gr.Row():
-                    age = gr.Number(label="Age, years", value=None, elem_id="age", min_width=90)
-                    height = gr.Number(label="Height, cm", value=None, elem_id="height", min_width=90)
-                    weight = gr.Number(label="Weight, kg", value=None, elem_id="weight", min_width=90)
+                    age = gr.Number(label="Age, years", placeholder=EMPTY, elem_id="age", min_width=90)
+                    height = gr.Number(label="Height, cm", placeholder=EMPTY, elem_id="height", min_width=90)
+                    weight = gr.Number(label="Weight, kg", placeholder=EMPTY, elem_id="weight", min_width=90)
                 with gr.Accordion("The true MRI, and odd files", open=False):
-                    mri = Uploads(
-                        label="Short-axis cine: NIfTI, or DICOM as a zip",
-                        file_count="multiple",
-                        elem_id="mri",
-                        height=150,
-                    )
-                    rate = gr.Number(label="Sampling rate, Hz, of .npy and .csv", value=None, elem_id="rate")
+                    mri = upload_field("Short-axis cine: NIfTI, or DICOM as a zip", "mri")
+                    rate = gr.Number(label="Sampling rate, Hz, of .npy and .csv", placeholder=EMPTY, elem_id="rate")
                     fewer = gr.Checkbox(label="Some chest leads may be absent")
         button = gr.Button("Draw the heart", variant="primary", elem_id="draw")
         said = gr.HTML(said_html("Drop an ECG, or choose a simulated patient."), elem_id="said")
         heart = gr.HTML(elem_id="heart")
         files = gr.File(label="To keep", file_count="multiple", interactive=False, visible=False, elem_id="files")
 
-        page.load(opened)
+        settled = gr.State(False)  # whether the person in the fields is that of a heart or of an example
+        person = [settled, mri, sex, age, height, weight]
+
+        page.load(opened, None, [age, height, weight, rate], show_progress="hidden")
         page.unload(closed)
-        ecg.upload(ecg_dropped, ecg, example, show_progress="hidden")
+        ecg.upload(ecg_dropped, [ecg, settled], [example, *person], show_progress="hidden")
         mri.upload(dropped, mri, show_progress="hidden")
-        example.input(chosen, example, [ecg, sex, age, height, weight], show_progress="hidden")
+        example.input(chosen, example, [ecg, *person], show_progress="hidden")
         fields = [ecg, example, mri, sex, age, height, weight, rate, fewer]
-        button.click(draw, fields, [said, heart, files], concurrency_limit=1, show_progress_on=said)
+        button.click(draw, fields, [said, heart, files, settled], concurrency_limit=1, show_progress_on=said)
     return page
 
 
 def drawn_or_refused(artist: Artist, folders: PageFolders, asked: Asked, page: str) -> Iterator[tuple]:
-    """What the page shows while a heart is drawn, and then: (what is said, the heart, the files).
+    """What the page shows while a heart is drawn, and then: what is said, heart, files, whether the heart is drawn.
 
-    A refusal is said in words, and clears the heart before it away: it was another's.
+    A refusal is said in words, and clears away the heart before it, which was another's.
     """
     place = folders.root
-    yield said_html("Waiting"), "", gr.update(visible=False)
     try:
         with folders.drawing(page) as place:
             for step in artist.draw(asked, place):
-                if isinstance(step, Shown):
-                    shown = gr.update(value=[str(path) for path in step.files], visible=True)
-                    yield said_html(told(step)), heart_html(step.page), shown
-                else:
-                    yield said_html(f"{step} ..."), "", gr.update(visible=False)
+                yield shown(step) if isinstance(step, Shown) else only_said(f"{step} ...")
     except InputError as fault:
-        yield said_html(refusal(fault, place), refused=True), "", gr.update(visible=False)
+        yield only_said(refusal(fault, place), refused=True)
     except Exception as error:  # its words may hold a file's name, and a traceback its content
         print(f"error: {type(error).__name__} in {place_of(error)}", file=sys.stderr)
         words = f"{type(error).__name__}: a fault of ours. Try sample.py with the same file, and tell us."
-        yield said_html(words, refused=True), "", gr.update(visible=False)
+        yield only_said(words, refused=True)
+
+
+def shown(drawn: Shown) -> tuple:
+    """A heart that is drawn, as the page shows it."""
+    files = gr.update(value=[str(path) for path in drawn.files], visible=True)
+    return said_html(told(drawn)), heart_html(drawn.page), files, True
+
+
+def only_said(words: str, refused: bool = False) -> tuple:
+    """Words in place of a heart."""
+    return said_html(words, refused), "", gr.update(value=None, visible=False), gr.skip()
 
 
 def place_of(error: Exception) -> str:

@@ -15,6 +15,7 @@ ALLOWED = {
     "training": {"sampling", "cohort", "models"},
     "evaluation": {"sampling", "cohort", "models"},
     "segmenting": {"sampling", "cohort", "models"},
+    "showing": {"evaluation", "sampling", "cohort", "phantom"},
 }
 SCRIPTS = sorted(ROOT.glob("*.py"))
 MODULES = sorted(path for room in ALLOWED for path in (ROOT / room).glob("*.py"))

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("models", "training", "sampling", "evaluation", "segmenting", "cohort", "benchmarks", "tests")
+ROOMS = ("models", "training", "sampling", "evaluation", "segmenting", "showing", "cohort", "benchmarks", "tests")
 MARKDOWN = (
     "README.md",
     "CONTRIBUTING.md",
     "CHANGELOG.md",
+    "docs/app.md",
     "docs/cluster.md",
     "docs/figures.md",
     "docs/how_it_works.md",

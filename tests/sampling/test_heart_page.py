@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from html import unescape
@@ -18,9 +17,9 @@ from cohort.rhythm import StripBeats
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
 from sampling.red_line import RED_LINE
 from sampling.shown_heart import ShownHeart
+from tests.browser import BROWSER, needs_browser
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=24, width=24)
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 BEATS = StripBeats(np.array([100, 300, 500, 700, 800, 1100]), np.array([True, True, True, True, False, True]), False)
 PERSON = Person("female", 60.0, 165.0, 65.0)
 HOSTILE = '<script>alert("x")</script>&{{ 7 * 7 }}'
@@ -313,7 +312,7 @@ def in_browser(path, width: int = 1000) -> dict[str, str]:
     return dict(re.findall(r'data-(\w+)="([^"]*)"', re.search(r"<html[^>]*>", dom)[0]))
 
 
-@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
+@needs_browser
 def test_in_a_browser_the_heart_moves_and_obeys_its_controls(tmp_path):
     path = tmp_path / "heart.html"
     path.write_text(heart_page(patient(true=True)).replace("</body>", PROBE), encoding="utf-8")
@@ -331,7 +330,7 @@ def test_where_all_of_the_paper_is_seen_nothing_is_said_of_scrolling(tmp_path):
     assert in_browser(path, width=1600)["hint"] == "false"
 
 
-@pytest.mark.skipif(BROWSER is None, reason="neither chromium nor google-chrome is installed")
+@needs_browser
 def test_on_a_phone_the_page_does_not_scroll_sideways(tmp_path):
     long = record(warnings=["a_name_without_any_space_" * 20])
     page = heart_page(patient(true=True, record=long)).replace("</body>", PROBE)
