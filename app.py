@@ -32,20 +32,22 @@ def main() -> None:
         )
     os.environ |= {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     from sampling.imports import lean_imports
+    from showing.temporary_folder import temporary_folder
 
-    with lean_imports():
-        from sampling.options import SampleOptions
-        from sampling.release import chosen_pipeline
-        from sampling.threads import started_state
-        from showing.artist import Artist
-        from showing.serving import serve
+    with temporary_folder() as uploads:
+        with lean_imports():
+            from sampling.options import SampleOptions
+            from sampling.release import chosen_pipeline
+            from sampling.threads import started_state
+            from showing.artist import Artist
+            from showing.serving import serve
 
-        state = started_state()
-        folder, why = chosen_pipeline(options.pipeline, Path("runs"))
-        hearts = SampleOptions(ecg=None, samples=options.samples, frames=options.frames, exclude=options.exclude)
-        artist = Artist.of(hearts, folder, state.device)
-    print(f"pipeline: {folder} ({why}) on {state.device}")
-    serve(artist, options)
+            state = started_state()
+            folder, why = chosen_pipeline(options.pipeline, Path("runs"))
+            hearts = SampleOptions(ecg=None, samples=options.samples, frames=options.frames, exclude=options.exclude)
+            artist = Artist.of(hearts, folder, state.device)
+        print(f"pipeline: {folder} ({why}) on {state.device}")
+        serve(artist, options, uploads)
 
 
 if __name__ == "__main__":

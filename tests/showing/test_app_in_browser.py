@@ -26,10 +26,15 @@ pytestmark = [
 ]
 ROOT = Path(__file__).parents[2]
 SETTINGS = ("--samples", "2", "--frames", "5")
-PATIENCE_MS = 60_000  # of a busy machine
+PATIENCE_MS = 30_000  # of a busy machine
 MOVED = """canvas => new Promise(done => {
   const seen = () => canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.join();
-  const first = seen(), looking = setInterval(() => { if (seen() !== first) { clearInterval(looking); done(true); } }, 50);
+  const first = seen(), end = Date.now() + 20000;
+  const looking = setInterval(() => {
+    if (seen() === first && Date.now() < end) return;
+    clearInterval(looking);
+    done(seen() !== first);
+  }, 50);
 })"""
 
 
@@ -77,7 +82,7 @@ def served(pipeline, tmp_path):
 
 @pytest.fixture
 def browser():
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415  not everywhere
+    from playwright.sync_api import sync_playwright  # not everywhere
 
     # Any other host than the page's own leads nowhere.
     rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
@@ -108,6 +113,13 @@ def press(page):
     page.get_by_role("button", name="Draw the heart").click()
 
 
+def moves(page):
+    """Whether two frames of the heart's film differ. A browser draws only what is in sight."""
+    canvas = page.frame_locator("iframe.heart").locator("#heart")
+    canvas.scroll_into_view_if_needed()
+    return canvas.evaluate(MOVED)
+
+
 def wait_until(true, seconds=20):
     end = time.monotonic() + seconds
     while not true() and time.monotonic() < end:
@@ -130,13 +142,11 @@ def test_an_ecg_is_dropped_and_a_heart_moves_whose_numbers_are_those_of_sample_p
     page = opened(browser, served)
     drop(page, ecg)
     press(page)
+    assert moves(page)
     heart = page.frame_locator("iframe.heart")
-    assert heart.locator("#heart").evaluate(MOVED)
     assert page.locator("iframe.heart").get_attribute("sandbox") == "allow-scripts"
-    with page.expect_download() as download:
-        page.locator("#files").get_by_role("link").nth(2).click()
-    assert download.value.suggested_filename == "heart.json"
-    record, theirs = json.loads(Path(download.value.path()).read_text()), sampled(pipeline, ecg, tmp_path / "out")
+    link = page.locator("#files a[download='heart.json']").get_attribute("href")
+    record, theirs = page.request.get(link).json(), sampled(pipeline, ecg, tmp_path / "out")
     assert record == theirs and record["phenotypes"]["LVEDV"]["mean"] is not None
     assert f"{record['phenotypes']['LVEDV']['mean']:.0f}" in heart.locator("body").inner_text()
     assert page.locator("#said").inner_text().startswith("Drawn in ") and "warnings stand first" in page.inner_text(
@@ -163,7 +173,7 @@ def test_on_a_phone_a_bad_file_is_refused_in_words_and_a_simulated_patient_is_dr
     page.get_by_label("Simulated").first.check()
     page.wait_for_function("document.querySelector('#age input').value !== ''")
     press(page)
-    assert page.frame_locator("iframe.heart").locator("#heart").evaluate(MOVED)
+    assert moves(page)
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
     other = opened(browser, served)  # somebody else's ECG takes over nothing of the patient before
