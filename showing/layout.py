@@ -23,14 +23,7 @@ NOTHING_KEPT = "What you drop stays on the machine that serves this page, and is
 NEITHER = "not told"
 EMPTY = "–"
 SEX = {NEITHER: None, "female": "female", "male": "male"}
-STYLE = """
-.gradio-container { max-width: 82rem !important; margin: 0 auto !important; }
-.red { color: #b00000; border: 2px solid #b00000; padding: .4rem .7rem; font-weight: 600; background: #fff; }
-.said { min-height: 1.6rem; padding: .3rem .1rem; }
-.said.refused { border-left: 5px solid #b00000; padding-left: .7rem; }
-iframe.heart { width: 100%; height: 85vh; min-height: 30rem; border: 1px solid #bbb; background: #fff; }
-footer { display: none !important; }
-"""
+STYLE = Path(__file__).with_suffix(".css")
 SYSTEM_FONTS = ["system-ui", "sans-serif"]  # of the reader's machine: none is fetched
 THEME = gr.themes.Default(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
 

@@ -41,7 +41,7 @@ def served(artist: Artist, options: ShowOptions, uploads: Path) -> Iterator[str]
             auth=None if word is None else lambda _, given: hmac.compare_digest(given.encode(), word.encode()),
             auth_message="Any name, and the password.",
             theme=THEME,
-            css=STYLE,
+            css_paths=STYLE,
             max_file_size=LARGEST_UPLOAD,
             share=False,
             quiet=True,

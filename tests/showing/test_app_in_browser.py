@@ -115,8 +115,9 @@ def press(page):
 
 def moves(page):
     """Whether two frames of the heart's film differ. A browser draws only what is in sight."""
+    page.locator("iframe.heart").scroll_into_view_if_needed()
     canvas = page.frame_locator("iframe.heart").locator("#heart")
-    canvas.scroll_into_view_if_needed()
+    canvas.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     return canvas.evaluate(MOVED)
 
 
