@@ -116,7 +116,9 @@ def press(page):
 def moves(page):
     """Whether two frames of the heart's film differ. A browser draws only what is in sight."""
     page.locator("iframe.heart").scroll_into_view_if_needed()
-    canvas = page.frame_locator("iframe.heart").locator("#heart")
+    heart = page.frame_locator("iframe.heart")
+    heart.get_by_text("Pause", exact=True).wait_for()  # its pictures are there
+    canvas = heart.locator("#heart")
     canvas.evaluate("canvas => canvas.scrollIntoView({block: 'center'})")
     return canvas.evaluate(MOVED)
 
