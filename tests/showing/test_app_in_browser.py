@@ -63,8 +63,9 @@ class Served:
         self.address = f"http://127.0.0.1:{self.port}"
 
     def files(self) -> list[Path]:
-        """What lies on the disk of pages and uploads; the examples are ours."""
-        return [path for path in self.kept.rglob("*") if path.is_file() and "examples" not in path.parts]
+        """What lies on the disk of pages and uploads; the examples are ours. Folders may vanish meanwhile."""
+        found = [Path(folder, name) for folder, _, names in os.walk(self.kept) for name in names]
+        return [path for path in found if "examples" not in path.parts]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
