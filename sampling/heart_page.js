@@ -143,9 +143,13 @@
       byId("ecg-hint").hidden = paper.scrollWidth <= paper.clientWidth;
     };
     fit(canvas.clientWidth);
+    let printing = false;
     addEventListener("resize", () => fit(canvas.clientWidth));
-    addEventListener("beforeprint", () => { setPlaying(false); fit(PAPER); });
-    addEventListener("afterprint", () => fit(canvas.clientWidth));
+    new ResizeObserver(() => {  // within another page, a frame may have no width yet
+      if (!printing && canvas.clientWidth !== layout.wide) fit(canvas.clientWidth);
+    }).observe(canvas);
+    addEventListener("beforeprint", () => { printing = true; setPlaying(false); fit(PAPER); });
+    addEventListener("afterprint", () => { printing = false; fit(canvas.clientWidth); });
     setPlaying(!matchMedia("(prefers-reduced-motion: reduce)").matches);
   });
 })();
