@@ -77,7 +77,7 @@ def fit_lines(expected: Sequence[np.ndarray], people: Sequence[Person], truth: n
     lines = {}
     for condition in conditions():
         told = [chance_of(condition, *one) for one in zip(expected, people, strict=True)]
-        ill = [np.nan if p is None else _ill(condition, *one) for p, *one in zip(told, truth, people, strict=True)]
+        ill = [np.nan if p is None else has_it(condition, *one) for p, *one in zip(told, truth, people, strict=True)]
         known = np.isfinite(ill)
         chances, cases = np.array(told, float)[known], np.array(ill)[known] > 0
         if min(cases.sum(), (~cases).sum()) >= FEWEST_CASES:
@@ -110,8 +110,8 @@ def write_lines(pipeline: Path, lines: dict[str, Line]) -> None:
     write_json(pipeline / NAME, {name: line._asdict() for name, line in lines.items()})
 
 
-def _ill(condition: Condition, phenotypes: np.ndarray, person: Person) -> float:
-    """1 or 0, NaN where it is not known."""
+def has_it(condition: Condition, phenotypes: np.ndarray, person: Person) -> float:
+    """1 where a heart of these (K,) PHENOTYPES has a condition, 0 where it has not; NaN where that is not known."""
     beyond = float(condition.beyond(phenotypes, person))
     return float(beyond > 0) if np.isfinite(beyond) else np.nan
 

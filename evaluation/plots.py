@@ -16,7 +16,7 @@ from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from .agreement import FEW_PEOPLE, SD_WITHIN_95, agreement
 from .arms import CONTROL_WORDS
 from .certainty import NOMINAL
-from .report_numbers import as_ratio, spaced, value_at
+from .report_numbers import as_ratio, interval_at, rows_at, spaced, tables_at, value_at
 
 LOWEST_R2 = -1.0  # bars end here; the number beside a bar says how bad it is
 DPI = 192  # two for each pixel of the page
@@ -24,6 +24,7 @@ WIDTH = 11.5  # inches
 SMALL, PLAIN_SIZE, TITLE = 8.5, 9, 10.5  # points
 MOST_NAMED = 9  # bars with their numbers beside them; more would run into one another
 COLUMNS = 4  # of panels
+CALIBRATED_COLUMNS = 2
 DOT = {"s": 20, "alpha": 0.75, "linewidths": 0.4, "edgecolors": "white"}
 CURVES = 6  # people whose curves are shown
 OWN, OTHER, CALM, BEST = "#0072b2", "#d55e00", "#9aa5ad", "#222222"  # blue and vermilion, for the colour-blind
@@ -192,6 +193,33 @@ def motion_curves(truth: np.ndarray, drawn: np.ndarray) -> bytes:
         axes.set(ylim=(-0.15, 1.15))
     for axes in panels[len(shown) :]:
         axes.remove()
+    return _png(figure)
+
+
+def calibration_curves(report: dict) -> bytes:
+    """Share of people who were ill against the probability that was told, one panel a condition that has figures.
+
+    Bars are the 95 % interval of the share, and the number above each dot is how many people it stands for.
+    """
+    tables = tables_at(report, "decision", "conditions")
+    curves = {found["words"]: rows for found in tables.values() if (rows := rows_at(found, "calibration"))}
+    rows_of_panels = max(math.ceil(len(curves) / CALIBRATED_COLUMNS), 1)
+    figure = _new_figure(3.9 * rows_of_panels)
+    panels = figure.subplots(rows_of_panels, CALIBRATED_COLUMNS, squeeze=False).ravel()
+    for spare in panels[len(curves) :]:
+        spare.remove()
+    for axes, (words, rows) in zip(panels, curves.items(), strict=False):
+        told, observed = (100 * np.array([value_at(row, key) for row in rows]) for key in ("told", "observed"))
+        ends = [interval_at(row, "observed") or (math.nan, math.nan) for row in rows]
+        low, high = 100 * np.array(ends).T
+        axes.plot([0, 100], [0, 100], color=CALM, linewidth=1, zorder=0)
+        reach = [np.maximum(observed - low, 0), np.maximum(high - observed, 0)]
+        axes.errorbar(told, observed, yerr=reach, fmt="o-", color=OWN, markersize=5, linewidth=1.3, elinewidth=0.8)
+        for row, x, y in zip(rows, told, np.nan_to_num(high, nan=100), strict=True):
+            axes.annotate(f"{row['people']}", (x, y), (0, 3), textcoords="offset points", ha="center", fontsize=SMALL)
+        axes.set_title(words, fontsize=TITLE, wrap=True)
+        axes.set(xlim=(-3, 103), ylim=(-3, 112))
+        _label(axes, "probability told, %", "share who have it, %")
     return _png(figure)
 
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 from . import plots
+from .report_numbers import tables_at
 
 STORED = re.compile(r'<img id="picture-(\w+)" [^>]*src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
 
@@ -23,4 +24,6 @@ def drawn_from(report: dict) -> dict[str, bytes]:
         "ranks": (plots.rank_histograms, "rank_histogram"),
         "learning_curve": (plots.learning_curve, "ceiling_curve"),
     }
-    return {name: draw(report) for name, (draw, *keys) in needs.items() if any(report.get(key) for key in keys)}
+    drawn = {name: draw(report) for name, (draw, *keys) in needs.items() if any(report.get(key) for key in keys)}
+    told = any("calibration" in found for found in tables_at(report, "decision", "conditions").values())
+    return drawn | ({"chances": plots.calibration_curves(report)} if told else {})
