@@ -70,7 +70,7 @@ def main() -> None:
                 print(naming.shown(f"warning: {warning}"), file=sys.stderr)
             print(f"note: {sampler.said}")
         tally = Tally(config.output, naming, alone, state.process_index)
-        overview = []  # of the first few only: a folder may hold thousands
+        departing, overview = 0, []  # of the first few only: a folder may hold thousands
         with state.split_between_processes(files) as mine:
             # A file alone is looked at before anything is written.
             first = list(sampler.read_all(mine, tally)) if alone else []
@@ -82,13 +82,14 @@ def main() -> None:
                     write_index(config.output, naming)  # again at the end: no page's link to it may lead nowhere
                 patients = first if alone else sampler.read_all(mine, tally)
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
+                    departing += drawn.departs
                     if drawn.phenotypes:
                         bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))
                     if len(overview) < OVERVIEW_PATIENTS:
                         overview.append((drawn.name, drawn.true_heart, drawn.hearts[0]))
                 state.wait_for_everyone()  # a refusal here must not end the others' work
-                counts = list(zip(*gather_object([tally.counts]), strict=True))
-                refused, finished, written = map(sum, counts)
+                counts = list(zip(*gather_object([(*tally.counts, departing)]), strict=True))
+                refused, finished, written, departing = map(sum, counts)
                 if state.is_main_process:
                     if not alone:
                         join_tables(config.output, counts[0])
@@ -99,7 +100,7 @@ def main() -> None:
         if not state.is_main_process:
             return
         if written:
-            names = ", ".join(sampler.written_names)
+            names = sampler.said_of_files(written, departing)
             print(naming.shown(f"pseudo-MRIs: {config.output}/<patient>/ ({names})"))
         if finished:
             print(f"{finished} patients were finished by an earlier run and left as they are")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from .errors import InputError
 
 NAME = "doubtful_pairs.csv"
-COLUMNS = ("eid", "instance", "log_likelihood_ratio", "probability_of_one_person", "verdict")
+COLUMNS = ("eid", "instance", "log_likelihood_ratio", "probability_of_one_person", "verdict", "taught_the_weights")
 SHOWN = 50  # rows
 MAKE_AGAIN = "make it again (evaluate_samples.py --pairs), or delete it"
 
@@ -20,6 +20,7 @@ class DoubtfulPair(NamedTuple):
     score: str
     probability: str
     verdict: str
+    taught: str  # "yes" of who taught the weights, else empty
 
 
 def read_pairs(folder: Path) -> list[DoubtfulPair]:

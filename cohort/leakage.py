@@ -183,6 +183,19 @@ def who_taught(about: dict, cohort: PreparedCohort, *parts: Part) -> np.ndarray 
     return np.isin(eid, eid[found])
 
 
+def whose_ecg_taught(about: dict, signals: np.ndarray, lead_masks: np.ndarray) -> np.ndarray:
+    """(N,) bool: whose ECG taught a pipeline, or the one it began with; nobody where it says nothing of single people.
+
+    Args:
+        about: the pipeline's training.json. signals, lead_masks: rows (N, 12, T) and (N, 12) of a cohort's arrays.
+    """
+    hashes, found = row_hashes(signals, lead_masks), np.zeros(len(signals), bool)
+    for taught in (one["taught"] for one in teachers(about) if "taught" in one):
+        known = {digits for part in PARTS for digits in taught.get(part, ())}
+        found |= np.array([digits in known for digits in _keyed(hashes, bytes.fromhex(taught["salt"]))], bool)
+    return found & np.asarray(lead_masks).any(axis=1)
+
+
 def withdrawn_who_taught(
     about: dict, data: Path | CohortPlaces, preparation: Preparation, exclude: Path | None = None
 ) -> int:

@@ -8,6 +8,7 @@ import torch
 
 from cohort.doubtful_pairs import COLUMNS, NAME
 from cohort.errors import InputError
+from cohort.leakage import read_training
 from cohort.subjects import FIRST_SIMULATED_EID
 from cohort.table import write_table
 from sampling.pipeline import ECGToMRIPipeline
@@ -15,6 +16,7 @@ from sampling.unlike import WITHHELD
 
 from .decision import DOUBTFUL, NOT_PROVEN, verdict
 from .drawn_codes import expected_hearts
+from .opening import doubt
 from .options import EvaluationOptions
 from .pair_match import match_probability, match_score
 from .people_of_codes import KnownPeople, open_people
@@ -25,12 +27,16 @@ DRAWS = 32  # codes with the ECG, and as many without: more tell hardly more
 
 @dataclass(frozen=True)
 class PairRow:
-    """One person. Attributes: score: of `match_score`, NaN where it is not told; why: a score is not told, or empty."""
+    """One person. Attributes: score: of `match_score`, NaN where it is not told; why: a score is not told, or empty.
+
+    taught: whether the weights learned from this very pair. Then they say less of it than of others.
+    """
 
     name: str
     visit: int
     score: float
     why: str = ""
+    taught: bool = False
 
     @property
     def probability(self) -> float | None:
@@ -54,8 +60,9 @@ def pair_rows(pipeline: ECGToMRIPipeline, people: KnownPeople, seed: int, show_u
         raise InputError("these ECGs", fault, "give --show-unproven, or weights that real people taught")
     expected = expected_hearts(pipeline, people.patients, DRAWS, seed)
     scores = [match_score(true, one.given, one.without_ecg) for true, one in zip(people.truth, expected, strict=True)]
-    told = zip(people.names, people.visits, scores, whys, strict=True)
-    rows = [PairRow(name, visit, np.nan if why else score, why) for name, visit, score, why in told]
+    taught = people.taught.tolist() or [False] * len(scores)
+    told = zip(people.names, people.visits, scores, whys, taught, strict=True)
+    rows = [PairRow(name, visit, np.nan if why else score, why, own) for name, visit, score, why, own in told]
     return sorted(rows, key=lambda row: (np.isnan(row.score), row.score))
 
 
@@ -69,6 +76,8 @@ def list_pairs(options: EvaluationOptions, pipeline: ECGToMRIPipeline, folder: P
         InputError: there is nobody, or verdicts are withheld of everybody.
     """
     people = open_people(options, pipeline, folder, device)
+    if note := "" if people.taught.any() else doubt(read_training(folder), folder):
+        print(f"note: {note}")
     rows = pair_rows(pipeline, people, options.seed, options.show_unproven)
     output = options.output or OUTPUT
     output.mkdir(parents=True, exist_ok=True)
@@ -83,13 +92,15 @@ def write_pairs(folder: Path, rows: list[PairRow]) -> str:
             row.visit,
             *(("", "") if row.probability is None else (f"{row.score:.2f}", f"{row.probability:.3f}")),
         )
-        + (row.verdict,)
+        + (row.verdict, "yes" if row.taught else "")
         for row in rows
     ]
     write_table(folder / NAME, COLUMNS, table)
     told = sum(row.probability is not None for row in rows)
     doubtful = sum(row.verdict == DOUBTFUL for row in rows)
-    return f"{doubtful} of {told} pairs of ECG and heart are {DOUBTFUL}; of {len(rows) - told} nothing is told"
+    said = f"{doubtful} of {told} pairs of ECG and heart are {DOUBTFUL}; of {len(rows) - told} nothing is told"
+    taught = sum(row.taught for row in rows)
+    return said + (f". {taught} of {len(rows)} people taught the weights, and are marked" if taught else "")
 
 
 def _why_withheld(pipeline: ECGToMRIPipeline, people: KnownPeople, row: int, show_unproven: bool) -> str:

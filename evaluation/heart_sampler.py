@@ -28,7 +28,15 @@ from sampling.inputs import stated_person
 from sampling.measured_phenotypes import measured_phenotypes, said_of
 from sampling.model_folder import configuration_sha256
 from sampling.options import SampleOptions
-from sampling.outputs import NOT_FINITE, Beating, read_record, refuse_links, write_patient, written_names
+from sampling.outputs import (
+    NOT_FINITE,
+    Beating,
+    departure_names,
+    read_record,
+    refuse_links,
+    write_patient,
+    written_names,
+)
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
 from sampling.person_fields import known_fields, known_person, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
@@ -65,6 +73,7 @@ class Drawn:
         true_heart: (slices, phases, height, width) in [0, 1] of `--mri`, None without one.
         phenotypes: {phenotype: mean, sd, intervals} of evaluation.certainty.summary_of; empty without a segmenter.
         warnings: what makes the result less sure.
+        departs: whether maps of where the true heart departs lie beside it.
     """
 
     name: str
@@ -72,6 +81,7 @@ class Drawn:
     true_heart: np.ndarray | None
     phenotypes: dict[str, dict]
     warnings: tuple[str, ...]
+    departs: bool = False
 
 
 SAMPLE_1 = "generated, sample 1"
@@ -285,6 +295,18 @@ class HeartSampler:
         beats, measured = self.pipeline.motion is not None, self.segmenter is not None
         return written_names(self.options.samples, self.pipeline.grid.phases, beats, measured, self.options.page)
 
+    def said_of_files(self, written: int, departing: int) -> str:
+        """What lies in the folders of so many patients, in one line.
+
+        Args:
+            departing: of how many there are maps of where the real heart departs.
+        """
+        names = ", ".join(self.written_names)
+        if not departing:
+            return names
+        whose = "" if departing == written else f"for {departing} of {written} also "
+        return f"{names}, {whose}{', '.join(departure_names(self.pipeline.grid.phases))}"
+
     def beat_length(self, patient: Patient) -> BeatLength | None:
         """How long a beat of the patient's ECG lasts; None where too few are found, and its file states no rate."""
         return beat_length(self._strip(patient), patient.stated_bpm)
@@ -387,7 +409,7 @@ class HeartSampler:
             page = self._page(patient, record, hearts, shown, z)
         grid = self.pipeline.grid
         write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page, z)
-        return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings)
+        return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings, z is not None)
 
     def _support(
         self, patient: Patient, hearts: np.ndarray, heart: HeartGrid | None, true: dict | None

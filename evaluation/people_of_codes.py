@@ -1,6 +1,6 @@
 """People whose ECG and phenotypes are known, for figures that need heart codes and no heart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 
 from cohort.discovery import find_subjects
 from cohort.ecg_cohort import prepare_ecgs
+from cohort.leakage import read_training, whose_ecg_taught
 from cohort.person_fields import with_fields, with_fields_of_more
 from cohort.prepared import prepare_cohort
 from cohort.stored_arrays import ABOUT
@@ -17,18 +18,23 @@ from sampling.unlike import Unlike
 
 from .opening import open_segmenter, with_truth
 from .options import EvaluationOptions
+from .training_people import has_taught
 
 AT_ONCE = 64  # people
 
 
 @dataclass(frozen=True, eq=False)
 class KnownPeople:
-    """n people. Attributes: patients; truth (n, K) PHENOTYPES, NaN where unknown; names; visits (n,)."""
+    """n people. Attributes: patients; truth (n, K) PHENOTYPES, NaN where unknown; names; visits (n,).
+
+    taught: (n,) bool who taught the weights, as far as these say; empty where nobody was asked.
+    """
 
     patients: list[Patient]
     truth: np.ndarray
     names: list[str]
     visits: list[int]
+    taught: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
 
 
 def open_people(
@@ -49,15 +55,17 @@ def open_people(
     if arrays or any(subject.has_mri and subject.ecg for subject in found):
         cohort = prepare_cohort(places, options.prepared, about, options.max_bad_fraction, exclude=options.exclude)
         cohort = with_fields(cohort, pipeline.further_fields, may_lack=True)
+        taught = has_taught(read_training(folder), cohort)
         cohort = with_truth(cohort, np.arange(len(cohort.eid)), open_segmenter(options.segmenter, folder, device)[0])
     else:
         where = (options.prepared, about.sampling_rate, about.duration_s)
         cohort = prepare_ecgs(places, *where, exclude=options.exclude)
+        taught = whose_ecg_taught(read_training(folder), cohort.ecg, cohort.lead_mask)
         cohort = with_fields_of_more(cohort, places, pipeline.further_fields)
     patients = prepared_patients(cohort, np.arange(len(cohort.eid)))
     names = [called.get(eid, str(eid)) for eid in cohort.eid.tolist()]
     truth = np.asarray(cohort.phenotypes, dtype=float)
-    return KnownPeople(with_unlikeness(pipeline, patients), truth, names, cohort.instance.tolist())
+    return KnownPeople(with_unlikeness(pipeline, patients), truth, names, cohort.instance.tolist(), taught)
 
 
 def with_unlikeness(pipeline: ECGToMRIPipeline, patients: list[Patient]) -> list[Patient]:

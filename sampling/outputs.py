@@ -110,10 +110,16 @@ def write_patient(
         _keep_strangers(folder, unfinished)
 
 
+def departure_names(phases: int) -> list[str]:
+    """What `write_patient` puts beside them of where a real heart departs."""
+    stems = phase_stems(DEPARTURE) if phases == 2 else [DEPARTURE]
+    return [*(f"{stem}.nii.gz" for stem in stems), DEPARTURE_PICTURE]
+
+
 def written_names(
     samples: int, phases: int, beats: bool = False, measured: bool = True, page: bool = False
 ) -> list[str]:
-    """What `write_patient` puts into a patient's folder: files, and a folder for each further sample.
+    """What `write_patient` puts into every patient's folder: files, and a folder for each further sample.
 
     Args:
         beats: whether the hearts do. measured: whether there are label maps of beating hearts, and a curve.

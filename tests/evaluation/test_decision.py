@@ -13,9 +13,11 @@ from cohort.body_surface import body_surface_m2
 from cohort.doubtful_pairs import NAME as PAIRS
 from cohort.doubtful_pairs import read_pairs
 from cohort.errors import InputError
+from cohort.leakage import keyed_recordings
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
+from cohort.subjects import split_of
 from evaluation.chances import MOST_SURE, Line, along, chance, chance_of, fit_lines, read_lines, write_lines
 from evaluation.conditions import conditions
 from evaluation.decision import NOT_PROVEN, decision_support, z_scores
@@ -30,6 +32,7 @@ from evaluation.scale import off_scale, on_scale
 from models.segmenter import Segmenter
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
+from sampling.outputs import departure_names
 from sampling.patients import prepared_patients
 from sampling.unlike import Unlike
 
@@ -249,9 +252,23 @@ def test_beside_a_real_heart_stand_departures_maps_and_a_verdict(tiny_pipeline, 
     beside = record["decision_support"]["beside_mri"]
     assert beside["verdict"] and beside["z_maps"] is True
     assert {"z_ED.nii.gz", "z_ES.nii.gz", "z.png"} <= {path.name for path in own.iterdir()} & set(record["files"])
+    written = {path.name for path in own.iterdir()}
+    assert set(departure_names(2)) == {name for name in written if name.startswith("z")}
     few, own = record_of(tiny_pipeline, phantom_data, tmp_path, mri=True, samples=2)
     assert few["decision_support"]["beside_mri"]["z_maps"] is False
     assert "why_no_z_maps" in few["decision_support"]["beside_mri"] and not list(own.glob("z*"))
+
+
+def test_the_line_of_written_files_names_maps_only_where_they_were_written(tiny_pipeline, phantom_data, tmp_path):
+    tiny_pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter(widths=(8, 16))})
+    for mri, samples in ((phantom_data, 3), (phantom_data, 2), (None, 3)):
+        options = SampleOptions(None, mri=mri, samples=samples, steps=1, output=tmp_path / f"out{mri is None}{samples}")
+        sampler = HeartSampler.open(options, tmp_path / "pipeline", Naming(None), torch.device("cpu"))
+        drawn = sampler.sample(ecg_path(phantom_data, 0))
+        there = {path.name for path in (options.output / drawn.name).iterdir()}
+        assert set(sampler.said_of_files(1, int(drawn.departs)).split(", ")) == there
+        assert drawn.departs == (mri is not None and samples == 3)
+    assert "for 2 of 5 also z_ED.nii.gz, z_ES.nii.gz, z.png" in sampler.said_of_files(5, 2)
 
 
 # ---- of a cohort ----
@@ -262,6 +279,9 @@ def test_the_most_doubtful_pair_stands_first_and_the_data_doctor_reads_the_table
     assert "1 of 2" in write_pairs(tmp_path, rows)
     pairs = read_pairs(tmp_path)
     assert [pair.eid for pair in pairs] == ["9000002", "9000001"] and float(pairs[0].probability) < 0.9
+    assert pairs[0].taught == "" and "taught" not in write_pairs(tmp_path, rows)
+    said = write_pairs(tmp_path, [rows[0], replace(rows[1], taught=True), rows[2]])
+    assert "1 of 3 people taught the weights" in said and [pair.taught for pair in read_pairs(tmp_path)] == ["", "yes"]
     (tmp_path / PAIRS).write_text("a,b\n1,2\n")
     with pytest.raises(InputError):
         read_pairs(tmp_path)
@@ -275,6 +295,25 @@ def test_everybody_with_ecg_and_heart_gets_a_row(tiny_pipeline, phantom_data, pr
     assert sorted(row.name for row in rows) == sorted(people.names) and len(rows) == len(people.truth)
     scores = [row.score for row in rows if np.isfinite(row.score)]
     assert scores == sorted(scores)
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_people_who_taught_the_weights_are_known_among_the_pairs(
+    tiny_pipeline, phantom_data, prepared, prepared_folder, tmp_path, images
+):
+    data = phantom_data
+    tiny_pipeline.save(tmp_path / "pipeline", {"segmenter": Segmenter(widths=(8, 16))})
+    if not images:
+        data = tmp_path / "ecgs"
+        shutil.copytree(phantom_data / "ecg", data / "ecg")
+        shutil.copy(phantom_data / "phenotypes.csv", data)
+    (tmp_path / "pipeline" / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
+    options = EvaluationOptions(data=data, prepared=prepared_folder if images else tmp_path)
+    rows = pair_rows(
+        tiny_pipeline, open_people(options, tiny_pipeline, tmp_path / "pipeline", torch.device("cpu")), seed=0
+    )
+    taught = {int(eid) for eid in prepared.eid if split_of(int(eid)) != "test"}
+    assert 0 < len(taught) < len(rows) and {int(row.name) for row in rows if row.taught} == taught
 
 
 def test_pairs_of_real_people_are_withheld_by_simulated_weights(tiny_pipeline, prepared):
