@@ -10,7 +10,9 @@ from .bootstrap import with_intervals
 from .chances import FEWEST_CASES
 
 PROBABILITY = "probability"  # among the scores
-BINS, PEOPLE_A_BIN = (5, 10), 20  # fewest and most bins of a calibration curve; people that each has where it can
+FEW_BINS, MANY_BINS = 5, 10  # of a calibration curve, all of one width
+MANY_PEOPLE = 150  # from so many on there are many bins
+FEWEST_IN_BIN = 5  # people; a bin of fewer would tell of single people
 Scores = Mapping[str, np.ndarray]  # (n,) each, higher where illness is likelier; NaN where nothing is told
 
 
@@ -58,7 +60,9 @@ def why_untold(cases: np.ndarray) -> str:
 
 
 def calibration_curve(told: np.ndarray, ill: np.ndarray) -> list[dict]:
-    """What was told, and how many were ill, in bins of as many people each, from low to high probabilities.
+    """What was told, and how many were ill, in bins of one width, from low to high probabilities.
+
+    A bin of fewer than FEWEST_IN_BIN people is joined to the next lower one, the lowest to the next higher.
 
     Args:
         told: (n,) probabilities. ill: (n,) bool.
@@ -66,14 +70,26 @@ def calibration_curve(told: np.ndarray, ill: np.ndarray) -> list[dict]:
     Returns:
         told: the bin's mean probability. observed: its share of ill people, with a Wilson 95 % interval. people.
     """
-    bins = int(np.clip(len(told) // PEOPLE_A_BIN, *BINS))
-    parts = [rows for rows in np.array_split(np.argsort(told, kind="stable"), bins) if len(rows)]
     curve = []
-    for rows in parts:
+    for rows in _bins(told):
         interval = binomtest(int(ill[rows].sum()), len(rows)).proportion_ci(method="wilson")
         observed = {"observed": float(ill[rows].mean()), "observed_ci": [float(interval.low), float(interval.high)]}
         curve.append({"told": float(told[rows].mean()), **observed, "people": len(rows)})
     return curve
+
+
+def _bins(told: np.ndarray) -> list[np.ndarray]:
+    """Rows of (n,) probabilities, by bin, from low to high."""
+    count = MANY_BINS if len(told) >= MANY_PEOPLE else FEW_BINS
+    which = np.minimum((told * count).astype(int), count - 1)
+    parts, waiting = [], np.zeros(0, int)
+    for number in reversed(range(count)):
+        waiting = np.concatenate([waiting, np.flatnonzero(which == number)])
+        if len(waiting) >= FEWEST_IN_BIN:
+            parts, waiting = [waiting, *parts], waiting[:0]
+    if len(waiting):
+        parts = [np.concatenate([waiting, *parts[:1]]), *parts[1:]]
+    return parts
 
 
 def _area(ill: np.ndarray, score: np.ndarray) -> float:

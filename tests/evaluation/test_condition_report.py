@@ -72,7 +72,15 @@ def test_the_curve_of_honest_probabilities_lies_on_the_diagonal_and_that_of_bold
     assert [row["told"] for row in curve] == sorted(row["told"] for row in curve)
     bold = calibration_curve(np.where(honest > 0.5, 0.99, 0.01), ill)
     assert bold[-1]["observed"] < 0.85 and bold[0]["observed"] > 0.15
-    assert len(calibration_curve(honest[:30], ill[:30])) == 5
+    assert len(calibration_curve(honest[:100], ill[:100])) == 5
+
+
+def test_no_bin_of_a_calibration_curve_holds_few_people_and_nobody_is_lost():
+    told = np.r_[np.full(3, 0.05), np.full(40, 0.15), np.full(160, 0.35), np.full(4, 0.55), np.full(2, 0.99)]
+    curve = calibration_curve(told, told > 0.5)
+    assert [row["people"] for row in curve] == [43, 160, 6]
+    assert curve[-1]["told"] == pytest.approx((4 * 0.55 + 2 * 0.99) / 6) and curve[-1]["observed"] == 1
+    assert [row["people"] for row in calibration_curve(told[-2:], told[-2:] > 0.5)] == [2]
 
 
 def test_the_brier_of_honest_probabilities_is_below_that_of_the_share():
