@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from scipy.special import expit
 
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
@@ -13,7 +14,7 @@ from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.reference_ranges import reference_range
 from evaluation import doubtful_pairs, heart_sampler
-from evaluation.chances import Line, write_lines
+from evaluation.chances import Line, along, write_lines
 from evaluation.decision import (
     DOUBTFUL,
     MATCHED,
@@ -93,6 +94,11 @@ def test_a_line_is_of_its_own_condition_and_what_it_set_right_is_marked():
     assert lined["LVH"]["probability"] > plain["LVH"]["probability"] and lined["LVH"]["calibrated"] is True
     assert not plain["LVH"]["calibrated"] and not lined["EF_below_50"]["calibrated"]
     assert lined["EF_below_50"] == plain["EF_below_50"]
+
+
+def test_a_line_adds_its_intercept_to_the_log_odds_times_its_slope():
+    assert along(Line(-1.0, 0.5, 300, 40), np.array(0.8)) == pytest.approx(expit(-1 + 0.5 * np.log(4)))
+    assert along(Line(0.0, 1.0, 300, 40), np.array(0.3)) == pytest.approx(0.3)
 
 
 def test_the_sampler_reads_the_lines_beside_its_weights(tiny_pipeline, tmp_path):
