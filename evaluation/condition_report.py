@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import StratifiedKFold
 
 from cohort.person import Person
 from cohort.prepared import PreparedCohort
 from sampling.heart_page import person_of
 
-from .boosted_trees import BoostedTrees
 from .chances import chance_of, has_it, read_lines
 from .conditions import Condition, conditions
 from .decision import DRAWS
@@ -23,6 +24,7 @@ from .training_people import TrainingPeople
 
 GENERATED, CEILING, TREES = "generated", "ceiling", "trees"
 CRITERIA = {"LVH": {"sokolow_lyon": "Sokolow-Lyon", "cornell": "Cornell"}}  # of a condition, among MEASURES
+SMALL_TREES = {"max_iter": 80, "learning_rate": 0.08, "max_depth": 3, "min_samples_leaf": 8, "l2_regularization": 5.0}
 FOLDS = 5  # where the training people are not at hand
 TEACHERS = 5000  # people, at most: their ECGs are measured first
 NO_DYSSYNCHRONY = "not judged here: phenotypes do not tell it"
@@ -106,30 +108,23 @@ def trees_odds(condition: Condition, own: Measures, teachers: Measures | None, s
         own: the judged people. teachers: others; None: the judged teach each other, in FOLDS.
     """
     odds = np.full(len(own.people), np.nan)
-    if teachers is not None:
-        cases = cases_of(condition, teachers.truth, teachers.people)
-        known = np.isfinite(cases)
-        if not why_untold(cases):
-            odds = BoostedTrees.taught(teachers.numbers[known], cases[known] > 0).odds(own.numbers)
-        return odds
-    cases = cases_of(condition, own.truth, own.people)
+    learned = own if teachers is None else teachers
+    cases = cases_of(condition, learned.truth, learned.people)
     if why_untold(cases):
         return odds
-    folds = _folds(cases, seed)
-    for fold in range(FOLDS):
-        taught = (folds >= 0) & (folds != fold)
-        trees = BoostedTrees.taught(own.numbers[taught], cases[taught] > 0)
-        odds[folds == fold] = trees.odds(own.numbers[folds == fold])
+    known = np.flatnonzero(np.isfinite(cases))
+    if teachers is not None:
+        return _taught(teachers, known, cases, seed).decision_function(own.numbers)
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(known, cases[known])
+    for taught, judged in folds:
+        trees = _taught(own, known[taught], cases, seed)
+        odds[known[judged]] = trees.decision_function(own.numbers[known[judged]])
     return odds
 
 
-def _folds(cases: np.ndarray, seed: int) -> np.ndarray:
-    """(n,) the fold of each person, as many ill people in each; -1 where it is not known who is ill."""
-    folds, rng = np.full(len(cases), -1), np.random.default_rng(seed)
-    for kind in (0, 1):
-        rows = rng.permutation(np.flatnonzero(cases == kind))
-        folds[rows] = np.arange(len(rows)) % FOLDS
-    return folds
+def _taught(learned: Measures, rows: np.ndarray, cases: np.ndarray, seed: int) -> HistGradientBoostingClassifier:
+    trees = HistGradientBoostingClassifier(**SMALL_TREES, early_stopping=False, random_state=seed)
+    return trees.fit(learned.numbers[rows], cases[rows] > 0)
 
 
 def _teachers(study: Study, training: TrainingPeople | None) -> Measures | None:

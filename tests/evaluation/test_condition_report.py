@@ -10,7 +10,6 @@ from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from evaluation import condition_report as module
 from evaluation import plots
-from evaluation.boosted_trees import BoostedTrees
 from evaluation.condition_report import Measures, condition_report, trees_odds
 from evaluation.conditions import conditions
 from evaluation.ecg_measures import MEASURES, ecg_measures
@@ -91,26 +90,6 @@ def test_the_brier_of_honest_probabilities_is_below_that_of_the_share():
 
 
 # ---- Boosted trees ----
-
-
-def test_trees_learn_what_no_line_tells_and_are_judged_on_people_they_never_saw():
-    rng = np.random.default_rng(0)
-    numbers = rng.normal(size=(1200, 5))
-    ill = numbers[:, 0] * numbers[:, 1] > 0.3
-    numbers[rng.random(numbers.shape) < 0.02] = np.nan
-    odds = BoostedTrees.taught(numbers[:800], ill[:800]).odds(numbers[800:])
-    assert told_apart(ill[800:].astype(float), {"trees": odds})["auc"]["trees"] > 0.85
-    luck = BoostedTrees.taught(numbers[:800], rng.random(800) < 0.5).odds(numbers[800:])
-    assert told_apart(ill[800:].astype(float), {"trees": luck})["auc"]["trees"] == pytest.approx(0.5, abs=0.12)
-
-
-def test_what_is_unknown_of_everybody_and_what_is_unknown_of_the_ill_are_both_fine():
-    ill = half_ill() > 0
-    numbers = np.stack([np.full(400, np.nan), np.where(ill, np.nan, 1.0)], axis=1)
-    odds = BoostedTrees.taught(numbers, ill).odds(numbers)
-    assert odds[ill].min() > odds[~ill].max()
-    nothing = BoostedTrees.taught(numbers[:, :1], ill).odds(numbers[:, :1])
-    np.testing.assert_allclose(nothing, 0, atol=1e-9)
 
 
 def measures(n=200, seed=0, telling=True):
