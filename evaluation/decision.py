@@ -23,7 +23,7 @@ from .pair_match import EXCHANGED, match_probability, match_score
 DRAWS = 128  # codes with the ECG, and as many without
 NOT_PROVEN = (
     "withheld: simulated patients alone taught the weights, and this ECG is not a simulated patient's "
-    "(--show-unproven shows it)"
+    "(sample.py --show-unproven shows it)"
 )
 SHOWN_UNPROVEN = (
     "UNPROVEN, shown because --show-unproven asked for it: simulated patients alone taught the weights, "

@@ -13,6 +13,8 @@ from .options import SampleOptions
 
 OPTION = "--person-field"
 RARE_SDS, IMPOSSIBLE_SDS = 4.0, 10.0  # from the training people's mean
+UNUSUAL_SDS = 2.5  # of age, height and weight: beyond it few people taught
+UNITS = {"age_years": "years", "height_cm": "cm", "weight_kg": "kg"}
 
 
 def stated_fields(options: SampleOptions, conditioner: HeartConditioner) -> dict[str, float]:
@@ -68,6 +70,23 @@ def told_fields(
     if unknown:
         words.append(f"unknown: {', '.join(unknown)} (--persons, {OPTION})")
     return values, tuple(words)
+
+
+def unusual_person(conditioner: HeartConditioner, person: np.ndarray) -> list[str]:
+    """Sentences on age, height and weight of a person (4 + F,) that are far from those of the people who taught.
+
+    What the person's are is not said: warnings are kept in files that are passed on.
+    """
+    about, told = conditioner.config, []
+    for name, unit in UNITS.items():
+        place = PERSON_FIELDS.index(name)
+        mean, sd = about.person_mean[place], about.person_std[place]
+        if abs(person[place] - mean) > UNUSUAL_SDS * sd:  # NaN is not
+            words = name.split("_")[0]  # without its unit
+            told.append(
+                f"the {words} is far from that of the people who taught the model ({mean:.0f} ± {sd:.0f} {unit})"
+            )
+    return told
 
 
 def known_person(person: np.ndarray) -> dict[str, bool]:

@@ -1,11 +1,14 @@
 """What the options say of a person: checked as a table is, and of one ECG only."""
 
+import numpy as np
 import pytest
 
 from cohort.errors import InputError
 from cohort.person import Person
+from models.conditioning import HeartConditioner
 from sampling.inputs import stated_person
 from sampling.options import SampleOptions
+from sampling.person_fields import unusual_person
 
 
 def test_what_is_not_said_is_unknown(tmp_path):
@@ -48,3 +51,11 @@ def test_an_impossible_person_is_refused_by_the_option(tmp_path, options, messag
 def test_a_folder_is_not_one_person(tmp_path):
     with pytest.raises(InputError, match="are of one person, and --ecg is a folder"):
         stated_person(SampleOptions(ecg=tmp_path, sex="female"))
+
+
+@pytest.mark.parametrize(("age", "weight", "words"), [(18, 77, ["age"]), (90, 140, ["age", "weight"]), (60, 77, [])])
+def test_a_person_unlike_those_who_taught_is_warned_of_and_no_number_of_theirs_is_told(age, weight, words):
+    conditioner = HeartConditioner(width=8, person_mean=(0.5, 62.0, 169.0, 77.0), person_std=(0.5, 10.0, 9.0, 15.0))
+    told = unusual_person(conditioner, np.array([1.0, age, np.nan, weight]))
+    assert [text.split()[1] for text in told] == words
+    assert not any(str(number) in text for text in told for number in (18, 90, 140))
