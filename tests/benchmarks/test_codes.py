@@ -98,9 +98,10 @@ def test_codes_are_judged_in_their_own_units_and_by_condition(knowing, monkeypat
     k, truth = names.index("LVM"), people.phenotypes[:, PHENOTYPES.index("LVM")]
     code = torch.tensor((truth - about.phenotype_mean[k]) / about.phenotype_std[k])
 
-    def told(summary, generators, scale=1.0, known=None):
+    def told(summary, generators, scale=1.0, known=None, widening=None):
         codes = torch.randn(len(generators), knowing.conditioner.code_length, generator=generators[0]) * 0.01
-        codes[:, k] += code * (known[:, 0] > 0)
+        draws = len(generators) // len(code)  # of one person stand together
+        codes[:, k] += code.repeat_interleave(draws) * (known[:, 0] > 0)
         return codes
 
     monkeypatch.setattr(knowing, "draw_codes", told)
