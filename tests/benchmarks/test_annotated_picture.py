@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.annotated_picture import CALLOUT, RADIUS, WIDE, WORDS, annotated, main
+from benchmarks.annotated_picture import main
+from benchmarks.callouts import CALLOUT, RADIUS, WIDE, WORDS, annotated
 from cohort.errors import InputError
 from sampling.grid import draw_grid
 
