@@ -144,7 +144,7 @@ def _probabilities(expected: Expected, person: Person, lines: dict[str, Line]) -
             | (
                 {"probability": None, "why": why}
                 if told is None
-                else {"probability": round(told, 3), "calibrated": line is not None}
+                else {"probability": round(told, 3), "set_right_by_line": line is not None}
             )
         )
     return rows
@@ -161,7 +161,7 @@ def _dyssynchrony(expected: Expected) -> dict:
     told = np.nan if expected.dyssynchrony is None else float(chance(expected.dyssynchrony - DYSSYNCHRONOUS))
     if np.isnan(told):
         return about | {"probability": None, "why": NO_CODE}
-    return about | {"probability": round(told, 3), "calibrated": False}
+    return about | {"probability": round(told, 3), "set_right_by_line": False}
 
 
 def _middle(values: np.ndarray) -> float:

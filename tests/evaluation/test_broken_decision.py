@@ -91,8 +91,8 @@ def test_without_the_sex_nothing_is_set_beside_healthy_people_and_the_reason_is_
 
 def test_a_line_is_of_its_own_condition_and_what_it_set_right_is_marked():
     plain, lined = support()["probabilities"], support(lines={"LVH": Line(1.0, 1.0, 300, 40)})["probabilities"]
-    assert lined["LVH"]["probability"] > plain["LVH"]["probability"] and lined["LVH"]["calibrated"] is True
-    assert not plain["LVH"]["calibrated"] and not lined["EF_below_50"]["calibrated"]
+    assert lined["LVH"]["probability"] > plain["LVH"]["probability"] and lined["LVH"]["set_right_by_line"] is True
+    assert not plain["LVH"]["set_right_by_line"] and not lined["EF_below_50"]["set_right_by_line"]
     assert lined["EF_below_50"] == plain["EF_below_50"]
 
 
