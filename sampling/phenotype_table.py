@@ -9,6 +9,7 @@ from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudge
 
 LEVELS = ("50", "80", "90")
 PER_SURFACE = ("LVEDV", "LVESV", "LVSV", "LVM", "RVEDV", "RVESV")
+NOT_JUDGED = "not judged"  # `unjudged` says why, once
 NO_RANGE = "not judged: no range"
 NO_INTERVAL = "not judged: no interval"
 NO_SURFACE = "not judged: height or weight unknown"
@@ -111,7 +112,7 @@ def _judged(
 ) -> Judged:
     told = f"{value:.{digits}f} {unit}"
     if reference is None:
-        return Judged(told, "", why_unjudged(person) or NO_RANGE, "none")
+        return Judged(told, "", NOT_JUDGED if why_unjudged(person) else NO_RANGE, "none")
     between = f"{reference.low:g} to {reference.high:g} {reference.unit}"
     if ends is None:
         return Judged(told, between, NO_INTERVAL, "none")

@@ -46,7 +46,7 @@ def test_volumes_are_judged_per_surface_too_and_fractions_are_not():
 
 def test_what_is_missing_is_said_and_nothing_is_judged():
     nobody = row("LVEDV", summary(300), Person())
-    assert nobody.absolute.verdict == "not judged: sex and age unknown" and nobody.absolute.kind == "none"
+    assert nobody.absolute.verdict == "not judged" and nobody.absolute.kind == "none"
     assert nobody.indexed.verdict == NO_SURFACE
     assert unjudged(Person()) == [
         "not judged: sex and age unknown",
