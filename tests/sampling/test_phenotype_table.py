@@ -54,8 +54,10 @@ def test_what_is_missing_is_said_and_nothing_is_judged():
     ]
     assert unjudged(Person("male", 60.0, 180.0)) == ["not judged per m² of body surface: weight unknown"]
     assert unjudged(MAN) == []
-    old = row("LVEDV", summary(150), Person("male", 80.0, 180.0, 80.0))
-    assert "45 to 74" in old.absolute.verdict and "45 to 74" in old.indexed.verdict and old.indexed.value
+    aged = Person("male", 80.0, 180.0, 80.0)
+    old = row("LVEDV", summary(150), aged)
+    assert old.absolute.verdict == old.indexed.verdict == "not judged" and old.indexed.value
+    assert unjudged(aged) == ["not judged: the reference people were 45 to 74 years old"]
 
 
 def test_few_samples_have_no_intervals_and_none_measured_no_number():
