@@ -193,9 +193,8 @@ def _already(places: CohortPlaces, preparation: Preparation, exclude: Path | Non
 
 def _warn_if_too_few(cohort: PreparedCohort) -> None:
     if cohort.too_few_to_split:
-        print(
-            f"warning: {len(cohort.eid)} people are too few to split: a training would validate and test on its own people"
-        )
+        then = "a training would validate and test on its own people"
+        print(f"warning: {len(cohort.eid)} people are too few to split: {then}")
 
 
 def _settings(preparation: Preparation) -> dict[str, float]:
