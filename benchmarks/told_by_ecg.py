@@ -6,11 +6,12 @@ import numpy as np
 from sklearn.compose import ColumnTransformer
 from sklearn.decomposition import PCA
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.drawn_people import RATE, SAMPLES, People
+from benchmarks.told_territory import COMPONENTS, learned
 from evaluation.auc import area_under_curve
 from evaluation.bootstrap import with_intervals
 
@@ -18,7 +19,6 @@ AMOUNTS = ("LV mass", "LVEDV", "LVESV", "RVEDV", "LVEF", "LVEF, normals")
 MOTION = ("ES time", "peak filling rate", "dyssynchrony", "atrial share", "opening")
 DISEASES = ("EF < 50", "RV overload", "RV dilation", "infarct", "LVH", "hypertrophic")
 SOURCES = ("ECG", "person", "both")
-COMPONENTS = 40
 TREES = {"max_iter": 150, "learning_rate": 0.06, "max_leaf_nodes": 15, "random_state": 0}
 PENALTIES = np.logspace(0, 5, 11)
 GOALS = {
@@ -143,8 +143,7 @@ def _territory(scarred: People) -> np.ndarray:
     """Whether an infarct's territory is named right, of half of them; the other half teach."""
     half = len(scarred.ecg) // 2
     territory = scarred.truth["territory"].astype(int)
-    model = make_pipeline(StandardScaler(), PCA(COMPONENTS, random_state=0), LogisticRegression(C=0.03, max_iter=500))
-    return model.fit(scarred.ecg[:half], territory[:half]).predict(scarred.ecg[half:]) == territory[half:]
+    return learned(scarred.ecg[:half], territory[:half], scarred.ecg[half:]) == territory[half:]
 
 
 def as_table(rows: list[dict]) -> str:

@@ -16,7 +16,7 @@ from phantom.heart import SCAR_TERRITORIES
 
 WALLS = tuple(f"wall_{territory}" for territory in SCAR_TERRITORIES)
 NO_SCAR = -1
-PENALTY, COMPONENTS = 0.03, 40  # of the logistic regression; as `told_by_ecg` has for territories
+PENALTY, COMPONENTS = 0.03, 40  # of the logistic regression
 FEWEST = 20  # people with a scar, below which no share is told
 
 

@@ -79,9 +79,9 @@ def unusual_person(conditioner: HeartConditioner, person: np.ndarray) -> list[st
     """
     about, told = conditioner.config, []
     for name, unit in UNITS.items():
-        place = PERSON_FIELDS.index(name)
+        place = _place(conditioner, name)
         mean, sd = about.person_mean[place], about.person_std[place]
-        if abs(person[place] - mean) > UNUSUAL_SDS * sd:  # NaN is not
+        if abs(distance(conditioner, name, person[place])) > UNUSUAL_SDS:  # NaN is not
             words = name.split("_")[0]  # without its unit
             told.append(
                 f"the {words} is far from that of the people who taught the model ({mean:.0f} ± {sd:.0f} {unit})"
@@ -103,11 +103,16 @@ def known_fields(names: Sequence[str], person: np.ndarray) -> dict[str, bool]:
 
 def distance(conditioner: HeartConditioner, name: str, value: float) -> float:
     """How far a number is from the training people's mean, in their SDs."""
-    place = len(PERSON_FIELDS) + tuple(conditioner.config.further_fields).index(name)
+    place = _place(conditioner, name)
     return (value - conditioner.config.person_mean[place]) / conditioner.config.person_std[place]
 
 
+def _place(conditioner: HeartConditioner, name: str) -> int:
+    """Where a field lies in a person (4 + F,)."""
+    return (*PERSON_FIELDS, *conditioner.config.further_fields).index(name)
+
+
 def _far(conditioner: HeartConditioner, name: str, value: float) -> str:
-    mean = conditioner.config.person_mean[len(PERSON_FIELDS) + tuple(conditioner.config.further_fields).index(name)]
+    mean = conditioner.config.person_mean[_place(conditioner, name)]
     away = abs(distance(conditioner, name, value))
     return f"{name} {value:g} is {away:.0f} SDs from the training people's mean, {mean:.4g}"
