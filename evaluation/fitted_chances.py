@@ -10,7 +10,7 @@ from sampling.patients import Patient
 from sampling.pipeline import ECGToMRIPipeline
 
 from .chances import FEWEST_CASES, fit_lines, write_lines
-from .drawn_codes import expected_hearts
+from .drawn_codes import expected_codes, phenotypes_of_codes
 
 DRAWS = 32  # codes with the ECG for each
 
@@ -23,7 +23,7 @@ def calibrate_chances(
     Args:
         truth: (n, K) PHENOTYPES that the patients' hearts measure.
     """
-    expected = [one.given for one in expected_hearts(pipeline, patients, DRAWS, seed)]
+    expected = phenotypes_of_codes(pipeline, expected_codes(pipeline, patients, DRAWS, seed))  # (n, DRAWS, K)
     lines = fit_lines(expected, [person_of(patient.person) for patient in patients], truth)
     write_lines(folder, lines)
     if not lines:
