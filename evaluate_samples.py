@@ -33,7 +33,6 @@ def main() -> None:
     from cohort.private import let_the_group_read
     from evaluation import opening
     from evaluation.calibration import calibrate
-    from evaluation.condition_report import condition_report
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.doubtful_pairs import list_pairs
     from evaluation.fitted_chances import calibrate_chances
@@ -42,7 +41,6 @@ def main() -> None:
     from evaluation.motion_study import REAL, SEGMENTED, MotionStudy
     from evaluation.record import made_now, record_of
     from evaluation.report_files import write_report
-    from evaluation.report_pictures import drawn_from
     from evaluation.study import Study
     from evaluation.study_report import build_report
     from evaluation.timing import timed
@@ -96,8 +94,6 @@ def main() -> None:
             where = (config.training_data, config.prepared, config.exclude, config.max_bad_fraction)
             training = opening.open_training_people(study, *where)
             report, pictures = build_report(study, measured, training, config.data)
-            report["decision"] = condition_report(study, measured["generated"], training)
-            pictures |= drawn_from({"decision": report["decision"]})
             if moving is not None:
                 report["motion"], pictures["motion"] = motion_report(moving, config.controls, work)
             if config.curves:

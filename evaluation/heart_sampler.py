@@ -332,8 +332,7 @@ class HeartSampler:
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        true = None if heart is None else true_numbers(heart, None, self.segmenter)
-        return self._written(patient, hearts, self._maps(hearts), heart, true=true)
+        return self._written(patient, hearts, self._maps(hearts), heart)
 
     def _finish_beating(self, patient: Patient, hearts: np.ndarray, drawn: DrawnHearts) -> Drawn:
         grid, length = self.pipeline.grid, self.beat_length(patient)
@@ -345,8 +344,7 @@ class HeartSampler:
         maps = None if beat.maps is None else list(beat.maps)
         about = motion_of_the_record(beat, order, grid, length)
         doubts = (*doubts, *doubts_of(length), *unmeasured(about))
-        true = None if heart is None else true_numbers(heart, cine, self.segmenter)
-        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above, true)
+        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above, cine)
 
     def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[Cine | None, tuple[str, ...]]:
         """The true heart over the beat, None where the files hold ED and ES only; and what to tell of that."""
@@ -367,14 +365,15 @@ class HeartSampler:
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
         above: ShownHeart | None = None,
-        true: dict | None = None,
+        cine: Cine | None = None,
     ) -> Drawn:
         """Write one patient's folder.
 
         Args:
             motion: what heart.json says of beating hearts. above: the true heart that the film shows.
-            true: what heart.json says of the true heart.
+            cine: the true heart's whole beat, where the files hold it.
         """
+        true = None if heart is None else true_numbers(heart, cine, self.segmenter)
         phenotypes, impossible = self._summed_up(maps)
         true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)

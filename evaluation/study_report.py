@@ -15,6 +15,7 @@ from . import plots
 from .arms import CONTROL_SAMPLES, CONTROLS
 from .calibration import read_calibration
 from .coherence import coherence
+from .condition_report import condition_report
 from .groups import disease_groups, sex_groups, with_pooled_disease
 from .heart_distances import pixel_distances
 from .hearts_picture import hearts_picture
@@ -72,6 +73,7 @@ def build_report(
     if "shuffled_ecg" in arms:
         report |= retrieval_numbers(generated, arms["shuffled_ecg"], real, study.mask)
     report["coherence"] = coherence(generated.coherence.reshape(-1, 5), real.coherence.reshape(-1, 5))
+    report["decision"] = condition_report(study, generated, training)
     another = arms.get("shuffled_ecg")
     report["draws"] = headline_draws(people_sha256(study), generated, another, study.ceiling, study.truth)
     report["segmenter"] = segmenter_numbers(real, *label_maps(study), generated)
