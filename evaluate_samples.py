@@ -32,10 +32,9 @@ def main() -> None:
     from cohort.cines import cohort_cines
     from cohort.private import let_the_group_read
     from evaluation import opening
-    from evaluation.calibration import calibrate
     from evaluation.curves import curve_numbers, measure_curves
     from evaluation.doubtful_pairs import list_pairs
-    from evaluation.fitted_chances import calibrate_chances
+    from evaluation.fitted_calibrations import fit_calibrations
     from evaluation.given_hearts import GivenHearts
     from evaluation.motion import motion_report
     from evaluation.motion_study import REAL, SEGMENTED, MotionStudy
@@ -44,7 +43,6 @@ def main() -> None:
     from evaluation.study import Study
     from evaluation.study_report import build_report
     from evaluation.timing import timed
-    from sampling.additions import adding_to
     from sampling.threads import started_state
 
     state, seconds = started_state(), {}
@@ -55,21 +53,26 @@ def main() -> None:
         segmenter, segmenter_folder = opening.open_segmenter(config.segmenter, folder, state.device)
         split = config.split or opening.UNSEEN
         with state.main_process_first():
-            whom = (split, config.subjects, config.exclude, config.max_bad_fraction)
+            whom = (split, config.most_people, config.exclude, config.max_bad_fraction)
             cohort, rows = opening.people_to_measure(config.places, config.prepared, pipeline, folder, *whom)
             cohort = opening.with_truth(cohort, rows, segmenter)
         given = config.hearts and GivenHearts(config.hearts, config.labels, config.label_convention)
         options = {name: getattr(config, name) for name in ("samples", "steps", "guidance_scale", "seed", "batch_size")}
         study = Study(pipeline, folder, segmenter, cohort, rows, **options, given=given)
         record = record_of(study, split, config.scheduler, segmenter_folder)
+        if config.calibrate:
+            if state.is_main_process:
+                fit_calibrations(study, record["weights_sha256"])
+                if config.group_readable:
+                    let_the_group_read(cohort.folder)
+            return
         work = cohort.folder / f"measured-{record['measurements']}"
         arms = ("real", "reconstructed", "generated", *(() if given else config.controls))
-        arms = ("generated",) if config.calibrate else arms
         for arm in arms:
             with timed(seconds, arm):
                 study.measure(arm, work / arm, state)
         moving = None
-        if pipeline.motion is not None and not given and not config.calibrate:
+        if pipeline.motion is not None and not given:
             with state.main_process_first():
                 cines = cohort_cines(cohort, config.places, len(rows), config.exclude, among=rows)
             moving = MotionStudy.of(study, cines)
@@ -84,11 +87,6 @@ def main() -> None:
             return
         if config.group_readable:
             let_the_group_read(cohort.folder)
-        if config.calibrate:
-            samples = study.measurements(work / "generated").phenotypes
-            with adding_to(folder, record["weights_sha256"]):
-                calibrate(folder, samples, study.truth)
-                return print(calibrate_chances(pipeline, folder, study.patients, study.truth, config.seed))
         with timed(seconds, "figures"):
             measured = {arm: study.measurements(work / arm) for arm in arms}
             where = (config.training_data, config.prepared, config.exclude, config.max_bad_fraction)

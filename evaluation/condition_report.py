@@ -13,8 +13,6 @@ from sampling.heart_page import person_of
 
 from .chances import chance_of, has_it, read_lines
 from .conditions import Condition, conditions
-from .decision import DRAWS
-from .drawn_codes import expected_codes, phenotypes_of_codes
 from .ecg_measures import MEASURES, measures_of
 from .ill_or_well import PROBABILITY, told_apart, why_untold
 from .measuring import Measured
@@ -66,10 +64,11 @@ def condition_report(study: Study, generated: Measured, training: TrainingPeople
         own = Measures.of(study.cohort, study.rows)
         teachers = _teachers(study, training)
         told_by = {"trees_learned_from": _said_of(teachers, own)}
-        codes = phenotypes_of_codes(study.pipeline, expected_codes(study.pipeline, study.patients, DRAWS, study.seed))
         lines, hearts = read_lines(study.folder), mean_of_samples(generated.phenotypes)
         for condition in counted:
-            told = (chance_of(condition, *one, lines.get(condition.name)) for one in zip(codes, people, strict=True))
+            told = (
+                chance_of(condition, *one, lines.get(condition.name)) for one in zip(study.codes, people, strict=True)
+            )
             scores[condition.name] = {
                 PROBABILITY: np.array([np.nan if chance is None else chance for chance in told]),
                 GENERATED: beyond_of(condition, hearts, people),

@@ -1,6 +1,6 @@
 """What heart.json says to support a decision: z-scores, indexed values, probabilities, and the real heart beside them.
 
-All of it is told by heart codes: DRAWS of them cost less than one heart, and few samples tell little of a tail.
+All of it is told by heart codes, as the phenotypes are (told_numbers). Probabilities have a calibration of their own.
 """
 
 import numpy as np
@@ -20,7 +20,6 @@ from .departures import FEWEST_SAMPLES, departures
 from .drawn_codes import Expected
 from .pair_match import EXCHANGED, match_probability, match_score
 
-DRAWS = 128  # codes with the ECG, and as many without
 NOT_PROVEN = (
     "withheld: simulated patients alone taught the weights, and this ECG is not a simulated patient's "
     "(sample.py --show-unproven shows it)"
@@ -74,17 +73,17 @@ def decision_support(expected: Expected, person: Person, lines: dict[str, Line],
 
 def z_scores(expected: Expected) -> dict[str, float]:
     """How far ECG and person put each phenotype from what the person alone does, in the SDs of such people."""
-    middle = np.array([_middle(expected.given[:, k]) for k in range(len(PHENOTYPES))])
-    return departures(middle, expected.without_ecg)
+    means = np.array([_mean(expected.given[:, k]) for k in range(len(PHENOTYPES))])
+    return departures(means, expected.without_ecg)
 
 
 def indexed(expected: Expected, person: Person) -> dict[str, float] | None:
-    """The middle of what is expected, per m2 of body surface; None where height or weight is unknown."""
+    """The mean of what is expected, per m2 of body surface; None where height or weight is unknown."""
     surface = body_surface_m2(person)
     if surface is None:
         return None
-    middle = {name: _middle(expected.given[:, PHENOTYPES.index(name)]) for name in PER_SURFACE}
-    return {name: _rounded(value / surface) for name, value in middle.items() if np.isfinite(value)}
+    means = {name: _mean(expected.given[:, PHENOTYPES.index(name)]) for name in PER_SURFACE}
+    return {name: _rounded(value / surface) for name, value in means.items() if np.isfinite(value)}
 
 
 def healthy_z_scores(expected: Expected, person: Person) -> dict[str, float]:
@@ -94,7 +93,7 @@ def healthy_z_scores(expected: Expected, person: Person) -> dict[str, float]:
         limits = reference_range(name, person, per_m2)
         if limits is None or (per_m2 and surface is None):
             continue
-        value = _middle(expected.given[:, PHENOTYPES.index(name)]) / (surface if per_m2 else 1)
+        value = _mean(expected.given[:, PHENOTYPES.index(name)]) / (surface if per_m2 else 1)
         if np.isfinite(value):
             told[f"{name}_per_m2" if per_m2 else name] = float(
                 (value - (limits.low + limits.high) / 2) / ((limits.high - limits.low) / (2 * 1.96))
@@ -164,8 +163,8 @@ def _dyssynchrony(expected: Expected) -> dict:
     return about | {"probability": round(told, 3), "set_right_by_line": False}
 
 
-def _middle(values: np.ndarray) -> float:
-    return float(np.median(values))
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean())
 
 
 def _rounded(value: float) -> float:

@@ -12,6 +12,7 @@ from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 from sampling.told_phenotypes import told_phenotypes
 
 AT_ONCE = 64  # people
+DRAWS = 128  # codes that tell a patient's numbers
 DYSSYNCHRONY = "dyssynchrony"  # among the motion numbers of a code
 
 

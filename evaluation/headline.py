@@ -61,7 +61,7 @@ def _whose(report: dict) -> str:
 
 
 def _sure(report: dict) -> str:
-    """What the 90 % intervals cover, and how wide they are."""
+    """What the 90 % intervals cover, those of the samples and those told, and how wide they are."""
     pooled = _told(report, "coverage_pooled", "90", _percent)
     covers = f"{pooled} of all values" if pooled else _cells(report)
     if not covers:
@@ -72,7 +72,9 @@ def _sure(report: dict) -> str:
         if (width := _told(report, "coverage", name, "width_90", as_size))
     ]
     wide = f"; they are {' and '.join(widths)}" if widths else ""
-    return f"The 90 % intervals of the samples hold the truth of {covers}{wide}."
+    told = _told(report, "coverage_told_pooled", "90", _percent)
+    beside = f" Those that heart.json tells, by heart codes, hold {told}." if told else ""
+    return f"The 90 % intervals of the samples hold the truth of {covers}{wide}.{beside}"
 
 
 def _cells(report: dict) -> str:

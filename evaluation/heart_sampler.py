@@ -15,7 +15,6 @@ from cohort.field_table import FieldTable, read_fields
 from cohort.heart_grid import HeartGrid
 from cohort.leads import ECG
 from cohort.person import Person
-from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
 from cohort.study_tables import PersonTable, read_persons
@@ -47,15 +46,14 @@ from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_t
 from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
-from .calibration import read_calibration
-from .certainty import summary_of
+from .calibration import read_calibration, why_passed_over
 from .chances import Line, read_lines
-from .decision import DRAWS, beside_real, decision_support, is_unproven, why_withheld
+from .decision import beside_real, decision_support, is_unproven, why_withheld
 from .departures import departure_map
-from .drawn_codes import expected_hearts
+from .drawn_codes import DRAWS, Expected, expected_hearts
 from .plausibility import implausible, wall_masses
-from .scale import SCALES
 from .tally import Tally, tell
+from .told_numbers import by_codes, disagreements, told_numbers
 from .true_numbers import Cine, true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
@@ -71,7 +69,7 @@ class Drawn:
         name: the patient is shown by; a pseudonym where one is asked for.
         hearts: (samples, slices, phases, height, width) in [0, 1].
         true_heart: (slices, phases, height, width) in [0, 1] of `--mri`, None without one.
-        phenotypes: {phenotype: mean, sd, intervals} of evaluation.certainty.summary_of; empty without a segmenter.
+        phenotypes: {phenotype: mean, sd, intervals, told_by, drawn} of evaluation.told_numbers; empty where withheld.
         warnings: what makes the result less sure.
         departs: whether maps of where the true heart departs lie beside it.
     """
@@ -94,7 +92,7 @@ class HeartSampler:
 
     Attributes:
         segmenter: None where the pipeline has none: then nothing is measured.
-        calibration: factors (K,) of the intervals, or None.
+        calibration: factors (K,) of the codes' intervals, or None.
         record: what every heart.json says of how the hearts were made.
         persons: what is known of people beside their ECG files.
         simulated_only: the weights know phantoms only; anybody else's ECG is warned of.
@@ -146,11 +144,13 @@ class HeartSampler:
         lacking = (f"{options.persons}: no column is called {shown(fields.lacking)}",) if fields.lacking else ()
         for note in (*persons.notes, *lacking):
             tell(f"warning: {naming.shown(note)}")
+        if passed_over := why_passed_over(folder):
+            tell(f"note: {naming.shown(passed_over)}")
         return cls(
             options,
             pipeline,
             load_part(Segmenter, folder / "segmenter").to(device, memory_format=layout) if measures else None,
-            read_calibration(folder) if measures else None,
+            read_calibration(folder),
             record_of(options, pipeline, folder),
             persons,
             naming,
@@ -256,31 +256,24 @@ class HeartSampler:
         mri = self.options.mri
         return find_true_heart(mri, patient.name, self.pipeline.grid) if mri else None
 
-    def measure(self, hearts: np.ndarray) -> tuple[dict[str, dict], list[str]]:
-        """What one patient's hearts (m, ...) measure, and a sentence for every figure no heart has.
-
-        Returns:
-            {phenotype: mean, SD and intervals}; empty without a segmenter.
-        """
-        return self._summed_up(self._maps(hearts))
-
     def _maps(self, hearts: np.ndarray) -> list[np.ndarray] | None:
         """The label map of each heart; None without a segmenter."""
         return None if self.segmenter is None else [segment(self.segmenter, heart)[0] for heart in hearts]
 
-    def _summed_up(self, maps: list[np.ndarray] | None) -> tuple[dict[str, dict], list[str]]:
-        """What `measure` says of hearts with these label maps."""
-        if maps is None:
-            return {}, []
-        grid, values = self.pipeline.grid, self._phenotypes(maps)
-        impossible = implausible(values, np.array([wall_masses(labels, grid) for labels in maps]))
-        factors = np.ones(len(PHENOTYPES)) if self.calibration is None else self.calibration
-        told = zip(PHENOTYPES, values.T, factors, strict=True)
-        return {name: summary_of(samples, SCALES[name], factor) for name, samples, factor in told}, impossible
+    def _summed_up(self, expected: Expected | None, maps: list[np.ndarray] | None) -> tuple[dict[str, dict], list[str]]:
+        """What one patient is told of each phenotype, and what to tell of hearts with these label maps.
 
-    def _phenotypes(self, maps: list[np.ndarray]) -> np.ndarray:
-        """(m, K) PHENOTYPES."""
-        return np.stack([measured_phenotypes(labels, self.pipeline.grid) for labels in maps])
+        Args:
+            expected: None where nothing is told. maps: None without a segmenter.
+        """
+        values, doubts = None, []
+        if maps is not None:
+            values = np.stack([measured_phenotypes(labels, self.pipeline.grid) for labels in maps])  # (m, K)
+            doubts = implausible(values, np.array([wall_masses(labels, self.pipeline.grid) for labels in maps]))
+        if expected is None:
+            return {}, doubts
+        told = told_numbers(expected.given, values, self.calibration)
+        return told, [*doubts, *disagreements(told)]
 
     @property
     def said(self) -> str:
@@ -374,23 +367,25 @@ class HeartSampler:
             cine: the true heart's whole beat, where the files hold it.
         """
         true = None if heart is None else true_numbers(heart, cine, self.segmenter)
-        phenotypes, impossible = self._summed_up(maps)
+        withheld = patient.unlike.withheld
+        expected = None if withheld else expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
+        phenotypes, further = self._summed_up(expected, maps)
         true_heart = None if heart is None else heart.voxels
-        warnings, about = (*patient.warnings, *doubts, *impossible), self._about(patient)
-        if patient.unlike.withheld:  # volumes over the beat are phenotypes, and its timing is told by the same ECG
-            phenotypes, motion = {}, motion and motion | {"motion": None}
+        warnings, about = (*patient.warnings, *doubts, *further), self._about(patient)
+        if withheld:  # volumes over the beat are phenotypes, and its timing is told by the same ECG
+            motion = motion and motion | {"motion": None}
             beating = beating and replace(beating, curve=None)
-        support, z = self._support(patient, hearts, heart, true)
+        support, z = self._support(patient, expected, hearts, heart, true)
         record = (
             about
             | support
             | {
                 "person_known": known_person(patient.person),
                 "unlike_the_ecgs_that_taught": patient.unlike.record,
-                "phenotypes": None if patient.unlike.withheld else phenotypes,
-                **({"phenotypes_withheld": WITHHELD} if patient.unlike.withheld else {}),
+                "phenotypes": None if withheld else phenotypes,
+                **({"phenotypes_withheld": WITHHELD} if withheld else {}),
                 "measured_by": None if self.segmenter is None else said_of(self.segmenter),
-                "calibrated": self.calibration is not None,
+                "calibrated": self.calibration is not None and by_codes(phenotypes),
                 "warnings": [self.naming.shown(text) for text in warnings],
                 **(motion or {}),
                 **({} if heart is None else {"true_heart": true}),
@@ -411,17 +406,23 @@ class HeartSampler:
         return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings, z is not None)
 
     def _support(
-        self, patient: Patient, hearts: np.ndarray, heart: HeartGrid | None, true: dict | None
+        self,
+        patient: Patient,
+        expected: Expected | None,
+        hearts: np.ndarray,
+        heart: HeartGrid | None,
+        true: dict | None,
     ) -> tuple[dict, np.ndarray | None]:
         """What heart.json says to support a decision, and the map of where the real heart departs; None without one.
 
         Args:
+            expected: None where phenotypes are withheld. hearts: the drawn ones.
             heart, true: the real heart, and what `true_numbers` says of it.
         """
         show = self.options.show_unproven
-        if why := why_withheld(patient, self.simulated_only, show):
-            return {"decision_support": None, "decision_support_withheld": why}, None
-        expected = expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
+        why = why_withheld(patient, self.simulated_only, show)
+        if why or expected is None:
+            return {"decision_support": None, "decision_support_withheld": why or WITHHELD}, None
         support = decision_support(
             expected, person_of(patient.person), self.lines, is_unproven(patient, self.simulated_only)
         )

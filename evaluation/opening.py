@@ -55,7 +55,7 @@ def people_to_measure(
     pipeline: ECGToMRIPipeline,
     folder: Path,
     split: str,
-    most: int,
+    most: int | None,
     exclude: Path | None = None,
     max_bad_fraction: float = 0.2,
 ) -> tuple[PreparedCohort, np.ndarray]:
@@ -66,6 +66,7 @@ def people_to_measure(
 
     Args:
         split: "test", "validation", "all" for everybody, or UNSEEN for everybody but those who taught.
+        most: None for everybody.
         exclude: a list of people who withdrew (`cohort.withdrawal`). Whether one of them taught is told.
         max_bad_fraction: share of unreadable subjects above which the cohort is refused.
 

@@ -10,6 +10,8 @@ from sampling.ranges import require_sampling
 
 from .arms import CONTROLS, Control
 
+MOST_PEOPLE = 300  # whose hearts are drawn, if nothing else is said
+
 
 @dataclass(frozen=True)
 class EvaluationOptions(CohortPlaces):
@@ -39,8 +41,8 @@ class EvaluationOptions(CohortPlaces):
     """Numbering of `--labels`; found out if not given."""
     split: Literal["test", "validation", "all"] | None = None
     """Whom to measure; everybody the pipeline never saw if not given."""
-    subjects: int = 300
-    """At most so many people."""
+    subjects: int | None = None
+    """At most so many people; if not given 300, and everybody with `--calibrate`."""
     samples: int = 8
     """Hearts per person."""
     controls: tuple[Control, ...] = CONTROLS
@@ -53,12 +55,18 @@ class EvaluationOptions(CohortPlaces):
     curves: bool = False
     """Also try other guidance scales and numbers of steps, on fewer people."""
     calibrate: bool = False
-    """Only fit the calibration of intervals and probabilities on these people, and store it (--split validation)."""
+    """Only fit the calibration of intervals and probabilities on these people, and store it (--split validation).
+    No heart is drawn."""
     pairs: bool = False
     """Only list whose ECG and heart are probably of two people, in report/cohort. The list names people."""
     show_unproven: bool = False
     """With --pairs: verdicts on real people too, where simulated patients alone taught the weights."""
     seed: int = 0
+
+    @property
+    def most_people(self) -> int | None:
+        """How many at most; None for everybody."""
+        return self.subjects or (None if self.calibrate else MOST_PEOPLE)
 
     def require_sound(self) -> None:
         """Refuse counts below 1, and numbers that are not finite or out of range, before anything is read."""

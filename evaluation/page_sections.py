@@ -230,29 +230,32 @@ def _conditions(report: dict, pictures: dict[str, bytes]) -> Filled:
 
 
 def _certainty(report: dict, pictures: dict[str, bytes]) -> Filled:
-    drawn, calibrated = report.get("coverage"), report.get("coverage_calibrated")
-    columns = {f"{level} % interval covers, %": (drawn, str(level), as_size) for level in NOMINAL}
-    columns |= {"width of 90 %": (drawn, "width_90", as_size), "CRPS": (drawn, "crps", as_size)}
-    columns |= {"spread / skill": (drawn, "spread_skill", as_ratio), "n": (drawn, "n", as_count)}
-    columns |= {"calibrated 90 % covers, %": (calibrated, "90", as_size)}
-    columns |= {"calibrated width": (calibrated, "width_90", as_size)}
+    told, drawn = report.get("coverage_told"), report.get("coverage")
     groups = tables_at(report, "coverage_groups")
     pooled = report.get("coverage_pooled")
+    together = {"intervals told": report.get("coverage_told_pooled"), "of the drawn samples": pooled}
+    scaled = "scaled by calibration.json" if report.get("coverage_told_calibrated") else "without a calibration"
     cells = [name for name in PHENOTYPES if not CELLS[0] <= value_at(drawn, name, "90") <= CELLS[1]]
     flagged = ", ".join(LABELS[name] for name in cells if math.isfinite(value_at(drawn, name, "90")))
     return (
-        "One ECG gives several hearts; where the ECG is silent they should differ, by as much as the truth may. An "
-        "interval made from a patient's samples should hold the truth as often as it says. CRPS is the error of the "
-        "whole set of samples, in the phenotype's units. Spread over skill is the samples' spread over the error made. "
-        "Calibrated: spread widened or narrowed by what other patients showed.",
+        "The intervals told are those of heart.json: heart codes of ECG and person make them, and no heart is drawn. "
+        "They should hold the truth as often as they say. Here they are told of everybody, also where heart.json "
+        "would withhold them from an unlike ECG. The samples are judged apart, as drawn. Where the ECG is silent they "
+        "should differ, by as much as the truth may. CRPS is the error of a whole set, in the phenotype's units. "
+        "Spread over skill is the spread over the error made.",
         "90 % intervals that cover 90 % and are narrow; spread / skill of 1; flat rank histograms; a low CRPS.",
         "coverage below: too sure, the U-shaped histogram; coverage above: too unsure, the hill; a slope is a bias.",
         table(
             "All phenotypes together",
-            ["", *(f"{level} %" for level in NOMINAL), "pairs of person and phenotype"],
-            [("covers, %", [*(cell(pooled, str(level), as_size) for level in NOMINAL), cell(pooled, "n", as_count)])],
+            ["covers, %", *(f"{level} %" for level in NOMINAL), "pairs of person and phenotype"],
+            [
+                (words, [*(cell(found, str(level), as_size) for level in NOMINAL), cell(found, "n", as_count)])
+                for words, found in together.items()
+                if found
+            ],
         ),
-        phenotype_table("Intervals of the samples", columns),
+        phenotype_table(f"Intervals told, by heart codes ({scaled})", _columns_of_coverage(told)) if told else None,
+        phenotype_table("Intervals of the samples, as drawn", _columns_of_coverage(drawn)),
         Note(f"Outside 85 to 95 % at 90 %: {flagged}.") if flagged and pooled else None,
         picture(pictures, "coverage", "Nominal against reached coverage; below the line the samples are too sure."),
         picture(pictures, "ranks", "Rank of the truth among the samples; the band is what chance allows a flat one."),
@@ -262,6 +265,12 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> Filled:
             [(_group(g), [cell(found.get(p), "90", as_size) for p in PHENOTYPES]) for g, found in groups.items()],
         ),
     )
+
+
+def _columns_of_coverage(found: object) -> dict:
+    columns = {f"{level} % interval covers, %": (found, str(level), as_size) for level in NOMINAL}
+    columns |= {"width of 90 %": (found, "width_90", as_size), "CRPS": (found, "crps", as_size)}
+    return columns | {"spread / skill": (found, "spread_skill", as_ratio), "n": (found, "n", as_count)}
 
 
 REALISM = {

@@ -1,23 +1,25 @@
 """A patient's phenotypes as lines on a screen."""
 
 from cohort.phenotypes import TABLE
-
-from .certainty import INTERVAL_SAMPLES
+from sampling.phenotype_table import BY_CODES
 
 
 def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int) -> str:
-    """One line a phenotype: its mean, and the 90 % interval where there are samples enough to show one.
+    """One line a phenotype: its mean, its 90 % interval where there is one, and what the drawn hearts measure.
 
     Args:
-        phenotypes: {phenotype: evaluation.certainty.summary_of}. samples: hearts they were measured on.
+        phenotypes: of `told_numbers`. samples: hearts drawn.
     """
-    few = samples < INTERVAL_SAMPLES
-    lines = [f"{name}: mean of {samples}, too few for intervals" if few else f"{name}: mean of {samples} hearts"]
+    hearts = "the heart drawn measures" if samples == 1 else f"the {samples} hearts drawn measure on average"
+    beside = any("drawn" in summary for summary in phenotypes.values())
+    lines = [f"{name}: mean, told by {BY_CODES}; in brackets what {hearts}" if beside else f"{name}: mean"]
     for phenotype, summary in phenotypes.items():
-        interval = None if few else summary.get("interval_90")
+        interval, drawn = summary.get("interval_90"), summary.get("drawn", {}).get("mean")
         about = TABLE[phenotype]
         digits = about.digits
         between = f", 90 % interval {interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else ""
         mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:.{digits}f} {about.unit}"
-        lines.append(f"  {phenotype:13s} {mean}{between}")
+        own = "" if drawn is None else f" ({drawn:.{digits}f})"
+        by = "" if summary["told_by"] == BY_CODES else f", told by {summary['told_by']}"
+        lines.append(f"  {phenotype:13s} {mean}{between}{own}{by}")
     return "\n".join(lines)

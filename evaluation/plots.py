@@ -94,9 +94,9 @@ def controls_bars(report: dict) -> bytes:
 
 
 def coverage_curve(report: dict) -> bytes:
-    """Share of patients inside their 50, 80 and 90 % intervals against the ideal, as sampled and calibrated."""
+    """Share of patients inside their 50, 80 and 90 % intervals against the ideal: as told, and of the samples."""
     figure, panels = _panels("width of the interval, %", "patients inside, %", sharex=True, sharey=True)
-    kinds = {"as sampled": ("coverage", OWN, "o-"), "calibrated": ("coverage_calibrated", OTHER, "s--")}
+    kinds = {"samples": ("coverage", OWN, "o-"), "told, by codes": ("coverage_told", OTHER, "s--")}
     for name, axes in panels.items():
         axes.plot([0, 100], [0, 100], color=CALM, linewidth=1, label="ideal")
         for label, (key, colour, style) in kinds.items():

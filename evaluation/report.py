@@ -155,18 +155,35 @@ def ceiling_numbers(generated: Measured, ceiling: np.ndarray, truth: np.ndarray)
     return numbers
 
 
-def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarray | None, groups: dict) -> dict:
-    """Coverage, width and CRPS of the samples as they are, after calibration, and by group.
-
-    One sample has no spread: the dict is then empty.
+def told_numbers(codes: np.ndarray, truth: np.ndarray, factors: np.ndarray | None) -> dict:
+    """Coverage of the intervals that heart.json tells, by heart codes; empty where codes tell no phenotype.
 
     Args:
-        factors: (K,) of certainty.fit_spread on validation people; None without a calibration.
+        codes: (n, m, K) PHENOTYPES that m codes of each person tell. truth: (n, K).
+        factors: (K,) of the intervals (evaluation.calibration); None leaves them as they are.
+    """
+    if not np.isfinite(codes).any():
+        return {}
+    wider = codes
+    if factors is not None:
+        told = [widened(codes[..., k], factors[k], SCALES[name]) for k, name in enumerate(PHENOTYPES)]
+        wider = np.stack(told, axis=-1)
+    return {
+        "coverage_told": coverage_numbers(wider, truth),
+        "coverage_told_pooled": with_intervals(pooled_coverage, on_scale(wider), on_scale(truth), draws=200),
+        "coverage_told_calibrated": factors is not None,
+    }
+
+
+def certainty_numbers(generated: Measured, truth: np.ndarray, groups: dict) -> dict:
+    """Coverage, width and CRPS of the samples as drawn, and by group.
+
+    One sample has no spread: the dict is then empty.
     """
     samples = generated.phenotypes  # (n, m, K)
     if samples.shape[1] < 2:
         return {}
-    numbers = {
+    return {
         "coverage": coverage_numbers(samples, truth),
         "coverage_pooled": with_intervals(pooled_coverage, on_scale(samples), on_scale(truth), draws=200),
         "rank_histogram": {
@@ -180,10 +197,6 @@ def certainty_numbers(generated: Measured, truth: np.ndarray, factors: np.ndarra
             if len(rows) >= FEW_PEOPLE
         },
     }
-    if factors is not None:
-        wider = [widened(samples[..., k], factors[k], SCALES[name]) for k, name in enumerate(PHENOTYPES)]
-        numbers["coverage_calibrated"] = coverage_numbers(np.stack(wider, axis=-1), truth)
-    return numbers
 
 
 def coverage_numbers(samples: np.ndarray, truth: np.ndarray) -> dict[str, dict]:

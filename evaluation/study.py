@@ -24,6 +24,7 @@ from sampling.told_phenotypes import told_phenotypes
 from .arms import ARMS, CONTROL_SAMPLES
 from .ceiling import predict_phenotypes
 from .controls import derangement
+from .drawn_codes import DRAWS, expected_codes, phenotypes_of_codes
 from .given_hearts import GivenHearts
 from .measuring import Measured, is_measured, load_measured, measured, save_measured
 
@@ -88,6 +89,11 @@ class Study:
         """(n, K) phenotypes predicted by the regression stored with the pipeline; None where it stores none."""
         folder = self.folder / "ceiling"
         return predict_phenotypes(folder, self.patients, self.pipeline.device) if folder.exists() else None
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """(n, DRAWS, K) phenotypes that heart codes of ECG and person tell, as of heart.json; NaN where none does."""
+        return phenotypes_of_codes(self.pipeline, expected_codes(self.pipeline, self.patients, DRAWS, self.seed))
 
     @property
     def sampler(self) -> dict[str, float]:

@@ -13,7 +13,7 @@ from sampling.segmentation import segment
 
 from . import plots
 from .arms import CONTROL_SAMPLES, CONTROLS
-from .calibration import read_calibration
+from .calibration import read_calibration, why_passed_over
 from .coherence import coherence
 from .condition_report import condition_report
 from .groups import disease_groups, sex_groups, with_pooled_disease
@@ -39,6 +39,7 @@ from .report import (
     retrieval_numbers,
     segmented_slopes,
     segmenter_numbers,
+    told_numbers,
 )
 from .report_pictures import drawn_from
 from .study import Study, people_sha256
@@ -68,7 +69,8 @@ def build_report(
     report["obedience"] = obedience_numbers(generated)
     report["segmented_slopes"] = segmented_slopes(real, study.told_truth)
     report["implausible"] = implausible_numbers({name: arms[name] for name in ("generated", "real", "reconstructed")})
-    report |= certainty_numbers(generated, study.truth, read_calibration(study.folder), groups)
+    report |= certainty_numbers(generated, study.truth, groups)
+    report |= told_report(study)
     report["groups"] = group_numbers(generated, real, study.truth, groups, scars, study.ceiling)
     if "shuffled_ecg" in arms:
         report |= retrieval_numbers(generated, arms["shuffled_ecg"], real, study.mask)
@@ -91,6 +93,13 @@ def build_report(
 def _of_reconstruction(name: str) -> str:
     """The key in the report of a figure of reconstructions; an interval's ending stays last."""
     return f"{name.removesuffix('_ci')}_reconstruction{'_ci' if name.endswith('_ci') else ''}"
+
+
+def told_report(study: Study) -> dict:
+    """How well the intervals hold that heart.json tells."""
+    if passed_over := why_passed_over(study.folder):
+        print(f"note: {passed_over}")
+    return told_numbers(study.codes, study.truth, read_calibration(study.folder))
 
 
 def ceiling_report(study: Study, generated: Measured) -> dict:

@@ -71,7 +71,9 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
     "too sure": ("bad", "The 90 % intervals cover {}: the samples are too sure."),
     "too unsure": ("note", "The 90 % intervals cover {}: the samples differ more than they need to."),
     "cells": ("note", "Of single phenotypes the 90 % interval covers less than 85 % or more than 95 %: {}."),
-    "calibrated": ("note", "Calibrated on other patients, the 90 % intervals cover {}."),
+    "told": ("good", "The 90 % intervals that heart.json tells, by heart codes, cover {}: as they should."),
+    "told too surely": ("bad", "The 90 % intervals that heart.json tells, by heart codes, cover {}: too narrow."),
+    "told unsurely": ("note", "The 90 % intervals that heart.json tells, by heart codes, cover {}: wider than needed."),
     "no evidence": ("note", "SSIM is no evidence here: {}."),
     "looks real": ("good", "A small classifier hardly tells generated from true slices: {}."),
     "looks made": ("bad", "A small classifier tells generated from true slices: {}."),
@@ -245,7 +247,11 @@ def _territory(report: dict) -> Iterator[Verdict]:
 
 
 def _coverage(report: dict) -> Iterator[Verdict]:
-    """The 90 % intervals of the samples, over all phenotypes together and of each, and of the calibrated ones."""
+    """The 90 % intervals that are told, all phenotypes together, and those of the samples, also of each."""
+    told, ends = (at(report, "coverage_told_pooled", "90") for at in (value_at, interval_at))
+    if ends and math.isfinite(told):
+        saying = "told too surely" if ends[1] < 90 else "told unsurely" if ends[0] > 90 else "told"
+        yield saying, f"{as_size(told)} % ({as_span(ends, as_size)}) over all phenotypes"
     pooled, ends = (at(report, "coverage_pooled", "90") for at in (value_at, interval_at))
     if ends:
         saying = "too sure" if ends[1] < 90 else "too unsure" if ends[0] > 90 else "honest"
@@ -260,10 +266,6 @@ def _coverage(report: dict) -> Iterator[Verdict]:
             slack = max(COVERAGE_SLACK, 200 * math.sqrt(0.9 * 0.1 / n)) if n > 0 else COVERAGE_SLACK
             saying = "too sure" if reached < 90 - slack else "too unsure" if reached > 90 + slack else "honest"
             yield saying, f"{reached:.0f} % for {words}"
-        reached, width = (value_at(report, "coverage_calibrated", name, key) for key in ("90", "width_90"))
-        if math.isfinite(reached):
-            wide = f" ({as_size(width)} {UNITS[name]} wide)" if math.isfinite(width) else ""
-            yield "calibrated", f"{reached:.0f} % for {words}{wide}"
 
 
 def _looks(report: dict) -> Iterator[Verdict]:

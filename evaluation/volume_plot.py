@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from sampling.red_line import RED_LINE
 
-from .certainty import interval
-from .phenotype_lines import INTERVAL_SAMPLES
+from .certainty import INTERVAL_SAMPLES, interval
 from .scale import SCALES
 
 DPI = 100

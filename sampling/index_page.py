@@ -34,13 +34,18 @@ def way_to_index(output: Path) -> str:
 
 @dataclass(frozen=True)
 class IndexRow:
-    """One patient: name, the address of the page, a picture (a data URL or empty), numbers with units, and warnings."""
+    """One patient: name, the address of the page, a picture (a data URL or empty), numbers with units, and warnings.
+
+    Attributes:
+        true: the real heart's own numbers, as many; empty where one is not known.
+    """
 
     name: str
     address: str
     picture: str
     numbers: list[str]
     warnings: list[str]
+    true: list[str]
 
 
 def write_index(output: Path, naming: Naming) -> int:
@@ -72,16 +77,19 @@ def _record(folder: Path) -> dict | None:
 
 def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow:
     phenotypes = record.get("phenotypes") or {}
-    numbers = [_number(phenotypes.get(name), TABLE[name].digits, TABLE[name].unit) for name in SHOWN]
+    numbers = [_number(name, (phenotypes.get(name) or {}).get("mean")) or "–" for name in SHOWN]
+    measured = (record.get("true_heart") or {}).get("phenotypes") or {}
+    true = [_number(name, measured.get(name)) for name in SHOWN]
     withheld = [record["phenotypes_withheld"]] if "phenotypes_withheld" in record else []
     address = f"{quote(folder.name)}/{PAGE}"
     warnings = [naming.shown(text) for text in (*withheld, *record["warnings"])]
-    return IndexRow(naming.shown(record["subject"]), address, _picture(folder) if pictured else "", numbers, warnings)
+    picture = _picture(folder) if pictured else ""
+    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true)
 
 
-def _number(summary: dict | None, digits: int, unit: str) -> str:
-    mean = None if summary is None else summary.get("mean")
-    return "–" if mean is None else f"{mean:.{digits}f} {unit}"
+def _number(name: str, value: float | None) -> str:
+    """A phenotype with its unit; empty where it is not known."""
+    return "" if value is None else f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
 def _picture(folder: Path) -> str:

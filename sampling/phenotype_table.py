@@ -7,6 +7,7 @@ from cohort.person import Person
 from cohort.phenotypes import TABLE
 from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudged
 
+BY_CODES, BY_HEARTS = "heart codes", "the drawn hearts"  # who tells a phenotype
 LEVELS = ("50", "80", "90")
 PER_SURFACE = ("LVEDV", "LVESV", "LVSV", "LVM", "RVEDV", "RVESV")
 NOT_JUDGED = "not judged"  # `unjudged` says why, once
@@ -38,6 +39,8 @@ class PhenotypeRow:
     Attributes:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
         true: the real heart's own, with its unit; empty where it is not known.
+        drawn: the mean that the drawn hearts measure, with its unit; empty where nothing measures them.
+        by: who tells the row, where it is not BY_CODES; else empty.
     """
 
     name: str
@@ -47,6 +50,8 @@ class PhenotypeRow:
     spread: str
     indexed: Judged | None
     true: str = ""
+    drawn: str = ""
+    by: str = ""
 
 
 def phenotype_rows(
@@ -89,6 +94,7 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
             scaled = None if ends is None else [end / surface for end in ends]
             indexed = _judged(mean / surface, scaled, f"{unit}/m²", 1, person, reference_range(name, person, True))
     spread = f"SD {summary['sd']:.{digits}f} {unit}" if "sd" in summary else ""
+    drawn = summary.get("drawn", {}).get("mean")
     return PhenotypeRow(
         name,
         about.words,
@@ -104,6 +110,8 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
         spread,
         indexed,
         true,
+        "" if drawn is None else _with_unit(name, drawn),
+        "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )
 
 

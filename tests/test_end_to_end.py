@@ -212,11 +212,13 @@ def test_people_the_pipeline_was_trained_on_are_not_measured(trained, phantom_da
     assert "was trained on" in capsys.readouterr().err
 
 
-def test_a_sampled_patient_is_told_phenotypes_and_two_samples_make_no_interval(sampled):
+def test_a_sampled_patient_is_told_phenotypes_with_intervals_however_few_hearts_were_drawn(sampled):
     record = json.loads((sampled / "heart.json").read_text())
     assert set(record["phenotypes"]) == set(PHENOTYPES)
     measured = record["phenotypes"]["LVEDV"]
-    assert measured["mean"] > 0 and measured["sd"] > 0 and "interval_90" not in measured
+    low, high = measured["interval_90"]
+    assert low < measured["mean"] < high and measured["sd"] > 0 and measured["told_by"] == "heart codes"
+    assert len(measured["drawn"]["values"]) == 2
     assert (sampled / "sd_ED.nii.gz").exists()
 
 

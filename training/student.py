@@ -31,7 +31,6 @@ from .session import Session
 from .teacher import heart_maker
 
 HELD_OUT_PAIRS = 64
-MEASURED_ON_THE_TEACHER = ("calibration.json",)  # the student has to be measured itself
 
 
 def checked(options: DistillationOptions, teacher: ECGToMRIPipeline, cohort: PreparedCohort) -> DistillationOptions:
@@ -118,7 +117,7 @@ def save_student(
     facts = distillation_facts(options, settings, errors) | {"code version": learned_by}
 
     def describe(folder: Path) -> None:
-        ours = {"model_index.json", "scheduler", *PARTS, *FURTHER_PARTS, *MEASURED_ON_THE_TEACHER}
+        ours = {"model_index.json", "scheduler", *PARTS, *FURTHER_PARTS}  # calibrations are of codes, which stay
         for path in sorted(options.pipeline.iterdir()):
             if path.name not in ours and not path.name.startswith("."):
                 (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)

@@ -13,7 +13,7 @@ from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.pseudonym import Naming
 from cohort.reference_ranges import reference_range
-from evaluation import doubtful_pairs, heart_sampler
+from evaluation import doubtful_pairs
 from evaluation.chances import Line, along, write_lines
 from evaluation.decision import (
     DOUBTFUL,
@@ -139,8 +139,7 @@ def test_the_map_of_a_real_heart_is_silent_where_nothing_was_acquired(tiny_pipel
     mask[0] = False
     heart = SimpleNamespace(voxels=np.ones(grid.shape, np.float32), mask=mask)
     sampler = HeartSampler(SampleOptions(tmp_path), tiny_pipeline, None, None, {}, None, Naming(None), False)
-    monkeypatch.setattr(heart_sampler, "expected_hearts", lambda *_: [Expected(hearts(), hearts())])
-    _, z = sampler._support(patient, np.zeros((3, *grid.shape)), heart, None)
+    _, z = sampler._support(patient, Expected(hearts(), hearts()), np.zeros((3, *grid.shape)), heart, None)
     assert not z[0].any() and z[1].all()
 
 

@@ -134,14 +134,12 @@ def report(monkeypatch, tmp_path):
         own.truth[:, None, PHENOTYPES.index("LVEF")] + 5 * np.log(spread[..., 0]) / 0.1
     )
     drawn = np.tile([float(CALM[name]) for name in PHENOTYPES], (240, 4, 1)) + rng.normal(size=(240, 4, 1))
-    monkeypatch.setattr(module, "expected_codes", lambda *_: None)
-    monkeypatch.setattr(module, "phenotypes_of_codes", lambda *_: codes)
     monkeypatch.setattr(module.Measures, "of", classmethod(lambda cls, *_: own))
     study = SimpleNamespace(
         patients=[SimpleNamespace(person=np.array([0.0, 60.0, 165.0, 65.0]))] * 240,
         truth=own.truth,
         ceiling=own.truth + rng.normal(size=own.truth.shape),
-        **{"pipeline": None, "folder": tmp_path, "seed": 0, "cohort": None, "rows": None},
+        **{"codes": codes, "folder": tmp_path, "seed": 0, "cohort": None, "rows": None},
     )
     return condition_report(study, SimpleNamespace(phenotypes=drawn), None)
 
@@ -165,12 +163,10 @@ def test_the_voltage_criteria_stand_beside_lv_hypertrophy_alone(monkeypatch, tmp
     own.truth[::3, PHENOTYPES.index("LVM")] = 160
     own.numbers[:, MEASURES.index("Sokolow-Lyon")] = own.truth[:, PHENOTYPES.index("LVM")]
     monkeypatch.setattr(module.Measures, "of", classmethod(lambda cls, *_: own))
-    monkeypatch.setattr(
-        module, "phenotypes_of_codes", lambda *_: own.truth[:, None] * np.linspace(0.9, 1.1, 8)[:, None]
-    )
+    codes = own.truth[:, None] * np.linspace(0.9, 1.1, 8)[:, None]
     study = SimpleNamespace(
         patients=[SimpleNamespace(person=np.array([0.0, 60.0, 165.0, 65.0]))] * 240,
-        **{"truth": own.truth, "ceiling": None, "pipeline": None, "folder": tmp_path, "seed": 0},
+        **{"truth": own.truth, "ceiling": None, "codes": codes, "folder": tmp_path, "seed": 0},
         **{"cohort": None, "rows": None},
     )
     told = condition_report(study, SimpleNamespace(phenotypes=own.truth[:, None]), None)["conditions"]

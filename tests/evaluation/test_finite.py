@@ -11,6 +11,7 @@ from cohort.heart_grid import GridGeometry
 from cohort.prepared import Preparation, prepare_cohort
 from cohort.rhythm import SINUS, BeatLength
 from evaluation.heart_sampler import HeartSampler
+from sampling.phenotype_table import BY_CODES
 from tests.corpora import finite
 from tests.corpora.finite import Trial, ecg_trials, nifti_trials, opened, pipeline_trials, table_trials
 
@@ -63,7 +64,9 @@ def test_an_output_that_is_not_finite_is_seen(pipeline, few, tmp_path, monkeypat
     assert finite.unsound(sampler, ecg) == ""
     monkeypatch.setattr(HeartSampler, "beat_length", lambda *_: BeatLength(float("inf"), SINUS))
     monkeypatch.setattr("sampling.outputs._require_finite", lambda *_: None)
-    monkeypatch.setattr(HeartSampler, "_summed_up", lambda *_: ({"LVEDV": {"mean": float("nan")}}, []))
+    monkeypatch.setattr(
+        HeartSampler, "_summed_up", lambda *_: ({"LVEDV": {"mean": float("nan"), "told_by": BY_CODES}}, [])
+    )
     with pytest.raises(InputError, match="not finite"):  # `write_json` refuses once more
         finite.unsound(sampler, ecg)
     assert Trial("raises", lambda: 1 / 0).fault().startswith("ZeroDivisionError")

@@ -31,6 +31,7 @@ from evaluation.report import (
     segmenter_numbers,
     setting_numbers,
     territory_numbers,
+    told_numbers,
 )
 from evaluation.scale import off_scale, on_scale
 
@@ -233,7 +234,7 @@ def test_a_true_posterior_has_the_r2_it_should(rho, m):
 
 def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less():
     samples, truth = map(even, posterior(0.4, 8, n=2000))
-    numbers = certainty_numbers(found(samples), truth, None, {"some": np.arange(0, 2000, 2)})
+    numbers = certainty_numbers(found(samples), truth, {"some": np.arange(0, 2000, 2)})
     for level in (50, 80, 90):
         sd = 100 * (level / 100 * (1 - level / 100) / 2000) ** 0.5
         assert every(numbers["coverage"], str(level)) == pytest.approx(np.full(K, level), abs=4 * sd)
@@ -243,23 +244,27 @@ def test_a_true_posterior_is_covered_as_often_as_is_said_and_a_narrow_one_less()
     counts = np.array([numbers["rank_histogram"][name] for name in PHENOTYPES])
     assert counts.shape == (K, 9) and counts.sum() == K * 2000
     assert counts.min() > 2000 / 9 * 0.7 and counts.max() < 2000 / 9 * 1.3
-    assert "coverage_calibrated" not in numbers
     narrow = even(posterior(0.4, 8, n=2000, spread=0.5)[0])
-    assert every(certainty_numbers(found(narrow), truth, None, {})["coverage"], "90").max() < 75
+    assert every(certainty_numbers(found(narrow), truth, {})["coverage"], "90").max() < 75
 
 
 def test_calibration_fitted_on_others_mends_the_coverage():
     samples, truth = map(even, posterior(0.4, 8, n=2000, spread=0.5))
     factors = fit_spread(on_scale(samples[:1000]), on_scale(truth[:1000]))
-    numbers = certainty_numbers(found(samples[1000:]), truth[1000:], factors, {})
-    assert every(numbers["coverage"], "90").max() < 75
-    calibrated = numbers["coverage_calibrated"]
-    assert every(calibrated, "90") == pytest.approx(np.full(K, 90), abs=4 * 100 * (2 * 0.09 / 1000) ** 0.5)
-    assert all(low < calibrated[name]["90"] < high for name in PHENOTYPES for low, high in [calibrated[name]["90_ci"]])
+    plain, mended = (told_numbers(samples[1000:], truth[1000:], given) for given in (None, factors))
+    assert every(plain["coverage_told"], "90").max() < 75 and not plain["coverage_told_calibrated"]
+    told = mended["coverage_told"]
+    assert every(told, "90") == pytest.approx(np.full(K, 90), abs=4 * 100 * (2 * 0.09 / 1000) ** 0.5)
+    assert all(low < told[name]["90"] < high for name in PHENOTYPES for low, high in [told[name]["90_ci"]])
+    assert mended["coverage_told_pooled"]["90"] == pytest.approx(90, abs=2) and mended["coverage_told_calibrated"]
+
+
+def test_of_codes_that_hold_no_phenotype_no_interval_is_told(truth):
+    assert told_numbers(np.full((len(truth), 8, K), np.nan), truth, None) == {}
 
 
 def test_one_sample_has_no_certainty(truth):
-    assert certainty_numbers(found(truth[:, None]), truth, np.ones(K), {}) == {}
+    assert certainty_numbers(found(truth[:, None]), truth, {}) == {}
 
 
 # ---- Whose heart is it ----
@@ -371,7 +376,7 @@ def test_of_a_group_of_few_nothing_is_told_but_why(truth):
     numbers = group_numbers(made, real, truth, groups, {}, ceiling=truth)
     assert numbers["lbbb"] == {"n": 19, "untold": "19 people, too few to tell: 20 at least"}
     assert numbers["normal"]["ceiling"]["LVM"]["r2"] == numbers["normal"]["LVM"]["r2_of_many"] == 1
-    assert set(certainty_numbers(made, truth, None, groups)["coverage_groups"]) == {"normal"}
+    assert set(certainty_numbers(made, truth, groups)["coverage_groups"]) == {"normal"}
 
 
 # ---- What many hearts would say ----
@@ -406,7 +411,7 @@ def test_another_less_person_is_paired():
 def test_pooled_coverage_is_that_of_all_cells_together():
     samples, truth = (even(values) for values in posterior(0.5, 6, n=400))
     truth[:200, 0] = np.nan
-    numbers = certainty_numbers(found(samples), truth, None, {})
+    numbers = certainty_numbers(found(samples), truth, {})
     cells = np.array([400] * K) - 200 * (np.arange(K) == 0)
     assert numbers["coverage_pooled"]["n"] == cells.sum()
     expected = (every(numbers["coverage"], "90") * cells).sum() / cells.sum()

@@ -35,7 +35,7 @@ def full_report():
             "empty": UNKNOWN,
         },
         "coverage": per_phenotype(**{"50": 40.0, "80": 70.0, "90": 74.0}),
-        "coverage_calibrated": per_phenotype(**{"50": 50.0, "80": 80.0, "90": None}),
+        "coverage_told": per_phenotype(**{"50": 50.0, "80": 80.0, "90": None}),
         "rank_histogram": {name: [9, 3, 2, 3, 9] for name in PHENOTYPES},
         "ceiling_curve": [{"people": people, "r2": dict.fromkeys(PHENOTYPES, 0.3)} for people in (100, 1000)],
     }
@@ -161,9 +161,10 @@ def test_coverage_is_drawn_as_reached_and_nothing_where_nothing_was(monkeypatch)
     report["coverage"]["LVM"] = {"90": float("nan")}
     figure = drawn(monkeypatch, plots.coverage_curve, report)
     lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
-    np.testing.assert_array_equal(lines["as sampled"].get_xydata(), [[50, 40], [80, 70], [90, 74]])
+    np.testing.assert_array_equal(lines["samples"].get_xydata(), [[50, 40], [80, 70], [90, 74]])
+    np.testing.assert_array_equal(lines["told, by codes"].get_xydata()[:2], [[50, 50], [80, 80]])
     np.testing.assert_array_equal(lines["ideal"].get_xdata(), lines["ideal"].get_ydata())
-    assert "as sampled" not in {line.get_label() for line in figure.axes[PHENOTYPES.index("LVM")].get_lines()}
+    assert "samples" not in {line.get_label() for line in figure.axes[PHENOTYPES.index("LVM")].get_lines()}
 
 
 def test_the_rank_band_holds_what_chance_does_to_a_flat_histogram(monkeypatch):

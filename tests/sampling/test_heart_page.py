@@ -15,6 +15,7 @@ from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.rhythm import StripBeats
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
+from sampling.phenotype_table import BY_CODES, BY_HEARTS
 from sampling.red_line import RED_LINE
 from sampling.shown_heart import ShownHeart
 from tests.browser import BROWSER, needs_browser
@@ -27,7 +28,8 @@ HOSTILE = '<script>alert("x")</script>&{{ 7 * 7 }}'
 
 def summary(k: int) -> dict:
     ends = {f"interval_{level}": [30.04 + k - width, 30.04 + k + width] for level, width in ((50, 2), (80, 4), (90, 6))}
-    return {"mean": 30.04 + k, "sd": 3.0 + k / 10} | ends
+    drawn = {"mean": 50.04 + k, "values": [50.04 + k] * 4}
+    return {"mean": 30.04 + k, "sd": 3.0 + k / 10, "told_by": BY_CODES, "drawn": drawn} | ends
 
 
 def record(**changes) -> dict:
@@ -131,6 +133,8 @@ def test_every_phenotype_stands_there_with_the_number_of_heart_json():
         for level in (50, 80, 90):
             low, high = told[f"interval_{level}"]
             assert f"{low:.{about.digits}f} to {high:.{about.digits}f} {about.unit}" in words
+        drawn = told["drawn"]["mean"]
+        assert f"to {high:.{about.digits}f} {about.unit} {drawn:.{about.digits}f} {about.unit}" in words
 
 
 def test_no_word_of_a_programmer_is_seen():
@@ -233,10 +237,29 @@ def test_contours_that_do_not_fit_are_left_out_and_the_page_says_so():
     assert "too many pieces" in page and "too many pieces" not in whole
 
 
-def test_a_page_says_what_narrows_its_intervals_and_whether_they_are_calibrated():
-    plain, scaled = (heart_page(patient(record=record(calibrated=told))) for told in (False, True))
-    assert all("the fewer, the wider" in page for page in (plain, scaled))
+def test_a_page_says_who_tells_its_intervals_and_whether_they_are_calibrated():
+    plain, scaled = (words_of(heart_page(patient(record=record(calibrated=told)))) for told in (False, True))
+    for words in (plain, scaled):
+        assert "told by many heart codes" in words and "More samples do not narrow them" in words
+        assert "what the 4 hearts drawn here measure on average, by a segmenter" in words
+        assert "the fewer, the wider" not in words
     assert "calibration.json" in scaled and "calibration.json" not in plain
+
+
+def test_a_phenotype_that_no_code_tells_is_said_to_be_the_few_hearts():
+    told = {name: summary(k) for k, name in enumerate(PHENOTYPES)}
+    told["LVM"] |= {"told_by": BY_HEARTS}
+    words = words_of(heart_page(patient(record=record(phenotypes=told))))
+    assert words.count("SD 3 g by the drawn hearts") == 1 and "of 4 samples: the fewer, the wider" in words
+    alone = {"LVM": {"mean": 100.0, "told_by": BY_HEARTS, "drawn": {"mean": 100.0, "values": [100.0]}}}
+    alone = words_of(heart_page(patient(record=record(phenotypes=alone, samples=1))))
+    assert "told by many heart codes" not in alone and "what the one heart drawn here measures, by" in alone
+
+
+def test_a_page_without_a_segmenter_has_no_column_of_drawn_hearts():
+    told = {"LVM": {key: value for key, value in summary(0).items() if key != "drawn"}}
+    words = words_of(heart_page(patient(record=record(phenotypes=told, measured_by=None))))
+    assert "90 % interval healthy people" in words and "drawn here" not in words
 
 
 def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():

@@ -37,6 +37,20 @@ def test_every_patient_with_a_page_has_a_row_with_picture_numbers_and_warnings(t
     assert RED_LINE in page and not re.search(r'(src|href)="(?!data:|one/|two)', page)
 
 
+def test_the_true_hearts_number_stands_below_the_one_told(tmp_path):
+    write(tmp_path / "one", true_heart={"phenotypes": {"LVEF": 48.6, "LVEDV": 151.2, "LVM": None}})
+    write(tmp_path / "two", true_heart=None)
+    write_index(tmp_path, OWN_NAMES)
+    page = (tmp_path / "index.html").read_text()
+    with_true, without = re.findall(r"<tr><th scope=.row.>.*?</tr>", page, re.DOTALL)
+    assert "55 %<small>true 49 %</small>" in with_true and "–<small>true 151 mL</small>" in with_true
+    assert with_true.count("<small>true") == 2 and "true" not in without
+    assert "True: what the real heart measures." in page
+    (tmp_path / "one" / "heart.html").unlink()
+    write_index(tmp_path, OWN_NAMES)
+    assert "True: what" not in (tmp_path / "index.html").read_text()
+
+
 def test_with_a_key_whatever_may_be_an_eid_is_hidden(tmp_path):
     folder = tmp_path / "0123456789abcdef"
     write(folder, warnings=["persons.csv says 9000001 is older"])

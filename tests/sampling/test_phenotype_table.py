@@ -5,14 +5,14 @@ import pytest
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
-from sampling.phenotype_table import NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
+from sampling.phenotype_table import BY_CODES, BY_HEARTS, NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
 
 MAN = Person("male", 60.0, 180.0, 80.0)
 
 
 def summary(mean: float, low: float | None = None, high: float | None = None) -> dict:
     ends = {} if low is None else {f"interval_{level}": [low, high] for level in (50, 80, 90)}
-    return {"mean": mean, "sd": 1.0} | ends
+    return {"mean": mean, "sd": 1.0, "told_by": BY_CODES} | ends
 
 
 def row(name: str, about: dict, person: Person = MAN):
@@ -61,11 +61,19 @@ def test_what_is_missing_is_said_and_nothing_is_judged():
 
 
 def test_few_samples_have_no_intervals_and_none_measured_no_number():
-    few = row("LVEDV", {"mean": 300.0})
+    few = row("LVEDV", {"mean": 300.0, "told_by": BY_HEARTS})
     assert few.intervals == ["", "", ""] and few.absolute.reference == "93 to 232 mL"
     assert few.absolute.verdict == few.indexed.verdict == NO_INTERVAL and few.absolute.kind == "none"
-    lost = row("LVEDV", {"mean": None})
-    assert lost.absolute.value == "not measurable" and lost.indexed is None
+    lost = row("LVEDV", {"mean": None, "told_by": BY_HEARTS, "drawn": {"mean": None, "values": [None]}})
+    assert lost.absolute.value == "not measurable" and lost.indexed is None and lost.drawn == ""
+
+
+def test_what_the_drawn_hearts_measure_stands_apart_and_a_row_they_tell_says_so():
+    about = summary(150, 140, 160) | {"drawn": {"mean": 171.2, "values": [171.2]}}
+    told, fallen_back = row("LVEDV", about), row("LVEDV", about | {"told_by": BY_HEARTS})
+    assert (told.absolute.value, told.drawn, told.by) == ("150 mL", "171 mL", "")
+    assert fallen_back.by == "by the drawn hearts"
+    assert row("LVEDV", summary(150)).drawn == ""
 
 
 def test_every_phenotype_has_its_row_with_units():
