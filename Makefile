@@ -94,7 +94,7 @@ pretrained: install
 	    --pairs 3000 --optimiser-steps 960 --hearts-per-batch 32 --learning-rate 5e-4
 	$(BIN)/python -m sampling.release runs/pretrained-student/pipeline runs/pretrained/phantom
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/phantom4000 --split validation \
-	    --calibrate --subjects 60 --samples 8
+	    --calibrate
 	$(BIN)/python evaluate_samples.py --pipeline runs/pretrained/phantom --data demo/unseen120 --split all \
 	    --subjects 100 --samples 4 --training-data demo/phantom4000 --output runs/pretrained/report
 

@@ -121,10 +121,11 @@ def test_a_mean_of_hearts_outside_of_the_interval_is_said_in_words():
     )
 
 
-def test_nothing_is_said_of_hearts_within_of_one_heart_alone_or_where_hearts_tell_themselves():
+def test_nothing_is_said_of_hearts_within_of_few_hearts_or_where_hearts_tell_themselves():
     codes, far = drawn_about(), MIDDLE * np.where(np.arange(len(MIDDLE)) == LVM, 2, 1)
     assert disagreements(told_numbers(codes, np.tile(MIDDLE, (4, 1)), None)) == []
-    assert disagreements(told_numbers(codes, far[None], None)) == []
+    assert disagreements(told_numbers(codes, np.tile(far, (4, 1)), None)) != []
+    assert disagreements(told_numbers(codes, np.tile(far, (3, 1)), None)) == []
     assert disagreements(told_numbers(codes, None, None)) == []
     codes[:, LVM] = np.nan
     assert disagreements(told_numbers(codes, np.tile(far, (4, 1)), None)) == []

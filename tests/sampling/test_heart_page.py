@@ -133,8 +133,7 @@ def test_every_phenotype_stands_there_with_the_number_of_heart_json():
         for level in (50, 80, 90):
             low, high = told[f"interval_{level}"]
             assert f"{low:.{about.digits}f} to {high:.{about.digits}f} {about.unit}" in words
-        drawn = told["drawn"]["mean"]
-        assert f"to {high:.{about.digits}f} {about.unit} {drawn:.{about.digits}f} {about.unit}" in words
+        assert f"{about.unit} drawn {told['drawn']['mean']:.{about.digits}f} {about.unit}" in words
 
 
 def test_no_word_of_a_programmer_is_seen():
@@ -256,10 +255,10 @@ def test_a_phenotype_that_no_code_tells_is_said_to_be_the_few_hearts():
     assert "told by many heart codes" not in alone and "what the one heart drawn here measures, by" in alone
 
 
-def test_a_page_without_a_segmenter_has_no_column_of_drawn_hearts():
+def test_a_page_without_a_segmenter_tells_nothing_that_drawn_hearts_measure():
     told = {"LVM": {key: value for key, value in summary(0).items() if key != "drawn"}}
     words = words_of(heart_page(patient(record=record(phenotypes=told, measured_by=None))))
-    assert "90 % interval healthy people" in words and "drawn here" not in words
+    assert "lead one to expect" in words and "drawn 50" not in words and "drawn here" not in words
 
 
 def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
@@ -267,8 +266,8 @@ def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
     curve = {"volumes_measured_by": "another", "lv_ml": [9.0, 5.0], "rv_ml": [8.0, 6.0]}
     words = words_of(heart_page(patient(true=True, record=record(true_heart=measures | curve))))
     assert "mean true 50 % interval" in words and "on the same slices by its own label maps" in words
-    assert "30 mL SD 3 mL 201 mL 28 to 32 mL" in words and "LV, true heart" in words
-    assert "SD 3 g – 32 to" in words and "volumes are measured by another" in words
+    assert "30 mL SD 3 mL drawn 50 mL 201 mL 28 to 32 mL" in words and "LV, true heart" in words
+    assert "SD 3 g drawn 54 g – 32 to" in words and "volumes are measured by another" in words
     for without in (record(), record(true_heart=None)):
         assert "true" not in words_of(heart_page(patient(record=without)))
 
