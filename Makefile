@@ -135,8 +135,9 @@ torture: install
 torture-quick: install
 	$(BIN)/python tests/torture/run_all.py --quick
 
+# One process for each core, up to 8, which take 2 GB each. Each computes with one thread: more would fight for the cores.
 test: install
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
 lint: install
 	$(BIN)/ruff format --check .

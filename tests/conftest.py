@@ -1,5 +1,6 @@
 """Fixtures shared by the rooms: a small phantom cohort, tiny networks, and the folder of real files, if it is here."""
 
+import gc
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -26,6 +27,12 @@ from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 # Coarse, so that tests take seconds of one core, and still a whole heart: 3 slices of 32 x 32, 4 x 4 latents.
 GEOMETRY = GridGeometry(slices=3, phases=2, height=32, width=32, slice_step_mm=30.0, pixel_mm=5.4)
 SUBJECTS = 18  # the smallest such cohort with two people each in validation and test
+
+
+def pytest_collection_finish():
+    """Thousands of tests and all they import stay to the end: the garbage collector need not look at them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

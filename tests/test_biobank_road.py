@@ -14,6 +14,7 @@ from phantom.cohort_folders import ecg_folder, ecg_path
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, write_cohort
 from phantom.download import CUT_ZIP, EMPTY_ECG, LACKS_FRAME, NO_ECG, TWICE, TWICE_BY_ECG, WITHDREW, as_downloaded
+from tests.short_training import shorten
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=64, width=64, slice_step_mm=20.0)  # pixels as the segmenter knows
 ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
@@ -43,6 +44,7 @@ def command(tmp_path_factory):
     patch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("road")
     patch.chdir(folder)
+    shorten(patch)
 
     def run(name, *arguments, code=0):
         patch.setattr(sys, "argv", [name, *map(str, arguments)])

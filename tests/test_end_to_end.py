@@ -21,6 +21,7 @@ from cohort.prepared import Preparation, prepare_cohort
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, ecg_path, write_cohort
 from sampling.pipeline import weights_sha256
+from tests.short_training import shorten
 from training.options import DiffusionOptions, StageSteps
 from training.stages import Training, segmenter_stage
 
@@ -34,6 +35,7 @@ def shell(tmp_path_factory, phantom_data):
     patch = pytest.MonkeyPatch()
     folder = tmp_path_factory.mktemp("checkout")
     patch.chdir(folder)
+    shorten(patch)
 
     def run(script, *arguments, grid=False):
         words = [f"{script}.py", *map(str, arguments), *(ON_THE_GRID if grid else ())]

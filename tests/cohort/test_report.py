@@ -11,15 +11,17 @@ import sys
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
+import tyro
 from PIL import Image
 
 import cohort.dicom_files
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.ecg import ECG, read_ecg, write_cardiosoft
-from cohort.errors import InputError
+from cohort.errors import InputError, exit_code_of
 from cohort.examination import FACTS, CohortReport, examine_cohort, write_subjects
 from cohort.report import main
 from cohort.report_page import write_page
@@ -29,9 +31,28 @@ from phantom.dicom_zip import write_dicom_zip
 from tests.cohort.test_subjects import FIRST, touch
 
 
-def run(data: Path, *options: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "cohort.report", "--data", str(data), *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+class Ended(NamedTuple):
+    """How a command ended, and what it said."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    """Run the command as `python -m cohort.report --data ...` does, in this process."""
+
+    def run(data: Path, *options: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["cohort.report", "--data", str(data), *options])
+        capsys.readouterr()
+        try:
+            code = exit_code_of(lambda: tyro.cli(main))
+        except SystemExit as stopped:  # tyro, for unknown options
+            code = stopped.code
+        return Ended(code, *capsys.readouterr())
+
+    return run
 
 
 def whole_cohort(root: Path, count: int) -> Path:
@@ -390,7 +411,7 @@ def test_pictures_show_the_ecg_and_the_heart(good_found, tmp_path):
 # --- the command --------------------------------------------------------------------------------------------------
 
 
-def test_exit_codes_and_files(good, ill, tmp_path):
+def test_exit_codes_and_files(run, good, ill, tmp_path):
     clean = run(good, "--output", str(tmp_path / "clean"), "--quiet", "--full")
     assert (clean.returncode, clean.stderr) == (0, "") and "0 left out, 0 poor" in clean.stdout
     files = {path.name for path in (tmp_path / "clean").iterdir()} - {".lock-cohort"}
@@ -402,7 +423,7 @@ def test_exit_codes_and_files(good, ill, tmp_path):
     assert "not checked" not in found.stdout + page and page.count("<article>") == 1
 
 
-def test_without_full_the_command_says_in_one_sentence_what_it_left_unchecked(ill, tmp_path):
+def test_without_full_the_command_says_in_one_sentence_what_it_left_unchecked(run, ill, tmp_path):
     found = run(ill, "--output", str(tmp_path), "--quiet")
     page = (tmp_path / "cohort.html").read_text()
     assert found.returncode == 0 and "ecg_truncated" in found.stdout and "4 left out, 0 poor (used" in found.stdout
@@ -412,7 +433,7 @@ def test_without_full_the_command_says_in_one_sentence_what_it_left_unchecked(il
     assert "contradict each other" in run(ill, "--names-only", "--full").stderr
 
 
-def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
+def test_names_alone_write_nothing_and_bad_usage_is_told_apart(run, tmp_path):
     found = run(touch(whole_cohort(tmp_path / "found", 2), "ecg/notes.txt"), "--names-only")
     assert (
         found.returncode == 0
@@ -429,6 +450,13 @@ def test_names_alone_write_nothing_and_bad_usage_is_told_apart(tmp_path):
     absent = run(tmp_path / "absent")
     assert absent.returncode == 2 and absent.stderr.startswith("error: ") and absent.stderr.count("\n") == 1
     assert run(tmp_path / "found", "--no-such-option").returncode == 2
+
+
+def test_a_process_ends_with_code_2_and_one_line(tmp_path):
+    """Once as a real process."""
+    command = [sys.executable, "-m", "cohort.report", "--data", str(tmp_path / "absent")]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert done.returncode == 2 and done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
 
 
 def test_prepared_arrays_are_told_from_an_empty_folder(tmp_path):

@@ -5,7 +5,6 @@ import io
 import os
 import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from cohort.dicom_stack import DicomStudy, read_dicom
+from tests.corpora.bomb import deflated_zeros
 from tests.corpora.case import CANARY, Case, bytes_case
 from tests.corpora.dicom_files import (
     FRAMES,
@@ -362,7 +362,7 @@ def _syntaxes() -> list[Case]:
         _zip(
             "video", lambda: [_of_syntax(c, b"1.2.840.10008.1.2.4.100") for c in contents(whole)], "syntax|read|damaged"
         ),
-        _zip("a deflated bomb", lambda: [_deflated(contents(whole)[0] + bytes(1200 * MB))], "truncated|larger|damaged"),
+        _zip("a deflated bomb", lambda: [_deflated(contents(whole)[0], zeros=1200 * MB)], "truncated|larger|damaged"),
         _zip("a cut deflated object", lambda: [_deflated(c)[:-20] for c in contents(whole)], "truncated|damaged"),
         _zip("a deflated object of rubbish", lambda: [_deflated(c, b"\xff" * 99) for c in contents(whole)], "damaged"),
     ]
@@ -378,12 +378,11 @@ def _of_syntax(content: bytes, uid: bytes) -> bytes:
     return content[:140] + struct.pack("<L", len(meta)) + meta + content[end:]
 
 
-def _deflated(content: bytes, data: bytes | None = None) -> bytes:
-    """As the deflated transfer syntax has it: the header, and the rest packed."""
+def _deflated(content: bytes, data: bytes | None = None, zeros: int = 0) -> bytes:
+    """As the deflated transfer syntax has it: the header, and the rest packed, with zeros behind it."""
     content = _of_syntax(content, DEFLATED.encode())
     end = 144 + struct.unpack("<L", content[140:144])[0]
-    packer = zlib.compressobj(6, zlib.DEFLATED, -15)
-    return content[:end] + (data if data is not None else packer.compress(content[end:]) + packer.flush())
+    return content[:end] + (data if data is not None else deflated_zeros(content[end:], zeros))
 
 
 def _values() -> list[Case]:

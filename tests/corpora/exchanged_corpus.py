@@ -1,7 +1,6 @@
 """ECGs in exchanged formats, odd and broken: every case is read right, to 1 uV, or refused by name."""
 
 import struct
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian
 from cohort.ecg import ECG
 from cohort.person import Person
 from tests.corpora import exchanged_files as files
+from tests.corpora.bomb import deflated_zeros
 from tests.corpora.case import Case, bytes_case
 from tests.corpora.device_files import INDEPENDENT, counts_of, right_ecg, true_ecg
 from tests.corpora.ecg_corpus import noted
@@ -223,9 +223,8 @@ def _deflated(folder: Path) -> Path:
     """A gigabyte of zeros behind a sound header."""
     path = files.dicom(syntax=DeflatedExplicitVRLittleEndian)(folder / "case.dcm")
     content = path.read_bytes()
-    packer = zlib.compressobj(9, wbits=-15)
-    body = b"".join([*(packer.compress(bytes(1 << 24)) for _ in range(64)), packer.flush()])
-    path.write_bytes(content[: 132 + 12 + struct.unpack("<I", content[140:144])[0]] + body)
+    header = content[: 132 + 12 + struct.unpack("<I", content[140:144])[0]]
+    path.write_bytes(header + deflated_zeros(b"", 1 << 30))
     return path
 
 
@@ -241,9 +240,9 @@ def _large_blocks() -> bytes:
 
 def _packed_bomb() -> bytes:
     """Codes that each repeat the longest word so far, and a zero more."""
-    codes = [0, *range(256, 1023), *[1022] * 3_000_000]
-    whole = int("".join(f"{code:010b}" for code in codes).ljust(-(-len(codes) * 10 // 8) * 8, "1"), 2)
-    body = whole.to_bytes(-(-len(codes) * 10 // 8), "big")
+    codes = np.array([0, *range(256, 1023), *[1022] * 3_000_000], np.uint16)
+    bits = (codes[:, None] >> np.arange(9, -1, -1, dtype=np.uint16) & 1).astype(bool).ravel()
+    body = np.packbits(np.append(bits, np.ones(-len(bits) % 8, bool))).tobytes()
     return _philips_of(struct.pack("<IHh", len(body), 0, 0) + body)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from cohort.cine import CineStack, read_nifti, write_nifti
 from cohort.errors import InputError
+from tests.corpora.bomb import deflated_zeros
 from tests.corpora.case import CANARY, Case, bytes_case
 
 MB = 1 << 20
@@ -447,21 +448,14 @@ def _named(content: bytes, length: int) -> bytes:
 
 
 def _inflating(head: bytes, zeros: int) -> bytes:
-    """A gzip of `head` and then zeros, made without inflating: one compressed piece, again and again.
-
-    After a full flush a deflate block does not look back, so its bytes may be repeated. Whole but for its CRC,
-    which a reader that gets that far may find wrong: where it is to be right, `zeros` are few.
-    """
+    """A gzip of `head` and then zeros. Many are whole but for their CRC, which who gets so far finds wrong."""
     if zeros <= 256 * MB:
         packer, packed = zlib.compressobj(9, wbits=31), io.BytesIO()
         packed.write(packer.compress(head))
         for _ in range(0, zeros, MB):
             packed.write(packer.compress(bytes(min(MB, zeros))))
         return packed.getvalue() + packer.flush()
-    packer = zlib.compressobj(9, wbits=-15)
-    start = packer.compress(head) + packer.flush(zlib.Z_FULL_FLUSH)
-    piece = packer.compress(bytes(16 * MB)) + packer.flush(zlib.Z_FULL_FLUSH)
-    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + start + piece * (zeros // (16 * MB)) + packer.flush() + bytes(8)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\xff" + deflated_zeros(head, zeros) + bytes(8)
 
 
 # --- flipped bits -----------------------------------------------------------------------------------------------------

@@ -1,22 +1,22 @@
 """Two reports beside one another: paired and unpaired intervals by hand, refusals, and what is said to differ."""
 
 import json
-import subprocess
 import sys
 from html.parser import HTMLParser
-from pathlib import Path
 
 import numpy as np
 import pytest
+import tyro
 
-from cohort.errors import InputError
+from cohort.errors import InputError, exit_code_of
 from cohort.page_template import embedded
 from cohort.phenotypes import PHENOTYPES
 from evaluation.bootstrap import FEWEST
+from evaluation.compare import main
 from evaluation.compare_page import write_comparison
 from evaluation.comparison import PAIRED, UNPAIRED, UNTOLD, differences, interval_of_difference, what_differs
 from evaluation.page import write_page
-from evaluation.paired_draws import DRAWS, headline_draws, headline_figures
+from evaluation.paired_draws import headline_draws, headline_figures
 from evaluation.report import agreement_numbers, certainty_numbers, control_numbers, implausible_numbers
 from evaluation.report_numbers import value_at
 from sampling.red_line import RED_LINE
@@ -89,8 +89,9 @@ def test_weights_code_and_options_that_differ_are_named():
     assert what_differs(one, one) == []
 
 
-def test_draws_are_of_the_figures_that_the_report_holds_and_of_the_same_people():
+def test_draws_are_of_the_figures_that_the_report_holds_and_of_the_same_people(monkeypatch):
     """Of everybody each figure is the report's own; each draw picks the same people in both studies."""
+    monkeypatch.setattr("evaluation.paired_draws.DRAWS", 50)
     truth, rng = drawn(n=30), np.random.default_rng(1)
     broken = (rng.random((30, 4, 4)) < 0.2).astype(float)
     made = found(truth[:, None] + rng.normal(0, 9, (30, 4, len(PHENOTYPES))), implausible=broken)
@@ -104,7 +105,7 @@ def test_draws_are_of_the_figures_that_the_report_holds_and_of_the_same_people()
         assert figure(np.arange(30)) == pytest.approx(value_at(numbers, *place.split("."))), place
     draws = headline_draws("people", made, another, None, truth)
     assert draws == headline_draws("people", made, another, None, truth)
-    assert {len(values) for values in draws["figures"].values()} == {DRAWS}
+    assert {len(values) for values in draws["figures"].values()} == {50}
     assert draws["paired_with"] != headline_draws("others", made, another, None, truth)["paired_with"]
     better = found((made.phenotypes + truth[:, None]) / 2, implausible=broken)
     apart = np.subtract(
@@ -194,16 +195,15 @@ def test_reports_of_others_and_broken_files_are_refused(tmp_path, second, fault)
     assert not (tmp_path / "page.html").exists()
 
 
-def test_the_command_writes_the_page_or_ends_with_2_and_one_line(tmp_path):
+def test_the_command_writes_the_page_or_ends_with_2_and_one_line(tmp_path, monkeypatch, capsys):
     paths = written(tmp_path, report(0.5), report(0.6), report(cohort="another"))
-    module = [sys.executable, "-m", "evaluation.compare"]
 
     def run(*options):
-        root = Path(__file__).parents[2]
-        return subprocess.run([*module, *map(str, options)], capture_output=True, text=True, cwd=root)
+        monkeypatch.setattr(sys, "argv", ["evaluation.compare", *map(str, options)])
+        code = exit_code_of(lambda: tyro.cli(main))
+        return code, capsys.readouterr().err
 
-    good = run(*paths[:2], "--output", tmp_path / "page.html")
-    assert (good.returncode, good.stderr) == (0, "") and (tmp_path / "page.html").exists()
-    bad = run(paths[0], paths[2], "--output", tmp_path / "other.html")
-    assert bad.returncode == 2 and bad.stderr.startswith("error: ") and bad.stderr.count("\n") == 1
+    assert run(*paths[:2], "--output", tmp_path / "page.html") == (0, "") and (tmp_path / "page.html").exists()
+    code, said = run(paths[0], paths[2], "--output", tmp_path / "other.html")
+    assert code == 2 and said.startswith("error: ") and said.count("\n") == 1
     assert not (tmp_path / "other.html").exists()

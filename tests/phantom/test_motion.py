@@ -140,7 +140,7 @@ def test_the_right_ventricle_has_a_clock_of_its_own():
 
 def test_mechanical_systole_ends_with_the_qt_interval_as_boudoulas_found():
     """QS2 - QT (Boudoulas 1981): men 12 - 0.1 HR, women 29 - 0.1 HR; within 15 ms at each rate, people spread about."""
-    drawn = [draw_heart(5, index, Draw("normal")) for index in range(240)]
+    drawn = [draw_heart(5, index, Draw("normal")) for index in range(120)]
     apart = {}
     for heart in drawn:
         if heart.rhythm == "sinus":

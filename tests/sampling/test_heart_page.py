@@ -228,7 +228,7 @@ def test_every_control_has_its_label():
 
 def test_contours_that_do_not_fit_are_left_out_and_the_page_says_so():
     size = GridGeometry()
-    frames = np.random.default_rng(0).random((size.slices, 8, size.height, size.width), dtype=np.float32)
+    frames = np.random.default_rng(0).random((size.slices, 4, size.height, size.width), dtype=np.float32)
     speckles = np.random.default_rng(1).integers(0, 4, frames.shape).astype(np.uint8)
     whole = heart_page(patient(geometry=size, shown=[ShownHeart("generated, sample 1", frames, 0 * speckles)]))
     page = heart_page(patient(geometry=size, shown=[ShownHeart("generated, sample 1", frames, speckles)]))

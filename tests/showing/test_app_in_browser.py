@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,11 +38,17 @@ def pipeline(beating_pipeline, tmp_path):
     return tmp_path / "pipeline"
 
 
+def free_port() -> int:
+    with socket.socket() as place:
+        place.bind(("127.0.0.1", 0))
+        return place.getsockname()[1]
+
+
 class Served:
     """app.py as a process, whose temporary files lie in one folder."""
 
     def __init__(self, pipeline: Path, folder: Path) -> None:
-        self.kept, self.port = folder / "temporary", 7000 + os.getpid() % 2000
+        self.kept, self.port = folder / "temporary", free_port()
         self.kept.mkdir()
         command = ["app.py", "--pipeline", str(pipeline), "--port", str(self.port), *SETTINGS]
         environment = os.environ | {"TMPDIR": str(self.kept)}

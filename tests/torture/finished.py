@@ -12,6 +12,7 @@ import importlib
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -42,7 +43,12 @@ SAYS_SO = ("train_autoencoder", "train_segmenter", "train_diffusion", "train_cei
 
 
 def few_steps() -> None:
-    """A learning curve of two steps a point, as the shortest is 400 else, and a calibration of two people."""
+    """A learning curve of two steps a point, as the shortest is 400 else, and a calibration of two people.
+
+    And 2 codes of each person tell the prior's spread, in place of 8.
+    """
+    stages = importlib.import_module("training.stages")
+    stages.measured_spread = partial(stages.measured_spread, codes=2)
     module = importlib.import_module("training.learning_curve")
     module.STEPS_FLOOR, module.EPOCHS = 2, 0
     importlib.import_module("evaluation.opening").FEWEST_PEOPLE = 1
@@ -56,7 +62,7 @@ def started(name: str, words: tuple, place: Path, quick: bool) -> Done:
     if script == "cohort.report":
         return command(sys.executable, "-m", script, *words, cwd=place)
     if quick:
-        return forked(script, *words, cwd=place)
+        return forked(script, *words, cwd=place, before=few_steps)
     return command(sys.executable, ROOT / f"{script}.py", *words, cwd=place)
 
 

@@ -26,6 +26,7 @@ from models.segmenter import Segmenter
 from sampling.pipeline import ECGToMRIPipeline, load_part
 from sampling.release import IN_FULL, RELEASED, halve
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
+from tests.short_training import shorten
 from training.initial import opened_start, take_denoiser, take_prior, take_regressor
 from training.options import START_RATE, DiffusionOptions, StageSteps
 from training.pipeline_folder import learn_pipeline
@@ -218,7 +219,7 @@ def begun(prepared, tiny_preset, folder, tmp_path_factory):
     np.save(cohort.folder / "hearts.npy", cohort.hearts)
     write_about(cohort.folder, ["hearts"], {"people": len(cohort.eid)})
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gc.collect", lambda *_: 0)  # asked for after every stage, it takes longer than a stage
+        shorten(patch)
         patch.setitem(PRESETS, "nano", tiny_preset)
         learn_pipeline(training(place, cohort, opened_start(folder)))
     return place, cohort

@@ -26,6 +26,7 @@ from models.presets import PRESETS
 from models.segmenter import Segmenter
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, load_part, sample_generator
+from tests.short_training import shorten
 from training.checkpoint import read_best, read_checkpoint
 from training.code_prior import measured_spread
 from training.code_regression import predict_codes
@@ -60,7 +61,7 @@ def stored(folder, cohort, **changed):
 def train(folder, cohort, autoencoder, preset, **options):
     """All stages after the autoencoder's and the segmenter's; the pipeline is folder/pipeline."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("gc.collect", lambda *_: 0)  # asked for after every stage, it takes longer than a stage
+        shorten(patch)
         patch.setitem(PRESETS, "nano", preset)
         job = Training(settings(folder, **options), Accelerator(cpu=True), cohort, autoencoder=autoencoder)
         for name in ("networks", "ceiling", "condition", "prior", "denoiser"):
