@@ -44,6 +44,14 @@ def living(group):
     return found
 
 
+@pytest.fixture(autouse=True)
+def heard():
+    """Under nohup SIGHUP is not heard, and a command leaves it so."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def send(number):
     os.kill(os.getpid(), number)
 
