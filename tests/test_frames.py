@@ -12,6 +12,7 @@ from cohort.pseudonym import Naming
 from evaluation.heart_sampler import HeartSampler
 from phantom.cohort_writer import ecg_path
 from sampling.options import SampleOptions
+from tests.short_training import shorten
 from training.options import DiffusionOptions, StageSteps
 from training.stages import STAGES, Training, with_lengths
 
@@ -49,7 +50,8 @@ def test_sampling_has_four(frames, tiny_pipeline, phantom_data, tmp_path):
     assert len(seen) == 1 and ENDS + len(seen[0]) <= 4, seen
 
 
-def test_training_has_five(frames, prepared, tmp_path):
+def test_training_has_five(frames, prepared, tmp_path, monkeypatch):
+    shorten(monkeypatch)
     steps = StageSteps(autoencoder=1, segmenter=1, ceiling=1, condition=1, prior=1)
     places = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter")}
     options = DiffusionOptions(**places, preset="nano", steps=1, stage_steps=steps, hearts_per_batch=2)

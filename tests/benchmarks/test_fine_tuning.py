@@ -8,6 +8,7 @@ import torch
 
 from benchmarks.fewer_pairs import FewPairs, learned, mean_codes, r2
 from models.presets import PRESETS
+from tests.short_training import shorten
 from training.initial import opened_start
 from training.options import DiffusionOptions, StageSteps
 
@@ -39,6 +40,7 @@ def test_codes_are_averaged_over_draws(tiny_pipeline, prepared, monkeypatch):
 def test_both_ways_learn_the_same_steps_on_the_pipelines_latents(
     tiny_pipeline, prepared, tiny_preset, tmp_path, monkeypatch
 ):
+    shorten(monkeypatch)
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     (tmp_path / "cohort").mkdir()
     for name in ("hearts.npy", "prepared.json"):

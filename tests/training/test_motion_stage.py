@@ -21,6 +21,7 @@ from models.heart_motion import with_neighbours
 from models.presets import PRESETS
 from sampling.patients import patient_batch, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline, sample_generator
+from tests.short_training import shorten
 from training.cohort_arrays import open_cines
 from training.fit import fit
 from training.learning_curve import curve_point, motion_like_the_pipelines, point_settings, told
@@ -158,6 +159,7 @@ def test_a_fresh_network_cross_fades_and_a_taught_one_does_better(hearts, tmp_pa
 
 @pytest.fixture
 def one_step(prepared, cines, tiny_preset, tmp_path, monkeypatch):
+    shorten(monkeypatch)
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     folders = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter")}
     kept = tmp_path / "cohort"

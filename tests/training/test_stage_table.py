@@ -15,6 +15,7 @@ from cohort.prepared import NO_LABELS
 from cohort.stored_arrays import ABOUT
 from models.presets import PRESETS
 from sampling.model_folder import REAL, SIMULATED
+from tests.short_training import shorten
 from training.cohort_arrays import taught_by
 from training.options import DiffusionOptions, StageSteps
 from training.pipeline_folder import save_pipeline
@@ -49,6 +50,7 @@ def filled(training):
 @pytest.fixture
 def one_step(prepared, tiny_preset, tmp_path, monkeypatch):
     """A training of one step a stage, of a tiny preset, on one second of each ECG."""
+    shorten(monkeypatch)
     monkeypatch.setitem(PRESETS, "nano", tiny_preset)
     folders = {name: tmp_path / name for name in ("output", "autoencoder", "segmenter", "cohort")}
     folders["cohort"].mkdir()
