@@ -40,6 +40,8 @@ def run(script: Path, quick: bool) -> tuple[list[str], bool, float]:
     print(f"{script.name} ...", file=sys.stderr, flush=True)
     command = [sys.executable, str(script), *(["--quick"] if quick else [])]
     environment = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
+    if AT_ONCE[quick] > 1:
+        environment["OMP_NUM_THREADS"] = "1"  # more threads would fight for the cores
     environment["PYTHONPATH"] = os.pathsep.join([str(HERE.parents[1]), environment.get("PYTHONPATH", "")])
     begun = time.monotonic()
     said, code = _ended(command, environment, LONGEST_S[quick])

@@ -1,5 +1,7 @@
 """A tiny cohort, a tiny pipeline, and scripts run as a user runs them; shared by the scripts beside this file."""
 
+import ast
+import gc
 import importlib
 import inspect
 import json
@@ -12,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
 import tyro
@@ -149,8 +152,10 @@ def forked(script: str, *arguments: object, cwd: Path, before: Callable[[], None
 def begun(script: str, *arguments: object, cwd: Path, before: Callable[[], None] | None = None) -> Begun:
     """Start what `forked` runs; several may run at once."""
     module = importlib.import_module(script)
+    _import_what_it_asks_for_late(module)
     assert importlib.import_module("torch").get_num_threads() == 1, "a fork of several threads would hang"
     said = tempfile.TemporaryFile()  # noqa: SIM115 (`ended` closes it)
+    gc.freeze()  # a script collects garbage: a child need not look through all that was imported here
     child = os.fork()
     if child == 0:
         code = 1
@@ -164,6 +169,13 @@ def begun(script: str, *arguments: object, cwd: Path, before: Callable[[], None]
             sys.stdout.flush(), sys.stderr.flush()
             os._exit(code)
     return Begun(child, said)
+
+
+def _import_what_it_asks_for_late(module: ModuleType) -> None:
+    """Imports within a script's functions, so that its forks find them there."""
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if isinstance(node, ast.ImportFrom):
+            importlib.import_module(node.module)
 
 
 def _code_of(main: Callable[[], None], before: Callable[[], None] | None) -> int:
