@@ -1,7 +1,7 @@
 """Rows C3, C4 and C5: the peak memory of sample.py on a CPU, and work whose length must not decide it.
 
 python tests/torture/memory.py            # 5,000 steps; 1 ECG and a folder of 4; a folder of 20,000
-python tests/torture/memory.py --quick    # 400 steps, within 10 %; 1 ECG; a folder of 200
+python tests/torture/memory.py --quick    # 400 steps, within 10 %; 1 ECG; a folder of 100
 python tests/torture/memory.py --folders-only    # C5 alone
 """
 
@@ -20,7 +20,7 @@ from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, write_cohort
 from tests.torture.tiny import tiny_pipeline
 
-FEW_ECGS, MANY_ECGS, MOST_MORE_MEGABYTES = {True: 50, False: 100}, {True: 200, False: 20_000}, 100
+FEW_ECGS, MANY_ECGS, MOST_MORE_MEGABYTES = {True: 20, False: 100}, {True: 100, False: 20_000}, 100
 MOST_MEGABYTES, MOST_PERCENT, QUICK_PERCENT = 2000, 3.0, 10.0
 LOOK_EVERY = 50  # steps
 PEAK_OF = """import resource, subprocess, sys  # a small process: what starts another lends it the peak of its own
