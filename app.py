@@ -51,4 +51,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(main))
+    sys.exit(exit_code_of(main, "nothing that was dropped is left on the disk"))

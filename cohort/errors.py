@@ -58,8 +58,11 @@ def printable(text: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(str(text).split()))
 
 
-def exit_code_of(main: Callable[[], None]) -> int:
+def exit_code_of(main: Callable[[], None], once_stopped: str = "the same command continues") -> int:
     """Run a script's main, whose threads sleep while they wait (`cohort.cores.let_threads_sleep`).
+
+    Args:
+        once_stopped: what the line says behind "stopped".
 
     Returns:
         0 when it ends well, 2 and one line on stderr for an InputError or a full disk. 130 and one line when SIGTERM,
@@ -69,19 +72,19 @@ def exit_code_of(main: Callable[[], None]) -> int:
     let_threads_sleep()
     with StopSignals() as stop:
         try:
-            code = _code_of(main, stop)
+            code = _code_of(main, stop, once_stopped)
             stop.settle()  # within the try: a signal is heard up to here, and none behind
             return code
         except KeyboardInterrupt:
-            return _stopped()
+            return _stopped(once_stopped)
 
 
-def _code_of(main: Callable[[], None], stop: StopSignals) -> int:
+def _code_of(main: Callable[[], None], stop: StopSignals, once_stopped: str) -> int:
     try:
         main()
     except Exception as error:
         if stop.asked:  # the interruption came out as another error
-            return _stopped()
+            return _stopped(once_stopped)
         if isinstance(error, BrokenPipeError):  # whoever reads what we print has left, as `head` does
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the last flush must not fail again
             return 130
@@ -95,6 +98,6 @@ def _code_of(main: Callable[[], None], stop: StopSignals) -> int:
     return 0
 
 
-def _stopped() -> int:
-    print("stopped; the same command continues", file=sys.stderr)
+def _stopped(then: str) -> int:
+    print(f"stopped; {then}", file=sys.stderr)
     return 130

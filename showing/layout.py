@@ -16,12 +16,14 @@ from .artist import Artist, Asked, Shown
 from .examples import Example
 from .page_folders import PageFolders
 from .uploads import Upload
-from .words import refusal
+from .words import FEWER, ODD_FILES, RATE, refusal
 
 TITLE = "A heart from an ECG"
 NOTHING_KEPT = "What you drop stays on the machine that serves this page, and is deleted when you close it."
 NEITHER = "not told"
 EMPTY = "–"
+BEGIN = "Drop an ECG, or choose a simulated patient."
+REFUSED = "said refused"  # the class of a refusal
 SEX = {NEITHER: None, "female": "female", "male": "male"}
 STYLE = Path(__file__).with_suffix(".css")
 SYSTEM_FONTS = ["system-ui", "sans-serif"]  # of the reader's machine: none is fetched
@@ -57,17 +59,18 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
     def closed(request: gr.Request) -> None:
         folders.close(request.session_hash)
 
-    def dropped(uploads: list[Upload], request: gr.Request) -> None:
+    def dropped(uploads: list[Upload], said: str, request: gr.Request) -> object:
         folders.hold(request.session_hash, [upload.path for upload in uploads])
+        return without_refusal(said)
 
-    def ecg_dropped(uploads: list[Upload], settled: bool, request: gr.Request) -> tuple:
+    def ecg_dropped(uploads: list[Upload], said: str, settled: bool, request: gr.Request) -> tuple:
         """No example is chosen any more. Person and MRI of an earlier heart, or of an example, are not this one's."""
-        dropped(uploads, request)
-        return None, False, *((None, NEITHER, None, None, None) if settled else (gr.skip(),) * 5)
+        person = (None, NEITHER, None, None, None) if settled else (gr.skip(),) * 5
+        return dropped(uploads, said, request), None, False, *person
 
-    def chosen(words: str) -> tuple:
-        person = by_words[words].person
-        return None, True, None, person.sex, person.age_years, person.height_cm, person.weight_kg
+    def chosen(words: str, said: str) -> tuple:
+        who = by_words[words].person
+        return without_refusal(said), None, True, None, who.sex, who.age_years, who.height_cm, who.weight_kg
 
     def draw(ecg, example, mri, sex, age, height, weight, rate, fewer, request: gr.Request) -> Iterator[tuple]:
         files = ecg or [Upload(by_words[name].ecg, by_words[name].ecg.name) for name in [example] if name]
@@ -91,12 +94,12 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
                     age = gr.Number(label="Age, years", placeholder=EMPTY, elem_id="age", min_width=90)
                     height = gr.Number(label="Height, cm", placeholder=EMPTY, elem_id="height", min_width=90)
                     weight = gr.Number(label="Weight, kg", placeholder=EMPTY, elem_id="weight", min_width=90)
-                with gr.Accordion("The true MRI, and odd files", open=False):
+                with gr.Accordion(ODD_FILES, open=False):
                     mri = upload_field("Short-axis cine: NIfTI, or DICOM as a zip", "mri")
-                    rate = gr.Number(label="Sampling rate, Hz, of .npy and .csv", placeholder=EMPTY, elem_id="rate")
-                    fewer = gr.Checkbox(label="Some chest leads may be absent")
+                    rate = gr.Number(label=f"{RATE}, Hz, of .npy and .csv", placeholder=EMPTY, elem_id="rate")
+                    fewer = gr.Checkbox(label=FEWER)
         button = gr.Button("Draw the heart", variant="primary", elem_id="draw")
-        said = gr.HTML(said_html("Drop an ECG, or choose a simulated patient."), elem_id="said")
+        said = gr.HTML(said_html(BEGIN), elem_id="said")
         heart = gr.HTML(elem_id="heart")
         files = gr.File(label="To keep", file_count="multiple", interactive=False, visible=False, elem_id="files")
 
@@ -105,9 +108,9 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
 
         page.load(opened, None, [age, height, weight, rate], show_progress="hidden")
         page.unload(closed)
-        ecg.upload(ecg_dropped, [ecg, settled], [example, *person], show_progress="hidden")
-        mri.upload(dropped, mri, show_progress="hidden")
-        example.input(chosen, example, [ecg, *person], show_progress="hidden")
+        ecg.upload(ecg_dropped, [ecg, said, settled], [said, example, *person], show_progress="hidden")
+        mri.upload(dropped, [mri, said], said, show_progress="hidden")
+        example.input(chosen, [example, said], [said, ecg, *person], show_progress="hidden")
         fields = [ecg, example, mri, sex, age, height, weight, rate, fewer]
         button.click(draw, fields, [said, heart, files, settled], concurrency_limit=1, show_progress_on=said)
     return page
@@ -165,8 +168,13 @@ def told(shown: Shown) -> str:
 
 def said_html(words: str, refused: bool = False) -> str:
     """A line for the reader, who may listen: screen readers tell it."""
-    kind, role = ("said refused", "alert") if refused else ("said", "status")
+    kind, role = (REFUSED, "alert") if refused else ("said", "status")
     return f'<div class="{kind}" role="{role}">{"Refused: " if refused else ""}{escape(words)}</div>'
+
+
+def without_refusal(said: str) -> object:
+    """What is said once another file is chosen: a refusal was of the one before, and anything else stays."""
+    return said_html(BEGIN) if REFUSED in said else gr.skip()
 
 
 def heart_html(page: str) -> str:

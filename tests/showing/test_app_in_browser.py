@@ -173,14 +173,19 @@ def test_on_a_phone_a_bad_file_is_refused_in_words_and_a_simulated_patient_is_dr
     assert "Traceback" not in page.inner_text("body") and page.locator("iframe.heart").count() == 0
     page.get_by_label("Simulated").first.check()
     page.wait_for_function("document.querySelector('#age input').value !== ''")
+    assert page.get_by_role("alert").count() == 0  # the refusal was of the file before
     press(page)
     assert moves(page)
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+    page.fill("#age input", "900")
+    press(page)
+    page.get_by_role("alert").wait_for()
     other = opened(browser, served)  # somebody else's ECG takes over nothing of the patient before
     (tmp_path / "next.xml").write_text("no ECG")
     drop(page, tmp_path / "next.xml")
     page.wait_for_function("document.querySelector('#age input').value === ''")
-    assert not page.get_by_label("Simulated").first.is_checked()
+    assert not page.get_by_label("Simulated").first.is_checked() and page.get_by_role("alert").count() == 0
     assert other.locator("iframe.heart").count() == 0
     assert served.stop() == 130 and list(served.kept.iterdir()) == []  # stopped while two pages are open
+    assert served.said.endswith("\nstopped; nothing that was dropped is left on the disk\n")

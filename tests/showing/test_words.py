@@ -4,8 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from cohort.disk import MAKE_ROOM
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
-from showing.words import OwnFileNames, refusal
+from sampling.inputs import require_mri
+from showing.words import FEWER, ODD_FILES, RATE, OwnFileNames, refusal
 
 FOLDER = Path("/tmp/ecg-to-mri-x/pages/3f/tmp9")
 
@@ -17,12 +20,34 @@ FOLDER = Path("/tmp/ecg-to-mri-x/pages/3f/tmp9")
         (InputError(FOLDER / "mri", "holds no DICOM", "give one"), "the true MRI: holds no DICOM; give one"),
         (InputError(FOLDER / "mri/NIFTI/9000001/sa.nii.gz", "bad", "copy it"), "sa.nii.gz: bad; copy it"),
         (InputError("--age", "3 is not possible", "give 18 to 99"), "Age: 3 is not possible; give 18 to 99"),
-        (InputError("a.csv", "no rate", "give --sampling-rate, in Hz"), "a.csv: no rate; give Sampling rate, in Hz"),
-        (InputError("a\n.csv", "--agents", "--age-old"), "a .csv: --agents; --age-old"),
+        (InputError("a\n.csv", "--agents", "none"), "a .csv: --agents; none"),
+        (InputError("a.xml", "too large", "--no-page"), "a.xml: too large; --no-page (an option of the command line)"),
     ],
 )
 def test_a_refusal_names_fields_and_files_and_neither_options_nor_folders(fault, words):
     assert refusal(fault, FOLDER) == words
+
+
+@pytest.mark.parametrize(
+    ("fault", "field"),
+    [
+        (lambda csv: read_ecg(csv), RATE),
+        (lambda csv: read_ecg(csv, sampling_rate=500), FEWER),
+        (lambda csv: require_mri(csv / "none"), ODD_FILES),
+    ],
+)
+def test_a_remedy_names_the_field_and_where_it_lies(tmp_path, fault, field):
+    rows = [f"{i % 7 / 10},{i % 5 / 10},{i % 3 / 10}" for i in range(5000)]
+    (tmp_path / "a.csv").write_text("\n".join(["I,II,V1", *rows]))
+    with pytest.raises(InputError) as told:
+        fault(tmp_path / "a.csv")
+    said = refusal(told.value, tmp_path)
+    assert f"“{field}”" in said and f"under “{ODD_FILES}”" in said and "--" not in said and "allow" not in said
+
+
+def test_a_full_disk_does_not_promise_that_a_command_continues():
+    said = refusal(InputError(FOLDER / "out", "cannot be written", MAKE_ROOM), FOLDER)
+    assert "command" not in said and said.endswith("then draw the heart again")
 
 
 def test_warnings_call_files_by_their_own_names():
