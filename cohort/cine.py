@@ -27,6 +27,7 @@ SPACING_TOLERANCE = 0.01  # between pixdim and the affine's columns, relative
 SHEAR_TOLERANCE = 0.01  # the largest change of a unit axis that making them perpendicular may take
 LARGEST_SCALE = 1e9
 FLATTEST = 0.1  # determinant of the unit axes under which a voxel is no box
+BEAT_S = (0.25, 2.5)  # 240 to 24 beats a minute; another length comes of a wrong frame interval
 LONGEST_FRAME_S = 1.0  # a frame interval of 1.0 s or more is a writer's default, not a cine's
 KEPT_DTYPES = (np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64)
 MM_PER_UNIT = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units & 7: unknown (mm by custom), m, mm, um
@@ -75,6 +76,12 @@ class CineStack:
     def spacing_mm(self) -> np.ndarray:
         """(3,) distance between neighbouring voxel centres along x, y, z."""
         return np.linalg.norm(self.affine[:3, :3], axis=0)
+
+    @property
+    def beat_s(self) -> float | None:
+        """Seconds that all frames last; None where unknown, or no beat of a heart lasts so long."""
+        beat = (self.frame_interval_s or 0) * self.voxels.shape[3]
+        return beat if BEAT_S[0] <= beat <= BEAT_S[1] else None
 
     @property
     def slice_axis(self) -> int:

@@ -42,7 +42,7 @@ from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_
 from sampling.release import pipeline_name
 from sampling.segmentation import segment
 from sampling.shown_heart import ShownHeart
-from sampling.true_heart import NO_TRUE_HEART, estimated, find_true_cine, find_true_heart
+from sampling.true_heart import NO_TRUE_HEART, TrueCine, estimated, find_true_cine, find_true_heart
 from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
@@ -54,7 +54,7 @@ from .drawn_codes import DRAWS, Expected, expected_hearts
 from .plausibility import implausible, wall_masses
 from .tally import Tally, tell
 from .told_numbers import by_codes, disagreements, told_numbers
-from .true_numbers import Cine, true_numbers
+from .true_numbers import true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
@@ -84,6 +84,7 @@ class Drawn:
 
 SAMPLE_1 = "generated, sample 1"
 TRUE_HEART = "true heart at the ECG's rhythm"  # whatever its own was when it was scanned
+OTHER_RHYTHM = 0.2  # of the ECG's rate: a scan this far from it is of another rhythm
 
 
 @dataclass(frozen=True)
@@ -335,11 +336,12 @@ class HeartSampler:
         above = None if heart is None else above_the_film(heart, cine, beat.inside[0])
         written = beat.written(grid, None if length is None else length.rr_s, above)
         maps = None if beat.maps is None else list(beat.maps)
-        about = motion_of_the_record(beat, order, grid, length)
-        doubts = (*doubts, *doubts_of(length), *unmeasured(about))
+        scanned = {} if cine is None or cine.beat_s is None else {"true_heart_bpm": round(60 / cine.beat_s, 1)}
+        about = motion_of_the_record(beat, order, grid, length) | scanned
+        doubts = (*doubts, *doubts_of(length), *other_rhythm(about), *unmeasured(about))
         return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above, cine)
 
-    def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[Cine | None, tuple[str, ...]]:
+    def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[TrueCine | None, tuple[str, ...]]:
         """The true heart over the beat, None where the files hold ED and ES only; and what to tell of that."""
         if heart is None:
             return None, ()
@@ -358,7 +360,7 @@ class HeartSampler:
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
         above: ShownHeart | None = None,
-        cine: Cine | None = None,
+        cine: TrueCine | None = None,
     ) -> Drawn:
         """Write one patient's folder.
 
@@ -477,10 +479,10 @@ def shown_hearts(
     return [*true, ShownHeart(SAMPLE_1, hearts[0], own)]
 
 
-def above_the_film(heart: HeartGrid, cine: Cine | None, inside: np.ndarray) -> ShownHeart:
+def above_the_film(heart: HeartGrid, cine: TrueCine | None, inside: np.ndarray) -> ShownHeart:
     """The true heart as the film shows it: its own beat, or ED and ES in turn (`still_film`)."""
     if cine is not None:
-        return ShownHeart(TRUE_HEART, *cine)
+        return ShownHeart(TRUE_HEART, cine.frames, cine.labels)
     labels = None if heart.labels is None else still_film(heart.labels, inside)
     return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels)
 
@@ -490,6 +492,16 @@ def doubts_of(length: BeatLength | None) -> tuple[str, ...]:
     if length is None:
         return (NO_RHYTHM,)
     return (RHYTHM_STATED,) if length.which == STATED else ()
+
+
+def other_rhythm(about: dict) -> tuple[str, ...]:
+    """What to tell where the true heart beat otherwise when it was scanned; about: of the record."""
+    scanned, here = about.get("true_heart_bpm"), about["heart_rate_bpm"]
+    if scanned is None or here is None or abs(scanned / here - 1) <= OTHER_RHYTHM:
+        return ()
+    return (
+        f"the true heart was scanned at {scanned:.0f} beats a minute, the ECG has {here:.0f}: volumes follow the rate",
+    )
 
 
 def unmeasured(about: dict) -> tuple[str, ...]:

@@ -7,15 +7,14 @@ from cohort.heart_grid import HeartGrid
 from cohort.phenotypes import phenotypes_of, volume_ml
 from sampling.measured_phenotypes import said_of
 from sampling.segmentation import SliceSegmenter
+from sampling.true_heart import TrueCine
 
 from .beating import cine_labels
 
 OWN_MAPS = "its own label maps"
 
-Cine = tuple[np.ndarray, np.ndarray | None]  # of `sampling.true_heart.find_true_cine`
 
-
-def true_numbers(heart: HeartGrid, cine: Cine | None, segmenter: SliceSegmenter | None) -> dict | None:
+def true_numbers(heart: HeartGrid, cine: TrueCine | None, segmenter: SliceSegmenter | None) -> dict | None:
     """What heart.json says of the real heart: its phenotypes, and its volumes over the beat.
 
     Its own label maps tell them. Where it has none, the segmenter does that measures the drawn hearts.
@@ -36,10 +35,9 @@ def true_numbers(heart: HeartGrid, cine: Cine | None, segmenter: SliceSegmenter 
     return {"measured_by": by, "phenotypes": phenotypes, **({} if cine is None else _volumes(heart, cine, segmenter))}
 
 
-def _volumes(heart: HeartGrid, cine: Cine, segmenter: SliceSegmenter | None) -> dict:
+def _volumes(heart: HeartGrid, cine: TrueCine, segmenter: SliceSegmenter | None) -> dict:
     """Both cavities over the beat; nothing where neither map nor segmenter tells them."""
-    frames, own = cine
-    labels, by = (own, OWN_MAPS) if own is not None else _drawn(segmenter, frames)
+    labels, by = (cine.labels, OWN_MAPS) if cine.labels is not None else _drawn(segmenter, cine.frames)
     if labels is None:
         return {}
     voxel_mm3 = heart.geometry.pixel_mm**2 * heart.slice_step_mm

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,20 @@ from .inputs import require_mri
 
 EVERY_FRAME = 3  # phases, for `read_stacks`: more than two, for which files of ED and ES would do
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
+
+
+class TrueCine(NamedTuple):
+    """A real heart's whole beat on the grid.
+
+    Attributes:
+        frames: (slices, frames, height, width) in [0, 1].
+        labels: its `Label` map; None where nobody drew one.
+        beat_s: seconds of the beat that was scanned; None where the files do not say.
+    """
+
+    frames: np.ndarray
+    labels: np.ndarray | None
+    beat_s: float | None = None
 
 
 def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid | None:
@@ -48,15 +63,14 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid |
     return read_heart(subjects[visit], geometry) if visit in subjects else None
 
 
-def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> tuple[np.ndarray, np.ndarray | None] | None:
+def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> TrueCine | None:
     """The real heart's whole beat at the very places of its ED and ES.
 
     Args:
         mri, name: as of `find_true_heart`. heart: what that gave.
 
     Returns:
-        (slices, frames, height, width) in [0, 1], and its `Label` map, None where nobody drew one. None in place of
-        both where the files hold no more than ED and ES.
+        None where the files hold no more than ED and ES.
 
     Raises:
         InputError: the cine cannot be laid on its stills.
@@ -65,7 +79,7 @@ def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> tuple
     if cine is None or cine.voxels.shape[3] <= 2:
         return None
     geometry = replace(heart.geometry, phases=frames)
-    return cine_on_grid(cine, labels, heart.affine, geometry, source)
+    return TrueCine(*cine_on_grid(cine, labels, heart.affine, geometry, source), cine.beat_s)
 
 
 def _stored_cine(mri: Path, name: str) -> tuple[CineStack | None, CineStack | None, str]:

@@ -11,7 +11,6 @@ from cohort.motion_table import motion_row
 from cohort.phenotypes import MYOCARDIAL_DENSITY_G_ML, WALLS, sector_thickness_mm, with_derived
 from cohort.volume_curve import VolumeCurve, volume_curve
 
-BEAT_S = (0.25, 2.5)  # 240 to 24 beats a minute; another length comes of a wrong frame interval
 MS = 1000
 
 
@@ -111,13 +110,12 @@ def measure_cine(
     directions = tuple(WALLS.values())
     at = [sector_thickness_mm(grid_labels[:, frame], pixel_mm, directions) for frame in (lv.ed, lv.es)]
     quarters = [name.removeprefix("wall_") for name in WALLS]
-    beat = (cine.frame_interval_s or 0) * labels.shape[3]
     return MeasuredCine(
         lv=lv,
         rv=volume_curve(volumes[:, Label.RV_CAVITY], lv),
         wall_ml=volumes[:, Label.LV_MYOCARDIUM],
         thickness_mm=dict(zip(quarters, zip(*at, strict=True), strict=True)),
-        beat_s=beat if is_cycle and BEAT_S[0] <= beat <= BEAT_S[1] else None,
+        beat_s=cine.beat_s if is_cycle else None,
         is_cycle=is_cycle,
         motion=motion_row(_beat(lv, grid_labels) if is_cycle else None),
     )

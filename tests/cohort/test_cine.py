@@ -38,6 +38,11 @@ def test_voxels_affine_spacing_and_frame_interval_survive_a_round_trip(tmp_path,
     assert after.frame_interval_s == (pytest.approx(0.031) if frames > 1 else None)
 
 
+@pytest.mark.parametrize(("interval", "beat"), [(0.04, 0.8), (None, None), (0.9, None), (0.001, None)])
+def test_all_frames_last_a_beat_where_a_heart_can_beat_so(interval, beat):
+    assert CineStack(np.zeros((2, 2, 2, 20)), np.eye(4), interval).beat_s == beat
+
+
 def test_an_unknown_frame_interval_stays_unknown(tmp_path):
     write_nifti(tmp_path / "a.nii.gz", CineStack(stack().voxels, oblique()))
     assert read_nifti(tmp_path / "a.nii.gz").frame_interval_s is None

@@ -37,6 +37,7 @@ from sampling.pipeline import ECGToMRIPipeline
 from sampling.red_line import head_and_foot
 from sampling.schedulers import DEFAULT_SCHEDULER, make_scheduler
 from sampling.shown_heart import ShownHeart
+from sampling.true_heart import find_true_cine
 from segmenting.measured_cine import measure_cine
 from tests.cohort.test_beat import ES, rings
 
@@ -277,6 +278,34 @@ def test_stills_of_a_true_heart_are_at_es_when_sample_1_is(folder, one_person, t
     np.testing.assert_array_equal(true.frames[:, 0], drawn.true_heart[:, 0])
     np.testing.assert_array_equal(true.frames[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
     assert true.labels.shape == true.frames.shape and (true.labels[:, 0] != true.labels[:, 2]).any()
+
+
+@pytest.mark.parametrize(("times", "warned"), [(0.9, False), (0.7, True), (1.4, True), (None, False)])
+def test_the_rate_at_which_the_true_heart_was_scanned_is_told_and_warned_of_where_it_is_another(
+    folder, one_person, tmp_path, monkeypatch, times, warned
+):
+    sampler = opened(folder, tmp_path / "out", mri=one_person)
+    patient = sampler.read(ecg_path(one_person, 0))
+    rr_s = sampler.beat_length(patient).rr_s
+    monkeypatch.setattr(
+        "evaluation.heart_sampler.find_true_cine",
+        lambda *about: find_true_cine(*about)._replace(beat_s=times and times * rr_s),
+    )
+    (drawn,) = sampler.draw([patient])
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    told = record.get("true_heart_bpm")
+    assert told == (times and pytest.approx(60 / rr_s / times, abs=0.1)) and ("true_heart_bpm" in record) == bool(times)
+    words = f"scanned at {told or 0:.0f} beats a minute, the ECG has {60 / rr_s:.0f}"
+    assert any(words in warning for warning in record["warnings"]) == warned
+    assert (words in (tmp_path / "out" / drawn.name / "heart.html").read_text()) == bool(times)
+
+
+def test_the_files_say_how_fast_the_true_heart_beat_when_it_was_scanned(folder, one_person, tmp_path):
+    sampler = opened(folder, tmp_path / "out", mri=one_person)
+    (drawn,) = sampler.draw([sampler.read(ecg_path(one_person, 0))])
+    record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
+    heart = CohortPlan(seed=3, subjects=1, frames=4).heart(0)
+    assert record["true_heart_bpm"] == pytest.approx(heart.heart_rate_bpm, abs=0.1)
 
 
 def test_a_heart_whose_beat_cannot_be_measured_has_no_flow():

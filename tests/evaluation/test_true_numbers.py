@@ -9,6 +9,7 @@ import torch
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry, HeartGrid
 from evaluation.true_numbers import OWN_MAPS, true_numbers
+from sampling.true_heart import TrueCine
 
 GEOMETRY = GridGeometry(slices=3, phases=2, height=16, width=16, slice_step_mm=10.0, pixel_mm=2.0)
 VOXEL_ML = 2 * 2 * 8 / 1000  # of slices 8 mm apart, which the acquisition had
@@ -61,7 +62,7 @@ def test_slices_that_nobody_acquired_count_for_nothing():
 
 
 def test_volumes_over_the_beat_are_those_of_every_frame():
-    told = true_numbers(heart(), (np.ones((3, 4, 16, 16), np.float32), label_map(4)), None)
+    told = true_numbers(heart(), TrueCine(np.ones((3, 4, 16, 16), np.float32), label_map(4)), None)
     np.testing.assert_allclose(told["lv_ml"], 3 * VOXEL_ML * np.array([64, 16, 64, 64]), atol=0.006)
     assert told["rv_ml"] is None and told["volumes_measured_by"] == OWN_MAPS
 
@@ -69,8 +70,8 @@ def test_volumes_over_the_beat_are_those_of_every_frame():
 def test_a_heart_without_label_maps_is_measured_by_the_segmenter_and_says_so():
     bare, frames = heart(labels=None), np.random.default_rng(0).random((3, 4, 16, 16), dtype=np.float32)
     bare = replace(bare, voxels=frames[:, :2])
-    told = true_numbers(bare, (frames, None), AllCavity())
+    told = true_numbers(bare, TrueCine(frames, None), AllCavity())
     assert told["measured_by"] == told["volumes_measured_by"] == "a segmenter that learned from real hearts"
     assert told["lv_ml"] == pytest.approx([3 * 256 * VOXEL_ML] * 4, abs=0.006)
-    assert true_numbers(bare, (frames, None), None) is None
-    assert "lv_ml" not in true_numbers(heart(), (frames, None), None)
+    assert true_numbers(bare, TrueCine(frames, None), None) is None
+    assert "lv_ml" not in true_numbers(heart(), TrueCine(frames, None), None)
