@@ -12,7 +12,7 @@ import numpy as np
 
 from cohort.disk import write_json
 from cohort.errors import InputError
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES
 from sampling.phenotype_table import BY_CODES
 from sampling.ranges import SMALLEST, all_within
 
@@ -89,5 +89,5 @@ def calibrate(pipeline: Path, codes: np.ndarray, truth: np.ndarray) -> None:
     """
     factors = fit_spread(on_scale(codes), on_scale(truth))
     write_calibration(pipeline, factors)
-    said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(PHENOTYPES, factors, strict=True))
+    said = ", ".join(f"{name} {factor:.2f}" for name, factor in zip(LABELS.values(), factors, strict=True))
     print(f"fitted on {len(truth)} validation people; the intervals' widths are multiplied by: {said}")

@@ -1,6 +1,6 @@
 """A patient's phenotypes as lines on a screen."""
 
-from cohort.phenotypes import TABLE
+from cohort.phenotypes import LABELS, TABLE
 from sampling.phenotype_table import BY_CODES
 
 
@@ -21,5 +21,5 @@ def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int) -> str
         mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:.{digits}f} {about.unit}"
         own = "" if drawn is None else f" ({drawn:.{digits}f})"
         by = "" if summary["told_by"] == BY_CODES else f", told by {summary['told_by']}"
-        lines.append(f"  {phenotype:13s} {mean}{between}{own}{by}")
+        lines.append(f"  {LABELS[phenotype]:13s} {mean}{between}{own}{by}")
     return "\n".join(lines)

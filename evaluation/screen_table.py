@@ -3,14 +3,14 @@
 from functools import reduce
 from operator import or_
 
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES
 from sampling.card_numbers import instrument_of
 
 from .report_numbers import content_at, value_at
 
 WIDTH = 12  # characters of a column of R2
 SHARES = ("information_kept", "information_kept_of_many")
-NAMES_WIDTH = max(map(len, PHENOTYPES))
+NAMES_WIDTH = max(map(len, LABELS.values()))
 
 
 def table_of(report: dict) -> str:
@@ -26,7 +26,7 @@ def table_of(report: dict) -> str:
         cells = [f"{table[name]['r2']:{WIDTH}.2f}" for table in columns.values()]
         kept = [value_at(report, key, name) for key in SHARES]
         cells += [f"{share:6.2f}" for share in kept] + [f"{value_at(report, 'coverage', name, '90'):6.0f}"]
-        lines.append(" ".join([f"{name:{NAMES_WIDTH}s}", *cells]))
+        lines.append(" ".join([f"{LABELS[name]:{NAMES_WIDTH}s}", *cells]))
     reasons = (content_at(report, f"{key}_untold") or {} for key in SHARES)
-    lines += [f"kept, {name}: {reason}" for name, reason in reduce(or_, reasons).items()]
+    lines += [f"kept, {LABELS.get(name, name)}: {reason}" for name, reason in reduce(or_, reasons).items()]
     return "\n".join(lines)

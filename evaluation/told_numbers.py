@@ -5,7 +5,7 @@ Many codes cost less than one heart, and four hearts have a chance SD. Hearts te
 
 import numpy as np
 
-from cohort.phenotypes import PHENOTYPES, TABLE
+from cohort.phenotypes import LABELS, PHENOTYPES, TABLE
 from sampling.phenotype_table import BY_CODES, BY_HEARTS
 
 from .certainty import summary_of
@@ -57,7 +57,7 @@ def disagreements(phenotypes: dict[str, dict]) -> list[str]:
         hearts = len(about["drawn"]["values"])
         if mean is not None and not low <= mean <= high:
             told = f"90 % interval {low:.{digits}f} to {high:.{digits}f}"
-            apart.append(f"{name} {mean:.{digits}f} {TABLE[name].unit} ({told})")
+            apart.append(f"{LABELS[name]} {mean:.{digits}f} {TABLE[name].unit} ({told})")
     if not apart or hearts < FEWEST_HEARTS:
         return []
     return [f"the {hearts} drawn hearts are not what the ECG leads one to expect, on average: {', '.join(apart)}"]

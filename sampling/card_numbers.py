@@ -3,7 +3,7 @@
 import math
 from numbers import Real
 
-from cohort.phenotypes import PHENOTYPES, UNITS
+from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 
 from .measured_phenotypes import SEEN
 
@@ -75,7 +75,7 @@ def _agreement(report: dict) -> str:
     for name in PHENOTYPES:
         cells = [_number(report, place % name, digits) for place, digits in columns.values()]
         if any(cells):
-            rows.append([f"{name}, {UNITS[name]}", *(cell or "–" for cell in cells)])
+            rows.append([f"{LABELS[name]}, {UNITS[name]}", *(cell or "–" for cell in cells)])
     return table_of(["", *columns], rows) if rows else ""
 
 

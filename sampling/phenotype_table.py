@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
-from cohort.phenotypes import TABLE
+from cohort.phenotypes import LABELS, TABLE
 from cohort.reference_ranges import ReferenceRange, reference_range, why_unjudged
 
 BY_CODES, BY_HEARTS = "heart codes", "the drawn hearts"  # who tells a phenotype
@@ -96,7 +96,7 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
     spread = f"SD {summary['sd']:.{digits}f} {unit}" if "sd" in summary else ""
     drawn = summary.get("drawn", {}).get("mean")
     return PhenotypeRow(
-        name,
+        LABELS[name],
         about.words,
         Judged("not measurable", "", "not judged: no sample could be measured", "none")
         if mean is None

@@ -7,7 +7,7 @@ import numpy as np
 from cohort.cine import CineStack, Label
 from cohort.heart_grid import HeartGrid
 from cohort.label_quality import FEWEST_PIXELS, FEWEST_SLICES, MOST_UNEVEN, unevenness
-from cohort.phenotypes import TABLE
+from cohort.phenotypes import LABELS, TABLE
 
 from .measured_cine import MeasuredCine
 from .quality_rule import rule_faults
@@ -122,8 +122,8 @@ def _implausible(phenotypes: dict[str, float]) -> list[Flag]:
         low, high = about.plausible
         value = phenotypes[name]
         if np.isfinite(value) and not low <= value <= high:
-            words = f"{name} of {value:.{about.digits}f} {about.unit} is outside {low} to {high}"
+            words = f"{LABELS[name]} of {value:.{about.digits}f} {about.unit} is outside {low} to {high}"
             flags.append(Flag("implausible", words))
         elif not np.isfinite(value):
-            flags.append(Flag("unknown", f"{name} cannot be told"))
+            flags.append(Flag("unknown", f"{LABELS[name]} cannot be told"))
     return flags

@@ -14,7 +14,7 @@ from cohort.disk import known_only, sha256_of, whole_folder, write_json
 from cohort.ecg_cohort import ECGCohort
 from cohort.errors import InputError
 from cohort.lock import locked
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES
 from cohort.prepared import PreparedCohort
 from cohort.provenance import settings_sha256
 from cohort.shown_phenotypes import with_shown
@@ -64,7 +64,10 @@ def curve_point(
     task, train, held_out = ceiling(session, cohort, extra_ecgs, PRESETS[options.preset], people, motion, fields)
     regressor = fit(task, session)
     point = {"people": len(train), "r2": explained(regressor, held_out, accelerator.device)}
-    accelerator.print(", ".join(f"{name} {r2:.2f}" for name, r2 in point["r2"].items()), f"of {point['people']} people")
+    accelerator.print(
+        ", ".join(f"{LABELS.get(name, name)} {r2:.2f}" for name, r2 in point["r2"].items()),
+        f"of {point['people']} people",
+    )
     return regressor, point
 
 

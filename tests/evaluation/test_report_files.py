@@ -7,9 +7,9 @@ from threading import Thread
 import pytest
 
 from cohort.lock import try_locked
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES
 from evaluation.report_files import write_report
-from evaluation.screen_table import table_of
+from evaluation.screen_table import NAMES_WIDTH, table_of
 from sampling.measured_phenotypes import SEEN
 from sampling.pipeline import weights_sha256
 
@@ -83,7 +83,7 @@ def test_the_table_has_a_row_a_phenotype_and_its_columns_in_line():
     said = table_of(report(60) | {"measured_by": SEEN["simulated"], "true_hearts_measured": 0}).splitlines()[0]
     assert said == f"{head}, measured by a segmenter that learned from simulated hearts only"
     assert columns.split() == ["generated", "one", "person_only", "true", "heart", "kept", "many", "90", "%"]
-    assert [row.split()[0] for row in rows] == list(PHENOTYPES)
+    assert [row[:NAMES_WIDTH].strip() for row in rows] == list(LABELS.values())
     assert {len(row) for row in rows} == {len(columns)}
     assert rows[0].split()[1:] == ["0.50", "0.50", "-12.25", "0.50", "nan", "nan", "88"]
 

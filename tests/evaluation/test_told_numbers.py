@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from cohort.body_surface import body_surface_m2
-from cohort.phenotypes import PHENOTYPES
+from cohort.person import Person
+from cohort.phenotypes import LABELS, PHENOTYPES, WALLS
 from cohort.pseudonym import Naming
-from evaluation.calibration import write_calibration
+from evaluation.calibration import calibrate, write_calibration
 from evaluation.certainty import summary_of
 from evaluation.drawn_codes import DRAWS, expected_codes, expected_hearts, phenotypes_of_codes
 from evaluation.heart_sampler import HeartSampler
@@ -24,10 +25,11 @@ from models.denoiser import HeartDenoiser
 from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from phantom.cohort_writer import ecg_path
+from sampling.card_numbers import measured
 from sampling.heart_page import person_of
 from sampling.options import SampleOptions
 from sampling.patients import prepared_patients
-from sampling.phenotype_table import BY_CODES, BY_HEARTS
+from sampling.phenotype_table import BY_CODES, BY_HEARTS, phenotype_rows
 
 LVM, LVEF = PHENOTYPES.index("LVM"), PHENOTYPES.index("LVEF")
 MIDDLE = np.array([140.0, 60, 80, 57, 110, 150, 70, 53, 7, 6, 6.5, 6.5])
@@ -129,6 +131,22 @@ def test_nothing_is_said_of_hearts_within_of_few_hearts_or_where_hearts_tell_the
     assert disagreements(told_numbers(codes, None, None)) == []
     codes[:, LVM] = np.nan
     assert disagreements(told_numbers(codes, np.tile(far, (4, 1)), None)) == []
+
+
+def test_readers_meet_the_labels_of_phenotypes_and_never_their_identifiers(tmp_path, capsys):
+    far = np.where(np.array([name in WALLS for name in PHENOTYPES]), 2, 1) * MIDDLE
+    found = told_numbers(drawn_about(), np.tile(far, (4, 1)), None)
+    calibrate(tmp_path, drawn_about()[None].repeat(40, 0), drawn_about(count=40, seed=1))
+    agreement = {"agreement": {name: {"r2": 0.5} for name in PHENOTYPES}}
+    texts = [
+        disagreements(found)[0],
+        phenotype_lines("anna", found, 4),
+        capsys.readouterr().out,
+        measured(agreement),
+        " ".join(row.name for row in phenotype_rows(found, Person())),
+    ]
+    for text in texts:
+        assert all(LABELS[wall] in text for wall in WALLS) and "wall_" not in text
 
 
 # ---- in what is written ----

@@ -12,7 +12,7 @@ import pytest
 from cohort.cine import Label
 from cohort.heart_grid import GridGeometry
 from cohort.person import Person
-from cohort.phenotypes import PHENOTYPES, TABLE
+from cohort.phenotypes import LABELS, PHENOTYPES, TABLE
 from cohort.rhythm import StripBeats
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
 from sampling.phenotype_table import BY_CODES, BY_HEARTS
@@ -129,7 +129,7 @@ def test_every_phenotype_stands_there_with_the_number_of_heart_json():
     words = words_of(heart_page(patient()))
     for k, (name, about) in enumerate(TABLE.items()):
         told = summary(k)
-        assert f"{name} {about.words} {told['mean']:.{about.digits}f} {about.unit} SD" in words
+        assert f"{LABELS[name]} {about.words} {told['mean']:.{about.digits}f} {about.unit} SD" in words
         for level in (50, 80, 90):
             low, high = told[f"interval_{level}"]
             assert f"{low:.{about.digits}f} to {high:.{about.digits}f} {about.unit}" in words

@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 from safetensors.numpy import save_file
 
 from cohort.errors import InputError
-from cohort.phenotypes import PHENOTYPES, UNITS
+from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from sampling.card_numbers import AGREEMENT, MEMORISATION, REALISM
 from sampling.measured_phenotypes import SEEN
 from sampling.model_card import add_figures, add_section, people_of_figures, renew_size, write_model_card
@@ -324,6 +324,9 @@ def put(report, at, value):
     report[last] = value
 
 
+OF_LABEL = {label: name for name, label in LABELS.items()}
+
+
 def put_number(report, at, text):
     """One number of a card, "0.76 (0.70 to 0.82)", back at its place in a report."""
     number, *ends = (float(word.replace("_", "")) for word in re.findall(r"-?[\d_.]+", text))
@@ -344,7 +347,7 @@ def report_of(text):
     for line in text.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
         columns = cells if line.startswith("| |") and set(cells) <= AGREEMENT.keys() else columns
-        if line.startswith("| ") and (phenotype := name.split(",")[0]) in PHENOTYPES:
+        if line.startswith("| ") and (phenotype := OF_LABEL.get(name.split(",")[0])):
             for column, cell in zip(columns, cells, strict=True):
                 if cell == "–":  # not known
                     continue
@@ -392,6 +395,7 @@ def test_the_table_holds_as_many_phenotypes_as_there_are(folder, card, monkeypat
     units = {name: UNITS.get(name, "mL") for name in names}
     monkeypatch.setattr("sampling.card_numbers.PHENOTYPES", names)
     monkeypatch.setattr("sampling.card_numbers.UNITS", units)
+    monkeypatch.setattr("sampling.card_numbers.LABELS", {name: name for name in names})
     add_figures(folder, {"agreement": {name: {"r": 0.5} for name in names}})
     rows = [line for line in card.read_text().splitlines() if line.endswith("| 0.50 |")]
     assert rows == [f"| {name}, {units[name]} | 0.50 |" for name in names]

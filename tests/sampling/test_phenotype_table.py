@@ -4,7 +4,7 @@ import pytest
 
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
-from cohort.phenotypes import PHENOTYPES
+from cohort.phenotypes import LABELS, PHENOTYPES
 from sampling.phenotype_table import BY_CODES, BY_HEARTS, NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
 
 MAN = Person("male", 60.0, 180.0, 80.0)
@@ -78,7 +78,7 @@ def test_what_the_drawn_hearts_measure_stands_apart_and_a_row_they_tell_says_so(
 
 def test_every_phenotype_has_its_row_with_units():
     rows = phenotype_rows({name: summary(50, 40, 60) for name in PHENOTYPES}, MAN)
-    assert [found.name for found in rows] == list(PHENOTYPES)
+    assert [found.name for found in rows] == list(LABELS.values())
     units = ("mL", "mL", "mL", "%", "g", "mL", "mL", "%", "mm", "mm", "mm", "mm")
     for found, unit in zip(rows, units, strict=True):
         assert found.absolute.value.endswith(f" {unit}") and found.intervals[2].endswith(f" {unit}")
