@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cohort.disk import write_bytes
 from cohort.errors import InputError
-from sampling.grid import CAPTION, MARGIN
+from sampling.grid import room_for_words
 from sampling.outputs import CURVE
 from sampling.red_line import head_and_foot
 
@@ -37,6 +37,7 @@ def annotated(grid: Image.Image, curve: Image.Image, blocks: int) -> tuple[Image
         blocks: hearts in the grid, SHOWN or more, the true one first.
     """
     head, foot = head_and_foot(grid.width)
+    margin, caption = room_for_words(grid.width)  # to a pixel or two: the hearts are a little narrower
     block = (grid.height - head - foot) // blocks
     part = grid.crop((0, 0, grid.width, head + SHOWN * block))
     scale = (WIDE - LEFT) / part.width
@@ -47,16 +48,16 @@ def annotated(grid: Image.Image, curve: Image.Image, blocks: int) -> tuple[Image
     canvas.paste(part, (LEFT, 0))
     canvas.paste(curve.convert("RGB"), (LEFT, top))
     middles = [round(scale * (head + (k + 0.5) * block)) for k in range(SHOWN)]
-    phase = round(scale * (block - CAPTION) / 2)
-    first = round(scale * (head + CAPTION)) + phase // 2  # the middle of ED of the true heart
-    slice_wide = scale * (grid.width - MARGIN) / 10
+    phase = round(scale * (block - caption) / 2)
+    first = round(scale * (head + caption)) + phase // 2  # the middle of ED of the true heart
+    slice_wide = scale * (grid.width - margin) / 10
     places = [
         (LEFT // 2, round(scale * head / 2)),
         *((LEFT // 2, middle) for middle in middles),
-        (LEFT + round(scale * MARGIN) + RADIUS, first - phase // 3),
-        (LEFT + round(scale * MARGIN) + RADIUS, first + phase - phase // 3),
+        (LEFT + round(scale * margin) + RADIUS, first - phase // 3),
+        (LEFT + round(scale * margin) + RADIUS, first + phase - phase // 3),
         (WIDE - RADIUS - 4, first - phase // 3),
-        (LEFT + round(scale * MARGIN + 3.95 * slice_wide), first + phase // 5),
+        (LEFT + round(scale * margin + 3.95 * slice_wide), first + phase // 5),
         (LEFT + round(0.2 * CURVE_WIDE), top + round(0.45 * curve.height)),
         (LEFT + round(0.75 * CURVE_WIDE), top + round(0.53 * curve.height)),
     ]

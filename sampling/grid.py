@@ -4,16 +4,15 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from cohort.disk import write_bytes
 from cohort.intensity import as_grey_levels
 from cohort.phases import PHASES
 
 from .contours import draw_contours
-from .red_line import framed
+from .red_line import font_size, framed
 
-MARGIN, CAPTION = 34, 14
 ZOOM = 2  # pixels of the picture for one of the grid: a wall is three pixels thick, and its outlines must not hide it
 
 Named = tuple[str, np.ndarray]
@@ -54,30 +53,38 @@ def draw_grid(
         pixel_mm: of the grid; without it no scale bar is drawn.
     """
     blocks = [heart_rows(heart).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1) for _, heart in hearts]
-    height = sum(block.shape[0] + CAPTION for block in blocks)
-    canvas = Image.new("RGB", (MARGIN + max(block.shape[1] for block in blocks), height))
+    wide = max(block.shape[1] for block in blocks)
+    margin, caption = room_for_words(wide)
+    height = sum(block.shape[0] + caption for block in blocks)
+    canvas, letters = Image.new("RGB", (margin + wide, height)), ImageFont.load_default(font_size(wide))
     draw = ImageDraw.Draw(canvas)
     top = 0
     maps = (*labels, *(None,) * (len(hearts) - len(labels)))
     for (name, heart), block, own in zip(hearts, blocks, maps, strict=True):
-        draw.text((2, top + 1), name, fill=(255, 255, 255))
-        top += CAPTION
-        canvas.paste(Image.fromarray(block), (MARGIN, top))
+        draw.text((2, top + caption // 2), name, fill=(255, 255, 255), font=letters, anchor="lm")
+        top += caption
+        canvas.paste(Image.fromarray(block), (margin, top))
         if own is not None:
-            _draw_outlines(draw, own, top)
+            _draw_outlines(draw, own, margin, top)
         for phase in range(heart.shape[1]):
             label = phase_names[phase] if heart.shape[1] <= len(phase_names) else str(phase)
             middle = top + ZOOM * (phase * heart.shape[2] + heart.shape[2] // 2)
-            draw.text((4, middle), label, fill=(200, 200, 200))
+            draw.text((4, middle), label, fill=(200, 200, 200), font=letters, anchor="lm")
         top += block.shape[0]
-    return framed(canvas, MARGIN, ZOOM / pixel_mm if pixel_mm else None)
+    return framed(canvas, margin, ZOOM / pixel_mm if pixel_mm else None)
 
 
-def _draw_outlines(draw: ImageDraw.ImageDraw, labels: np.ndarray, top: int) -> None:
+def room_for_words(wide: int) -> tuple[int, int]:
+    """Pixels left of hearts of this width, for the phases, and above each of them, for its name."""
+    size = font_size(wide)
+    return 2 * size + 8, size + 6
+
+
+def _draw_outlines(draw: ImageDraw.ImageDraw, labels: np.ndarray, margin: int, top: int) -> None:
     slices, phases, height, width = labels.shape
     for number in range(slices):
         for phase in range(phases):
-            left, upper = MARGIN + ZOOM * number * width, top + ZOOM * phase * height
+            left, upper = margin + ZOOM * number * width, top + ZOOM * phase * height
             draw_contours(draw, labels[number, phase], left, upper, ZOOM)
 
 

@@ -11,7 +11,7 @@ from cohort.cine import Label, read_nifti
 from cohort.errors import InputError
 from cohort.heart_grid import GridGeometry, canonical_affine
 from sampling.contours import OUTLINES
-from sampling.grid import CAPTION, MARGIN, ZOOM, draw_grid, heart_rows, write_grid, write_overview
+from sampling.grid import ZOOM, draw_grid, heart_rows, room_for_words, write_grid, write_overview
 from sampling.outputs import INTENSITY_MAX, read_hearts, read_record, write_patient, written_names
 from sampling.red_line import head_and_foot
 
@@ -168,6 +168,9 @@ def test_slices_run_across_and_phases_down():
     assert picture.max() == 255
 
 
+MARGIN, CAPTION = room_for_words(ZOOM * 4 * 24)
+
+
 def within_the_frame(picture: Image.Image) -> np.ndarray:
     """What lies between the red line and the marks, as greys at the grid's own size."""
     pixels = np.asarray(picture)
@@ -193,6 +196,23 @@ def test_a_drawn_picture_is_what_is_written_and_shows_every_heart_as_it_is(tmp_p
         np.testing.assert_array_equal(shown[k * half + CAPTION : (k + 1) * half, MARGIN:], greys(heart_rows(heart)))
     other = within_the_frame(draw_grid([("one", hearts()[0]), ("ANOTHER", hearts()[1])]))
     assert (other != shown).any() and (other[:, MARGIN + 60 :] == shown[:, MARGIN + 60 :]).all()  # only the name
+
+
+def test_names_of_rows_and_phases_are_read_on_a_screen_1000_pixels_wide():
+    """Letters are ten pixels high there, from ascender to descender."""
+    size = (10, 2, 96, 96)
+    with_name, without = (
+        np.asarray(draw_grid([(name, np.zeros(size))], phases)).astype(int)
+        for name, phases in (("Åg", ("Åg", "Åg")), ("", ("", "")))
+    )
+    rows, columns = np.nonzero((with_name != without).any(axis=2))
+    margin, caption = room_for_words(ZOOM * 10 * 96)
+    head = head_and_foot(with_name.shape[1])[0]
+    of_name = rows[rows < head + caption]
+    of_phase = rows[(rows > head + caption) & (rows < head + caption + ZOOM * 96)]
+    for found in (of_name, of_phase):
+        assert (found.max() - found.min() + 1) * 1000 / with_name.shape[1] >= 10
+    assert columns.max() < margin and of_name.min() >= head
 
 
 def test_outlines_are_drawn_on_the_heart_whose_label_map_is_given():
