@@ -5,11 +5,10 @@ from pathlib import Path
 from cohort.disk import write_text
 from cohort.errors import printable
 from cohort.page_template import filled
-from sampling.red_line import RED_LINE
 
 from .agreement import FEW_PEOPLE
 from .comparison import PAIRED, Difference, differences, is_paired, read_report, require_comparable, what_differs
-from .page_parts import Picture, picture
+from .page_parts import RED_SENTENCE, Picture, picture
 from .report_numbers import value_at
 from .report_pictures import pictures_in
 
@@ -38,7 +37,7 @@ def write_comparison(output: Path, one: Path, other: Path) -> None:
     content = {
         "few": TOO_FEW.format(f"{people:.0f}") if few else "",
         "seen": _hearts_of(one, other) if few else [],
-        "red_line": RED_LINE,
+        "red_line": RED_SENTENCE,
         "names": [str(one), str(other)],
         "one": first,
         "how": "" if few else HOW[is_paired(first, second)],

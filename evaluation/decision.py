@@ -43,15 +43,16 @@ def is_unproven(patient: Patient, simulated_only: bool) -> bool:
     return bool(simulated_notice(patient.path, usual))
 
 
-def why_withheld(patient: Patient, simulated_only: bool, show: bool) -> str:
+def why_withheld(patient: Patient, unproven: bool, show: bool) -> str:
     """Why nothing is told in support of a decision, in one sentence; empty where it is told.
 
     Args:
+        unproven: of `is_unproven`.
         show: what is unproven, too. An ECG whose phenotypes are withheld is told nothing in any case.
     """
     if patient.unlike.withheld:
         return WITHHELD
-    return NOT_PROVEN if is_unproven(patient, simulated_only) and not show else ""
+    return NOT_PROVEN if unproven and not show else ""
 
 
 def decision_support(expected: Expected, person: Person, lines: dict[str, Line], unproven: bool = False) -> dict:

@@ -11,10 +11,10 @@ from cohort.errors import InputError
 from cohort.leakage import read_training
 from cohort.subjects import FIRST_SIMULATED_EID
 from cohort.table import write_table
+from sampling.patients import Patient
 from sampling.pipeline import ECGToMRIPipeline
-from sampling.unlike import WITHHELD
 
-from .decision import DOUBTFUL, NOT_PROVEN, verdict
+from .decision import DOUBTFUL, NOT_PROVEN, verdict, why_withheld
 from .drawn_codes import expected_hearts
 from .opening import doubt
 from .options import EvaluationOptions
@@ -54,7 +54,11 @@ def pair_rows(pipeline: ECGToMRIPipeline, people: KnownPeople, seed: int, show_u
     Raises:
         InputError: simulated patients alone taught the weights, and nobody here is one.
     """
-    whys = [_why_withheld(pipeline, people, row, show_unproven) for row in range(len(people.names))]
+    phantoms = pipeline.knows_phantoms_only
+    whys = [
+        why_withheld(patient, phantoms and not _is_simulated(name, patient), show_unproven)
+        for name, patient in zip(people.names, people.patients, strict=True)
+    ]
     if whys and all(why == NOT_PROVEN for why in whys):
         fault = "are not simulated patients', and simulated patients alone taught the weights: verdicts are withheld"
         raise InputError("these ECGs", fault, "give --show-unproven, or weights that real people taught")
@@ -103,9 +107,6 @@ def write_pairs(folder: Path, rows: list[PairRow]) -> str:
     return said + (f". {taught} of {len(rows)} people taught the weights, and are marked" if taught else "")
 
 
-def _why_withheld(pipeline: ECGToMRIPipeline, people: KnownPeople, row: int, show_unproven: bool) -> str:
-    name = people.names[row]
-    if people.patients[row].unlike.withheld:
-        return WITHHELD
-    simulated = name.isdecimal() and int(name) >= FIRST_SIMULATED_EID and not people.patients[row].unlike.warned
-    return NOT_PROVEN if pipeline.knows_phantoms_only and not simulated and not show_unproven else ""
+def _is_simulated(name: str, patient: Patient) -> bool:
+    """By the number of the person, which a prepared cohort tells, and no file."""
+    return name.isdecimal() and int(name) >= FIRST_SIMULATED_EID and not patient.unlike.warned

@@ -421,13 +421,11 @@ class HeartSampler:
             expected: None where phenotypes are withheld. hearts: the drawn ones.
             heart, true: the real heart, and what `true_numbers` says of it.
         """
-        show = self.options.show_unproven
-        why = why_withheld(patient, self.simulated_only, show)
+        unproven = is_unproven(patient, self.simulated_only)
+        why = why_withheld(patient, unproven, self.options.show_unproven)
         if why or expected is None:
             return {"decision_support": None, "decision_support_withheld": why or WITHHELD}, None
-        support = decision_support(
-            expected, person_of(patient.person), self.lines, is_unproven(patient, self.simulated_only)
-        )
+        support = decision_support(expected, person_of(patient.person), self.lines, unproven)
         if heart is None:
             return {"decision_support": support}, None
         z = departure_map(heart.voxels, hearts, heart.mask)

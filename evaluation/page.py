@@ -11,10 +11,9 @@ from cohort.disk import write_text
 from cohort.page_template import filled
 from cohort.phenotypes import LABELS, TABLE
 from sampling.card_numbers import instrument_of
-from sampling.red_line import RED_LINE
 
 from .headline import headline
-from .page_parts import Picture, Section, picture
+from .page_parts import RED_SENTENCE, Picture, Section, picture
 from .page_sections import SECTIONS
 from .report_numbers import (
     as_any,
@@ -89,7 +88,7 @@ def page(report: dict, pictures: dict[str, bytes]) -> str:
         tiles=[] if few else _tiles(report),
         verdicts=[(kind, MARKS[kind], sentence) for kind, sentence in judged(report)],
         seen=[part for part in seen if isinstance(part, Picture)],
-        red_line=RED_LINE if "hearts" in pictures else "",
+        red_line=RED_SENTENCE if "hearts" in pictures else "",
         legend=[(LABELS[name], f"{about.words}, {about.unit}") for name, about in TABLE.items()],
         words={} if few else WORDS,
         sections=[section for section in sections if not section.is_empty],

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from cohort.page_template import embedded
 from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
+from sampling.red_line import RED_LINE
 
 from .report_numbers import (
     NO_NUMBER,
@@ -19,6 +20,8 @@ from .report_numbers import (
     untold_at,
     value_at,
 )
+
+RED_SENTENCE = f"{RED_LINE}. This is true of every heart that is called drawn or generated."
 
 
 @dataclass(frozen=True)

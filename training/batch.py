@@ -1,6 +1,7 @@
 """Batches of hearts and of slices, as tensors."""
 
 from dataclasses import dataclass, fields, replace
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,8 +12,15 @@ from cohort.prepared import PreparedCohort
 from models.places import Places
 
 
+class Tensors:
+    """A dataclass whose fields go to a device together."""
+
+    def to(self, device: torch.device) -> Self:
+        return replace(self, **{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
+
 @dataclass(frozen=True)
-class HeartBatch:
+class HeartBatch(Tensors):
     """B people, S slices each: a slice is one position at one phase.
 
     Attributes:
@@ -35,9 +43,6 @@ class HeartBatch:
     def with_ecg(self, ecg: Tensor, lead_mask: Tensor) -> "HeartBatch":
         """The same people with another (augmented) recording."""
         return replace(self, ecg=ecg, lead_mask=lead_mask)
-
-    def to(self, device: torch.device) -> "HeartBatch":
-        return HeartBatch(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def heart_batch(

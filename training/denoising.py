@@ -1,7 +1,7 @@
 """Learning hearts: the people, slices and noise of every step, and what the denoiser is given."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,7 +15,7 @@ from models.noise import heart_noise
 
 from .ahead import Ahead, steps_ahead
 from .augmentation import augment_ecg
-from .batch import HeartBatch, heart_batch
+from .batch import HeartBatch, Tensors, heart_batch
 from .fit import Task
 from .objectives import dropped, flow_loss, interpolated, stratified_sigma, without_some_fields
 from .order import keyed_generator
@@ -127,7 +127,7 @@ def present_parts(people: int, dropout: float, generator: Generator) -> tuple[Te
 
 
 @dataclass(frozen=True)
-class Draws:
+class Draws(Tensors):
     """A step's random choices besides its people and slices, on the CPU.
 
     Attributes:
@@ -141,9 +141,6 @@ class Draws:
     blur: Tensor
     sigma: Tensor
     noise: Tensor
-
-    def to(self, device: torch.device) -> "Draws":
-        return Draws(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def drawn_of(

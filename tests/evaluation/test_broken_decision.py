@@ -153,9 +153,9 @@ def known(prepared, unlike, name=None, path=None):
 
 def test_an_ecg_too_unlike_is_told_nothing_whoever_taught_and_whoever_asks(prepared):
     patient = known(prepared, FAR)
-    for simulated_only in (True, False):
+    for unproven in (True, False):
         for show in (True, False):
-            assert why_withheld(patient, simulated_only, show) == WITHHELD
+            assert why_withheld(patient, unproven, show) == WITHHELD
 
 
 def test_a_phantoms_file_with_an_unusual_ecg_is_taken_for_no_phantom(prepared, phantom_data):
