@@ -134,8 +134,8 @@ class HeartSampler:
         """
         pipeline = ECGToMRIPipeline.load(folder, options.scheduler).to(device)
         pipeline.set_progress_bar_config(disable=True)
-        if options.redraws is not None:
-            pipeline.register_to_config(redraws=options.redraws)
+        asked = {"redraws": options.redraws, "steering": options.steering}
+        pipeline.register_to_config(**{name: value for name, value in asked.items() if value is not None})
         measures = (folder / "segmenter").exists()
         # Channels last, a segmenter takes a third less time. Of a thousand slices of a beat that counts.
         layout = torch.preserve_format if pipeline.motion is None else torch.channels_last
@@ -528,7 +528,7 @@ def record_of(options: SampleOptions, pipeline: ECGToMRIPipeline, folder: Path) 
         "guidance_scale": scale,
         "scheduler": type(pipeline.scheduler).__name__,
         **({} if pipeline.motion is None else {"frames": options.frames}),
-        **({} if pipeline.correction is None else {"redraws": pipeline.config.redraws}),
+        **({} if pipeline.correction is None else {name: pipeline.config[name] for name in ("redraws", "steering")}),
     }
     return {
         "pipeline": pipeline_name(folder),

@@ -15,12 +15,16 @@ from cohort.errors import InputError
 from cohort.heart_grid import GEOMETRY, GridGeometry
 from cohort.leads import LEADS
 
-from .ranges import all_within, is_number, sound_redraws, sound_sampling
+from .ranges import all_within, is_number, sound_redraws, sound_sampling, sound_steering
 
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
 SETTINGS = ("geometry", "ecg_limits", "shared_noise", "guidance_scale", "steps")
-LATER = {"trained_on": None, "redraws": 1}  # settings that an earlier folder does not name, and what then holds
+LATER = {
+    "trained_on": None,
+    "redraws": 1,
+    "steering": 0,
+}  # settings that an earlier folder does not name, and what then holds
 SIMULATED, REAL = "simulated", "real"  # people: what `trained_on` may say
 LARGEST_HEART = 10**8  # voxels; 10 slices of 50 phases of 256 x 256 are a third of it
 TRUST = "get the folder again from whoever trained it, or train one"
@@ -137,6 +141,7 @@ def _settings(about: dict) -> dict:
         and sound_sampling(settings["guidance_scale"], settings["steps"])
         and settings["trained_on"] in (SIMULATED, REAL, None)
         and sound_redraws(settings["redraws"])
+        and sound_steering(settings["steering"])
     )
     if not sound:
         raise ValueError("a setting is out of range")

@@ -8,7 +8,7 @@ import tyro
 
 from cohort.errors import InputError, require_counts, require_within
 
-from .ranges import MOST_REDRAWS, require_sampling
+from .ranges import MOST_REDRAWS, MOST_STEERING, require_sampling
 
 FEWEST_FRAMES, MOST_FRAMES = 2, 200  # a scanner makes 100 at most; every frame of every sample is held in memory
 
@@ -52,6 +52,8 @@ class SampleOptions:
     """Evaluations of the denoiser; the pipeline's own number if not given."""
     redraws: int | None = None
     """How often a heart is measured and drawn again, so that it obeys its code; the pipeline's own if not given."""
+    steering: int | None = None
+    """Steps by which a heart is moved until it measures what its code tells; the pipeline's own if not given."""
     scheduler: str | None = None
     """Name of a diffusers scheduler; the pipeline's own if not given."""
     seed: int = 0
@@ -75,5 +77,7 @@ class SampleOptions:
         require_sampling(self.guidance_scale, self.steps)
         if self.redraws is not None:
             require_within("--redraws", self.redraws, 0, MOST_REDRAWS)
+        if self.steering is not None:
+            require_within("--steering", self.steering, 0, MOST_STEERING)
         if self.sampling_rate is not None and not 0 < self.sampling_rate < math.inf:
             raise InputError("--sampling-rate", "is no number of Hz", "give a positive number")

@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ from .model_folder import (
 from .obeying import in_sds
 from .ranges import sound_sampling
 from .schedulers import DEFAULT_SCHEDULER, from_flow, make_scheduler, to_flow
+from .steering import Sight, steered
 
 PARTS = {
     "ecg_encoder": ECGEncoder,
@@ -57,6 +59,7 @@ PARTS = {
 FURTHER_PARTS = {"motion": HeartMotion, "usual_ecgs": UsualECGs, "correction": CodeCorrection}
 SEGMENTER = "segmenter"  # subfolder of the segmenter that travels with a pipeline
 DECODED_AT_ONCE = 128  # slices
+NOTHING_MEASURES = "this pipeline corrects its hearts, and nothing measures them: give it a segmenter"
 SYSTOLE = (0.15, 0.8)  # share of the cycle in which a drawn heart's ES may be
 PRIOR_STEPS = 20  # of a small network: they cost nothing beside one evaluation of the denoiser
 
@@ -127,6 +130,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         usual_ecgs: the part that tells how unlike an ECG is those it learned from; None where it cannot tell.
         correction: the part that says what to tell the denoiser when a heart did not obey; None: hearts are drawn once.
         redraws: how often a heart is measured and drawn again, where there is a correction. It needs `segmenter`.
+        steering: steps by which a heart is steered to its code before the last step of the sampler, as `redraws`.
 
     Attributes:
         segmenter: measures hearts between two drawings; `load` finds it in the folder.
@@ -154,6 +158,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         usual_ecgs: UsualECGs | None = None,
         correction: CodeCorrection | None = None,
         redraws: int = 1,
+        steering: int = 0,
     ) -> None:
         super().__init__()
         self.register_modules(
@@ -175,6 +180,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             steps=steps,
             trained_on=trained_on,
             redraws=redraws,
+            steering=steering,
         )
 
     @property
@@ -258,22 +264,68 @@ class ECGToMRIPipeline(DiffusionPipeline):
             raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
         tokens, condition, codes = self.condition(patients, generators, scale)  # (B or 2 B, ...); codes (B, K)
         noise, told = self.starting_noise(generators), codes  # (B, S, C, h, w), (B, K)
-        batch, places, latents = len(generators), self.places.to(self.device), noise
+        batch, latents = len(generators), noise
+        everybody = torch.arange(batch, device=self.device)
         for redraw in range(1 + (0 if self.correction is None else self.config.redraws)):
             if redraw:
                 told = self.correction(told, codes, self._measured(latents))  # (B, K)
                 condition = self.conditioner.with_code(condition, told)  # (B or 2 B, condition_length)
             self.scheduler.set_timesteps(steps or self.config.steps)
             latents = noise * getattr(self.scheduler, "init_noise_sigma", 1.0)  # (B, S, C, h, w)
-            for timestep in self.progress_bar(self.scheduler.timesteps):
+            for number, timestep in enumerate(self.progress_bar(self.scheduler.timesteps), start=1):
                 on_path, sigma = to_flow(self.scheduler, latents, timestep)
                 rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
-                repeated = torch.cat([on_path] * (rows // batch))  # (B or 2 B, S, C, h, w)
-                sigmas = torch.full((rows,), float(sigma), device=self.device)
-                velocity = self.denoiser(repeated, sigmas, places.repeated(rows), tokens[:rows], condition[:rows])
-                prediction = from_flow(self.scheduler, on_path, guided(velocity, batch, scale), sigma)
+                velocity = partial(self._velocity, tokens[:rows], condition[:rows], scale, sigma, batch)
+                if number == len(self.scheduler.timesteps) and self._steers:
+                    latents = self._steered(on_path, sigma, velocity, codes)  # (B, S, C, h, w)
+                    continue
+                prediction = from_flow(self.scheduler, on_path, velocity(on_path, everybody), sigma)
                 latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
         return DrawnHearts(latents, codes)
+
+    def _velocity(
+        self,
+        tokens: Tensor,
+        condition: Tensor,
+        scale: float,
+        sigma: Tensor,
+        batch: int,
+        points: Tensor,
+        which: Tensor,
+    ) -> Tensor:
+        """What the denoiser predicts, guided, of some hearts of a batch: (b, S, C, h, w).
+
+        Args:
+            tokens, condition: of the batch, or of 2 batches with the empty condition. sigma: () share of noise.
+            points: (b, S, C, h, w). which: (b,) their numbers in the batch.
+        """
+        given = torch.cat([which + first for first in range(0, len(condition), batch)])  # (b or 2 b,)
+        repeated = points.repeat(len(given) // len(points), 1, 1, 1, 1)  # (b or 2 b, S, C, h, w)
+        sigmas, places = sigma.to(points).expand(len(given)), self.places.to(self.device).repeated(len(given))
+        velocity = self.denoiser(repeated, sigmas, places, tokens[given], condition[given])  # (b or 2 b, S, C, h, w)
+        return guided(velocity, len(points), scale)
+
+    @property
+    def _steers(self) -> bool:
+        return self.correction is not None and self.config.steering > 0
+
+    def _steered(
+        self, points: Tensor, sigma: Tensor, velocity: Callable[[Tensor, Tensor], Tensor], codes: Tensor
+    ) -> Tensor:
+        """Hearts (B, S, C, h, w) of the points before the last step, that measure what codes (B, K) tell.
+
+        Raises:
+            ValueError: there is no segmenter.
+        """
+        if self.segmenter is None:
+            raise ValueError(NOTHING_MEASURES)
+        segmenter = self.segmenter.to(self.device, memory_format=torch.channels_last)  # a third faster on a CPU
+        sight = Sight(self.autoencoder, segmenter, self.correction, self.conditioner, self.grid)
+
+        def clean(some: Tensor, which: Tensor) -> Tensor:
+            return some - sigma.to(some) * velocity(some, which)  # (b, S, C, h, w)
+
+        return steered(points, clean, sight, codes, self.config.steering)
 
     def _measured(self, latents: Tensor) -> Tensor:
         """(B, P) what the segmenter finds on hearts (B, S, C, h, w) of the phenotypes to be corrected, in SDs.
@@ -282,7 +334,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             ValueError: there is no segmenter.
         """
         if self.segmenter is None:
-            raise ValueError("this pipeline corrects its hearts, and nothing measures them: give it a segmenter")
+            raise ValueError(NOTHING_MEASURES)
         segmenter, names = self.segmenter.to(self.device), self.correction.config.corrected
         hearts = self.decode(latents).numpy()
         found = [in_sds(segmenter, heart, self.grid, self.conditioner, tuple(names)) for heart in hearts]

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from cohort.errors import InputError
 
 SMALLEST, LARGEST = 1e-9, 1e6  # in float32, products of a few of them are still numbers
-LARGEST_GUIDANCE, MOST_STEPS, MOST_REDRAWS = 100, 1000, 10
+LARGEST_GUIDANCE, MOST_STEPS, MOST_REDRAWS, MOST_STEERING = 100, 1000, 10, 100
 SAMPLING_RATES_HZ = (50, 2000)  # of the ECGs an encoder knows
 
 
@@ -29,6 +29,11 @@ def sound_sampling(guidance_scale: object, steps: object) -> bool:
 def sound_redraws(redraws: object) -> bool:
     """Whether hearts can be drawn again so often: a whole number, and not too many."""
     return isinstance(redraws, int) and all_within([redraws], 0, MOST_REDRAWS)
+
+
+def sound_steering(steering: object) -> bool:
+    """Whether hearts can be steered by so many steps: a whole number, and not too many."""
+    return isinstance(steering, int) and all_within([steering], 0, MOST_STEERING)
 
 
 def require_sampling(guidance_scale: float | None, steps: int | None) -> None:

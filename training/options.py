@@ -141,8 +141,10 @@ class DistillationOptions(CohortPlaces):
     """Evaluations of the denoiser for each of the student's hearts."""
     teacher_steps: int | None = None
     """The same of the teacher's hearts; the teacher's own default if not given."""
-    redraws: int = 2
-    """How often each of the student's hearts is measured and drawn again, which costs a student little."""
+    redraws: int = 0
+    """How often each of the student's hearts is measured and drawn again."""
+    steering: int = 4
+    """Steps by which each of the student's hearts is moved until it measures what its code tells."""
     pairs: int = 2000
     """Hearts that the teacher makes for the student to learn from."""
     optimiser_steps: int = 1500

@@ -129,7 +129,8 @@ def save_student(
         write_json(folder / "training.json", about | own | made_by(settings))
 
     teacher.register_modules(denoiser=student.eval())
-    teacher.register_to_config(steps=options.steps, guidance_scale=1.0, redraws=options.redraws)
+    corrections = {"redraws": options.redraws, "steering": options.steering}
+    teacher.register_to_config(steps=options.steps, guidance_scale=1.0, **corrections)
     with locked(options.output / "pipeline"):
         teacher.save(options.output / "pipeline", describe=describe, keep=True)
     print(f"RMS distance from the teacher's hearts: {after:.3f} of the latents' RMS ({before:.3f} before)")

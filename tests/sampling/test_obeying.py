@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ from models.denoiser import HeartDenoiser
 from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from sampling.pipeline import ECGToMRIPipeline, PatientBatch
+from sampling.schedulers import make_scheduler
+from sampling.steering import Sight
 
 KNOWN = {"phenotypes": ("LVEDV", "LVM"), "phenotype_mean": (140.0, 90.0), "phenotype_std": (30.0, 20.0)}
 STEPS = 2
@@ -110,3 +113,70 @@ def test_guidance_leaves_the_empty_condition_without_a_code(obedient, told):
     given = replace(patients(1))
     obedient.draw(given, generators(1), STEPS, guidance_scale=2.0)
     assert all((rows[1] == 0).all() for rows in told) and not torch.equal(told[0][0], told[-1][0])
+
+
+# ---- steered before the last step ----
+
+
+@pytest.fixture
+def steerable(obedient):
+    obedient.register_to_config(redraws=0, steering=3)
+    return obedient
+
+
+def errors_of(pipeline, drawn):
+    eye = Sight(pipeline.autoencoder, pipeline.segmenter, pipeline.correction, pipeline.conditioner, pipeline.grid)
+    with torch.no_grad():
+        return eye.errors(drawn.latents, drawn.codes)
+
+
+def test_a_steered_heart_obeys_better_and_was_meant_alike(steerable):
+    steered = steerable.draw(patients(2), generators(1, 2), STEPS)
+    steerable.register_to_config(steering=0)
+    plain = steerable.draw(patients(2), generators(1, 2), STEPS)
+    assert torch.equal(steered.codes, plain.codes)
+    far, near = (errors_of(steerable, drawn).abs().sum(1) for drawn in (plain, steered))
+    assert (near < far).all()
+
+
+@pytest.mark.parametrize("scheduler", ["UniPCMultistepScheduler", "FlowMatchEulerDiscreteScheduler", "DDIMScheduler"])
+def test_steering_by_no_step_ends_where_the_scheduler_ends(steerable, scheduler, monkeypatch):
+    """The last step is taken by the pipeline itself then: it gives what the scheduler's own would."""
+    steerable.scheduler = make_scheduler(scheduler)
+    monkeypatch.setattr("sampling.pipeline.steered", lambda points, clean, *_: clean(points, torch.arange(len(points))))
+    by_hand = steerable.draw(patients(1), generators(1), STEPS).latents
+    steerable.register_to_config(steering=0)
+    torch.testing.assert_close(steerable.draw(patients(1), generators(1), STEPS).latents, by_hand, atol=2e-2, rtol=0)
+
+
+def test_steering_teaches_no_network(steerable):
+    steerable.draw(patients(1), generators(1), STEPS)
+    assert all(value.grad is None for part in steerable.parts.values() for value in part.parameters())
+    assert all(value.grad is None for value in steerable.segmenter.parameters())
+
+
+def test_a_steered_heart_depends_on_its_own_generator_alone(steerable):
+    both = steerable.draw(patients(2), generators(1, 2), STEPS).latents
+    alone = PatientBatch(*(value[1:] for value in vars(patients(2)).values()))
+    torch.testing.assert_close(steerable.draw(alone, generators(2), STEPS).latents, both[1:], atol=1e-3, rtol=0)
+
+
+def test_steering_needs_something_that_measures(steerable):
+    steerable.segmenter = None
+    with pytest.raises(ValueError, match="segmenter"):
+        steerable.draw(patients(1), generators(1), STEPS)
+
+
+def test_a_steered_heart_follows_guidance_too(steerable):
+    plain = steerable.draw(patients(1), generators(1), STEPS, guidance_scale=1.0).latents
+    guided = steerable.draw(patients(1), generators(1), STEPS, guidance_scale=3.0).latents
+    assert guided.isfinite().all() and not torch.allclose(plain, guided)
+
+
+@pytest.mark.parametrize("steering", [-1, 1.5, True, 10**6])
+def test_a_folder_of_impossible_steering_is_refused(steerable, tmp_path, steering):
+    steerable.save(tmp_path / "made", {"segmenter": steerable.segmenter})
+    index = tmp_path / "made" / "model_index.json"
+    index.write_text(json.dumps(json.loads(index.read_text()) | {"steering": steering}))
+    with pytest.raises(InputError):
+        ECGToMRIPipeline.load(tmp_path / "made")
