@@ -30,6 +30,7 @@ def record_of(study: Study, split: str, scheduler: str | None, segmenter: Path) 
         segmenter: the folder of the segmenter that measured the hearts.
     """
     given = study.given
+    given_another = segmenter.resolve() != (study.folder / "segmenter").resolve()
     options = {
         "cohort": study.cohort.folder.name,
         "split": split,
@@ -41,7 +42,8 @@ def record_of(study: Study, split: str, scheduler: str | None, segmenter: Path) 
         "scheduler": scheduler,
         "hearts": given and given.folder.name,
         "labels": given and given.labels and given.labels.name,
-        "segmenter_given": segmenter.resolve() != (study.folder / "segmenter").resolve(),
+        "segmenter_given": given_another,
+        "judge_had_part": study.pipeline.corrects and not given_another and given is None,
         "seed": study.seed,
         "measured_by": said_of(study.segmenter),
         "true_hearts_measured": study.true_hearts_measured,

@@ -91,6 +91,11 @@ SAYINGS = {  # good, bad or note; the sentence, {} for its clauses
         "No label map or table tells every phenotype of {}. The segmenter measured their true hearts: its errors stand "
         "in the truth.",
     ),
+    "had part": (
+        "note",
+        "The segmenter that measures had a part in drawing: hearts were moved to what it should find. Another one is a "
+        "sterner judge: {}.",
+    ),
     "blunt": ("note", "The segmenter that measures is itself a limit, on true hearts {}."),
 }
 
@@ -294,6 +299,8 @@ def _copies(report: dict) -> Iterator[Verdict]:
 
 
 def _instrument(report: dict) -> Iterator[Verdict]:
+    if report.get("judge_had_part") is True:
+        yield "had part", "evaluate_samples.py --segmenter DIR, as pretrained/segmenter"
     count = value_at(report, "true_hearts_measured")
     if count > 0:
         saying = "other truth" if report.get("labels") else "own truth"

@@ -306,6 +306,11 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return guided(velocity, len(points), scale)
 
     @property
+    def corrects(self) -> bool:
+        """Whether its own segmenter has a part in drawing, so that another one is the sterner judge."""
+        return self.correction is not None and (self.config.redraws > 0 or self.config.steering > 0)
+
+    @property
     def _steers(self) -> bool:
         return self.correction is not None and self.config.steering > 0
 

@@ -1,10 +1,11 @@
 """Steering: before the last step of a sampler, a heart is moved until it measures what its code tells.
 
-A denoiser learned pixels, and a single wall is a few of them: told one thicker wall, it draws all four a little thicker
-(LOG.md, 27 November 2026). So the segmenter looks at the heart that the last step would give, and the point before that
+A denoiser learned pixels, and a single wall is a few of them. Told one thicker wall, it draws all four a little thicker
+(LOG.md, 27 November 2026). So the segmenter looks at the heart that the last step would give. The point before that
 step follows the gradient of the error. The last step itself is the denoiser's, so the heart stays one that it draws.
-It is guidance by a loss on the clean estimate (Chung 2023, "Diffusion Posterior Sampling", equation 16; Bansal 2023,
-"Universal Guidance", section 3.1), with a few steps of Adam at one noise level.
+
+It is guidance by a loss on the clean estimate, with a few steps of Adam at one noise level. See Chung 2023, "Diffusion
+Posterior Sampling", equation 16, and Bansal 2023, "Universal Guidance", section 3.1.
 """
 
 from collections.abc import Callable

@@ -556,3 +556,10 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         write_page(tmp_path / "page.html", good(), {"scatter": "not bytes"})
     assert (tmp_path / "page.html").read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
+
+
+def test_a_judge_that_had_a_part_in_drawing_says_so():
+    sentence = "had a part in drawing"
+    assert any(sentence in said for said in verdicts(good() | {"n_subjects": 200, "judge_had_part": True}))
+    for other in ({"judge_had_part": False}, {}):
+        assert not any(sentence in said for said in verdicts(good() | {"n_subjects": 200} | other))

@@ -32,6 +32,7 @@ class Listens:
     """A pipeline that writes down what it is given; its hearts are as bright as the number of its calls."""
 
     config = SimpleNamespace(guidance_scale=1.25, steps=7)
+    corrects = True
     conditioner = SimpleNamespace(
         config=SimpleNamespace(phenotypes=("LVM",), phenotype_mean=(100.0,), phenotype_std=(20.0,))
     )

@@ -180,3 +180,11 @@ def test_a_folder_of_impossible_steering_is_refused(steerable, tmp_path, steerin
     index.write_text(json.dumps(json.loads(index.read_text()) | {"steering": steering}))
     with pytest.raises(InputError):
         ECGToMRIPipeline.load(tmp_path / "made")
+
+
+@pytest.mark.parametrize("redraws, steering, corrects", [(0, 0, False), (1, 0, True), (0, 2, True)])
+def test_a_pipeline_says_whether_its_segmenter_has_a_part_in_drawing(steerable, redraws, steering, corrects):
+    steerable.register_to_config(redraws=redraws, steering=steering)
+    assert steerable.corrects is corrects
+    steerable.register_modules(correction=None)
+    assert not steerable.corrects
