@@ -322,6 +322,18 @@ def test_measurements_of_people_are_for_their_owner_alone_until_the_group_is_let
 # ---- Who taught ----
 
 
+def test_the_record_tells_whether_the_judge_had_a_part_in_drawing(keyed, tmp_path):
+    def had_part(study, segmenter):
+        return record_of(study, "test", None, segmenter)["judge_had_part"]
+
+    own, other = keyed.folder / "segmenter", tmp_path / "another"
+    assert not had_part(keyed, own)  # the hearts were given
+    drawn = replace(keyed, given=None)
+    assert had_part(drawn, own) and not had_part(drawn, other)
+    drawn.pipeline.corrects = False
+    assert not had_part(drawn, own)
+
+
 @pytest.fixture
 def poisoned(prepared):
     """The cohort with a heart of all 255 for everybody who is not of the training split."""
