@@ -10,7 +10,7 @@ from torch import nn
 from cohort.heart_grid import GridGeometry
 from cohort.phenotypes import PHENOTYPES
 from models.code_correction import CodeCorrection
-from sampling.steering import HEARTS_AT_ONCE, Sight, steered
+from sampling.steering import Sight, steered
 from training.code_correction import CORRECTED
 
 GRID = GridGeometry(slices=5, phases=2, height=32, width=32, slice_step_mm=10.0, pixel_mm=2.0)
@@ -137,11 +137,12 @@ def test_no_steps_leave_the_heart_as_the_sampler_ends():
     assert torch.equal(steered(heart, lambda points, which: 2 * points, sight(), torch.zeros(1, 12), 0), 2 * heart)
 
 
-def test_a_heart_is_steered_alike_in_any_batch():
-    eye, many = sight(), HEARTS_AT_ONCE + 2
-    hearts = torch.cat([painted(2.5 + 0.1 * k, 3.5) for k in range(many)])
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_heart_is_steered_alike_in_any_batch(monkeypatch, at_once):
+    monkeypatch.setattr("sampling.steering.ON_A_CPU", at_once)
+    eye, asked = sight(), []
+    hearts = torch.cat([painted(2.5 + 0.1 * k, 3.5) for k in range(3)])
     codes = torch.cat([told_more(eye, heart[None], "LVM") for heart in hearts])
-    asked = []
 
     def clean(points, which):
         asked.append(which.tolist())
@@ -150,7 +151,7 @@ def test_a_heart_is_steered_alike_in_any_batch():
     together = steered(hearts, clean, eye, codes, 2)
     alone = steered(hearts[-1:], lambda points, which: points, eye, codes[-1:], 2)
     torch.testing.assert_close(together[-1:], alone, atol=1e-4, rtol=0)
-    assert asked[-1] == [many - 2, many - 1] and asked[0] == list(range(HEARTS_AT_ONCE))
+    assert asked[0] == list(range(at_once)) and asked[-1] == [2]
 
 
 def test_what_cannot_be_seen_moves_nothing_and_spoils_nothing():
