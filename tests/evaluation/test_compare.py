@@ -96,7 +96,7 @@ def test_draws_are_of_the_figures_that_the_report_holds_and_of_the_same_people(m
     broken = (rng.random((30, 4, 4)) < 0.2).astype(float)
     made = found(truth[:, None] + rng.normal(0, 9, (30, 4, len(PHENOTYPES))), implausible=broken)
     another = found(truth[::-1, None] + rng.normal(0, 9, (30, 2, len(PHENOTYPES))))
-    numbers = agreement_numbers(made, found(truth[:, None]), truth, truth) | certainty_numbers(made, truth, None, {})
+    numbers = agreement_numbers(made, found(truth[:, None]), truth, truth) | certainty_numbers(made, truth, {})
     numbers |= {"controls": control_numbers({"shuffled_ecg": another.phenotypes}, truth)}
     numbers |= {"implausible": implausible_numbers({"generated": made})}
     figures = headline_figures(made, another, None, truth)
