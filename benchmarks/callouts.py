@@ -25,7 +25,7 @@ WORDS = (
     "Slices from the base (left) to the apex (right).",
     "Outlines: LV cavity blue, LV wall yellow,\nRV cavity orange.",
     "Volumes of LV and RV over one beat, of sample 1.",
-    "The samples' 90 % interval. A wide band means\nthat this ECG tells little of the volume.",
+    "The 90 % interval. A wide band means\nthat this ECG tells little of the volume.",
 )
 
 

@@ -160,11 +160,13 @@ class PatientBeat:
         order = medoid_first(numbers)
         return self.reordered(order), order
 
-    def written(self, grid: GridGeometry, beat_s: float | None, above: ShownHeart | None) -> Beating:
+    def written(
+        self, grid: GridGeometry, beat_s: float | None, above: ShownHeart | None, bands: dict[str, dict] | None = None
+    ) -> Beating:
         """What `sampling.outputs.write_patient` writes of it.
 
         Args:
-            above: the heart that the film shows above sample 1.
+            above: the heart that the film shows above sample 1. bands: of its curves, as of `volume_plot`.
         """
         own = None if self.cine_maps is None else self.cine_maps[0]
         shown = [*([above] if above else []), ShownHeart("generated, sample 1", self.cines[0], own)]
@@ -172,10 +174,10 @@ class PatientBeat:
         if self.maps is None:
             return Beating(self.cines, film)
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
-        curve = volume_plot(lv, rv, float(self.es_share[0]), beat_s)
+        curve = volume_plot(lv, rv, float(self.es_share[0]), beat_s, bands)
         return Beating(self.cines, film, self.maps, self.cine_maps, curve)
 
-    def record(self, grid: GridGeometry, beat_s: float | None) -> dict:
+    def record(self, grid: GridGeometry, beat_s: float | None, bands: dict[str, dict] | None = None) -> dict:
         """What heart.json says of the motion: of every sample as drawn and as measured, and bands of the volumes."""
         drawn = [{name: float(values[k]) for name, values in self.numbers.items()} for k in range(len(self.cines))]
         if self.maps is None:
@@ -194,10 +196,17 @@ class PatientBeat:
                     "drawn": motion_record(drawn[k], stroke, beat_s),
                 }
             )
-        return {"samples": samples, "lv_band_ml": band_of(lv), "rv_band_ml": band_of(rv)}
+        bands = {"LV": band_of(lv), "RV": band_of(rv)} if bands is None else bands
+        return {"samples": samples, "lv_band_ml": bands["LV"], "rv_band_ml": bands["RV"]}
 
 
-def motion_of_the_record(beat: PatientBeat, order: list[int], grid: GridGeometry, length: BeatLength | None) -> dict:
+def motion_of_the_record(
+    beat: PatientBeat,
+    order: list[int],
+    grid: GridGeometry,
+    length: BeatLength | None,
+    bands: dict[str, dict] | None = None,
+) -> dict:
     """All that heart.json says of beating hearts: their rhythm, which sample is which, and their motion."""
     beat_s = None if length is None else length.rr_s
-    return rhythm_record(length) | order_record(order) | {"motion": beat.record(grid, beat_s)}
+    return rhythm_record(length) | order_record(order) | {"motion": beat.record(grid, beat_s, bands)}

@@ -65,19 +65,30 @@ class Expected:
     Attributes:
         given: by ECG and person. without_ecg: by the person alone.
         dyssynchrony: (m,) by ECG and person, in SDs of those who taught; None where the codes hold no motion.
+        inside: (m, frames) share of the stroke volume still inside over a beat, by ECG and person; None for stills.
     """
 
     given: np.ndarray
     without_ecg: np.ndarray
     dyssynchrony: np.ndarray | None = None
+    inside: np.ndarray | None = None
 
 
-def expected_hearts(pipeline: ECGToMRIPipeline, patients: Sequence[Patient], draws: int, seed: int) -> list[Expected]:
-    """What the hearts of patients are expected to measure, by `draws` codes each."""
+def expected_hearts(
+    pipeline: ECGToMRIPipeline, patients: Sequence[Patient], draws: int, seed: int, frames: int = 0
+) -> list[Expected]:
+    """What the hearts of patients are expected to measure, by `draws` codes each.
+
+    Args:
+        frames: of a beat, where hearts beat and their curves are wanted; 0 leaves these out.
+    """
     given, without_ecg = (expected_codes(pipeline, patients, draws, seed, ecg) for ecg in (True, False))
-    motion = pipeline.conditioner.config.motion
-    parts = [phenotypes_of_codes(pipeline, codes) for codes in (given, without_ecg)]
+    motion, nobody = pipeline.conditioner.config.motion, [None] * len(patients)
+    apart, inside = nobody, nobody
     if DYSSYNCHRONY in motion:
-        place = given.shape[-1] - len(motion) + motion.index(DYSSYNCHRONY)
-        parts.append(given[..., place].numpy())
-    return [Expected(*one) for one in zip(*parts, strict=True)]
+        apart = given[..., given.shape[-1] - len(motion) + motion.index(DYSSYNCHRONY)].numpy()  # (n, m)
+    if frames and pipeline.motion is not None:
+        shares = pipeline.emptying(given.flatten(0, 1), frames)[1]  # (n * m, frames)
+        inside = shares.cpu().unflatten(0, given.shape[:2]).numpy()
+    parts = [phenotypes_of_codes(pipeline, codes) for codes in (given, without_ecg)]
+    return [Expected(*one) for one in zip(*parts, apart, inside, strict=True)]

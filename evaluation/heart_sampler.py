@@ -53,6 +53,7 @@ from .departures import departure_map
 from .drawn_codes import DRAWS, Expected, expected_hearts
 from .plausibility import implausible, wall_masses
 from .tally import Tally, tell
+from .told_curves import told_bands
 from .told_numbers import by_codes, disagreements, told_numbers
 from .true_numbers import true_numbers
 
@@ -326,7 +327,12 @@ class HeartSampler:
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        return self._written(patient, hearts, self._maps(hearts), heart)
+        return self._written(patient, self._expected(patient), hearts, self._maps(hearts), heart)
+
+    def _expected(self, patient: Patient) -> Expected | None:
+        """What the patient's heart is expected to measure; None where nothing is told."""
+        asked = ([patient], DRAWS, self.options.seed, self.options.frames)
+        return None if patient.unlike.withheld else expected_hearts(self.pipeline, *asked)[0]
 
     def _finish_beating(self, patient: Patient, hearts: np.ndarray, drawn: DrawnHearts) -> Drawn:
         grid, length = self.pipeline.grid, self.beat_length(patient)
@@ -334,12 +340,14 @@ class HeartSampler:
         heart = self.true_heart(patient) if patient.has_true_heart else None
         cine, doubts = self._true_cine(patient, heart)
         above = None if heart is None else above_the_film(heart, cine, beat.inside[0])
-        written = beat.written(grid, None if length is None else length.rr_s, above)
+        expected = self._expected(patient)
+        bands = told_bands(expected, self.calibration)
+        written = beat.written(grid, None if length is None else length.rr_s, above, bands)
         maps = None if beat.maps is None else list(beat.maps)
         scanned = {} if cine is None or cine.beat_s is None else {"true_heart_bpm": round(60 / cine.beat_s, 1)}
-        about = motion_of_the_record(beat, order, grid, length) | scanned
+        about = motion_of_the_record(beat, order, grid, length, bands) | scanned
         doubts = (*doubts, *doubts_of(length), *other_rhythm(about), *unmeasured(about))
-        return self._written(patient, beat.hearts, maps, heart, written, about, doubts, above, cine)
+        return self._written(patient, expected, beat.hearts, maps, heart, written, about, doubts, above, cine)
 
     def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[TrueCine | None, tuple[str, ...]]:
         """The true heart over the beat, None where the files hold ED and ES only; and what to tell of that."""
@@ -353,6 +361,7 @@ class HeartSampler:
     def _written(
         self,
         patient: Patient,
+        expected: Expected | None,
         hearts: np.ndarray,
         maps: list[np.ndarray] | None,
         heart: HeartGrid | None,
@@ -365,12 +374,12 @@ class HeartSampler:
         """Write one patient's folder.
 
         Args:
-            motion: what heart.json says of beating hearts. above: the true heart that the film shows.
+            expected: of `_expected`. motion: what heart.json says of beating hearts.
+            above: the true heart that the film shows.
             cine: the true heart's whole beat, where the files hold it.
         """
         true = None if heart is None else true_numbers(heart, cine, self.segmenter)
         withheld = patient.unlike.withheld
-        expected = None if withheld else expected_hearts(self.pipeline, [patient], DRAWS, self.options.seed)[0]
         phenotypes, further = self._summed_up(expected, maps)
         true_heart = None if heart is None else heart.voxels
         warnings, about = (*patient.warnings, *doubts, *further), self._about(patient)

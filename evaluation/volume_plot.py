@@ -30,13 +30,16 @@ def band_of(volumes_ml: np.ndarray) -> dict | None:
     return {"which": which, "low": low.round(2).tolist(), "high": high.round(2).tolist()}
 
 
-def volume_plot(lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: float | None) -> bytes:
-    """LV and RV of sample 1 over one beat, each within the band of the samples, below the red line.
+def volume_plot(
+    lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: float | None, bands: dict[str, dict] | None = None
+) -> bytes:
+    """LV and RV of sample 1 over one beat, each within its band, below the red line.
 
     The beat is closed: frame 0 comes again at its end. Time is in ms, or the share of the beat where it is unknown.
 
     Args:
         lv_ml, rv_ml: (samples, frames). es_share: of sample 1, share of the cycle.
+        bands: of `told_bands`; those of the samples (`band_of`) if not given.
     """
     figure = Figure(figsize=(7, 4.2), dpi=DPI, layout="constrained")
     figure.suptitle(RED_LINE, color=RED, fontsize=11, fontweight="bold")
@@ -44,7 +47,7 @@ def volume_plot(lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: f
     length = 1000 * beat_s if beat_s else 1.0
     time = np.arange(lv_ml.shape[1] + 1) / lv_ml.shape[1] * length
     for name, volumes, colour in (("LV", lv_ml, LV), ("RV", rv_ml, RV)):
-        if band := band_of(volumes):
+        if band := band_of(volumes) if bands is None else bands[name]:
             low, high = (_closed(np.array(band[end])) for end in ("low", "high"))
             axes.fill_between(time, low, high, color=colour, alpha=0.18, lw=0, label=f"{name}, {band['which']}")
         axes.plot(time, _closed(volumes[0]), color=colour, label=f"{name}, sample 1")

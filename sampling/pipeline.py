@@ -359,12 +359,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
         """
         if self.motion is None:
             raise ValueError("this pipeline has no motion network: it draws stills")
-        numbers = self.conditioner.motion_numbers(drawn.codes)
-        es_share = numbers["ES_share"].clamp(*SYSTOLE)  # (B,)
-        place = torch.from_numpy(place_of(frame_times(frames), es_share.cpu().double()[:, None].numpy()))
-        place = place.float().to(self.device)  # (B, F)
-        scores = torch.stack([value for name, value in numbers.items() if name.startswith("curve_")], dim=1)
-        inside = self.motion.share_inside(scores, place)  # (B, F)
+        place, inside, es_share = self.emptying(drawn.codes, frames)  # (B, F), (B, F), (B,)
         about = self.conditioner.motion_part(drawn.codes)  # (B, M)
         g = self.grid
         position = torch.as_tensor(g.slice_position_mm, dtype=torch.float32, device=self.device)
@@ -375,6 +370,25 @@ class ECGToMRIPipeline(DiffusionPipeline):
             latents = self.motion(keys[heart], position, *whose)  # (S, F, C, h, w)
             hearts.append(rearrange(self.pixels(latents.flatten(0, 1)), "(s f) 1 h w -> s f h w", f=frames))
         return DrawnBeat(torch.stack(hearts), inside.cpu(), es_share.cpu())
+
+    @torch.no_grad()
+    def emptying(self, codes: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
+        """How hearts of codes (B, K) empty, by the codes alone.
+
+        Frame 0 is ED.
+
+        Returns:
+            place: (B, frames) of every frame on the clock by which everybody's ES is at one place.
+            inside: (B, frames) share of the stroke volume still inside.
+            es_share: (B,) when ES is, share of the cycle.
+        """
+        codes = codes.to(self.device)
+        numbers = self.conditioner.motion_numbers(codes)
+        es_share = numbers["ES_share"].clamp(*SYSTOLE)  # (B,)
+        place = torch.from_numpy(place_of(frame_times(frames), es_share.cpu().double()[:, None].numpy()))
+        place = place.float().to(self.device)  # (B, F)
+        scores = torch.stack([value for name, value in numbers.items() if name.startswith("curve_")], dim=1)
+        return place, self.motion.share_inside(scores, place), es_share
 
     @torch.no_grad()
     def condition(

@@ -143,6 +143,7 @@ def distillation_facts(options: DistillationOptions, settings: dict, errors: tup
     return {
         "teacher": f"the pipeline whose weights have sha256 `{settings['teacher']}`; the recipe above is its own",
         "evaluations of the denoiser a heart": f"{options.steps}, the teacher's {options.teacher_steps}",
+        "steps that steer a heart to its code": f"{options.steering}; measured and drawn again {options.redraws} times",
         "learned from": f"{options.pairs:_} of the teacher's hearts",
         "steps": f"{options.optimiser_steps:_} of {options.hearts_per_batch} hearts a process",
         "peak learning rate": options.learning_rate,
