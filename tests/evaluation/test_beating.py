@@ -19,6 +19,7 @@ from cohort.pseudonym import Naming
 from cohort.rhythm import STATED
 from evaluation.beating import PatientBeat, medoid_first, motion_record, order_record
 from evaluation.certainty import interval
+from evaluation.drawn_codes import DRAWS
 from evaluation.heart_sampler import NO_RHYTHM, RHYTHM_STATED, HeartSampler, unmeasured
 from evaluation.scale import SCALES
 from evaluation.volume_plot import band_of, volume_plot
@@ -210,6 +211,23 @@ def test_the_medoid_is_the_sample_nearest_to_all_others_in_their_own_spreads():
 def test_two_samples_have_no_middle():
     assert medoid_first(np.array([[1.0], [2.0]])) == [0, 1]
     assert order_record([0, 1]) == {"representative": None, "draws": [1, 2]}
+
+
+def test_the_band_of_a_patients_curves_is_told_by_the_codes_of_all_its_frames(
+    folder, one_person, tmp_path, monkeypatch
+):
+    asked, band = [], {"which": "by codes", "low": [5.0] * FRAMES, "high": [400.0] * FRAMES}
+
+    def told(expected, factors):
+        asked.append((expected.inside.shape, factors))
+        return {"LV": band, "RV": band | {"which": "the RV's"}}
+
+    monkeypatch.setattr("evaluation.heart_sampler.told_bands", told)
+    sampler = opened(folder, tmp_path / "out")
+    drawn = sampler.sample(ecg_path(one_person, 0))
+    motion = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["motion"]
+    assert motion["lv_band_ml"] == band and motion["rv_band_ml"]["which"] == "the RV's"
+    assert asked == [((DRAWS, FRAMES), None)]
 
 
 def test_motion_is_told_in_ms_and_ml_of_this_beat_and_not_where_unknown():
