@@ -5,7 +5,6 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -275,35 +274,28 @@ class ECGToMRIPipeline(DiffusionPipeline):
             for number, timestep in enumerate(self.progress_bar(self.scheduler.timesteps), start=1):
                 on_path, sigma = to_flow(self.scheduler, latents, timestep)
                 rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
-                velocity = partial(self._velocity, tokens[:rows], condition[:rows], scale, sigma, batch)
+                told_rows = (tokens[:rows], condition[:rows], batch)
                 if number == len(self.scheduler.timesteps) and self._steers:
-                    latents = self._steered(on_path, sigma, velocity, codes)  # (B, S, C, h, w)
+                    latents = self._steered(on_path, sigma, told_rows, scale, codes)  # (B, S, C, h, w)
                     continue
-                prediction = from_flow(self.scheduler, on_path, velocity(on_path, everybody), sigma)
+                predicted = self.denoiser(*self._given(on_path, sigma, everybody, *told_rows))
+                prediction = from_flow(self.scheduler, on_path, guided(predicted, batch, scale), sigma)
                 latents = self._step(prediction, timestep, latents, generators)  # (B, S, C, h, w)
         return DrawnHearts(latents, codes)
 
-    def _velocity(
-        self,
-        tokens: Tensor,
-        condition: Tensor,
-        scale: float,
-        sigma: Tensor,
-        batch: int,
-        points: Tensor,
-        which: Tensor,
-    ) -> Tensor:
-        """What the denoiser predicts, guided, of some hearts of a batch: (b, S, C, h, w).
+    def _given(
+        self, points: Tensor, sigma: Tensor, which: Tensor, tokens: Tensor, condition: Tensor, batch: int
+    ) -> tuple[Tensor, Tensor, Places, Tensor, Tensor]:
+        """What the denoiser is given for some hearts of a batch; for guidance twice, then without a condition.
 
         Args:
-            tokens, condition: of the batch, or of 2 batches with the empty condition. sigma: () share of noise.
-            points: (b, S, C, h, w). which: (b,) their numbers in the batch.
+            points: (b, S, C, h, w). sigma: () share of noise. which: (b,) their numbers in the batch.
+            tokens, condition: of the batch, or of 2 batches with the empty condition.
         """
-        given = torch.cat([which + first for first in range(0, len(condition), batch)])  # (b or 2 b,)
-        repeated = points.repeat(len(given) // len(points), 1, 1, 1, 1)  # (b or 2 b, S, C, h, w)
-        sigmas, places = sigma.to(points).expand(len(given)), self.places.to(self.device).repeated(len(given))
-        velocity = self.denoiser(repeated, sigmas, places, tokens[given], condition[given])  # (b or 2 b, S, C, h, w)
-        return guided(velocity, len(points), scale)
+        rows = torch.cat([which + first for first in range(0, len(condition), batch)])  # (b or 2 b,)
+        repeated = points.repeat(len(rows) // len(points), 1, 1, 1, 1)  # (b or 2 b, S, C, h, w)
+        sigmas, places = sigma.to(points).expand(len(rows)), self.places.to(self.device).repeated(len(rows))
+        return repeated, sigmas, places, tokens[rows], condition[rows]
 
     @property
     def corrects(self) -> bool:
@@ -315,9 +307,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return self.correction is not None and self.config.steering > 0
 
     def _steered(
-        self, points: Tensor, sigma: Tensor, velocity: Callable[[Tensor, Tensor], Tensor], codes: Tensor
+        self, points: Tensor, sigma: Tensor, told_rows: tuple[Tensor, Tensor, int], scale: float, codes: Tensor
     ) -> Tensor:
         """Hearts (B, S, C, h, w) of the points before the last step, that measure what codes (B, K) tell.
+
+        Args:
+            told_rows: tokens, condition and batch, as of `_given`. scale: of guidance.
 
         Raises:
             ValueError: there is no segmenter.
@@ -328,7 +323,8 @@ class ECGToMRIPipeline(DiffusionPipeline):
         sight = Sight(self.autoencoder, segmenter, self.correction, self.conditioner, self.grid)
 
         def clean(some: Tensor, which: Tensor) -> Tensor:
-            return some - sigma.to(some) * velocity(some, which)  # (b, S, C, h, w)
+            predicted = self.denoiser(*self._given(some, sigma, which, *told_rows))
+            return some - sigma.to(some) * guided(predicted, len(some), scale)  # (b, S, C, h, w)
 
         return steered(points, clean, sight, codes, self.config.steering)
 
