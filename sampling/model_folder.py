@@ -15,7 +15,7 @@ from cohort.errors import InputError
 from cohort.heart_grid import GEOMETRY, GridGeometry
 from cohort.leads import LEADS
 
-from .ranges import all_within, is_number, sound_redraws, sound_sampling, sound_steering
+from .ranges import MOST_REDRAWS, MOST_STEERING, all_within, is_number, sound_count, sound_sampling
 
 KINDS = (".json", ".safetensors", ".md", ".txt", ".csv", ".png", "")  # "": LICENSE
 WEIGHTS = "diffusion_pytorch_model.safetensors"  # as diffusers' save_pretrained calls them
@@ -140,8 +140,8 @@ def _settings(about: dict) -> dict:
         and all_within([settings["shared_noise"]], 0, 1)
         and sound_sampling(settings["guidance_scale"], settings["steps"])
         and settings["trained_on"] in (SIMULATED, REAL, None)
-        and sound_redraws(settings["redraws"])
-        and sound_steering(settings["steering"])
+        and sound_count(settings["redraws"], MOST_REDRAWS)
+        and sound_count(settings["steering"], MOST_STEERING)
     )
     if not sound:
         raise ValueError("a setting is out of range")

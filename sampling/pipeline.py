@@ -263,7 +263,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             raise InputError(fault, "are out of range", "give a scale of at most 100 and 1 to 1000 steps")
         tokens, condition, codes = self.condition(patients, generators, scale)  # (B or 2 B, ...); codes (B, K)
         noise, told = self.starting_noise(generators), codes  # (B, S, C, h, w), (B, K)
-        batch, latents = len(generators), noise
+        batch, places, latents = len(generators), self.places.to(self.device), noise
         everybody = torch.arange(batch, device=self.device)
         for redraw in range(1 + (0 if self.correction is None else self.config.redraws)):
             if redraw:
@@ -274,7 +274,7 @@ class ECGToMRIPipeline(DiffusionPipeline):
             for number, timestep in enumerate(self.progress_bar(self.scheduler.timesteps), start=1):
                 on_path, sigma = to_flow(self.scheduler, latents, timestep)
                 rows = len(condition) if guided_between[0] <= sigma <= guided_between[1] else batch
-                told_rows = (tokens[:rows], condition[:rows], batch)
+                told_rows = (places, tokens[:rows], condition[:rows], batch)
                 if number == len(self.scheduler.timesteps) and self._steers:
                     latents = self._steered(on_path, sigma, told_rows, scale, codes)  # (B, S, C, h, w)
                     continue
@@ -284,18 +284,24 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return DrawnHearts(latents, codes)
 
     def _given(
-        self, points: Tensor, sigma: Tensor, which: Tensor, tokens: Tensor, condition: Tensor, batch: int
+        self,
+        points: Tensor,
+        sigma: Tensor,
+        which: Tensor,
+        places: Places,
+        tokens: Tensor,
+        condition: Tensor,
+        batch: int,
     ) -> tuple[Tensor, Tensor, Places, Tensor, Tensor]:
         """What the denoiser is given for some hearts of a batch; for guidance twice, then without a condition.
 
         Args:
             points: (b, S, C, h, w). sigma: () share of noise. which: (b,) their numbers in the batch.
-            tokens, condition: of the batch, or of 2 batches with the empty condition.
+            places: of one heart. tokens, condition: of the batch, or of 2 batches with the empty condition.
         """
         rows = torch.cat([which + first for first in range(0, len(condition), batch)])  # (b or 2 b,)
         repeated = points.repeat(len(rows) // len(points), 1, 1, 1, 1)  # (b or 2 b, S, C, h, w)
-        sigmas, places = sigma.to(points).expand(len(rows)), self.places.to(self.device).repeated(len(rows))
-        return repeated, sigmas, places, tokens[rows], condition[rows]
+        return repeated, sigma.to(points).expand(len(rows)), places.repeated(len(rows)), tokens[rows], condition[rows]
 
     @property
     def corrects(self) -> bool:
@@ -307,12 +313,12 @@ class ECGToMRIPipeline(DiffusionPipeline):
         return self.correction is not None and self.config.steering > 0
 
     def _steered(
-        self, points: Tensor, sigma: Tensor, told_rows: tuple[Tensor, Tensor, int], scale: float, codes: Tensor
+        self, points: Tensor, sigma: Tensor, told_rows: tuple[Places, Tensor, Tensor, int], scale: float, codes: Tensor
     ) -> Tensor:
         """Hearts (B, S, C, h, w) of the points before the last step, that measure what codes (B, K) tell.
 
         Args:
-            told_rows: tokens, condition and batch, as of `_given`. scale: of guidance.
+            told_rows: places, tokens, condition and batch, as of `_given`. scale: of guidance.
 
         Raises:
             ValueError: there is no segmenter.

@@ -26,14 +26,9 @@ def sound_sampling(guidance_scale: object, steps: object) -> bool:
     return whole and all_within([guidance_scale], -LARGEST_GUIDANCE, LARGEST_GUIDANCE)
 
 
-def sound_redraws(redraws: object) -> bool:
-    """Whether hearts can be drawn again so often: a whole number, and not too many."""
-    return isinstance(redraws, int) and all_within([redraws], 0, MOST_REDRAWS)
-
-
-def sound_steering(steering: object) -> bool:
-    """Whether hearts can be steered by so many steps: a whole number, and not too many."""
-    return isinstance(steering, int) and all_within([steering], 0, MOST_STEERING)
+def sound_count(count: object, most: int) -> bool:
+    """Whether it is a whole number from 0 to `most`, as of redraws and of steps of steering."""
+    return isinstance(count, int) and all_within([count], 0, most)
 
 
 def require_sampling(guidance_scale: float | None, steps: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Phenotypes counted on shares of the classes in place of labels, so that a network can learn from them.
+"""Phenotypes counted on shares of the classes in place of labels, so that they have a gradient.
 
 A pixel counts by its shares. On a label map, which is all zeros and ones, the numbers are those of `cohort.phenotypes`.
 """
@@ -45,7 +45,7 @@ def soft_walls(shares: Tensor) -> Tensor:
     Args:
         shares: (slices, classes, height, width) of one heart at ED.
     """
-    labels = shares.detach().argmax(dim=1)  # (S, H, W)
+    labels = shares.detach().argmax(dim=1).cpu()  # (S, H, W); not every device knows double precision
     middle = middle_slices(labels)
     if not middle:
         return shares.new_full((len(WALLS),), torch.nan)
@@ -53,8 +53,7 @@ def soft_walls(shares: Tensor) -> Tensor:
     inner, ring = (
         torch.einsum("mhw,mkhw->mk", shares[middle, label], sectors) for label in (Label.LV_CAVITY, Label.LV_MYOCARDIUM)
     )  # (M, 4) each
-    radii = (torch.sqrt(2 * area / WALL_SECTOR + TINY) for area in (inner + ring, inner))
-    outer, cavity = radii
+    outer, cavity = (torch.sqrt(2 * area / WALL_SECTOR + TINY) for area in (inner + ring, inner))
     return (outer - cavity).mean(dim=0)  # (4,)
 
 
@@ -70,7 +69,7 @@ def sectors_of(labels: Tensor) -> Tensor:
     """(4, H, W) bool: which pixels lie in each sector of WALLS, as the cavity's centre and the RV turn them."""
     cavity, rv = ((labels == label).nonzero().double().mean(dim=0) for label in (Label.LV_CAVITY, Label.RV_CAVITY))
     from_rv = cavity - rv
-    rows, columns = (torch.arange(side, device=labels.device).double() for side in labels.shape)
+    rows, columns = (torch.arange(side).double() for side in labels.shape)
     down, right = (rows - cavity[0])[:, None], (columns - cavity[1])[None]  # rows count downwards
     reach = math.cos(WALL_SECTOR / 2) * torch.hypot(*torch.broadcast_tensors(down, right))  # (H, W)
     facing = torch.atan2(-from_rv[0], from_rv[1])
