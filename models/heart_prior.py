@@ -26,6 +26,8 @@ class HeartPrior(ModelMixin, ConfigMixin):
         width, blocks: of the residual network.
         spread: factors of the code's deviation from its prediction, measured on held-out people; None as drawn. They
             are (code,) for whatever is known, or a row (code,) for each of CASES.
+        about_predicted: whether it is a flow of the code's deviation from the summary's prediction. So few people need
+            to teach it only how a code may deviate; what many taught the prediction stands. Earlier priors were not.
     """
 
     @register_to_config
@@ -36,6 +38,7 @@ class HeartPrior(ModelMixin, ConfigMixin):
         width: int = 256,
         blocks: int = 3,
         spread: tuple[float, ...] | tuple[tuple[float, ...], ...] | None = None,
+        about_predicted: bool = False,
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(code, width)
@@ -63,10 +66,13 @@ class HeartPrior(ModelMixin, ConfigMixin):
         """
         when = get_timestep_embedding(sigma * 100, SIGMA_FEATURES, downscale_freq_shift=0, max_period=1000)  # (B, F)
         given = self.given(torch.cat([summary, when], dim=1))  # (B, W)
-        hidden = self.enter(noisy)  # (B, W)
+        predicted = (
+            summary[:, -self.config.code :] if self.config.about_predicted else torch.zeros_like(noisy)
+        )  # (B, K)
+        hidden = self.enter(noisy - (1 - sigma)[:, None] * predicted)  # (B, W), of the deviation on its path
         for block in self.body:
             hidden = hidden + block(torch.cat([hidden, given], dim=1))  # (B, W)
-        return self.leave(hidden)  # (B, K)
+        return self.leave(hidden) - predicted  # (B, K)
 
     def widened(self, code: Tensor, predicted: Tensor, known: Tensor | None = None) -> Tensor:
         """A drawn code (batch, code) with the spread that held-out people were found to have about `predicted`.

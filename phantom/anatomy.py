@@ -242,6 +242,12 @@ def end_diastole(heart: Heart) -> Geometry:
     Raises:
         ValueError: no wall or cavity of the drawn size exists (a hand-made Heart).
     """
+    walled = left_ventricle(heart)
+    return with_right_ventricle(walled, walled, heart.rvedv_ml, 0.0)
+
+
+def left_ventricle(heart: Heart) -> Geometry:
+    """The LV alone at end-diastole; errors as of `end_diastole`."""
     n, _ = directions()
     shape = _outline(heart, n)
     elongation = 2 * heart.sphericity / (1 + BASE_RATIO)
@@ -264,8 +270,7 @@ def end_diastole(heart: Heart) -> Geometry:
         return replace(cavity, epicardium=cavity.endocardium + wall * outward)
 
     thickness = brentq(lambda wall: lv_volumes_ml(with_wall(wall))[1] - target, 0.5, 60, xtol=0.01)
-    walled = with_wall(thickness)
-    return with_right_ventricle(walled, walled, heart.rvedv_ml, 0.0)
+    return with_wall(thickness)
 
 
 def _outline(heart: Heart, n: np.ndarray) -> np.ndarray:

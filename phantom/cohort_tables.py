@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from cohort.motion_table import MOTION_TABLE
 from cohort.person import PERSON_COLUMNS
-from cohort.phenotypes import VOLUMETRIC, with_derived
+from cohort.phenotypes import PHENOTYPES, with_derived
 from cohort.subjects import FIRST_SIMULATED_EID as FIRST_EID
 from cohort.table import write_table
 from phantom.cohort_plan import CohortPlan, instance_of
 from phantom.heart import Heart
 from phantom.truth import motion_truth, told_motion
+from phantom.walls import drawn_walls
 
 PRESSURE = "systolic_bp_mmhg"  # a number beside the person's own, as cohort.further keeps it
 # column of persons.csv -> attribute of a heart
@@ -37,7 +38,7 @@ def write_study_tables(output: Path, plan: CohortPlan) -> None:
     people = ([getattr(heart, name) for name in TOLD.values()] for heart in hearts)
     _write(output / "persons.csv", (*keys[0], *TOLD), _keyed(keys, people))
     measured = (drawn_phenotypes(heart).values() for heart in hearts)
-    _write(output / "phenotypes.csv", (*keys[0], *VOLUMETRIC), _keyed(keys, measured))
+    _write(output / "phenotypes.csv", (*keys[0], *PHENOTYPES), _keyed(keys, measured))
 
 
 def write_truth(output: Path, plan: CohortPlan, people: Iterable[Drawn]) -> None:
@@ -49,16 +50,15 @@ def write_truth(output: Path, plan: CohortPlan, people: Iterable[Drawn]) -> None
 
 
 def drawn_phenotypes(heart: Heart) -> dict[str, float]:
-    """VOLUMETRIC phenotypes of the drawn heart itself (mL, percent, g): the truth that a segmentation approaches."""
-    return with_derived(
-        {
-            "LVEDV": heart.lvedv_ml,
-            "LVESV": heart.lvesv_ml,
-            "LVM": heart.lv_mass_g,
-            "RVEDV": heart.rvedv_ml,
-            "RVESV": heart.rvesv_ml,
-        }
-    )
+    """PHENOTYPES of the drawn heart itself (mL, percent, g, mm): the truth that a segmentation approaches."""
+    volumes = {
+        "LVEDV": heart.lvedv_ml,
+        "LVESV": heart.lvesv_ml,
+        "LVM": heart.lv_mass_g,
+        "RVEDV": heart.rvedv_ml,
+        "RVESV": heart.rvesv_ml,
+    }
+    return with_derived(volumes) | drawn_walls(heart)
 
 
 def drawn_of(heart: Heart) -> Drawn:

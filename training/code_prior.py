@@ -9,18 +9,16 @@ from models.conditioning import PERSON_FIELDS
 from models.heart_prior import CASES, HeartPrior
 from sampling.pipeline import ECGToMRIPipeline, PatientBatch, sample_generator
 
-from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
 from .objectives import interpolated, stratified_sigma, target_loss, without_some_fields
 from .order import keyed_generator
+from .pooled_ecgs import PooledEcgs, pooled, summary_of
 from .recipe import Recipe
 from .session import Session
-from .withholding import withheld, without_leads
+from .withholding import withheld
 
 PEOPLE = 256  # per process and step
-AUGMENTED_COPIES = 4  # of every recording, encoded once
-COPIES_WITHOUT_LEADS = 2  # of every recording besides, each of which has lost some leads
 VALIDATION_DRAWS = 8  # of noise levels and noise, for each held-out person
 SPREAD_PEOPLE, SPREAD_CODES = 512, 8  # held-out people and codes drawn for each, to measure the prior's spread
 NARROWEST, WIDEST = 0.5, 2.0  # measured factors beyond these are clipped
@@ -46,18 +44,13 @@ def code_prior(
         people: per process and step.
     """
     device, seed, everyone = session.device, session.seed, torch.arange(len(train))
-    pooled = [_pooled(regressor, train, copy, seed, device) for copy in range(AUGMENTED_COPIES)]
-    fewer = [
-        _pooled(regressor, train, AUGMENTED_COPIES + copy, seed, device, lose=True)
-        for copy in range(COPIES_WITHOUT_LEADS if dropout else 0)
-    ]
+    heard = PooledEcgs.of(regressor, train, seed, device, lose=dropout > 0)
     persons, held_persons = train.persons(), held_out.persons()
-    held_pooled = _pooled(regressor, held_out, None, seed, device)
+    held_pooled = pooled(regressor, held_out, None, seed, device)
 
     def loss_with(wrapped, ecg: Tensor, person: Tensor, codes: Tensor, present, generator) -> Tensor:
         with torch.no_grad():
-            given = (value.to(device) for value in (ecg.unsqueeze(1), ecg, person, *present))
-            _, summary = regressor.conditioner(*given)  # (B, D + K)
+            summary = summary_of(regressor.conditioner, ecg, person, present, device)  # (B, D + K)
         known = ~codes.isnan()
         sigma = stratified_sigma(len(codes), generator)
         noise = torch.randn(codes.shape, generator=generator)
@@ -69,10 +62,7 @@ def code_prior(
 
     def loss_of(wrapped: nn.Module, step: int) -> tuple[Tensor, dict[str, Tensor]]:
         generator, rows = session.generator("prior", step), session.rows(everyone, people, step)
-        ecg = pooled[int(torch.randint(AUGMENTED_COPIES, (), generator=generator))][rows]
-        if fewer:
-            copy = fewer[int(torch.randint(COPIES_WITHOUT_LEADS, (), generator=generator))]
-            ecg = torch.where(torch.rand(people, 1, generator=generator) < dropout, copy[rows], ecg)
+        ecg = heard.drawn(rows, dropout, generator)
         *present, told = withheld(without_some_fields(persons[rows], generator), dropout, generator)
         loss = loss_with(wrapped, ecg, told, train.codes[rows], present, generator)
         return loss, {"prior_loss": loss.detach()}
@@ -88,26 +78,6 @@ def code_prior(
         return train.places[session.rows(everyone, people, step)].tolist()
 
     return Task("prior", prior, loss_of, evaluate, "validation_prior_loss", people_of)
-
-
-@torch.no_grad()
-def _pooled(
-    regressor: CodeRegressor, people: EcgSet, copy: int | None, seed: int, device: torch.device, lose: bool = False
-) -> Tensor:
-    """The encoder's pooled vectors of everybody, (n, width).
-
-    Args:
-        copy: number of an augmented copy, None: not augmented. lose: it has lost a block of leads besides.
-    """
-    pooled = []
-    for number, part in enumerate(torch.arange(len(people)).split(128)):
-        ecg, lead_mask, _, _ = people.take(part)
-        if copy is not None:
-            generator = keyed_generator(seed, "copy", copy, number)
-            ecg, lead_mask = augment_ecg(ecg, lead_mask, generator)
-            lead_mask = without_leads(lead_mask, 1.0, generator) if lose else lead_mask
-        pooled.append(regressor.ecg_encoder(ecg.to(device), lead_mask.to(device))[1].cpu())
-    return torch.cat(pooled)
 
 
 def measured_spread(

@@ -9,9 +9,10 @@ from models.code_regressor import CodeRegressor
 from .augmentation import augment_ecg
 from .ecg_set import EcgSet
 from .fit import Task
-from .objectives import target_loss, without_some_fields
+from .objectives import without_some_fields
 from .recipe import Recipe
 from .session import Session
+from .wall_contrasts import WallContrasts
 from .withholding import withheld, without_leads
 
 PEOPLE = 64  # per process and step
@@ -44,6 +45,7 @@ def code_regression(
         InputError: no code of a held-out person is known, so nothing could tell when to stop.
     """
     device, everyone = session.device, torch.arange(len(train))
+    contrasts = WallContrasts.of(regressor.conditioner, train.codes)
     if held_out.codes.isnan().all():
         fault, remedy = "no phenotype of a validation person is known", "complete phenotypes.csv, or omit it"
         raise InputError("--data", fault, remedy)
@@ -55,12 +57,12 @@ def code_regression(
         *present, person = withheld(without_some_fields(person, generator), dropout, generator)
         given = (ecg, without_leads(lead_mask, dropout, generator), person, *present)
         _, summary = wrapped(*(value.to(device) for value in given))
-        loss = target_loss(regressor.conditioner.predicted(summary), codes.to(device))
+        loss = contrasts.loss(regressor.conditioner.predicted(summary), codes.to(device))
         return loss, {"code_loss": loss.detach()}
 
     def evaluate(trained: nn.Module, step: int) -> dict[str, float]:
         predicted = predict_codes(trained, held_out, torch.arange(min(len(held_out), HELD_OUT_PEOPLE)), device)
-        return {"validation_code_loss": float(target_loss(predicted, held_out.codes[: len(predicted)]))}
+        return {"validation_code_loss": float(contrasts.loss(predicted, held_out.codes[: len(predicted)]))}
 
     def people_of(step: int) -> list:
         return train.places[session.rows(everyone, people, step)].tolist()

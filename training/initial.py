@@ -214,7 +214,11 @@ def _keep_fresh(module: nn.Module, fresh: Mapping[str, Tensor], rows: Iterable[i
 
 
 def take_prior(prior: HeartPrior, start: Start, conditioner: HeartConditioner, same_components: bool) -> Taken:
-    """Begin with a trained prior. It has as many places for the heart code as it takes and gives."""
+    """Begin with a trained prior, of the whole code or of its deviation, as that one is.
+
+    It has as many places for the heart code as it takes and gives.
+    """
+    prior.register_to_config(about_predicted=start.pipeline.prior.config.about_predicted)
     numbers = numbers_of(conditioner, start.pipeline.conditioner, same_components)
     named = {
         "enter.weight": Named(1, *numbers),

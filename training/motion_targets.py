@@ -87,6 +87,11 @@ def motion_targets(
     return MotionTargets(number_names(len(basis)), values, beats, mean, basis, further, len(refused))
 
 
+def told_values(told: Mapping[int, KnownBeat], people: int, taught: HeartMotion) -> np.ndarray:
+    """(people, M) what tables tell by row, in the numbers of a trained motion network; NaN where they tell nothing."""
+    return _values(people, {row: beat.numbers for row, beat in told.items()}, _curves(told), *own_curve(taught))
+
+
 def number_names(components: int) -> tuple[str, ...]:
     """The motion numbers of a heart code whose curve has so many components."""
     parts = (f"curve_{k}" for k in range(1, components + 1))

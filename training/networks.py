@@ -58,9 +58,14 @@ def fresh_generator(
     conditioner: HeartConditioner, preset: Preset, latent_shape: tuple[int, int, int]
 ) -> tuple[HeartPrior, HeartDenoiser]:
     """Prior and denoiser for a conditioner; latent_shape: (channels, height, width)."""
-    prior = HeartPrior(conditioner.code_length, conditioner.summary_length)
+    prior = fresh_prior(conditioner)
     about = (latent_shape[0], latent_shape[1:], preset.ecg_width, conditioner.condition_length)
     return prior, HeartDenoiser(*about, preset.denoiser_widths, preset.denoiser_layers)
+
+
+def fresh_prior(conditioner: HeartConditioner) -> HeartPrior:
+    """A prior for a conditioner's heart code."""
+    return HeartPrior(conditioner.code_length, conditioner.summary_length, about_predicted=True)
 
 
 def copy_matching_weights(regressor: CodeRegressor, taught: CodeRegressor) -> None:

@@ -66,3 +66,21 @@ def test_a_spread_by_case_is_that_of_what_is_known_and_lies_between_two_where_no
     torch.testing.assert_close(prior.widened(2 * code, code, known), widened + 1)
     with pytest.raises(ValueError, match="what is known"):
         prior.widened(code, predicted)
+
+
+@torch.no_grad()
+def test_a_prior_about_the_prediction_moves_with_it_and_by_as_much():
+    """Where the network does not look at the summary, another prediction moves every drawn code by the difference."""
+    torch.manual_seed(0)
+    prior = HeartPrior(2, 5, width=16, blocks=1, about_predicted=True).eval()
+    prior.given[0].weight[:, :5] = 0
+    noise, summary, moved = torch.randn(6, 2), torch.randn(6, 5), torch.randn(6, 2)
+
+    def drawn(summary, steps=10):
+        code = noise
+        for step in range(steps, 0, -1):
+            code = code - prior(code, torch.full((6,), step / steps), summary) / steps
+        return code
+
+    other = torch.cat([summary[:, :3], summary[:, 3:] + moved], dim=1)
+    torch.testing.assert_close(drawn(other) - drawn(summary), moved)
