@@ -9,7 +9,10 @@ from torch import Tensor, nn
 
 PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female, 1 male
 USUAL_MEAN, USUAL_STD = (0.5, 62.0, 169.0, 76.0), (0.5, 9.0, 9.0, 14.0)  # of PERSON_FIELDS
-FURTHER_FIELDS = "further_fields"  # key of the configuration; it stands there only where there are any
+FURTHER_FIELDS, ECG_HEAD = (
+    "further_fields",
+    "with_ecg_head",
+)  # keys of the configuration that stand there only where used
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
@@ -27,6 +30,8 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         motion: names of the motion numbers it predicts as well, last of all.
         motion_mean, motion_std: of the training cohort, in the numbers' own units.
         further_fields: names of further numbers of the person, each of which gets a token too.
+        with_ecg_head: whether the code is predicted from the ECG's pooled vector too, by a line. The embedding is
+            bounded, and what is rare is lost in it: the territory of an infarct. Earlier conditioners had none.
     """
 
     @register_to_config
@@ -43,6 +48,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         motion_mean: tuple[float, ...] = (),
         motion_std: tuple[float, ...] = (),
         further_fields: tuple[str, ...] = (),
+        with_ecg_head: bool = False,
     ) -> None:
         super().__init__()
         fields = len(PERSON_FIELDS) + len(further_fields)
@@ -55,6 +61,9 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         )
         targets = len(phenotypes) + components + len(motion)
         self.target_head = nn.Linear(width, targets) if targets else None
+        self.ecg_head = nn.Linear(width, targets, bias=False) if targets and with_ecg_head else None
+        if self.ecg_head is not None:
+            nn.init.zeros_(self.ecg_head.weight)  # so that what has learned without it goes on from there
 
     def forward(
         self, ecg_tokens: Tensor, ecg_pooled: Tensor, person: Tensor, ecg_present: Tensor, person_present: Tensor
@@ -78,7 +87,10 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         tokens = torch.cat([embedding.unsqueeze(1), ecg[:, 1:], people], dim=1)  # (B, 1+N+4+F, D)
         if self.target_head is None:
             return tokens, embedding
-        return tokens, torch.cat([embedding, self.target_head(embedding)], dim=1)  # (B, D + K)
+        code = self.target_head(embedding)  # (B, K)
+        if self.ecg_head is not None:
+            code = code + self.ecg_head(ecg[:, 0])  # (B, K)
+        return tokens, torch.cat([embedding, code], dim=1)  # (B, D + K)
 
     @property
     def code_length(self) -> int:
@@ -121,10 +133,11 @@ class HeartConditioner(ModelMixin, ConfigMixin):
         return torch.where(known.unsqueeze(-1), token, self.person_null)  # (B, 4+F, D)
 
     def to_json_string(self) -> str:
-        """The configuration as diffusers writes it. Without further fields it is as it was before there were any."""
+        """The configuration as diffusers writes it, without what came later and is not used here."""
         about = json.loads(super().to_json_string())
-        if not about[FURTHER_FIELDS]:
-            del about[FURTHER_FIELDS]
+        for name in (FURTHER_FIELDS, ECG_HEAD):
+            if not about[name]:
+                del about[name]
         return json.dumps(about, indent=2, sort_keys=True) + "\n"
 
     def predicted(self, summary: Tensor) -> Tensor:

@@ -26,8 +26,9 @@ class HeartPrior(ModelMixin, ConfigMixin):
         width, blocks: of the residual network.
         spread: factors of the code's deviation from its prediction, measured on held-out people; None as drawn. They
             are (code,) for whatever is known, or a row (code,) for each of CASES.
-        about_predicted: whether it is a flow of the code's deviation from the summary's prediction. So few people need
-            to teach it only how a code may deviate; what many taught the prediction stands. Earlier priors were not.
+        about_predicted: whether it is a flow of the code's deviation from the summary's prediction, given that alone.
+            Then the few people with an MRI teach how a code may deviate, and what many taught the prediction stands.
+            Earlier priors were not.
     """
 
     @register_to_config
@@ -42,7 +43,8 @@ class HeartPrior(ModelMixin, ConfigMixin):
     ) -> None:
         super().__init__()
         self.enter = nn.Linear(code, width)
-        self.given = nn.Sequential(nn.Linear(summary + SIGMA_FEATURES, width), nn.SiLU())
+        told = code if about_predicted else summary
+        self.given = nn.Sequential(nn.Linear(told + SIGMA_FEATURES, width), nn.SiLU())
         self.body = nn.ModuleList(
             nn.Sequential(
                 nn.LayerNorm(2 * width),
@@ -65,14 +67,19 @@ class HeartPrior(ModelMixin, ConfigMixin):
             (batch, code).
         """
         when = get_timestep_embedding(sigma * 100, SIGMA_FEATURES, downscale_freq_shift=0, max_period=1000)  # (B, F)
-        given = self.given(torch.cat([summary, when], dim=1))  # (B, W)
-        predicted = (
-            summary[:, -self.config.code :] if self.config.about_predicted else torch.zeros_like(noisy)
-        )  # (B, K)
-        hidden = self.enter(noisy - (1 - sigma)[:, None] * predicted)  # (B, W), of the deviation on its path
+        if not self.config.about_predicted:
+            return self._velocity(noisy, torch.cat([summary, when], dim=1))  # (B, K)
+        predicted = summary[:, -self.config.code :]  # (B, K)
+        deviation = noisy - (1 - sigma)[:, None] * predicted  # (B, K), on its own path from noise
+        return self._velocity(deviation, torch.cat([predicted, when], dim=1)) - predicted  # (B, K)
+
+    def _velocity(self, noisy: Tensor, told: Tensor) -> Tensor:
+        """(batch, code) of a noisy code or deviation (batch, code); told: (batch, code or summary + F)."""
+        given = self.given(told)  # (B, W)
+        hidden = self.enter(noisy)  # (B, W)
         for block in self.body:
             hidden = hidden + block(torch.cat([hidden, given], dim=1))  # (B, W)
-        return self.leave(hidden) - predicted  # (B, K)
+        return self.leave(hidden)  # (B, K)
 
     def widened(self, code: Tensor, predicted: Tensor, known: Tensor | None = None) -> Tensor:
         """A drawn code (batch, code) with the spread that held-out people were found to have about `predicted`.

@@ -18,7 +18,7 @@ PEOPLE = 256  # per process and step
 
 
 def head_recipe(steps: int) -> Recipe:
-    return Recipe(steps, 5e-4, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
+    return Recipe(steps, 3e-3, weight_decay=0.05, ema_decay=0.99, evaluate_every=100)
 
 
 def code_head(
@@ -29,7 +29,7 @@ def code_head(
     dropout: float,
     people: int = PEOPLE,
 ) -> Task:
-    """The task of learning embedding and heart code. Tokens of ECG and person stay as the denoiser knows them.
+    """The task of learning the lines from embedding and pooled vector to the code; what a denoiser is given stays.
 
     Args:
         dropout: share of each case in which something is withheld (`withholding.CASES`), and of lost leads.
@@ -41,7 +41,7 @@ def code_head(
     persons, held_persons = train.persons(), held_out.persons()
     contrasts = WallContrasts.of(conditioner, train.codes)
     conditioner.requires_grad_(False)
-    for part in (conditioner.embedding, conditioner.target_head):
+    for part in (conditioner.target_head, conditioner.ecg_head):
         part.requires_grad_(True)
 
     def loss_with(wrapped: nn.Module, ecg: Tensor, person: Tensor, codes: Tensor, present) -> Tensor:

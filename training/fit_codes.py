@@ -29,6 +29,7 @@ from cohort.places import CohortPlaces
 from cohort.prepared import PreparedCohort
 from cohort.provenance import made_by
 from cohort.simulated import VERSION_TAUGHT
+from models.conditioning import HeartConditioner
 from sampling.model_card import add_figures, add_section, renew_size
 from sampling.pipeline import FURTHER_PARTS, PARTS
 
@@ -69,7 +70,7 @@ class Options(CohortPlaces):
     """Where cohorts are laid down as arrays, once."""
     exclude: Path | None = None
     """People who withdrew, one eid a line, beside those whom a list in the data folder names."""
-    head_steps: int = 1000
+    head_steps: int = 1500
     prior_steps: int = 1500
     condition_dropout: float = 0.1
     """How often a part of the input is hidden, as in a training."""
@@ -83,6 +84,7 @@ def fit_codes(options: Options, accelerator: Accelerator) -> Path:
         InputError: the pipeline or the cohort cannot be read, or the cohort tells nothing of its numbers.
     """
     start = opened_start(options.pipeline)
+    start.pipeline.register_modules(conditioner=with_ecg_head(start.pipeline.conditioner))
     pipeline = start.pipeline.to(accelerator.device)
     if start.components is None:
         raise InputError(options.pipeline, "holds no components/, the meaning of its heart codes", "train it anew")
@@ -111,6 +113,16 @@ def fit_codes(options: Options, accelerator: Accelerator) -> Path:
     if accelerator.is_main_process:
         save(options, start, (cohort, extra), settings, learns.run.code_versions())
     return options.output / "pipeline"
+
+
+def with_ecg_head(conditioner: HeartConditioner) -> HeartConditioner:
+    """The same conditioner with an ECG head, which adds 0 at first where there was none."""
+    if conditioner.ecg_head is not None:
+        return conditioner
+    about = {name: value for name, value in conditioner.config.items() if not name.startswith("_")}
+    fuller = HeartConditioner(**about | {"with_ecg_head": True})
+    fuller.load_state_dict(fuller.state_dict() | conditioner.state_dict())
+    return fuller.eval()
 
 
 def known_codes(

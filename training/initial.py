@@ -186,6 +186,7 @@ def take_regressor(regressor: CodeRegressor, taught: CodeRegressor, same_compone
         "embedding.0.weight": Named(1, fields, had, width, width),
         "target_head.weight": Named(0, *numbers),
         "target_head.bias": Named(0, *numbers),
+        "ecg_head.weight": Named(0, *numbers),
     }
     told = take("conditioner", conditioner, taught.conditioner, named)
     _keep_fresh(conditioner, fresh, [place for place, name in enumerate(fields) if name not in had])
@@ -214,15 +215,12 @@ def _keep_fresh(module: nn.Module, fresh: Mapping[str, Tensor], rows: Iterable[i
 
 
 def take_prior(prior: HeartPrior, start: Start, conditioner: HeartConditioner, same_components: bool) -> Taken:
-    """Begin with a trained prior, of the whole code or of its deviation, as that one is.
-
-    It has as many places for the heart code as it takes and gives.
-    """
-    prior.register_to_config(about_predicted=start.pipeline.prior.config.about_predicted)
+    """Begin with a trained prior. It has as many places for the heart code as it takes and gives."""
     numbers = numbers_of(conditioner, start.pipeline.conditioner, same_components)
+    before = 0 if prior.config.about_predicted else conditioner.config.width
     named = {
         "enter.weight": Named(1, *numbers),
-        "given.0.weight": Named(1, *numbers, conditioner.config.width),
+        "given.0.weight": Named(1, *numbers, before),
         "leave.1.weight": Named(0, *numbers),
         "leave.1.bias": Named(0, *numbers),
     }

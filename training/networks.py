@@ -50,22 +50,26 @@ def fresh_regressor(
         **_person_statistics(np.asarray(cohort.person[cohort.rows("train")], dtype=np.float64)),
         **_motion_statistics(motion, cohort.rows("train")),
         **({"further_fields": tuple(fields)} if fields else {}),
+        with_ecg_head=True,
     )
     return CodeRegressor(encoder, conditioner)
 
 
 def fresh_generator(
-    conditioner: HeartConditioner, preset: Preset, latent_shape: tuple[int, int, int]
+    conditioner: HeartConditioner,
+    preset: Preset,
+    latent_shape: tuple[int, int, int],
+    about_predicted: bool = True,
 ) -> tuple[HeartPrior, HeartDenoiser]:
-    """Prior and denoiser for a conditioner; latent_shape: (channels, height, width)."""
-    prior = fresh_prior(conditioner)
+    """Prior and denoiser for a conditioner; latent_shape: (channels, height, width); about_predicted: of the prior."""
+    prior = fresh_prior(conditioner, about_predicted)
     about = (latent_shape[0], latent_shape[1:], preset.ecg_width, conditioner.condition_length)
     return prior, HeartDenoiser(*about, preset.denoiser_widths, preset.denoiser_layers)
 
 
-def fresh_prior(conditioner: HeartConditioner) -> HeartPrior:
-    """A prior for a conditioner's heart code."""
-    return HeartPrior(conditioner.code_length, conditioner.summary_length, about_predicted=True)
+def fresh_prior(conditioner: HeartConditioner, about_predicted: bool = True) -> HeartPrior:
+    """A prior for a conditioner's heart code, of the whole code or about what the conditioner predicts."""
+    return HeartPrior(conditioner.code_length, conditioner.summary_length, about_predicted=about_predicted)
 
 
 def copy_matching_weights(regressor: CodeRegressor, taught: CodeRegressor) -> None:

@@ -226,7 +226,8 @@ def networks_stage(training: Training) -> None:
     fields = options.person_fields
     training.regressor = fresh_regressor(cohort, training.preset, HEART_COMPONENTS, targets, fields)
     conditioner, latent_shape = training.regressor.conditioner, training.latents.shape[-3:]
-    training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape)
+    about = training.start is None or training.start.pipeline.prior.config.about_predicted  # else nothing would fit
+    training.prior, training.denoiser = fresh_generator(conditioner, training.preset, latent_shape, about)
     if targets is not None:
         training.motion = fresh_motion(targets, latent_shape[0], training.preset.motion_width)
     training.components = shared_components(training)

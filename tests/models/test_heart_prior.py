@@ -70,10 +70,13 @@ def test_a_spread_by_case_is_that_of_what_is_known_and_lies_between_two_where_no
 
 @torch.no_grad()
 def test_a_prior_about_the_prediction_moves_with_it_and_by_as_much():
-    """Where the network does not look at the summary, another prediction moves every drawn code by the difference."""
+    """Where the network is blind to it, another prediction moves every drawn code by the difference.
+
+    The embedding, which comes before the prediction, has no say.
+    """
     torch.manual_seed(0)
     prior = HeartPrior(2, 5, width=16, blocks=1, about_predicted=True).eval()
-    prior.given[0].weight[:, :5] = 0
+    prior.given[0].weight[:, :2] = 0
     noise, summary, moved = torch.randn(6, 2), torch.randn(6, 5), torch.randn(6, 2)
 
     def drawn(summary, steps=10):
@@ -84,3 +87,4 @@ def test_a_prior_about_the_prediction_moves_with_it_and_by_as_much():
 
     other = torch.cat([summary[:, :3], summary[:, 3:] + moved], dim=1)
     torch.testing.assert_close(drawn(other) - drawn(summary), moved)
+    assert torch.equal(drawn(torch.cat([summary[:, :3] + 1, summary[:, 3:]], dim=1)), drawn(summary))

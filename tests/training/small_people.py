@@ -56,7 +56,7 @@ def fresh_regressor(dropout: float = 0.1) -> CodeRegressor:
     """The same weights at every call."""
     torch.manual_seed(0)
     encoder = ECGEncoder(duration_s=1.0, width=WIDTH, layers=1, heads=2, dropout=dropout)
-    return CodeRegressor(encoder, HeartConditioner(width=WIDTH, components=CODE))
+    return CodeRegressor(encoder, HeartConditioner(width=WIDTH, components=CODE, with_ecg_head=True))
 
 
 # ---- People with phenotypes ----

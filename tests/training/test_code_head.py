@@ -8,6 +8,7 @@ import torch
 import training.code_head
 from tests.training.small_people import (
     RECIPE,
+    WIDTH,
     Stopped,
     breaks_at,
     everybody,
@@ -28,20 +29,21 @@ def learned_head(folder, regressor, recipe=RECIPE):
     return where.run
 
 
-def tokens_of(regressor):
-    """All tokens that a denoiser is given of some people but the embedding's own."""
+def given_denoiser(regressor):
+    """Tokens and embedding of some people."""
     ecg, lead_mask, person, _ = everybody(5, seed=2).take(torch.arange(5))
     with torch.no_grad():
-        return regressor.eval()(ecg, lead_mask, person, *torch.ones(2, 5, dtype=torch.bool))[0][:, 1:]
+        tokens, summary = regressor.eval()(ecg, lead_mask, person, *torch.ones(2, 5, dtype=torch.bool))
+    return torch.cat([tokens.flatten(1), summary[:, :WIDTH]], dim=1)
 
 
-def test_the_head_learns_and_what_else_the_denoiser_is_given_stays(tmp_path):
+def test_the_head_learns_and_what_the_denoiser_is_given_stays(tmp_path):
     regressor = fresh_regressor().eval()
-    encoder, tokens = weights(regressor.ecg_encoder), tokens_of(regressor)
+    encoder, given = weights(regressor.ecg_encoder), given_denoiser(regressor)
     run = learned_head(tmp_path, regressor, replace(RECIPE, steps=60, learning_rate=1e-2, evaluate_every=20))
     losses = metric(run, "validation_code_loss")
     assert min(losses) < 0.7 * float(everybody(20, seed=1).codes.square().mean())
-    assert same_bits(weights(regressor.ecg_encoder), encoder) and torch.equal(tokens_of(regressor), tokens)
+    assert same_bits(weights(regressor.ecg_encoder), encoder) and torch.equal(given_denoiser(regressor), given)
 
 
 def test_an_interrupted_head_ends_in_the_same_bits(tmp_path, monkeypatch):

@@ -75,9 +75,9 @@ def test_head_and_prior_change_and_what_draws_a_heart_does_not(before, phantom_d
     moved = {
         name
         for name, value in weights(new.conditioner).items()
-        if not torch.equal(value, weights(old.conditioner)[name])
+        if not torch.equal(value, weights(old.conditioner).get(name, torch.zeros_like(value)))
     }
-    assert {name.split(".")[0] for name in moved} == {"embedding", "target_head"}
+    assert {name.split(".")[0] for name in moved} == {"target_head", "ecg_head"}
     assert new.prior.config.about_predicted and new.prior.config.spread
     assert (folder / "components").is_dir() and not (folder / "calibration.json").exists()
     about = json.loads((folder / "training.json").read_text())

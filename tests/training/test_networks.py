@@ -108,7 +108,7 @@ def test_a_regressor_begins_with_what_another_has_learned(tiny_preset):
     before = {name: value.clone() for name, value in regressor.state_dict().items()}
     copy_matching_weights(regressor, taught)
     after, learned = regressor.state_dict(), taught.state_dict()
-    own = {"conditioner.target_head.weight", "conditioner.target_head.bias"}
+    own = {f"conditioner.{name}" for name in ("target_head.weight", "target_head.bias", "ecg_head.weight")}
     assert own < after.keys() and after.keys() == learned.keys()
     for name, value in after.items():
         assert torch.equal(value, (before if name in own else learned)[name]), name
