@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,7 @@ from sampling.outputs import (
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
 from sampling.person_fields import known_fields, known_person, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
-from sampling.release import pipeline_name
+from sampling.release import RELEASED_SEGMENTER, pipeline_name
 from sampling.segmentation import segment
 from sampling.shown_heart import ShownHeart
 from sampling.true_heart import NO_TRUE_HEART, TrueCine, estimated, find_true_cine, find_true_heart
@@ -93,7 +93,7 @@ class HeartSampler:
     """A pipeline with what measures its hearts, and how they are asked for.
 
     Attributes:
-        segmenter: None where the pipeline has none: then nothing is measured.
+        segmenter: None where the pipeline has none: then no drawn heart is measured.
         calibration: factors (K,) of the codes' intervals, or None.
         record: what every heart.json says of how the hearts were made.
         persons: what is known of people beside their ECG files.
@@ -258,6 +258,13 @@ class HeartSampler:
         mri = self.options.mri
         return find_true_heart(mri, patient.name, self.pipeline.grid) if mri else None
 
+    @cached_property
+    def of_unlabelled(self) -> Segmenter | None:
+        """What measures a real heart without label maps: the released segmenter, else the pipeline's own."""
+        if not RELEASED_SEGMENTER.exists():
+            return self.segmenter
+        return load_part(Segmenter, RELEASED_SEGMENTER).to(self.pipeline.device)
+
     def _maps(self, hearts: np.ndarray) -> list[np.ndarray] | None:
         """The label map of each heart; None without a segmenter."""
         return None if self.segmenter is None else [segment(self.segmenter, heart)[0] for heart in hearts]
@@ -378,7 +385,7 @@ class HeartSampler:
             above: the true heart that the film shows.
             cine: the true heart's whole beat, where the files hold it.
         """
-        true = None if heart is None else true_numbers(heart, cine, self.segmenter)
+        true = None if heart is None else true_numbers(heart, cine, self.of_unlabelled)
         withheld = patient.unlike.withheld
         phenotypes, further = self._summed_up(expected, maps)
         true_heart = None if heart is None else heart.voxels

@@ -18,6 +18,7 @@ from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY,
 
 from .inputs import require_mri
 
+OWN_MAPS = "its own label maps"  # who measures a real heart that has some
 EVERY_FRAME = 3  # phases, for `read_stacks`: more than two, for which files of ED and ES would do
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 

@@ -23,14 +23,16 @@ from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
 from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from evaluation.told_numbers import told_numbers
-from evaluation.true_numbers import OWN_MAPS
+from evaluation.true_numbers import OWN_MAPS, true_numbers
+from models.segmenter import Segmenter
 from phantom.cohort_writer import ecg_path
 from sampling.index_page import write_index
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
 from sampling.patients import generate
-from sampling.pipeline import DrawnHearts
-from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri
+from sampling.pipeline import DrawnHearts, load_part
+from sampling.release import RELEASED_SEGMENTER
+from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri, find_true_heart
 
 
 @pytest.fixture
@@ -101,6 +103,17 @@ def test_what_is_estimated_of_a_real_heart_without_a_label_map_is_told(folder, p
     (told,) = [text for text in drawn.warnings if "--mri" in text]
     assert "centred on" in told and "ES estimated from the cine (frame" in told
     assert told in json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["warnings"]
+
+
+def test_a_real_heart_without_label_maps_is_measured_by_the_released_segmenter(folder, phantom_data, tmp_path):
+    write_zip(tmp_path / "mri.zip", slices=6, frames=8)
+    sampler = opened(folder, tmp_path / "out", mri=tmp_path / "mri.zip")
+    sampler = replace(sampler, segmenter=Segmenter())  # the pipeline's own, untrained
+    drawn = sampler.sample(ecg_path(phantom_data, 1))
+    told = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["true_heart"]
+    heart = find_true_heart(tmp_path / "mri.zip", drawn.name, sampler.pipeline.grid)
+    released = true_numbers(heart, None, load_part(Segmenter, RELEASED_SEGMENTER))
+    assert released["phenotypes"] == told["phenotypes"] and told["measured_by"] == released["measured_by"] != OWN_MAPS
 
 
 def test_a_bad_mri_is_refused_before_any_heart_is_made(folder, phantom_data, tmp_path):
