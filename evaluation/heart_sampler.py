@@ -42,7 +42,7 @@ from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_
 from sampling.release import RELEASED_SEGMENTER, pipeline_name
 from sampling.segmentation import segment
 from sampling.shown_heart import ShownHeart
-from sampling.true_heart import NO_TRUE_HEART, TrueCine, estimated, find_true_cine, find_true_heart
+from sampling.true_heart import TrueCine, estimated, find_true_cine, find_true_heart, no_true_heart
 from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
@@ -194,7 +194,7 @@ class HeartSampler:
             return patient
         heart = self.true_heart(patient)
         if heart is None:
-            return replace(patient, warnings=(*patient.warnings, NO_TRUE_HEART))
+            return replace(patient, warnings=(*patient.warnings, no_true_heart(self.options.mri)))
         return replace(patient, has_true_heart=True, warnings=(*patient.warnings, *estimated(heart)))
 
     def read_all(self, paths: Iterable[Path], tally: Tally) -> Iterator[Patient]:

@@ -32,7 +32,7 @@ from sampling.outputs import read_hearts
 from sampling.patients import generate
 from sampling.pipeline import DrawnHearts, load_part
 from sampling.release import RELEASED_SEGMENTER
-from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri, find_true_heart
+from sampling.true_heart import NO_TRUE_HEART, _people_with_mri, find_true_heart, no_true_heart
 
 
 @pytest.fixture
@@ -197,7 +197,8 @@ def test_an_mri_without_this_patient_is_told_and_not_recorded_as_drawn(folder, p
     drawn = sampler.sample(ecg_path(phantom_data, 0))
     record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
     assert drawn.true_heart is None and record["beside_true_heart"] is False
-    assert NO_TRUE_HEART in drawn.warnings and NO_TRUE_HEART in record["warnings"]
+    told = no_true_heart(Path(place))
+    assert NO_TRUE_HEART in told and told in drawn.warnings and told in record["warnings"]
 
 
 def test_an_mri_found_is_recorded_as_drawn_and_one_that_comes_later_is_drawn_later(folder, phantom_data, tmp_path):
@@ -208,11 +209,11 @@ def test_an_mri_found_is_recorded_as_drawn_and_one_that_comes_later_is_drawn_lat
     before.sample(ecg_path(phantom_data, 0))
     assert before.is_done(before.read(ecg_path(phantom_data, 0)))
     (tmp_path / "elsewhere").rename(own)
-    _subjects_with_mri.cache_clear()
+    _people_with_mri.cache_clear()
     for mri in (tmp_path / "UKBB", tmp_path / "UKBB" / "NIFTI", own):
         after = opened(folder, tmp_path / "out", mri=mri)
         patient = after.read(ecg_path(phantom_data, 0))
-        assert patient.has_true_heart and NO_TRUE_HEART not in patient.warnings
+        assert patient.has_true_heart and NO_TRUE_HEART not in "; ".join(patient.warnings)
     assert not after.is_done(patient)
     assert next(after.draw([patient])).true_heart is not None and after.is_done(patient)
 
