@@ -131,6 +131,7 @@ def _own_images(mri: Path) -> ShortAxis | None:
     return None if _people_with_mri(mri.resolve()) or not holds_dicom(mri) else ShortAxis(dicom=mri)
 
 
+@cache
 def _images_within(folder: Path) -> ShortAxis:
     """The NIfTI files of a folder as one person's."""
     folder = folder.resolve()
