@@ -14,6 +14,7 @@ from cohort.errors import InputError
 from cohort.field_table import FieldTable, read_fields
 from cohort.heart_grid import HeartGrid
 from cohort.leads import ECG
+from cohort.leakage import read_training, whose_ecg_taught
 from cohort.person import Person
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
@@ -59,6 +60,7 @@ from .true_numbers import true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
+TAUGHT = "this ECG taught the weights: how well its heart is drawn says nothing of patients never seen"
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
@@ -101,6 +103,7 @@ class HeartSampler:
         stated: what the options say of the person, before all else.
         lines: of probabilities (`chances.read_lines`).
         fields: what the table of persons says of the pipeline's further fields; stated_fields: what the options say.
+        training: who taught the weights (`cohort.leakage.read_training`).
     """
 
     options: SampleOptions
@@ -115,6 +118,7 @@ class HeartSampler:
     fields: FieldTable = FieldTable()
     stated_fields: Mapping[str, float] = field(default_factory=dict)
     lines: Mapping[str, Line] = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -161,6 +165,7 @@ class HeartSampler:
             fields,
             stated_fields(options, pipeline.conditioner),
             read_lines(folder),
+            read_training(folder),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -190,6 +195,8 @@ class HeartSampler:
         patient = read_patient(path, self.pipeline, known, self.simulated_only, source, fields, **reading)
         if visit and self.persons.other_visit_only(*visit):
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
+        if whose_ecg_taught(self.training, patient.signal.astype(np.float16)[None], patient.lead_mask[None]).any():
+            patient = replace(patient, warnings=(*patient.warnings, TAUGHT))
         if self.options.mri is None:
             return patient
         heart = self.true_heart(patient)

@@ -15,11 +15,12 @@ import torch
 from benchmarks.dicom_person import write_zip
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.leakage import keyed_recordings
 from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from evaluation.certainty import interval, widened
-from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
+from evaluation.heart_sampler import OTHER_VISIT, TAUGHT, HeartSampler
 from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from evaluation.told_numbers import told_numbers
@@ -73,6 +74,13 @@ def test_the_row_of_this_visit_is_taken_and_what_is_doubtful_is_told(folder, pha
     said = "; ".join(first.warnings)
     assert "persons.csv says age 20, the ECG file says" in said and "pounds" in said
     assert OTHER_VISIT in second.warnings and second.person[1] > 40 and second.person[3] != 176
+
+
+def test_an_ecg_that_taught_the_weights_is_told_and_no_other(folder, phantom_data, prepared, tmp_path):
+    (folder / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
+    sampler = opened(folder, tmp_path / "out")
+    told = [k for k in range(18) if TAUGHT in sampler.read(ecg_path(phantom_data, k)).warnings]
+    assert told == sorted({*prepared.rows("train").tolist(), *prepared.rows("validation").tolist()}) and len(told) < 18
 
 
 def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_path):
