@@ -26,6 +26,7 @@ ON_THE_PAGE = {  # what to do, where words of a command line say it
     "as .npy with --sampling-rate": f"as .npy, and fill in “{RATE}”{THERE}",
     "leave out the sampling rate": f"empty “{RATE}”{THERE}",
     "or allow missing leads": f"or tick “{FEWER}”{THERE}",
+    "put it beside the header": "drop it as well",
     "with --mri": f"as the true MRI{THERE}",
     ", --guidance-scale and the pipeline": " and the pipeline",
     "the same command continues": "then draw the heart again",
