@@ -20,6 +20,7 @@ from cohort.pseudonym import Naming
 from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
+from cohort.volume_curve import FEWEST_FRAMES
 from models.segmenter import Segmenter
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
@@ -530,6 +531,8 @@ def unmeasured(about: dict) -> tuple[str, ...]:
     samples = about["motion"]["samples"]
     lost = sum("measured" in sample and sample["measured"] is None for sample in samples)
     where = "heart.json holds no numbers of its motion"
+    if lost and (frames := len(samples[0]["lv_ml"])) < FEWEST_FRAMES:
+        return (f"too few frames to measure the beat ({frames}, of at least {FEWEST_FRAMES}): {where}",)
     return (f"the beat of {lost} of {len(samples)} samples cannot be measured: {where}",) if lost else ()
 
 
