@@ -25,7 +25,7 @@ ON_THE_PAGE = {  # what to do, where words of a command line say it
     "give --sampling-rate, in Hz": f"fill in “{RATE}”{THERE}",
     "as .npy with --sampling-rate": f"as .npy, and fill in “{RATE}”{THERE}",
     "leave out the sampling rate": f"empty “{RATE}”{THERE}",
-    "or allow missing leads": f"or tick “{FEWER}”{THERE}",
+    "or allow missing chest leads (--allow-missing-leads)": f"or tick “{FEWER}”{THERE}",
     "put it beside the header": "drop it as well",
     "with --mri": f"as the true MRI{THERE}",
     ", --guidance-scale and the pipeline": " and the pipeline",
