@@ -61,6 +61,7 @@ from .true_numbers import true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
+DRAWN_ANEW = "drawn anew, over what an earlier run made of another person, ECG, option or pipeline"
 TAUGHT = "this ECG taught the weights: how well its heart is drawn says nothing of patients never seen"
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
@@ -221,7 +222,7 @@ class HeartSampler:
             yield patient
 
     def waiting(self, patients: Iterable[Patient], tally: Tally) -> Iterator[Patient]:
-        """Those that no earlier run has finished, one by one; the others are counted."""
+        """Those that no earlier run has finished, one by one; the others are counted. Who is drawn anew is told."""
         for patient in patients:
             try:
                 done = self.is_done(patient)
@@ -230,8 +231,10 @@ class HeartSampler:
                 continue
             if done:
                 tally.finish_before()
-            else:
-                yield patient
+                continue
+            if read_record(self.options.output / self.naming(patient.name)):
+                tell(f"note: {self.naming(patient.name)}: {DRAWN_ANEW}")
+            yield patient
 
     def draw(self, patients: Iterable[Patient], tally: Tally | None = None) -> Iterator[Drawn]:
         """Generate, measure and write hearts of many patients, one patient after the other.

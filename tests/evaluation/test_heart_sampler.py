@@ -20,7 +20,7 @@ from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from evaluation.certainty import interval, widened
-from evaluation.heart_sampler import OTHER_VISIT, TAUGHT, HeartSampler
+from evaluation.heart_sampler import DRAWN_ANEW, OTHER_VISIT, TAUGHT, HeartSampler
 from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from evaluation.told_numbers import told_numbers
@@ -148,6 +148,18 @@ def test_a_finished_patient_is_known_until_an_option_changes(folder, phantom_dat
     assert not sampler.is_done(patient)
     list(sampler.draw([patient]))
     assert sampler.is_done(patient) and not opened(folder, tmp_path / "out", seed=1).is_done(patient)
+
+
+def test_hearts_that_another_runs_take_the_place_of_are_told_and_no_others(folder, phantom_data, tmp_path, capsys):
+    path = ecg_path(phantom_data, 0)
+
+    def said(**options):
+        sampler = opened(folder, tmp_path / "out", **options)
+        list(sampler.draw(sampler.waiting([sampler.read(path)], Tally(tmp_path / "out", Naming()))))
+        return capsys.readouterr().err
+
+    assert DRAWN_ANEW not in said() + said()
+    assert f"{path.stem}: {DRAWN_ANEW}" in said(sex="male", age=70.0)
 
 
 def test_a_pseudonym_stands_wherever_a_name_would(folder, phantom_data, tmp_path):
