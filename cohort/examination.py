@@ -157,8 +157,8 @@ class CohortReport:
             sizes = "too few to split: the same people train, validate and test"
         out = len(self.subjects) - len(usable)
         poor = "" if self.depth == "names" else f", {sum(bool(one.findings) for one in usable)} poor ({POOR_MEANS})"
-        how = COMPLETE[self.depth]
-        return f"{self.data}: {len(usable)} subjects {how}, of {people} people ({sizes}); {out} left out{poor}"
+        visits = f"{len(usable)} visit{'' if len(usable) == 1 else 's'} {COMPLETE[self.depth]}"
+        return f"{self.data}: {visits}, of {people} people ({sizes}); {out} left out{poor}"
 
     @property
     def unchecked(self) -> str:

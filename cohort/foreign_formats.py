@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from cohort.errors import InputError
 from cohort.input_file import read_beginning
+from cohort.person_folder import nifti_stem
 
 EXPORT = "export the ECG as CardioSoft, MUSE or HL7 XML or as DICOM, or convert it to WFDB"
 ELSEWHERE = "give the ECG that the device exported (CardioSoft, MUSE, HL7 or Philips XML, DICOM, SCP-ECG, EDF, WFDB)"
@@ -34,7 +35,10 @@ class Signature(NamedTuple):
     suffix: str = ""
 
 
+GZIP = b"\x1f\x8b"
+NIFTI = Signature(b"n+1\0", "NIfTI, the format of an MRI", "give it with --mri", at=344)
 SIGNATURES = (
+    NIFTI,
     Signature(b"DICM", "DICOM", at=128),
     Signature(b"SCPECG", "SCP-ECG", at=12),
     Signature(b"SCPECG", "SCP-ECG", at=16),
@@ -71,7 +75,7 @@ SIGNATURES = (
     Signature(b"ftyp", "a picture or a film (HEIC, MP4)", ELSEWHERE, at=4),
     Signature(b"\xd0\xcf\x11\xe0", "an old Office file (.xls or .doc)", "save the table as CSV"),
     Signature(b"PK\x03\x04", "ZIP (also .xlsx and .docx)", UNPACK),
-    Signature(b"\x1f\x8b", "gzip-compressed", "unzip it first"),
+    Signature(GZIP, "gzip-compressed", "unzip it first"),
     Signature(b"BZh", "bzip2-compressed", UNPACK),
     Signature(b"\xfd7zXZ", "xz-compressed", UNPACK),
     Signature(b"\x28\xb5\x2f\xfd", "Zstandard-compressed", UNPACK),
@@ -112,6 +116,8 @@ _MARKS = b"\xef\xbb\xbf\xff\xfe\0 \t\r\n"
 def signature_of(path: Path) -> Signature | None:
     """The format whose first bytes a file has; None where it is none of these."""
     content = read_beginning(path, LOOKED_AT)
+    if content.startswith(GZIP) and nifti_stem(path.name):
+        return NIFTI
     letters = content.lstrip(_MARKS).replace(b"\0", b"").lower()
     for one in SIGNATURES:
         if content.startswith(one.content, one.at) and path.suffix.lower() != one.suffix:

@@ -21,6 +21,7 @@ LOWEST_SAMPLING_RATE = 100.0  # Hz; below it a QRS complex of 80 ms is a handful
 MOST_SAMPLES = 600_000  # of a lead: 20 min at 500 Hz. Bounds the time and memory that a file can claim.
 # IEC 60601-2-25 asks recorders to bear 300 mV between electrodes. What is above a volt was not recorded but scaled.
 LARGEST_RECORDED_MV = 1_000.0
+ALLOWED = ", or allow missing chest leads (--allow-missing-leads)"
 RATES_BPM = (20.0, 300.0)  # that a file may state
 
 _CANONICAL = {lead.lower(): lead for lead in LEADS} | {"di": "I", "dii": "II", "diii": "III"}
@@ -154,12 +155,9 @@ def twelve_leads(path: Path, recording: Recording, allow_missing_leads: bool) ->
     if missing and not (allow_missing_leads and channels):
         there = ", ".join(lead for lead in LEADS if lead in channels) or "none of the twelve leads"
         others = f" and {recording.others} other channels" if recording.others else ""
-        raise InputError(
-            path,
-            f"not a 12-lead ECG: it has {there}{others}; missing {', '.join(missing)}",
-            "give a 12-lead ECG, or allow missing leads",
-            code="leads",
-        )
+        fault = f"not a 12-lead ECG: it has {there}{others}; missing {', '.join(missing)}"
+        only_chest = {"I", "II"} <= channels.keys()
+        raise InputError(path, fault, f"give a 12-lead ECG{ALLOWED if only_chest else ''}", code="leads")
     samples = len(next(iter(channels.values())))
     absent = np.full(samples, np.nan, dtype=np.float32)
     return np.stack([channels.get(lead, absent) for lead in LEADS]).astype(np.float32)

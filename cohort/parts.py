@@ -56,8 +56,13 @@ class Part:
             InputError: it is no such thing.
         """
         said = re.fullmatch(r"(\d{1,5})/(\d{1,5})", text)
-        if not said or not 1 <= int(said[1]) <= int(said[2]):
-            raise InputError("--part", "is not a share", "give 3/64 for the third of 64 jobs")
+        remedy = "give 3/64 for the third of 64 jobs"
+        if not said:
+            raise InputError("--part", "is not a share", remedy)
+        if not int(said[1]):
+            raise InputError("--part", f"parts begin at 1, not at {said[1]}", remedy)
+        if int(said[1]) > int(said[2]):
+            raise InputError("--part", f"{said[1]} is beyond {said[2]}", remedy)
         return cls(int(said[1]), int(said[2]))
 
     def __str__(self) -> str:

@@ -84,7 +84,7 @@ def _millivolts(path: Path, header: Header, leads: dict[str, Signal]) -> dict[st
     files = list(dict.fromkeys(signal.file for signal in leads.values()))
     signals = [signal for signal in header.signals if signal.file in files]
     for file in files:
-        check_file(path.with_name(file))
+        _require_beside(path.with_name(file))
     stored, physical = _decoded(path, _frames(path, header, signals), files, signals)
     rows = dict(zip(map(id, signals), zip(stored, physical, strict=True), strict=True))
     _check_sums(path, {lead: rows[id(signal)][0] for lead, signal in leads.items()}, leads)
@@ -94,6 +94,17 @@ def _millivolts(path: Path, header: Header, leads: dict[str, Signal]) -> dict[st
         lead: rows[id(signal)][1][starts[lead] : len(rows[id(signal)][1]) - last + starts[lead]] * scales[lead]
         for lead, signal in leads.items()
     }
+
+
+def _require_beside(signals: Path) -> None:
+    """Refuse a file of signals that the header names and that is not there, or is none."""
+    try:
+        check_file(signals)
+    except InputError as fault:
+        if fault.code != "absent":
+            raise
+        words = "there is no such file, and the header names it"
+        raise InputError(signals, words, "put it beside the header", code="absent") from None
 
 
 def _scale(path: Path, lead: str, signal: Signal) -> float:

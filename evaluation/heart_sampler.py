@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,13 @@ from cohort.errors import InputError
 from cohort.field_table import FieldTable, read_fields
 from cohort.heart_grid import HeartGrid
 from cohort.leads import ECG
+from cohort.leakage import read_training, whose_ecg_taught
 from cohort.person import Person
 from cohort.pseudonym import Naming
 from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
+from cohort.volume_curve import FEWEST_FRAMES
 from models.segmenter import Segmenter
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
@@ -39,10 +41,10 @@ from sampling.outputs import (
 from sampling.patients import Patient, generate, generate_to_beat, read_patient
 from sampling.person_fields import known_fields, known_person, stated_fields, told_fields
 from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_sha256
-from sampling.release import pipeline_name
+from sampling.release import RELEASED_SEGMENTER, pipeline_name
 from sampling.segmentation import segment
 from sampling.shown_heart import ShownHeart
-from sampling.true_heart import NO_TRUE_HEART, TrueCine, estimated, find_true_cine, find_true_heart
+from sampling.true_heart import TrueCine, estimated, find_true_cine, find_true_heart, no_true_heart
 from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
@@ -59,6 +61,8 @@ from .true_numbers import true_numbers
 
 NO_RHYTHM = "no beats are found in this ECG: the frame interval of the cine is unknown"
 RHYTHM_STATED = "no beats are found in this ECG: the cine beats at the rate that its file states"
+DRAWN_ANEW = "drawn anew, over what an earlier run made of another person, ECG, option or pipeline"
+TAUGHT = "this ECG taught the weights: how well its heart is drawn says nothing of patients never seen"
 OTHER_VISIT = "persons.csv knows this person at another visit only: its age and weight are not taken"
 
 
@@ -93,7 +97,7 @@ class HeartSampler:
     """A pipeline with what measures its hearts, and how they are asked for.
 
     Attributes:
-        segmenter: None where the pipeline has none: then nothing is measured.
+        segmenter: None where the pipeline has none: then no drawn heart is measured.
         calibration: factors (K,) of the codes' intervals, or None.
         record: what every heart.json says of how the hearts were made.
         persons: what is known of people beside their ECG files.
@@ -101,6 +105,7 @@ class HeartSampler:
         stated: what the options say of the person, before all else.
         lines: of probabilities (`chances.read_lines`).
         fields: what the table of persons says of the pipeline's further fields; stated_fields: what the options say.
+        training: who taught the weights (`cohort.leakage.read_training`).
     """
 
     options: SampleOptions
@@ -115,6 +120,7 @@ class HeartSampler:
     fields: FieldTable = FieldTable()
     stated_fields: Mapping[str, float] = field(default_factory=dict)
     lines: Mapping[str, Line] = field(default_factory=dict)
+    training: dict = field(default_factory=dict)
 
     @classmethod
     def open(
@@ -161,6 +167,7 @@ class HeartSampler:
             fields,
             stated_fields(options, pipeline.conditioner),
             read_lines(folder),
+            read_training(folder),
         )
 
     def sample(self, path: Path) -> Drawn:
@@ -190,11 +197,13 @@ class HeartSampler:
         patient = read_patient(path, self.pipeline, known, self.simulated_only, source, fields, **reading)
         if visit and self.persons.other_visit_only(*visit):
             patient = replace(patient, warnings=(*patient.warnings, OTHER_VISIT))
+        if whose_ecg_taught(self.training, patient.signal.astype(np.float16)[None], patient.lead_mask[None]).any():
+            patient = replace(patient, warnings=(*patient.warnings, TAUGHT))
         if self.options.mri is None:
             return patient
         heart = self.true_heart(patient)
         if heart is None:
-            return replace(patient, warnings=(*patient.warnings, NO_TRUE_HEART))
+            return replace(patient, warnings=(*patient.warnings, no_true_heart(self.options.mri)))
         return replace(patient, has_true_heart=True, warnings=(*patient.warnings, *estimated(heart)))
 
     def read_all(self, paths: Iterable[Path], tally: Tally) -> Iterator[Patient]:
@@ -213,7 +222,7 @@ class HeartSampler:
             yield patient
 
     def waiting(self, patients: Iterable[Patient], tally: Tally) -> Iterator[Patient]:
-        """Those that no earlier run has finished, one by one; the others are counted."""
+        """Those that no earlier run has finished, one by one; the others are counted. Who is drawn anew is told."""
         for patient in patients:
             try:
                 done = self.is_done(patient)
@@ -222,8 +231,10 @@ class HeartSampler:
                 continue
             if done:
                 tally.finish_before()
-            else:
-                yield patient
+                continue
+            if read_record(self.options.output / self.naming(patient.name)):
+                tell(f"note: {self.naming(patient.name)}: {DRAWN_ANEW}")
+            yield patient
 
     def draw(self, patients: Iterable[Patient], tally: Tally | None = None) -> Iterator[Drawn]:
         """Generate, measure and write hearts of many patients, one patient after the other.
@@ -257,6 +268,13 @@ class HeartSampler:
         """The real heart of `--mri` on the grid, None without one."""
         mri = self.options.mri
         return find_true_heart(mri, patient.name, self.pipeline.grid) if mri else None
+
+    @cached_property
+    def of_unlabelled(self) -> Segmenter | None:
+        """What measures a real heart without label maps: the released segmenter, else the pipeline's own."""
+        if not RELEASED_SEGMENTER.exists():
+            return self.segmenter
+        return load_part(Segmenter, RELEASED_SEGMENTER).to(self.pipeline.device)
 
     def _maps(self, hearts: np.ndarray) -> list[np.ndarray] | None:
         """The label map of each heart; None without a segmenter."""
@@ -378,7 +396,7 @@ class HeartSampler:
             above: the true heart that the film shows.
             cine: the true heart's whole beat, where the files hold it.
         """
-        true = None if heart is None else true_numbers(heart, cine, self.segmenter)
+        true = None if heart is None else true_numbers(heart, cine, self.of_unlabelled)
         withheld = patient.unlike.withheld
         phenotypes, further = self._summed_up(expected, maps)
         true_heart = None if heart is None else heart.voxels
@@ -516,6 +534,8 @@ def unmeasured(about: dict) -> tuple[str, ...]:
     samples = about["motion"]["samples"]
     lost = sum("measured" in sample and sample["measured"] is None for sample in samples)
     where = "heart.json holds no numbers of its motion"
+    if lost and (frames := len(samples[0]["lv_ml"])) < FEWEST_FRAMES:
+        return (f"too few frames to measure the beat ({frames}, of at least {FEWEST_FRAMES}): {where}",)
     return (f"the beat of {lost} of {len(samples)} samples cannot be measured: {where}",) if lost else ()
 
 

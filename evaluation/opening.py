@@ -91,7 +91,7 @@ def people_to_measure(
         print("note: only the people of the test split are measured; --split all measures everybody")
         rows = cohort.rows("test")
     if taught[rows].any():
-        print(f"note: {taught[rows].sum()} of {len(rows)} people taught this pipeline, and are left out")
+        print(f"note: {taught[rows].sum()} of {len(rows)} visits taught this pipeline, and are left out")
     rows = rows[~taught[rows]][:most]
     if len(rows) < FEWEST_PEOPLE:
         whose = "people this pipeline was not trained on" if split == UNSEEN else f"people in the {split} split"

@@ -14,7 +14,7 @@ from cohort.pseudonym import Naming
 from cohort.table import write_table
 from sampling.inputs import subject_name
 
-TABLE, COLUMNS = "refused.csv", ("file", "code", "fault")
+TABLE, COLUMNS = "refused.csv", ("file", "code", "fault", "remedy")
 
 
 class Tally:
@@ -44,7 +44,8 @@ class Tally:
         new = not self.refused  # what a killed run left is written over
         self.refused += 1
         self._advance()
-        row = (self.naming.of_file(path, subject_name(path)), fault.code, self.naming.shown(fault.fault))
+        said = map(self.naming.shown, (fault.fault, fault.remedy))
+        row = (self.naming.of_file(path, subject_name(path)), fault.code, *said)
         with writing(self.path.parent, len("".join(row))):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self.path.open("w" if new else "a", encoding="utf-8", newline="") as file:

@@ -7,20 +7,19 @@ from cohort.heart_grid import HeartGrid
 from cohort.phenotypes import phenotypes_of, volume_ml
 from sampling.measured_phenotypes import said_of
 from sampling.segmentation import SliceSegmenter
-from sampling.true_heart import TrueCine
+from sampling.true_heart import OWN_MAPS, TrueCine
 
 from .beating import cine_labels
-
-OWN_MAPS = "its own label maps"
 
 
 def true_numbers(heart: HeartGrid, cine: TrueCine | None, segmenter: SliceSegmenter | None) -> dict | None:
     """What heart.json says of the real heart: its phenotypes, and its volumes over the beat.
 
-    Its own label maps tell them. Where it has none, the segmenter does that measures the drawn hearts.
+    Its own label maps tell them. Where it has none, a segmenter does.
 
     Args:
         heart: ED and ES on the grid. cine: the whole beat there, None where the files hold no more.
+        segmenter: of hearts of any scanner (`sampling.release.RELEASED_SEGMENTER`); None where there is none.
 
     Returns:
         measured_by, phenotypes, and of a cine lv_ml and rv_ml (a volume a frame) with volumes_measured_by. A null is

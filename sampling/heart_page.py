@@ -21,11 +21,13 @@ from .page_template import part, rendered
 from .phenotype_table import LEVELS, phenotype_rows, unjudged
 from .red_line import RED_LINE, SCALE_MM
 from .spread_map import spread_map
+from .true_heart import OWN_MAPS
 from .volume_drawing import VolumeDrawing, volume_drawing
 
 MOST_BYTES = 3_000_000
 SPARE_BYTES = 20_000
 STILL_MS = 1500  # of ED and ES shown in turn
+BY_NETWORK = "real, measured by a network"  # heads the column of a real heart without label maps
 UNKNOWN_MS = 1000  # of a beat whose length nobody knows
 
 
@@ -107,6 +109,7 @@ def _content(patient: PatientOnPage) -> dict:
         "shown_z": SHOWN_Z,
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),
         "true_heart": true_heart,
+        "true_words": "true" if true_heart.get("measured_by") == OWN_MAPS else BY_NETWORK,
         "levels": LEVELS,
         "person": _person_in_words(patient.person),
         "unjudged": unjudged(patient.person),

@@ -12,6 +12,8 @@ from .ranges import MOST_REDRAWS, MOST_STEERING, require_sampling
 
 FEWEST_FRAMES, MOST_FRAMES = 2, 200  # a scanner makes 100 at most; every frame of every sample is held in memory
 
+STILLS = "the stills are written in any case, as sa_ED and sa_ES"
+
 
 @dataclass(frozen=True)
 class SampleOptions:
@@ -71,7 +73,9 @@ class SampleOptions:
         """Refuse counts below 1, and numbers that are not finite or out of range."""
         require_counts(self, "samples", "steps", "batch_size")
         if self.frames < FEWEST_FRAMES:
-            raise InputError("--frames", f"{self.frames} do not show a beat", f"give at least {FEWEST_FRAMES}")
+            raise InputError(
+                "--frames", f"{self.frames} do not show a beat", f"give at least {FEWEST_FRAMES}; {STILLS}"
+            )
         if self.frames > MOST_FRAMES:
             raise InputError("--frames", f"{self.frames} are more than a scanner makes", f"give at most {MOST_FRAMES}")
         require_sampling(self.guidance_scale, self.steps)

@@ -7,19 +7,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cohort.cine import CineStack, read_nifti
 from cohort.cines import has_cine
 from cohort.dicom_files import holds_dicom
-from cohort.dicom_stack import read_short_axis
 from cohort.discovery import find_subjects
 from cohort.errors import InputError
-from cohort.heart_grid import GridGeometry, HeartGrid, cine_grid, cine_on_grid, read_heart, read_stacks
-from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, Subject
+from cohort.heart_grid import GridGeometry, HeartGrid, cine_on_grid, read_stacks, stacks_grid
+from cohort.person_folder import images_by_name
+from cohort.places import IMAGES
+from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY, ShortAxis, Subject, Visit
 
-from .inputs import require_mri
+from .inputs import require_mri, safe_name, subject_name
 
+OWN_MAPS = "its own label maps"  # who measures a real heart that has some
 EVERY_FRAME = 3  # phases, for `read_stacks`: more than two, for which files of ED and ES would do
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
+LOOKED_FOR = (
+    "Looked for are <eid>_20209_2_0.zip or .nii.gz, <eid>/sa.nii.gz, and a folder called as the ECG: <name>/sa.nii.gz"
+)
 
 
 class TrueCine(NamedTuple):
@@ -41,8 +45,9 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid |
 
     Args:
         mri: a short-axis cine as NIfTI, or as a zip or folder of DICOM files. Or a folder in UKBB's layout: the data
-            folder, its NIFTI, or a person's folder in that.
-        name: of the patient. The MRI of the same eid and instance is taken; a cine whose name says none, for anybody.
+            folder, its NIFTI, or a person's folder.
+        name: of the patient. The MRI of the same eid and instance is taken, or that of a person of this name. A cine
+            or a person's folder whose name says no eid is taken for anybody.
 
     Returns:
         None where there is no MRI of this patient.
@@ -50,17 +55,21 @@ def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid |
     Raises:
         InputError: there is no such file or folder, or the MRI cannot be read.
     """
-    bulk = BULK_NAME.fullmatch(name)
-    visit = (int(bulk[1]), int(bulk[3])) if bulk else None
     require_mri(mri)
-    subjects = _subjects_with_mri(mri.resolve()) if mri.is_dir() else {}
-    if not subjects and (mri.is_file() or holds_dicom(mri)):
-        own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip"))
-        if own and visit and own != visit:
-            return None
-        cine = read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)
-        return cine_grid(cine, geometry=geometry, source=str(mri))
-    return read_heart(subjects[visit], geometry) if visit in subjects else None
+    found = _found(mri, name)
+    if found is None:
+        return None
+    subject, source = found
+    return stacks_grid(*read_stacks(subject, geometry.phases), geometry, source)
+
+
+def no_true_heart(mri: Path) -> str:
+    """A warning that `--mri` holds nothing of a patient: what it holds, and by which names a patient is found."""
+    if mri.is_file() or _own_images(mri):
+        why = "its name tells another person or visit"
+    else:
+        why = f"MRIs of others: {len(set(map(id, _people_with_mri(mri.resolve()).values())))}"
+    return f"{NO_TRUE_HEART} ({why}). {LOOKED_FOR}"
 
 
 def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> TrueCine | None:
@@ -75,24 +84,14 @@ def find_true_cine(mri: Path, name: str, heart: HeartGrid, frames: int) -> TrueC
     Raises:
         InputError: the cine cannot be laid on its stills.
     """
-    cine, labels, source = _stored_cine(mri, name)
-    if cine is None or cine.voxels.shape[3] <= 2:
+    subject, source = _found(mri, name)
+    if not has_cine(subject):
+        return None
+    (cine, *_), (labels, *_) = read_stacks(subject, phases=EVERY_FRAME)
+    if cine.voxels.shape[3] <= 2:
         return None
     geometry = replace(heart.geometry, phases=frames)
     return TrueCine(*cine_on_grid(cine, labels, heart.affine, geometry, source), cine.beat_s)
-
-
-def _stored_cine(mri: Path, name: str) -> tuple[CineStack | None, CineStack | None, str]:
-    """The images of a patient over time, their label map, and what to call them; None of files of ED and ES."""
-    subjects = _subjects_with_mri(mri.resolve()) if mri.is_dir() else {}
-    if not subjects:
-        return (read_short_axis(mri) if holds_dicom(mri) else read_nifti(mri)), None, str(mri)
-    bulk = BULK_NAME.fullmatch(name)
-    subject = subjects[int(bulk[1]), int(bulk[3])]
-    if not has_cine(subject):
-        return None, None, subject.short_axis_called
-    images, maps = read_stacks(subject, phases=EVERY_FRAME)
-    return images[0], maps[0], subject.short_axis_called
 
 
 def estimated(heart: HeartGrid) -> tuple[str, ...]:
@@ -102,25 +101,73 @@ def estimated(heart: HeartGrid) -> tuple[str, ...]:
     return (f"the real heart (--mri) has no label map, so it is placed by estimates: {'; '.join(heart.notes)}",)
 
 
+def _found(mri: Path, name: str) -> tuple[Subject, str] | None:
+    """Whose files of `--mri` are the patient's, and what to call them; None where nobody's are.
+
+    A cohort's people are paired as `cohort.report` does it: by the ECG, by eid and visit, or by the person's name.
+    """
+    images, visit = _own_images(mri), _visit_of(name)
+    if images is None:
+        people = _people_with_mri(mri.resolve())
+        subject = people.get(name) or people.get(visit)
+        return subject and (subject, subject.short_axis_called)
+    own = _visit_of(mri.name.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip"))
+    if own and visit and own != visit:
+        return None
+    return Subject(*(visit or (0, FIRST_IMAGING_VISIT)), images=images), str(mri)
+
+
+def _own_images(mri: Path) -> ShortAxis | None:
+    """The MRI that a file or one person's folder is, with the label map beside a cine; None of a cohort's folder."""
+    if mri.is_file():
+        if holds_dicom(mri):
+            return ShortAxis(dicom=mri)
+        is_named = images_by_name(mri.parent.name, {mri.name: str(mri)}).cine
+        beside = _images_within(mri.parent) if is_named else ShortAxis()
+        return ShortAxis(cine=mri, labels_cine=beside.labels_cine)
+    images = _images_within(mri)
+    if images.is_there:
+        return images
+    return None if _people_with_mri(mri.resolve()) or not holds_dicom(mri) else ShortAxis(dicom=mri)
+
+
 @cache
-def _subjects_with_mri(mri: Path) -> dict[tuple[int, int], Subject]:
-    """People with an MRI in a folder; none where no name in it follows the rules.
+def _images_within(folder: Path) -> ShortAxis:
+    """The NIfTI files of a folder as one person's."""
+    folder = folder.resolve()
+    try:
+        files = {path.name: str(path) for path in folder.iterdir() if path.is_file()}
+    except OSError as error:
+        raise InputError(folder, f"cannot be listed ({error.strerror})", "check its permissions") from error
+    return images_by_name(folder.name, files)
+
+
+@cache
+def _people_with_mri(mri: Path) -> dict[Visit | str, Subject]:
+    """People with an MRI in a folder, by (eid, instance), by name, and by their ECG's name without its ending.
+
+    Empty where no name in it follows the rules.
 
     Raises:
         InputError: the folder cannot be listed.
     """
-    visit = _visit_of(mri.name) if mri.parent.name == "NIFTI" else None  # of one person's folder
-    data = mri.parent.parent if visit else mri.parent if mri.name == "NIFTI" else mri
     try:
-        subjects = find_subjects(data)
+        subjects = find_subjects(mri.parent if mri.name == IMAGES else mri)
     except InputError as fault:
         if fault.code != NOBODY:
             raise
         return {}
-    return {(s.eid, s.instance): s for s in subjects if s.has_mri and visit in (None, (s.eid, s.instance))}
+    people: dict[Visit | str, Subject] = {}
+    for subject in (subject for subject in subjects if subject.has_mri):
+        people[subject.eid, subject.instance] = subject
+        if subject.name:
+            people.setdefault(safe_name(subject.name), subject)
+        if subject.ecg:
+            people[subject_name(Path(subject.ecg))] = subject
+    return people
 
 
-def _visit_of(name: str) -> tuple[int, int] | None:
+def _visit_of(name: str) -> Visit | None:
     """(eid, instance) that the name of a cine or of a person's folder says; None where it says none."""
     if bulk := BULK_NAME.fullmatch(name):
         return int(bulk[1]), int(bulk[3])

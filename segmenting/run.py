@@ -82,8 +82,8 @@ def segment_all(options: SegmentOptions, sources: list[Source], naming: Naming) 
                     raise outcome.refusal
                 if outcome.refusal is not None:
                     bar.write(f"error: {outcome.refusal}")
-                    shown = naming.of_file(source.path, source.name)
-                    refused.append((shown, outcome.refusal.code, naming.shown(outcome.refusal.fault)))
+                    said = map(naming.shown, (outcome.refusal.fault, outcome.refusal.remedy))
+                    refused.append((naming.of_file(source.path, source.name), outcome.refusal.code, *said))
                 elif outcome.line:
                     bar.write(outcome.line)
         rows = _write_tables(options.output, refused)
@@ -95,12 +95,12 @@ def segment_all(options: SegmentOptions, sources: list[Source], naming: Naming) 
         raise InputError(options.mri, f"{len(refused)} of {len(sources)} MRIs were refused", remedy)
 
 
-def _write_tables(output: Path, refused: list[tuple[str, str, str]]) -> int:
+def _write_tables(output: Path, refused: list[tuple[str, str, str, str]]) -> int:
     """The numbers of everybody in the folder, and who was refused now; returns how many rows the first has."""
     with writing(output), private():
         rows = write_phenotypes(output)
         if refused:
-            write_table(output / REFUSED, ("file", "code", "fault"), refused)
+            write_table(output / REFUSED, ("file", "code", "fault", "remedy"), refused)
         else:
             (output / REFUSED).unlink(missing_ok=True)
     return rows

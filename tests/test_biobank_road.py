@@ -2,20 +2,31 @@
 
 import importlib
 import json
+import os
+import re
+import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cohort.errors import exit_code_of
 from cohort.heart_grid import GridGeometry
+from cohort.subjects import split_of
 from phantom.cohort_folders import ecg_folder, ecg_path
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import FIRST_EID, write_cohort
 from phantom.download import CUT_ZIP, EMPTY_ECG, LACKS_FRAME, NO_ECG, TWICE, TWICE_BY_ECG, WITHDREW, as_downloaded
 from tests.short_training import shorten
 
+ROOT = Path(__file__).parents[1]
+DEMO_SHOWN = re.search("^UKB_SHOWN := (.*)", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+PRETENDS = """#!/bin/sh
+echo "$1" >> "$SAID"
+case "$1" in sample.py) exit $CODE;; esac
+"""  # an interpreter that says what it is to run, and ends sampling with a code
 GEOMETRY = GridGeometry(slices=4, phases=2, height=64, width=64, slice_step_mm=20.0)  # pixels as the segmenter knows
 ON_THE_GRID = [f"--geometry.{name.replace('_', '-')}={value}" for name, value in asdict(GEOMETRY).items()]
 PEOPLE = 14
@@ -129,3 +140,23 @@ def test_a_zip_that_lacks_a_frame_is_read_and_told(trained):
     folder = prepared_in(trained)
     assert f"{FIRST_EID + LACKS_FRAME},2" in (folder / "notes.csv").read_text()
     assert "frame" in (folder / "notes.csv").read_text()
+
+
+@pytest.mark.parametrize(("code", "goes_on"), [(0, True), (2, True), (130, False), (143, False)])
+def test_the_demo_goes_on_after_a_refused_ecg_and_stops_when_it_is_stopped(tmp_path, code, goes_on):
+    ecgs = tmp_path / "UKBB" / "Bulk" / "Electrocardiogram" / "Resting" / "90"
+    ecgs.mkdir(parents=True)
+    for path in (tmp_path / "UKBB" / "participant.csv", *(ecgs / f"{eid}_20205_2_0.xml" for eid in DEMO_SHOWN)):
+        path.touch()
+    for name in ("python", "accelerate"):
+        (tmp_path / name).write_text(PRETENDS)
+        (tmp_path / name).chmod(0o700)
+    made = ["make", "-o", "install", "ukb-demo", f"BIN={tmp_path}", f"UKB={tmp_path}"]
+    around = os.environ | {"CODE": str(code), "SAID": str(tmp_path / "said")}
+    done = subprocess.run(made, cwd=ROOT, env=around, capture_output=True)
+    assert ("evaluate_samples.py" in (tmp_path / "said").read_text().split()) == (done.returncode == 0) == goes_on
+
+
+def test_the_demo_draws_hearts_of_people_who_taught_nothing_and_refuses_an_empty_ecg():
+    empty, *shown = map(int, DEMO_SHOWN)
+    assert empty == FIRST_EID + EMPTY_ECG and 2 <= len(shown) <= 8 and {split_of(eid) for eid in shown} == {"test"}

@@ -293,7 +293,9 @@ def test_one_bad_ecg_of_a_folder_does_not_cost_the_others(run, saved_pipeline, p
     assert made == [ecg_path(phantom_data, index).stem for index in (0, 1)]
     with (tmp_path / "out" / "refused.csv").open(encoding="utf-8", newline="") as file:
         header, *rows = csv.reader(file)
-    assert header == ["file", "code", "fault"] and [row[0] for row in rows] == ["ecgs/bad.xml"] and all(rows[0])
+    assert (
+        header == ["file", "code", "fault", "remedy"] and [row[0] for row in rows] == ["ecgs/bad.xml"] and all(rows[0])
+    )
     (tmp_path / "ecgs" / "bad.xml").unlink()
     code, out, _ = run("sample", "--ecg", "ecgs", "--samples", 1, "--steps", 1)
     assert code == 0 and "2 patients were finished" in out and "pseudo-MRIs" not in out  # nothing was written

@@ -188,6 +188,13 @@ def test_an_absent_lead_may_be_allowed_and_is_flagged(tmp_path, good):
     assert [LEADS[i] for i in np.flatnonzero(ecg.absent)] == ["V4"] and "lead V4 is absent" in quality_flags(ecg)
 
 
+def test_where_chest_leads_alone_are_absent_the_error_names_the_option_that_helps(tmp_path, good):
+    with pytest.raises(InputError, match=r"missing V4; .*\(--allow-missing-leads\)"):
+        read_bytes(tmp_path, without_lead(good, "V4"))
+    with pytest.raises(InputError, match="missing II; give a 12-lead ECG$"):
+        read_bytes(tmp_path, without_lead(good, "II"))
+
+
 # --- the same signal through every format -----------------------------------------------------------------------------
 
 

@@ -104,9 +104,16 @@ def test_a_part_with_a_changed_array_is_not_joined(data, tmp_path, preparation):
         join_parts(data, tmp_path, preparation, PARTS)
 
 
-@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "-1/3", "1/3/5", ""])
-def test_a_share_that_is_none_is_refused(text):
-    with pytest.raises(InputError, match="--part: is not a share"):
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        *((text, "is not a share") for text in ("3", "a/b", "1-8", "-1/3", "1/3/5", "")),
+        *((text, "parts begin at 1") for text in ("0/3", "0/0")),
+        ("9/8", "9 is beyond 8"),
+    ],
+)
+def test_a_share_that_is_none_is_refused_with_the_reason(text, why):
+    with pytest.raises(InputError, match=f"--part: {why}.*; give 3/64"):
         Part.from_text(text)
 
 

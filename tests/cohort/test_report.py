@@ -141,7 +141,7 @@ def test_nothing_to_report_on_is_an_input_error(tmp_path):
 def test_good_recordings_are_left_in_peace(good_found):
     found = good_found
     assert found.clean and len(found.usable) == 6 and not any(examined.findings for examined in found.subjects)
-    assert "6 subjects complete and readable, of 6 people" in str(found) and "0 left out, 0 poor" in str(found)
+    assert "6 visits complete and readable, of 6 people" in str(found) and "0 left out, 0 poor" in str(found)
 
 
 def test_each_fault_is_found_in_its_subject_and_training_would_take_the_rest(ill_found):
@@ -438,7 +438,7 @@ def test_names_alone_write_nothing_and_bad_usage_is_told_apart(run, tmp_path):
     assert (
         found.returncode == 0
         and "passed over: 1 .txt files such as notes.txt" in found.stdout
-        and "2 subjects complete" in found.stdout
+        and "2 visits complete" in found.stdout
     )
     assert [path.name for path in tmp_path.iterdir()] == ["found"]
     strict = run(tmp_path / "found", "--names-only", "--strict")

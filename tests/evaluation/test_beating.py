@@ -241,11 +241,14 @@ def test_motion_is_told_in_ms_and_ml_of_this_beat_and_not_where_unknown():
 
 def test_samples_whose_beat_cannot_be_measured_are_told(folder, one_person, tmp_path):
     assert unmeasured({"motion": {"samples": [{"measured": {}}, {"drawn": {}}]}}) == ()
-    (told,) = unmeasured({"motion": {"samples": [{"measured": None}, {"measured": {}}, {"measured": None}]}})
+    lost, found = {"measured": None, "lv_ml": [1] * 10}, {"measured": {}, "lv_ml": [1] * 10}
+    (told,) = unmeasured({"motion": {"samples": [lost, found, lost]}})
     assert "2 of 3 samples" in told
+    (told,) = unmeasured({"motion": {"samples": [{"measured": None, "lv_ml": [1, 2]}]}})
+    assert "too few frames to measure the beat (2, of at least 10)" in told
     sampler = opened(folder, tmp_path / "out")  # whose networks know nothing: they draw no heart
     drawn = sampler.sample(ecg_path(one_person, 0))
-    assert any("3 of 3 samples cannot be measured" in text for text in drawn.warnings)
+    assert any(f"too few frames to measure the beat ({FRAMES}, of at least 10)" in text for text in drawn.warnings)
 
 
 def test_what_heart_json_says_is_what_is_measured_on_the_maps():
@@ -356,7 +359,7 @@ def test_rates_are_those_that_segment_py_finds_on_the_same_maps():
 
 @pytest.mark.parametrize("frames", [1, 201])
 def test_frames_that_show_no_beat_or_fill_the_memory_are_refused(frames):
-    with pytest.raises(InputError, match="give at (least 2|most 200)"):
+    with pytest.raises(InputError, match="give at (least 2; the stills are written in any case|most 200)"):
         SampleOptions(ecg=None, frames=frames).require_sound()
 
 

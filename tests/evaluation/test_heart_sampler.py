@@ -15,22 +15,25 @@ import torch
 from benchmarks.dicom_person import write_zip
 from cohort.ecg import read_ecg
 from cohort.errors import InputError
+from cohort.leakage import keyed_recordings
 from cohort.phenotypes import PHENOTYPES, TABLE
 from cohort.pseudonym import Naming
 from cohort.quality import heart_rate_bpm
 from evaluation.certainty import interval, widened
-from evaluation.heart_sampler import OTHER_VISIT, HeartSampler
+from evaluation.heart_sampler import DRAWN_ANEW, OTHER_VISIT, TAUGHT, HeartSampler
 from evaluation.scale import PLAIN
 from evaluation.tally import Tally
 from evaluation.told_numbers import told_numbers
-from evaluation.true_numbers import OWN_MAPS
+from evaluation.true_numbers import OWN_MAPS, true_numbers
+from models.segmenter import Segmenter
 from phantom.cohort_writer import ecg_path
 from sampling.index_page import write_index
 from sampling.options import SampleOptions
 from sampling.outputs import read_hearts
 from sampling.patients import generate
-from sampling.pipeline import DrawnHearts
-from sampling.true_heart import NO_TRUE_HEART, _subjects_with_mri
+from sampling.pipeline import DrawnHearts, load_part
+from sampling.release import RELEASED_SEGMENTER
+from sampling.true_heart import NO_TRUE_HEART, _people_with_mri, find_true_heart, no_true_heart
 
 
 @pytest.fixture
@@ -73,6 +76,13 @@ def test_the_row_of_this_visit_is_taken_and_what_is_doubtful_is_told(folder, pha
     assert OTHER_VISIT in second.warnings and second.person[1] > 40 and second.person[3] != 176
 
 
+def test_an_ecg_that_taught_the_weights_is_told_and_no_other(folder, phantom_data, prepared, tmp_path):
+    (folder / "training.json").write_text(json.dumps({"taught": keyed_recordings(prepared)}))
+    sampler = opened(folder, tmp_path / "out")
+    told = [k for k in range(18) if TAUGHT in sampler.read(ecg_path(phantom_data, k)).warnings]
+    assert told == sorted({*prepared.rows("train").tolist(), *prepared.rows("validation").tolist()}) and len(told) < 18
+
+
 def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_path):
     (tmp_path / "persons.csv").write_text("eid,sex,age,height_cm,weight_kg\n9000001,1,63,1.78,80\n")
     with pytest.raises(InputError, match="row 2, column height_cm is 1.78, which looks like metres; give cm"):
@@ -103,6 +113,17 @@ def test_what_is_estimated_of_a_real_heart_without_a_label_map_is_told(folder, p
     assert told in json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["warnings"]
 
 
+def test_a_real_heart_without_label_maps_is_measured_by_the_released_segmenter(folder, phantom_data, tmp_path):
+    write_zip(tmp_path / "mri.zip", slices=6, frames=8)
+    sampler = opened(folder, tmp_path / "out", mri=tmp_path / "mri.zip")
+    sampler = replace(sampler, segmenter=Segmenter())  # the pipeline's own, untrained
+    drawn = sampler.sample(ecg_path(phantom_data, 1))
+    told = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["true_heart"]
+    heart = find_true_heart(tmp_path / "mri.zip", drawn.name, sampler.pipeline.grid)
+    released = true_numbers(heart, None, load_part(Segmenter, RELEASED_SEGMENTER))
+    assert released["phenotypes"] == told["phenotypes"] and told["measured_by"] == released["measured_by"] != OWN_MAPS
+
+
 def test_a_bad_mri_is_refused_before_any_heart_is_made(folder, phantom_data, tmp_path):
     (tmp_path / "sa.nii.gz").write_bytes(b"no NIfTI")
     with pytest.raises(InputError, match="sa.nii.gz"):
@@ -127,6 +148,18 @@ def test_a_finished_patient_is_known_until_an_option_changes(folder, phantom_dat
     assert not sampler.is_done(patient)
     list(sampler.draw([patient]))
     assert sampler.is_done(patient) and not opened(folder, tmp_path / "out", seed=1).is_done(patient)
+
+
+def test_hearts_that_another_runs_take_the_place_of_are_told_and_no_others(folder, phantom_data, tmp_path, capsys):
+    path = ecg_path(phantom_data, 0)
+
+    def said(**options):
+        sampler = opened(folder, tmp_path / "out", **options)
+        list(sampler.draw(sampler.waiting([sampler.read(path)], Tally(tmp_path / "out", Naming()))))
+        return capsys.readouterr().err
+
+    assert DRAWN_ANEW not in said() + said()
+    assert f"{path.stem}: {DRAWN_ANEW}" in said(sex="male", age=70.0)
 
 
 def test_a_pseudonym_stands_wherever_a_name_would(folder, phantom_data, tmp_path):
@@ -184,7 +217,8 @@ def test_an_mri_without_this_patient_is_told_and_not_recorded_as_drawn(folder, p
     drawn = sampler.sample(ecg_path(phantom_data, 0))
     record = json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())
     assert drawn.true_heart is None and record["beside_true_heart"] is False
-    assert NO_TRUE_HEART in drawn.warnings and NO_TRUE_HEART in record["warnings"]
+    told = no_true_heart(Path(place))
+    assert NO_TRUE_HEART in told and told in drawn.warnings and told in record["warnings"]
 
 
 def test_an_mri_found_is_recorded_as_drawn_and_one_that_comes_later_is_drawn_later(folder, phantom_data, tmp_path):
@@ -195,11 +229,11 @@ def test_an_mri_found_is_recorded_as_drawn_and_one_that_comes_later_is_drawn_lat
     before.sample(ecg_path(phantom_data, 0))
     assert before.is_done(before.read(ecg_path(phantom_data, 0)))
     (tmp_path / "elsewhere").rename(own)
-    _subjects_with_mri.cache_clear()
+    _people_with_mri.cache_clear()
     for mri in (tmp_path / "UKBB", tmp_path / "UKBB" / "NIFTI", own):
         after = opened(folder, tmp_path / "out", mri=mri)
         patient = after.read(ecg_path(phantom_data, 0))
-        assert patient.has_true_heart and NO_TRUE_HEART not in patient.warnings
+        assert patient.has_true_heart and NO_TRUE_HEART not in "; ".join(patient.warnings)
     assert not after.is_done(patient)
     assert next(after.draw([patient])).true_heart is not None and after.is_done(patient)
 

@@ -23,9 +23,9 @@ def test_every_refused_file_has_a_row_with_its_code_and_its_fault(tmp_path, caps
     tally.refuse(tmp_path / "b.xml", InputError(tmp_path / "b.xml", "is empty", "export it again", code="empty"))
     join_tables(tmp_path / "out", [tally.refused])
     assert rows(tmp_path / "out" / TABLE) == [
-        ["file", "code", "fault"],
-        [str(tmp_path / "a.xml"), "truncated", "is cut short"],
-        [str(tmp_path / "b.xml"), "empty", "is empty"],
+        ["file", "code", "fault", "remedy"],
+        [str(tmp_path / "a.xml"), "truncated", "is cut short", "copy it again"],
+        [str(tmp_path / "b.xml"), "empty", "is empty", "export it again"],
     ]
     assert [path.name for path in (tmp_path / "out").iterdir()] == [TABLE]
     assert capsys.readouterr().err.count("error: ") == 2
@@ -38,7 +38,7 @@ def test_a_table_tells_pseudonyms_where_there_is_a_key(tmp_path, capsys):
     tally.refuse(path, InputError(path, f"{NAME}.dat is not there", "copy it"))
     tally.warn(path, (f"see {path}",))
     join_tables(tmp_path, [1])
-    assert rows(tmp_path / TABLE)[1] == [naming(NAME), "other", f"{naming(NAME)}.dat is not there"]
+    assert rows(tmp_path / TABLE)[1] == [naming(NAME), "other", f"{naming(NAME)}.dat is not there", "copy it"]
     assert "9000001" not in (tmp_path / TABLE).read_text() + capsys.readouterr().err
 
 

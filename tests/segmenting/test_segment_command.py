@@ -193,6 +193,7 @@ def test_a_bad_file_of_a_folder_costs_the_others_nothing(segment, files, short_b
     assert "2 of 3 MRIs were refused" in capsys.readouterr().err
     assert names(output) == ["9000002_2", MOTION_TABLE, TABLE, "refused.csv"]
     assert [row["code"] for row in rows_of(output / "refused.csv")] == ["truncated", "empty"]
+    assert all(row["remedy"] for row in rows_of(output / "refused.csv"))
     for gone in ("9000003_20209_2_0.zip", "9000004/sa.nii.gz"):
         (mri / gone).unlink()
     assert segment("--mri", mri, "--output", output) == 0

@@ -214,8 +214,8 @@ def exchanged(folder: Path, place: Path) -> Done:
 
 # ---- The cases ----
 
-SOUND = "1 subjects complete and readable&0 left out, 0 poor"
-LEFT_OUT = "0 subjects complete and readable"
+SOUND = "1 visit complete and readable&0 left out, 0 poor"
+LEFT_OUT = "0 visits complete and readable"
 ECG_FILES = {  # ECG below FOLDER: (options, in words, met)
     **{f"csv_dialects/{name}.csv": (NO_NAMES, "read", read()) for name in "abcegij"},
     "csv_dialects/semicolon.csv": (NO_NAMES, "read", read()),
