@@ -1,8 +1,7 @@
 """Which wall is the thinner one: each wall of a heart code beside the mean of all, as further numbers of a loss.
 
-The walls of one heart are alike, so which of them is thinned is a small part of a code's variance. A loss of the code
-alone learns it last: a released conditioner named the territory of an infarct in 55 %, a ridge regression of what its
-encoder had read in 80 %.
+The walls of one heart are alike. So which of them is thinned is a small part of a code's variance, and a loss of the
+code alone learns it last.
 """
 
 from dataclasses import dataclass
