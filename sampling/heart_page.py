@@ -13,7 +13,7 @@ from cohort.reference_ranges import ADDRESS, AGES, CITATION, SOURCES
 from cohort.rhythm import StripBeats
 
 from .contours import OUTLINES
-from .decision_rows import decision_rows
+from .decision_rows import OF_SIMULATED, decision_rows, of_simulated
 from .departure_picture import SHOWN_Z, departure_picture
 from .ecg_drawing import ECGDrawing, ecg_drawing, shown_beat
 from .heart_sprites import ShownHeart, packed
@@ -103,6 +103,7 @@ def _content(patient: PatientOnPage) -> dict:
         "spread": spread_map(patient.hearts),
         "phases": PHASES if patient.hearts.shape[2] == len(PHASES) else range(patient.hearts.shape[2]),
         "support": decision_rows(record),
+        "banner": OF_SIMULATED if of_simulated(record) else "",
         "departure": None if patient.departure is None else embedded(departure_picture(patient.departure)),
         "shown_z": SHOWN_Z,
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),

@@ -14,6 +14,7 @@ from cohort.heart_grid import GridGeometry
 from cohort.person import Person
 from cohort.phenotypes import LABELS, PHENOTYPES, TABLE
 from cohort.rhythm import StripBeats
+from sampling.decision_rows import OF_SIMULATED
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
 from sampling.phenotype_table import BY_CODES, BY_HEARTS
 from sampling.red_line import RED_LINE
@@ -243,6 +244,19 @@ def test_a_page_says_who_tells_its_intervals_and_whether_they_are_calibrated():
         assert "what the 4 hearts drawn here measure on average, by a segmenter" in words
         assert "the fewer, the wider" not in words
     assert "calibration.json" in scaled and "calibration.json" not in plain
+
+
+NOT_PROVEN = {"decision_support": None, "decision_support_withheld": "withheld: not proven"}
+
+
+def test_numbers_of_simulated_patients_are_nowhere_called_this_patients():
+    own, theirs = "where the value of this patient may lie", "where the value of a simulated patient with such an ECG"
+    told, real = (words_of(heart_page(patient(record=record(calibrated=True, **c)))) for c in ({}, NOT_PROVEN))
+    assert own in told and OF_SIMULATED not in told and theirs not in told
+    assert OF_SIMULATED in real and theirs in real and own not in real
+    assert "what other simulated patients showed" in told and "what other simulated patients showed" in real
+    taught = words_of(heart_page(patient(simulated_only=False, record=record(calibrated=True))))
+    assert "what other patients showed" in taught and own in taught
 
 
 def test_a_phenotype_that_no_code_tells_is_said_to_be_the_few_hearts():
