@@ -111,7 +111,7 @@ def _content(patient: PatientOnPage) -> dict:
         "levels": LEVELS,
         "person": _person_in_words(patient.person),
         "unjudged": unjudged(patient.person),
-        "unlike": unlike_in_words(record["unlike_the_ecgs_that_taught"]),
+        "unlike": unlike_in_words(record["unlike_the_ecgs_that_taught"], patient.simulated_only),
         "sources": SOURCES,
         "citation": CITATION,
         "address": ADDRESS,
@@ -181,14 +181,19 @@ def _person_in_words(person: Person) -> str:
     return f"{sex} {years}, {body}"
 
 
-def unlike_in_words(unlike: dict) -> str:
-    """How unlike an ECG is those that taught the model, of heart.json, as a sentence."""
+def unlike_in_words(unlike: dict, simulated_only: bool) -> str:
+    """How unlike an ECG is those that taught the model, of heart.json, in up to three sentences.
+
+    Args:
+        simulated_only: whether simulated patients alone taught it.
+    """
     if unlike["surprise"] is None:
         return f"How unlike this ECG is those that taught the model is unknown: {unlike['reason']}."
     share = 100 * unlike["share_of_usual_ecgs_more_unlike"]
     rarer = f"{share:.0f} %" if share >= 1 else f"{share:.2g} %" if share >= 0.001 else "fewer than 0.001 %"
+    taught = f"{'the simulated ones' if simulated_only else 'those'} it learned from"
     told = f"Of the usual ECGs that the model knows, {rarer} are more unlike them than this one"
     if not unlike["warned"]:
-        return f"{told}. So it looks like those it learned from."
+        return f"{told}. So it looks like {taught}."
     wider = f"Its intervals are {unlike['spread_widened_by']:.1f} times as wide as usual"
-    return f"{told}. So it is unlike those it learned from. {wider}."
+    return f"{told}. So it is unlike {taught}. {wider}."

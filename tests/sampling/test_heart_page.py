@@ -185,10 +185,18 @@ def test_absent_leads_and_strips_without_beats_are_told():
 
 def test_how_unlike_an_ecg_is_stands_in_plain_words():
     usual = record()["unlike_the_ecgs_that_taught"]
-    assert "31 % are more unlike" in unlike_in_words(usual) and "looks like those" in unlike_in_words(usual)
+    assert "31 % are more unlike" in unlike_in_words(usual, False)
+    assert unlike_in_words(usual, False).endswith("So it looks like those it learned from.")
+    assert unlike_in_words(usual, True).endswith("So it looks like the simulated ones it learned from.")
     rare = usual | {"share_of_usual_ecgs_more_unlike": 1e-9, "warned": True, "spread_widened_by": 1.53}
-    assert "fewer than 0.001 %" in unlike_in_words(rare) and "1.5 times as wide" in unlike_in_words(rare)
-    assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"})
+    assert "fewer than 0.001 %" in unlike_in_words(rare, True) and "1.5 times as wide" in unlike_in_words(rare, True)
+    assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"}, True)
+
+
+def test_warnings_have_the_last_word_after_how_alike_an_ecg_is():
+    words = words_of(heart_page(patient(record=record(warnings=["it says nothing about a real heart"]))))
+    assert "it learned from. it says nothing about a real heart The beating heart" in words
+    assert "it learned from. There is no warning. The beating heart" in words_of(heart_page(patient()))
 
 
 def test_the_slider_is_tied_to_the_ecg_and_to_the_curve():
