@@ -195,5 +195,8 @@ def unlike_in_words(unlike: dict, simulated_only: bool) -> str:
     told = f"Of the usual ECGs that the model knows, {rarer} are more unlike them than this one"
     if not unlike["warned"]:
         return f"{told}. So it looks like {taught}."
-    wider = f"Its intervals are {unlike['spread_widened_by']:.1f} times as wide as usual"
-    return f"{told}. So it is unlike {taught}. {wider}."
+    if unlike["phenotypes_withheld"]:
+        return f"{told}. So it is unlike {taught}."
+    return (
+        f"{told}. So it is unlike {taught}. Its intervals are {unlike['spread_widened_by']:.1f} times as wide as usual."
+    )

@@ -169,9 +169,12 @@ def test_a_page_tells_neither_age_nor_height_nor_weight():
 
 def test_withheld_phenotypes_are_told_with_the_reason_and_no_number():
     why = "phenotypes are withheld: this ECG is unlike those the model knows"
-    shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why])
+    unlike = record()["unlike_the_ecgs_that_taught"] | {"warned": True, "phenotypes_withheld": True}
+    shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why], unlike_the_ecgs_that_taught=unlike)
     words = words_of(heart_page(patient(record=shown)))
     assert f"Withheld. {why}." in words and "LVEDV" not in words
+    assert "times as wide" not in words and "every number" not in words
+    assert "heart.json beside this page holds every number" in words_of(heart_page(patient()))
 
 
 def test_absent_leads_and_strips_without_beats_are_told():
