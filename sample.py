@@ -84,7 +84,8 @@ def main() -> None:
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     departing += drawn.departs
                     if drawn.phenotypes:
-                        bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))
+                        told = (drawn.name, drawn.phenotypes, len(drawn.hearts), drawn.of_simulated)
+                        bar.write(phenotype_lines(*told))
                     if len(overview) < OVERVIEW_PATIENTS:
                         overview.append((drawn.name, drawn.true_heart, drawn.hearts[0]))
                 state.wait_for_everyone()  # a refusal here must not end the others' work

@@ -20,6 +20,7 @@ from cohort.rhythm import STATED, BeatLength, beat_length, strip_beats
 from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from models.segmenter import Segmenter
+from sampling.decision_rows import of_simulated
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
 from sampling.index_page import way_to_index
@@ -73,6 +74,7 @@ class Drawn:
         phenotypes: {phenotype: mean, sd, intervals, told_by, drawn} of evaluation.told_numbers; empty where withheld.
         warnings: what makes the result less sure.
         departs: whether maps of where the true heart departs lie beside it.
+        of_simulated: whether the phenotypes are of simulated patients, and not of this one.
     """
 
     name: str
@@ -81,6 +83,7 @@ class Drawn:
     phenotypes: dict[str, dict]
     warnings: tuple[str, ...]
     departs: bool = False
+    of_simulated: bool = False
 
 
 SAMPLE_1 = "generated, sample 1"
@@ -414,7 +417,8 @@ class HeartSampler:
             page = self._page(patient, record, hearts, shown, z)
         grid = self.pipeline.grid
         write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page, z)
-        return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings, z is not None)
+        name, theirs = about["subject"], of_simulated(record)
+        return Drawn(name, hearts, true_heart, phenotypes, warnings, z is not None, theirs)
 
     def _support(
         self,

@@ -1,18 +1,21 @@
 """A patient's phenotypes as lines on a screen."""
 
 from cohort.phenotypes import LABELS, TABLE
+from sampling.decision_rows import OF_SIMULATED
 from sampling.phenotype_table import BY_CODES
 
 
-def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int) -> str:
+def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int, of_simulated: bool = False) -> str:
     """One line a phenotype: its mean, its 90 % interval where there is one, and what the drawn hearts measure.
 
     Args:
         phenotypes: of `told_numbers`. samples: hearts drawn.
+        of_simulated: whether they are of simulated patients, and not of this one: a line above says so.
     """
     hearts = "the heart drawn measures" if samples == 1 else f"the {samples} hearts drawn measure on average"
     beside = any("drawn" in summary for summary in phenotypes.values())
-    lines = [f"{name}: mean, told by {BY_CODES}; in brackets what {hearts}" if beside else f"{name}: mean"]
+    lines = [f"{name}: {OF_SIMULATED}"] if of_simulated else []
+    lines.append(f"{name}: mean, told by {BY_CODES}; in brackets what {hearts}" if beside else f"{name}: mean")
     for phenotype, summary in phenotypes.items():
         interval, drawn = summary.get("interval_90"), summary.get("drawn", {}).get("mean")
         about = TABLE[phenotype]

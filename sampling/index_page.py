@@ -18,6 +18,7 @@ from cohort.phenotypes import TABLE
 from cohort.pseudonym import Naming
 from cohort.subjects import IMAGE
 
+from .decision_rows import OF_SIMULATED, of_simulated
 from .outputs import INTENSITY_MAX, PAGE, RECORD
 from .page_template import part, rendered
 from .red_line import RED_LINE
@@ -38,6 +39,7 @@ class IndexRow:
 
     Attributes:
         true: the real heart's own numbers, as many; empty where one is not known.
+        of_simulated: whether the numbers are of simulated patients, and not of this one.
     """
 
     name: str
@@ -46,6 +48,7 @@ class IndexRow:
     numbers: list[str]
     warnings: list[str]
     true: list[str]
+    of_simulated: bool
 
 
 def write_index(output: Path, naming: Naming) -> int:
@@ -62,6 +65,7 @@ def write_index(output: Path, naming: Naming) -> int:
             rows.append(_row(folder, record, naming, len(rows) < MOST_PICTURES))
     heads = [(name, TABLE[name].words) for name in SHOWN]
     content = {"rows": rows, "heads": heads, "red_line": RED_LINE, "style": part("heart_page.css")}
+    content["banner"] = OF_SIMULATED
     write_text(output / INDEX, rendered("index_page.html", most=MOST_PICTURES, **content))
     return len(rows)
 
@@ -84,7 +88,7 @@ def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow
     address = f"{quote(folder.name)}/{PAGE}"
     warnings = [naming.shown(text) for text in (*withheld, *record["warnings"])]
     picture = _picture(folder) if pictured else ""
-    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true)
+    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true, of_simulated(record))
 
 
 def _number(name: str, value: float | None) -> str:

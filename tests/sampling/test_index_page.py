@@ -8,6 +8,7 @@ import numpy as np
 
 from cohort.heart_grid import GridGeometry
 from cohort.pseudonym import OWN_NAMES, Naming
+from sampling.decision_rows import OF_SIMULATED
 from sampling.index_page import write_index
 from sampling.outputs import write_patient
 from sampling.red_line import RED_LINE
@@ -49,6 +50,21 @@ def test_the_true_hearts_number_stands_below_the_one_told(tmp_path):
     (tmp_path / "one" / "heart.html").unlink()
     write_index(tmp_path, OWN_NAMES)
     assert "True: what" not in (tmp_path / "index.html").read_text()
+
+
+def test_rows_whose_numbers_are_of_simulated_patients_say_so_and_the_page_once(tmp_path):
+    write(tmp_path / "phantom", decision_support={"told_by": "codes"})
+    write_index(tmp_path, OWN_NAMES)
+    assert OF_SIMULATED not in (tmp_path / "index.html").read_text()
+    write(tmp_path / "real", decision_support=None, decision_support_withheld="withheld: not proven")
+    write(tmp_path / "shown", decision_support={"unproven": "UNPROVEN"})
+    nothing = {"phenotypes": None, "decision_support": None}
+    write(tmp_path / "unlike", **nothing, decision_support_withheld="unlike", phenotypes_withheld="unlike")
+    write_index(tmp_path, OWN_NAMES)
+    page = (tmp_path / "index.html").read_text()
+    rows = re.findall(r"<tr><th scope=.row.>.*?</tr>", page, re.DOTALL)
+    assert page.count(OF_SIMULATED) == 1
+    assert ["numbers of simulated patients" in row for row in rows] == [False, True, True, False]
 
 
 def test_with_a_key_whatever_may_be_an_eid_is_hidden(tmp_path):
