@@ -39,7 +39,8 @@ class PhenotypeRow:
     Attributes:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
         true: the real heart's own, with its unit; empty where it is not known.
-        drawn: the mean that the drawn hearts measure, with its unit; empty where nothing measures them.
+        drawn: the mean that the drawn hearts measure, with its unit, and their range where they differ; empty where
+            nothing measures them.
         by: who tells the row, where it is not BY_CODES; else empty.
     """
 
@@ -94,7 +95,6 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
             scaled = None if ends is None else [end / surface for end in ends]
             indexed = _judged(mean / surface, scaled, f"{unit}/m²", 1, person, reference_range(name, person, True))
     spread = f"SD {summary['sd']:.{digits}f} {unit}" if "sd" in summary else ""
-    drawn = summary.get("drawn", {}).get("mean")
     return PhenotypeRow(
         LABELS[name],
         about.words,
@@ -110,9 +110,18 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
         spread,
         indexed,
         true,
-        "" if drawn is None else _with_unit(name, drawn),
+        _drawn(name, summary.get("drawn", {})),
         "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )
+
+
+def _drawn(name: str, drawn: dict) -> str:
+    """The mean of the drawn hearts, and the range of their values where they are not all alike."""
+    if drawn.get("mean") is None:
+        return ""
+    known = [value for value in drawn["values"] if value is not None]
+    least, most = (f"{value:.{TABLE[name].digits}f}" for value in (min(known), max(known)))
+    return _with_unit(name, drawn["mean"]) + (f" ({least} to {most})" if least != most else "")
 
 
 def _judged(

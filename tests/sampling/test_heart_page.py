@@ -260,6 +260,16 @@ def test_a_page_says_who_tells_its_intervals_and_whether_they_are_calibrated():
 NOT_PROVEN = {"decision_support": None, "decision_support_withheld": "withheld: not proven"}
 
 
+def test_a_page_says_where_the_film_is_one_of_many_which_numbers_to_take():
+    words = words_of(heart_page(patient()))
+    assert "Sample 1, the medoid of 4, is shown. It is one possible heart. Take volumes and ejection from" in words
+    assert "in brackets the least and the most" in words
+    assert "in brackets" not in words_of(heart_page(patient(record=record(samples=1))))
+    for changed in ({"phenotypes": None, "phenotypes_withheld": "unlike"}, NOT_PROVEN):
+        words = words_of(heart_page(patient(record=record(**changed))))
+        assert "It is one possible heart." in words and "Take volumes" not in words
+
+
 def test_numbers_of_simulated_patients_are_nowhere_called_this_patients():
     own, theirs = "where the value of this patient may lie", "where the value of a simulated patient with such an ECG"
     told, real = (words_of(heart_page(patient(record=record(calibrated=True, **c)))) for c in ({}, NOT_PROVEN))

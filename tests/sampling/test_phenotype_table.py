@@ -76,6 +76,15 @@ def test_what_the_drawn_hearts_measure_stands_apart_and_a_row_they_tell_says_so(
     assert row("LVEDV", summary(150)).drawn == ""
 
 
+def test_the_range_of_the_drawn_hearts_stands_beside_their_mean_where_they_differ():
+    def drawn(*values):
+        known = [value for value in values if value is not None]
+        return row("LVEF", summary(53) | {"drawn": {"mean": sum(known) / len(known), "values": list(values)}}).drawn
+
+    assert drawn(38.4, None, 47.3) == "43 % (38 to 47)"
+    assert drawn(43.1) == drawn(43.1, 42.9) == "43 %"
+
+
 def test_every_phenotype_has_its_row_with_units():
     rows = phenotype_rows({name: summary(50, 40, 60) for name in PHENOTYPES}, MAN)
     assert [found.name for found in rows] == list(LABELS.values())
