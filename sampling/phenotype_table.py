@@ -39,6 +39,7 @@ class PhenotypeRow:
     Attributes:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
         true: the real heart's own, with its unit; empty where it is not known.
+        missed: whether that lies outside the 90 % interval.
         drawn: the mean that the drawn hearts measure, with its unit, and their range where they differ; empty where
             nothing measures them.
         by: who tells the row, where it is not BY_CODES; else empty.
@@ -51,6 +52,7 @@ class PhenotypeRow:
     spread: str
     indexed: Judged | None
     true: str = ""
+    missed: bool = False
     drawn: str = ""
     by: str = ""
 
@@ -63,8 +65,7 @@ def phenotype_rows(
     Args:
         true: those of the real heart, where one is known.
     """
-    told = {name: _with_unit(name, value) for name, value in (true or {}).items() if value is not None}
-    return [_row(name, summary, person, told.get(name, "")) for name, summary in phenotypes.items()]
+    return [_row(name, summary, person, (true or {}).get(name)) for name, summary in phenotypes.items()]
 
 
 def unjudged(person: Person) -> list[str]:
@@ -82,7 +83,7 @@ def _with_unit(name: str, value: float) -> str:
     return f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
-def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
+def _row(name: str, summary: dict, person: Person, true: float | None) -> PhenotypeRow:
     about = TABLE[name]
     mean, digits, unit = summary["mean"], about.digits, about.unit
     ends = summary.get("interval_90")
@@ -109,7 +110,8 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
         ],
         spread,
         indexed,
-        true,
+        "" if true is None else _with_unit(name, true),
+        None not in (true, ends) and not ends[0] <= true <= ends[1],
         _drawn(name, summary.get("drawn", {})),
         "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )

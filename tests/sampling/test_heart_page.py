@@ -301,7 +301,9 @@ def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
     curve = {"volumes_measured_by": "another", "lv_ml": [9.0, 5.0], "rv_ml": [8.0, 6.0]}
     words = words_of(heart_page(patient(true=True, record=record(true_heart=measures | curve))))
     assert "mean true 50 % interval" in words and "on the same slices by its own label maps" in words
-    assert "30 mL SD 3 mL drawn 50 mL 201 mL 28 to 32 mL" in words and "LV, true heart" in words
+    assert (
+        "30 mL SD 3 mL drawn 50 mL 201 mL outside the 90 % interval 28 to 32 mL" in words and "LV, true heart" in words
+    )
     assert "SD 3 g drawn 54 g – 32 to" in words and "volumes are measured by another" in words
     for without in (record(), record(true_heart=None)):
         assert "true" not in words_of(heart_page(patient(record=without)))

@@ -76,6 +76,14 @@ def test_what_the_drawn_hearts_measure_stands_apart_and_a_row_they_tell_says_so(
     assert row("LVEDV", summary(150)).drawn == ""
 
 
+@pytest.mark.parametrize(("true", "missed"), [(139.9, True), (140, False), (160, False), (160.1, True), (None, False)])
+def test_a_true_number_outside_the_90_percent_interval_is_marked(true, missed):
+    (found,) = phenotype_rows({"LVEDV": summary(150, 140, 160)}, MAN, {"LVEDV": true})
+    assert found.missed is missed
+    (without,) = phenotype_rows({"LVEDV": summary(150)}, MAN, {"LVEDV": true})
+    assert without.missed is False
+
+
 def test_the_range_of_the_drawn_hearts_stands_beside_their_mean_where_they_differ():
     def drawn(*values):
         known = [value for value in values if value is not None]
