@@ -359,7 +359,7 @@ class HeartSampler:
         try:
             return find_true_cine(self.options.mri, patient.name, heart, self.options.frames), ()
         except InputError as fault:
-            return None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
+            return None, (f"the film shows the real heart at ED and ES only: {fault}",)
 
     def _written(
         self,

@@ -42,6 +42,12 @@ def test_a_table_tells_pseudonyms_where_there_is_a_key(tmp_path, capsys):
     assert "9000001" not in (tmp_path / TABLE).read_text() + capsys.readouterr().err
 
 
+def test_the_screen_says_by_which_options_what_is_unknown_is_told(tmp_path, capsys):
+    Tally(tmp_path, Naming()).warn(tmp_path / "a.xml", ("unknown: sex, age", "lead V1 is odd"))
+    unknown, odd = capsys.readouterr().err.splitlines()
+    assert "unknown: sex, age (--persons" in unknown and odd.endswith("lead V1 is odd")
+
+
 def test_several_processes_make_one_table(tmp_path):
     tallies = [Tally(tmp_path, Naming(), rank=rank) for rank in range(3)]
     for rank in (0, 2):
