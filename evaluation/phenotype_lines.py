@@ -20,9 +20,9 @@ def phenotype_lines(name: str, phenotypes: dict[str, dict], samples: int, of_sim
         interval, drawn = summary.get("interval_90"), summary.get("drawn", {}).get("mean")
         about = TABLE[phenotype]
         digits = about.digits
-        between = f", 90 % interval {interval[0]:.{digits}f} to {interval[1]:.{digits}f}" if interval else ""
-        mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:.{digits}f} {about.unit}"
-        own = "" if drawn is None else f" ({drawn:.{digits}f})"
+        between = f", 90 % interval {interval[0]:z.{digits}f} to {interval[1]:z.{digits}f}" if interval else ""
+        mean = "not measurable" if summary["mean"] is None else f"{summary['mean']:z.{digits}f} {about.unit}"
+        own = "" if drawn is None else f" ({drawn:z.{digits}f})"
         by = "" if summary["told_by"] == BY_CODES else f", told by {summary['told_by']}"
         lines.append(f"  {LABELS[phenotype]:13s} {mean}{between}{own}{by}")
     return "\n".join(lines)

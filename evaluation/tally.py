@@ -93,6 +93,12 @@ class Tally:
             tell(f"warning: {self.naming.of_file(path, subject_name(path))}: {self.naming.shown(warning)}{how}")
 
 
+def left_alone(finished: int) -> str:
+    """What is said of patients whom an earlier run has finished."""
+    who = "1 patient was" if finished == 1 else f"{finished} patients were"
+    return f"{who} finished by an earlier run; their files are left as they are"
+
+
 def tell(line: str) -> None:
     """A line on stderr, above a progress bar if there is one."""
     tqdm.write(line, file=sys.stderr)

@@ -114,7 +114,7 @@ def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow
 
 def _number(name: str, value: float | None) -> str:
     """A phenotype with its unit; empty where it is not known."""
-    return "" if value is None else f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
+    return "" if value is None else f"{value:z.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
 def _picture(folder: Path) -> str:

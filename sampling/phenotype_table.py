@@ -80,7 +80,7 @@ def unjudged(person: Person) -> list[str]:
 
 
 def _with_unit(name: str, value: float) -> str:
-    return f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
+    return f"{value:z.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
 def _row(name: str, summary: dict, person: Person, true: float | None) -> PhenotypeRow:
@@ -103,7 +103,7 @@ def _row(name: str, summary: dict, person: Person, true: float | None) -> Phenot
         if mean is None
         else _judged(mean, ends, unit, digits, person, reference_range(name, person)),
         [
-            "{:.{d}f} to {:.{d}f} {}".format(*summary[f"interval_{level}"], unit, d=digits)
+            "{:z.{d}f} to {:z.{d}f} {}".format(*summary[f"interval_{level}"], unit, d=digits)
             if f"interval_{level}" in summary
             else ""
             for level in LEVELS
@@ -122,14 +122,14 @@ def _drawn(name: str, drawn: dict) -> str:
     if drawn.get("mean") is None:
         return ""
     known = [value for value in drawn["values"] if value is not None]
-    least, most = (f"{value:.{TABLE[name].digits}f}" for value in (min(known), max(known)))
+    least, most = (f"{value:z.{TABLE[name].digits}f}" for value in (min(known), max(known)))
     return _with_unit(name, drawn["mean"]) + (f" ({least} to {most})" if least != most else "")
 
 
 def _judged(
     value: float, ends: list[float] | None, unit: str, digits: int, person: Person, reference: ReferenceRange | None
 ) -> Judged:
-    told = f"{value:.{digits}f} {unit}"
+    told = f"{value:z.{digits}f} {unit}"
     if reference is None:
         return Judged(told, "", NOT_JUDGED if why_unjudged(person) else NO_RANGE, "none")
     between = f"{reference.low:g} to {reference.high:g} {reference.unit}"

@@ -563,3 +563,8 @@ def test_a_judge_that_had_a_part_in_drawing_says_so():
     assert any(sentence in said for said in verdicts(good() | {"n_subjects": 200, "judge_had_part": True}))
     for other in ({"judge_had_part": False}, {}):
         assert not any(sentence in said for said in verdicts(good() | {"n_subjects": 200} | other))
+
+
+def test_one_person_is_a_person(tmp_path):
+    alone, many = (page_of({"n_subjects": n, "n_samples": n}, tmp_path) for n in (1, 4))
+    assert "1 person, 1 heart each" in alone and "4 people, 4 hearts each" in many

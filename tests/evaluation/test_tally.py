@@ -7,7 +7,7 @@ import pytest
 from cohort.disk import remove_unfinished
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
-from evaluation.tally import TABLE, Tally, join_tables
+from evaluation.tally import TABLE, Tally, join_tables, left_alone
 
 NAME = "9000001_20205_2_0"
 
@@ -111,3 +111,7 @@ def test_the_bar_counts_each_ecg_once_when_it_is_done_with(tmp_path):
             step()
             done.append(bar.n)
     assert done == [0, 1, 2, 3] and bar.total == 3 and tally.counts == (1, 1, 1)
+
+
+def test_one_patient_is_one_and_two_are_two():
+    assert left_alone(1).startswith("1 patient was finished") and left_alone(2).startswith("2 patients were finished")

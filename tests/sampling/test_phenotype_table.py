@@ -5,6 +5,7 @@ import pytest
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
 from cohort.phenotypes import LABELS, PHENOTYPES
+from evaluation.phenotype_lines import phenotype_lines
 from sampling.phenotype_table import BY_CODES, BY_HEARTS, NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
 
 MAN = Person("male", 60.0, 180.0, 80.0)
@@ -100,3 +101,12 @@ def test_every_phenotype_has_its_row_with_units():
     for found, unit in zip(rows, units, strict=True):
         assert found.absolute.value.endswith(f" {unit}") and found.intervals[2].endswith(f" {unit}")
         assert found.spread.startswith("SD ") and found.spread.endswith(f" {unit}")
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    about = summary(-0.2, -0.4, 0.3) | {"drawn": {"mean": -0.3, "values": [-0.3, -0.1]}}
+    (found,) = phenotype_rows({"RVEF": about}, MAN, {"RVEF": -0.4})
+    assert (found.absolute.value, found.true, found.drawn) == ("0 %", "0 %", "0 %")
+    assert found.intervals == ["0 to 0 %"] * 3
+    assert "0 %, 90 % interval 0 to 0 (0)" in phenotype_lines("anna", {"RVEF": about}, 2)
+    assert row("RVEF", summary(-0.6)).absolute.value == "-1 %"
