@@ -340,6 +340,8 @@ const press = () => {
   contours.click();
   root.dataset.again = sum();
   root.dataset.hint = document.getElementById("ecg-hint").checkVisibility();
+  const table = document.querySelector("#h-phenotypes ~ .wide");
+  root.dataset.table = table.scrollWidth - table.clientWidth;
   root.dataset.wide = root.scrollWidth - root.clientWidth;
   top.postMessage(root.dataset.wide, "*");
 };
@@ -387,6 +389,21 @@ def test_where_all_of_the_paper_is_seen_nothing_is_said_of_scrolling(tmp_path):
     path = tmp_path / "heart.html"
     path.write_text(heart_page(patient()).replace("</body>", PROBE), encoding="utf-8")
     assert in_browser(path, width=1600)["hint"] == "false"
+
+
+@needs_browser
+def test_at_1280_pixels_the_whole_table_is_seen_beside_true_numbers_and_ranges(tmp_path):
+    told, own = {}, {}
+    for name, about in TABLE.items():
+        size = 0.04 if about.unit == "mm" else 1.0
+        ends = {f"interval_{level}": [126.6 * size, 225.4 * size] for level in (50, 80, 90)}
+        drawn = {"mean": 150.0 * size, "values": [120.6 * size, 196.7 * size]}
+        told[name] = {"mean": 172.0 * size, "sd": 30.0 * size, "told_by": BY_CODES, "drawn": drawn} | ends
+        own[name] = 201.0 * size
+    true = {"measured_by": "its own label maps", "phenotypes": own}
+    page = heart_page(patient(true=True, record=record(phenotypes=told, true_heart=true)))
+    (tmp_path / "heart.html").write_text(page.replace("</body>", PROBE), encoding="utf-8")
+    assert in_browser(tmp_path / "heart.html", width=1280)["table"] == "0"
 
 
 @needs_browser
