@@ -40,8 +40,8 @@ class PhenotypeRow:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
         true: the real heart's own, with its unit; empty where it is not known.
         missed: whether that lies outside the 90 % interval.
-        drawn: the mean that the drawn hearts measure, with its unit, and their range where they differ; empty where
-            nothing measures them.
+        drawn: the mean that the drawn hearts measure, with its unit; empty where nothing measures them.
+        drawn_range: the least to the most of them, where they differ.
         by: who tells the row, where it is not BY_CODES; else empty.
     """
 
@@ -54,6 +54,7 @@ class PhenotypeRow:
     true: str = ""
     missed: bool = False
     drawn: str = ""
+    drawn_range: str = ""
     by: str = ""
 
 
@@ -87,6 +88,7 @@ def _row(name: str, summary: dict, person: Person, true: float | None) -> Phenot
     about = TABLE[name]
     mean, digits, unit = summary["mean"], about.digits, about.unit
     ends = summary.get("interval_90")
+    drawn = summary.get("drawn", {}).get("mean")
     surface = body_surface_m2(person)
     indexed = None
     if name in PER_SURFACE and mean is not None:
@@ -112,18 +114,16 @@ def _row(name: str, summary: dict, person: Person, true: float | None) -> Phenot
         indexed,
         "" if true is None else _with_unit(name, true),
         None not in (true, ends) and not ends[0] <= true <= ends[1],
-        _drawn(name, summary.get("drawn", {})),
+        "" if drawn is None else _with_unit(name, drawn),
+        _range(name, summary.get("drawn", {}).get("values", [])),
         "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )
 
 
-def _drawn(name: str, drawn: dict) -> str:
-    """The mean of the drawn hearts, and the range of their values where they are not all alike."""
-    if drawn.get("mean") is None:
-        return ""
-    known = [value for value in drawn["values"] if value is not None]
-    least, most = (f"{value:z.{TABLE[name].digits}f}" for value in (min(known), max(known)))
-    return _with_unit(name, drawn["mean"]) + (f" ({least} to {most})" if least != most else "")
+def _range(name: str, values: list[float | None]) -> str:
+    """The least to the most of what is known; empty where it is all alike."""
+    known = [f"{value:z.{TABLE[name].digits}f}" for value in sorted(value for value in values if value is not None)]
+    return f"{known[0]} to {known[-1]}" if known and known[0] != known[-1] else ""
 
 
 def _judged(

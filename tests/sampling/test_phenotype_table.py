@@ -85,13 +85,14 @@ def test_a_true_number_outside_the_90_percent_interval_is_marked(true, missed):
     assert without.missed is False
 
 
-def test_the_range_of_the_drawn_hearts_stands_beside_their_mean_where_they_differ():
+def test_the_range_of_the_drawn_hearts_stands_below_their_mean_where_they_differ():
     def drawn(*values):
         known = [value for value in values if value is not None]
-        return row("LVEF", summary(53) | {"drawn": {"mean": sum(known) / len(known), "values": list(values)}}).drawn
+        found = row("LVEF", summary(53) | {"drawn": {"mean": sum(known) / len(known), "values": list(values)}})
+        return found.drawn, found.drawn_range
 
-    assert drawn(38.4, None, 47.3) == "43 % (38 to 47)"
-    assert drawn(43.1) == drawn(43.1, 42.9) == "43 %"
+    assert drawn(47.3, None, 38.4) == ("43 %", "38 to 47")
+    assert drawn(43.1) == drawn(43.1, 42.9) == ("43 %", "")
 
 
 def test_every_phenotype_has_its_row_with_units():
