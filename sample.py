@@ -46,7 +46,7 @@ def main() -> None:
 
             from evaluation.heart_sampler import HeartSampler
             from evaluation.phenotype_lines import phenotype_lines
-            from evaluation.tally import TABLE, Tally, join_tables
+            from evaluation.tally import TABLE, Tally, join_tables, left_alone
             from evaluation.training_people import warning_of_withdrawn
             from sampling.grid import write_overview
             from sampling.index_page import write_index
@@ -84,7 +84,8 @@ def main() -> None:
                 for drawn in sampler.draw(sampler.waiting(patients, tally), tally):
                     departing += drawn.departs
                     if drawn.phenotypes:
-                        bar.write(phenotype_lines(drawn.name, drawn.phenotypes, len(drawn.hearts)))
+                        told = (drawn.name, drawn.phenotypes, len(drawn.hearts), drawn.of_simulated)
+                        bar.write(phenotype_lines(*told))
                     if len(overview) < OVERVIEW_PATIENTS:
                         overview.append((drawn.name, drawn.true_heart, drawn.hearts[0]))
                 state.wait_for_everyone()  # a refusal here must not end the others' work
@@ -103,7 +104,7 @@ def main() -> None:
             names = sampler.said_of_files(written, departing)
             print(naming.shown(f"pseudo-MRIs: {config.output}/<patient>/ ({names})"))
         if finished:
-            print(f"{finished} patients were finished by an earlier run and left as they are")
+            print(left_alone(finished))
         if refused:
             remedy = f"{config.output / TABLE} says which and why"
             raise InputError(config.ecg, f"{refused} of {len(files)} ECGs were refused", remedy)

@@ -37,7 +37,7 @@ from .stored_arrays import ABOUT, PREPARE_AGAIN, open_arrays, read_about, write_
 from .study_tables import TABLES, phenotype_values, read_tables
 from .subjects import Subject, Visit, names_of, pairs, split_of, too_few_to_split
 from .table import write_table
-from .withdrawal import withdrawn_eids, without_withdrawn
+from .withdrawal import counted, withdrawn_eids, without_withdrawn
 
 NO_LABELS = 255
 STATE, REMARKS = "state.npy", "remarks.jsonl"
@@ -186,7 +186,7 @@ def _already(places: CohortPlaces, preparation: Preparation, exclude: Path | Non
         raise InputError(folder, f"its arrays have {said}", "give the options they were prepared with")
     withdrawn = withdrawn_eids(folder, exclude, read_names(folder)) & set(cohort.eid.tolist())
     if withdrawn:
-        raise InputError(folder, f"holds {len(withdrawn)} people who withdrew", "prepare it anew without them")
+        raise InputError(folder, f"holds {counted(len(withdrawn))} who withdrew", "prepare it anew without them")
     _warn_if_too_few(cohort)
     return cohort
 

@@ -73,7 +73,7 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
     order = sorted(found.subjects, key=lambda examined: (not examined.findings, examined.usable))  # stable: by eid
     shown = order[:pictures]
     drawn = in_processes(draw, [examined.subject for examined in shown])
-    bar = tqdm(drawn, total=len(shown), desc="drawing", unit="subject", disable=quiet)
+    bar = tqdm(drawn, total=len(shown), desc="drawing", unit="subject", disable=quiet or not shown)
     content = {
         "found": found,
         "rows": _findings(found),

@@ -60,13 +60,18 @@ def read_withdrawn(path: Path, names: Collection[str] = ()) -> frozenset[int]:
     return frozenset(eids)
 
 
+def counted(people: int) -> str:
+    """So many people, in words."""
+    return "1 person" if people == 1 else f"{people} people"
+
+
 def without_withdrawn(subjects: Iterable[Subject], withdrawn: frozenset[int]) -> list[Subject]:
     """The subjects, without people who withdrew. How many visits are left out is printed."""
     subjects = list(subjects)
     kept = [subject for subject in subjects if subject.eid not in withdrawn]
     if len(kept) < len(subjects):
         people = len({subject.eid for subject in subjects} & withdrawn)
-        print(f"note: {people} people withdrew and are left out; delete arrays and weights that still hold them")
+        print(f"note: left out: {counted(people)} who withdrew; delete arrays and weights that still hold them")
     return kept
 
 

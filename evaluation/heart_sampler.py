@@ -22,6 +22,7 @@ from cohort.study_tables import PersonTable, read_persons
 from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, Visit
 from cohort.volume_curve import FEWEST_FRAMES
 from models.segmenter import Segmenter
+from sampling.decision_rows import of_simulated
 from sampling.heart_film import still_film
 from sampling.heart_page import PatientOnPage, heart_page, person_of
 from sampling.index_page import way_to_index
@@ -77,6 +78,7 @@ class Drawn:
         phenotypes: {phenotype: mean, sd, intervals, told_by, drawn} of evaluation.told_numbers; empty where withheld.
         warnings: what makes the result less sure.
         departs: whether maps of where the true heart departs lie beside it.
+        of_simulated: whether the phenotypes are of simulated patients, and not of this one.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Drawn:
     phenotypes: dict[str, dict]
     warnings: tuple[str, ...]
     departs: bool = False
+    of_simulated: bool = False
 
 
 SAMPLE_1 = "generated, sample 1"
@@ -374,7 +377,7 @@ class HeartSampler:
         try:
             return find_true_cine(self.options.mri, patient.name, heart, self.options.frames), ()
         except InputError as fault:
-            return None, (f"the film shows the real heart (--mri) at ED and ES only: {fault}",)
+            return None, (f"the film shows the real heart at ED and ES only: {fault}",)
 
     def _written(
         self,
@@ -432,7 +435,8 @@ class HeartSampler:
             page = self._page(patient, record, hearts, shown, z)
         grid = self.pipeline.grid
         write_patient(folder, hearts, grid, record, true_heart, beat_s, beating, labels, true_labels, page, z)
-        return Drawn(about["subject"], hearts, true_heart, phenotypes, warnings, z is not None)
+        name, theirs = about["subject"], of_simulated(record)
+        return Drawn(name, hearts, true_heart, phenotypes, warnings, z is not None, theirs)
 
     def _support(
         self,

@@ -1,6 +1,7 @@
 """True hearts above the hearts drawn from the same people's ECGs, phase by phase, as one picture."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -14,15 +15,18 @@ MOST_SLICES = 10  # across, so that letters and hearts stay large enough to be s
 BRIGHTER = 4  # times the SD of the samples, which is small, is brightened
 
 
-def hearts_picture(people: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> bytes:
+def hearts_picture(people: list[tuple[np.ndarray, np.ndarray, np.ndarray]], names: Sequence[str]) -> bytes:
     """PNG of a few people: for each phase the true slices, those drawn, and the SD of the samples in bright grey.
 
     The red line stands above them, as above every picture of a generated heart.
 
     Args:
         people: true heart, drawn heart, SD of the samples; each (slices, phases, height, width) in [0, 1].
+        names: of them; who has none is called by number.
     """
-    blocks = [_person(f"patient {number}", *hearts) for number, hearts in enumerate(people, start=1)]
+    blocks = [
+        _person(name or f"patient {n}", *hearts) for n, (name, hearts) in enumerate(zip(names, people, strict=True), 1)
+    ]
     canvas = Image.new("L", (max(block.width for block in blocks), sum(block.height for block in blocks)), 0)
     top = 0
     for block in blocks:

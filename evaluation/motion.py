@@ -25,7 +25,7 @@ def motion_report(moving: MotionStudy, controls: Collection[str], work: Path) ->
     real, own = (moving.measurements(arm, work) for arm in (REAL, "generated"))
     arms = {"generated": own} | {arm: moving.measurements(arm, work) for arm in (*controls, SEGMENTED)}
     numbers = motion_numbers(real, arms, moving.ceiling, moving.study.pipeline.motion, moving.rr_s)
-    return numbers, motion_curves(real.inside[:, 0], own.inside)
+    return numbers, motion_curves(real.inside[:, 0], own.inside, moving.study.names)
 
 
 def motion_numbers(

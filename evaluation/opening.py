@@ -12,6 +12,7 @@ from cohort.places import CohortPlaces, as_places
 from cohort.prepared import PreparedCohort, prepare_cohort
 from cohort.shown_phenotypes import with_shown
 from cohort.simulated import warning_of_version
+from cohort.withdrawal import counted
 from models.segmenter import Segmenter
 from sampling.measured_phenotypes import said_of, with_measured
 from sampling.pipeline import ECGToMRIPipeline, load_part
@@ -175,4 +176,4 @@ def _warn_of_withdrawn(
 ) -> None:
     """Tell how many people who withdrew, and whose ECGs lie in a data folder, taught a pipeline."""
     if withdrawn := withdrawn_who_taught(about, data, pipeline.preparation, exclude):
-        print(f"warning: {withdrawn} people who withdrew taught {folder}: train it anew without them")
+        print(f"warning: {counted(withdrawn)} who withdrew taught {folder}: train it anew without them")

@@ -99,10 +99,10 @@ def page(report: dict, pictures: dict[str, bytes]) -> str:
 
 def _facts(report: dict) -> str:
     """One line: whom, by what, how."""
-    counts = {"n_subjects": "people", "n_samples": "hearts each"}
+    counts = {"n_subjects": ("person", "people"), "n_samples": ("heart each", "hearts each")}
     settings = {"guidance_scale": "guidance", "steps": "steps"}
     known = {key: value_at(report, key) for key in (*counts, *settings) if math.isfinite(value_at(report, key))}
-    facts = [f"{as_count(known[key])} {words}" for key, words in counts.items() if key in known]
+    facts = [f"{as_count(known[key])} {words[known[key] != 1]}" for key, words in counts.items() if key in known]
     facts += [f"{key} {report[key]}" for key in ("cohort", "split", "pipeline") if isinstance(report.get(key), str)]
     facts += [f"{words} {as_any(known[key])}" for key, words in settings.items() if key in known]
     facts += [f"measured{by}" for by in [instrument_of(report)] if by]

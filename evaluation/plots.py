@@ -5,6 +5,7 @@ A plot is WIDTH inches wide, and a page shows it at 96 pixels an inch: the small
 
 import io
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -173,11 +174,12 @@ def learning_curve(report: dict) -> bytes:
     return _png(figure)
 
 
-def motion_curves(truth: np.ndarray, drawn: np.ndarray) -> bytes:
+def motion_curves(truth: np.ndarray, drawn: np.ndarray, names: Sequence[str]) -> bytes:
     """Share of the stroke volume still inside, over the cycle: a panel a person, the true curve among the samples.
 
     Args:
         truth: (n, frames). drawn: (n, m, frames). NaN where unknown; who has no true curve has no panel.
+        names: (n,) that stand above the panels.
     """
     shown = np.flatnonzero(np.isfinite(truth).all(axis=1))[:CURVES]
     figure = _new_figure(5)
@@ -189,6 +191,7 @@ def motion_curves(truth: np.ndarray, drawn: np.ndarray) -> bytes:
         if len(whole):
             axes.plot(time, whole.mean(axis=0), color=OWN, linewidth=1.6)
         axes.plot(time, truth[person], color=BEST, linewidth=1.6)
+        axes.set_title(names[person], fontsize=TITLE)
         _label(axes, "share of the cycle", "share of the stroke volume inside")
         axes.set(ylim=(-0.15, 1.15))
     for axes in panels[len(shown) :]:

@@ -16,6 +16,7 @@ from cohort.intensity import as_unit
 from cohort.phenotypes import PHENOTYPES
 from cohort.prepared import PreparedCohort
 from cohort.private import private
+from sampling.inputs import is_simulated
 from sampling.patients import Patient, generate_to_beat, prepared_patients
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.segmentation import SliceSegmenter
@@ -59,6 +60,11 @@ class Study:
     def patients(self) -> list[Patient]:
         """The n people as the network sees them."""
         return prepared_patients(self.cohort, self.rows)
+
+    @property
+    def names(self) -> list[str]:
+        """Of the n people: a simulated one's, as on every page; empty of a real one, whom no report names."""
+        return [patient.name if is_simulated(Path(patient.name)) else "" for patient in self.patients]
 
     @cached_property
     def truth(self) -> np.ndarray:

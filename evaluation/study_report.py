@@ -45,7 +45,7 @@ from .report_pictures import drawn_from
 from .study import Study, people_sha256
 from .training_people import TrainingPeople
 
-PICTURED_PEOPLE = 3
+PICTURED_PEOPLE = 4
 
 
 def build_report(
@@ -168,10 +168,9 @@ def pictures_of(
 ) -> dict[str, bytes]:
     """PNG by name: hearts, and a plot of each group of numbers."""
     means = mean_of_samples(generated.phenotypes)
+    names = study.names[:PICTURED_PEOPLE]
     of_people = {
-        "hearts": hearts_picture(
-            [_pictured(study, generated, person) for person in range(min(PICTURED_PEOPLE, len(study.rows)))]
-        ),
+        "hearts": hearts_picture([_pictured(study, generated, person) for person in range(len(names))], names),
         "scatter": plots.scatter(means, study.truth),
         "bland_altman": plots.bland_altman(means, study.truth),
         "spectrum": plots.spectrum(*spectra),

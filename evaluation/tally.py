@@ -13,7 +13,9 @@ from cohort.errors import InputError
 from cohort.pseudonym import Naming
 from cohort.table import write_table
 from sampling.inputs import subject_name
+from sampling.person_fields import OPTION, UNKNOWN
 
+TOLD_BY = f" (--persons, --sex, --age, --height-cm, --weight-kg, {OPTION})"
 TABLE, COLUMNS = "refused.csv", ("file", "code", "fault", "remedy")
 
 
@@ -86,9 +88,16 @@ class Tally:
         return self.refused, self.finished_before, self.written
 
     def warn(self, path: Path, warnings: tuple[str, ...]) -> None:
-        """Tell what makes a patient's result less sure."""
+        """Tell what makes a result less sure, with options where something is unknown: no page shows those."""
         for warning in warnings:
-            tell(f"warning: {self.naming.of_file(path, subject_name(path))}: {self.naming.shown(warning)}")
+            how = TOLD_BY if warning.startswith(UNKNOWN) else ""
+            tell(f"warning: {self.naming.of_file(path, subject_name(path))}: {self.naming.shown(warning)}{how}")
+
+
+def left_alone(finished: int) -> str:
+    """What is said of patients whom an earlier run has finished."""
+    who = "1 patient was" if finished == 1 else f"{finished} patients were"
+    return f"{who} finished by an earlier run; their files are left as they are"
 
 
 def tell(line: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from cohort.phenotypes import LABELS
 
 MARKED_Z = 2.0  # from here on a departure is called one
+OF_SIMULATED = "These are numbers of simulated patients with such an ECG, not of this patient."
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,13 @@ class DecisionRows:
     z_scores: tuple[tuple[str, str, str], ...] = ()
     pair: str = ""
     no_map: str = ""
+
+
+def of_simulated(record: dict) -> bool:
+    """Whether the phenotypes of a heart.json are told, and are those of simulated patients, as OF_SIMULATED says."""
+    support = record.get("decision_support")
+    unproven = "decision_support_withheld" in record if support is None else "unproven" in support
+    return unproven and bool(record.get("phenotypes"))
 
 
 def decision_rows(record: dict) -> DecisionRows | None:

@@ -13,7 +13,7 @@ from cohort.reference_ranges import ADDRESS, AGES, CITATION, SOURCES
 from cohort.rhythm import StripBeats
 
 from .contours import OUTLINES
-from .decision_rows import decision_rows
+from .decision_rows import OF_SIMULATED, decision_rows, of_simulated
 from .departure_picture import SHOWN_Z, departure_picture
 from .ecg_drawing import ECGDrawing, ecg_drawing, shown_beat
 from .heart_sprites import ShownHeart, packed
@@ -105,6 +105,7 @@ def _content(patient: PatientOnPage) -> dict:
         "spread": spread_map(patient.hearts),
         "phases": PHASES if patient.hearts.shape[2] == len(PHASES) else range(patient.hearts.shape[2]),
         "support": decision_rows(record),
+        "banner": OF_SIMULATED if of_simulated(record) else "",
         "departure": None if patient.departure is None else embedded(departure_picture(patient.departure)),
         "shown_z": SHOWN_Z,
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),
@@ -113,7 +114,7 @@ def _content(patient: PatientOnPage) -> dict:
         "levels": LEVELS,
         "person": _person_in_words(patient.person),
         "unjudged": unjudged(patient.person),
-        "unlike": unlike_in_words(record["unlike_the_ecgs_that_taught"]),
+        "unlike": unlike_in_words(record["unlike_the_ecgs_that_taught"], patient.simulated_only),
         "sources": SOURCES,
         "citation": CITATION,
         "address": ADDRESS,
@@ -183,14 +184,22 @@ def _person_in_words(person: Person) -> str:
     return f"{sex} {years}, {body}"
 
 
-def unlike_in_words(unlike: dict) -> str:
-    """How unlike an ECG is those that taught the model, of heart.json, as a sentence."""
+def unlike_in_words(unlike: dict, simulated_only: bool) -> str:
+    """How unlike an ECG is those that taught the model, of heart.json, in up to three sentences.
+
+    Args:
+        simulated_only: whether simulated patients alone taught it.
+    """
     if unlike["surprise"] is None:
         return f"How unlike this ECG is those that taught the model is unknown: {unlike['reason']}."
     share = 100 * unlike["share_of_usual_ecgs_more_unlike"]
     rarer = f"{share:.0f} %" if share >= 1 else f"{share:.2g} %" if share >= 0.001 else "fewer than 0.001 %"
+    taught = f"{'the simulated ones' if simulated_only else 'those'} it learned from"
     told = f"Of the usual ECGs that the model knows, {rarer} are more unlike them than this one"
     if not unlike["warned"]:
-        return f"{told}. So it looks like those it learned from."
-    wider = f"Its intervals are {unlike['spread_widened_by']:.1f} times as wide as usual"
-    return f"{told}. So it is unlike those it learned from. {wider}."
+        return f"{told}. So it looks like {taught}."
+    if unlike["phenotypes_withheld"]:
+        return f"{told}. So it is unlike {taught}."
+    return (
+        f"{told}. So it is unlike {taught}. Its intervals are {unlike['spread_widened_by']:.1f} times as wide as usual."
+    )

@@ -2,7 +2,8 @@
 
 import io
 import json
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -18,9 +19,11 @@ from cohort.phenotypes import TABLE
 from cohort.pseudonym import Naming
 from cohort.subjects import IMAGE
 
+from .decision_rows import OF_SIMULATED, of_simulated
 from .outputs import INTENSITY_MAX, PAGE, RECORD
 from .page_template import part, rendered
 from .red_line import RED_LINE
+from .unlike import NO_PHENOTYPES
 
 INDEX = "index.html"
 SHOWN = ("LVEF", "LVEDV", "LVESV", "RVEDV", "LVM")
@@ -38,6 +41,8 @@ class IndexRow:
 
     Attributes:
         true: the real heart's own numbers, as many; empty where one is not known.
+        of_simulated: whether the numbers are of simulated patients, and not of this one.
+        shared: the numbers, from 1, of warnings that stand once above the table.
     """
 
     name: str
@@ -46,6 +51,8 @@ class IndexRow:
     numbers: list[str]
     warnings: list[str]
     true: list[str]
+    of_simulated: bool
+    shared: tuple[int, ...] = ()
 
 
 def write_index(output: Path, naming: Naming) -> int:
@@ -61,9 +68,26 @@ def write_index(output: Path, naming: Naming) -> int:
         if record is not None:
             rows.append(_row(folder, record, naming, len(rows) < MOST_PICTURES))
     heads = [(name, TABLE[name].words) for name in SHOWN]
-    content = {"rows": rows, "heads": heads, "red_line": RED_LINE, "style": part("heart_page.css")}
+    rows, shared = _without_shared(rows)
+    content = {"rows": rows, "shared": shared, "heads": heads, "red_line": RED_LINE, "style": part("heart_page.css")}
+    content["banner"] = OF_SIMULATED
     write_text(output / INDEX, rendered("index_page.html", most=MOST_PICTURES, **content))
     return len(rows)
+
+
+def _without_shared(rows: list[IndexRow]) -> tuple[list[IndexRow], list[str]]:
+    """The rows with the warnings that they alone bear, and the warnings of several rows, which `shared` counts."""
+    borne = Counter(text for row in rows for text in set(row.warnings))
+    shared = [text for text in dict.fromkeys(text for row in rows for text in row.warnings) if borne[text] > 1]
+    number = {text: n for n, text in enumerate(shared, start=1)}
+    return [
+        replace(
+            row,
+            warnings=[text for text in row.warnings if text not in number],
+            shared=tuple(sorted({number[text] for text in row.warnings if text in number})),
+        )
+        for row in rows
+    ], shared
 
 
 def _record(folder: Path) -> dict | None:
@@ -80,16 +104,17 @@ def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow
     numbers = [_number(name, (phenotypes.get(name) or {}).get("mean")) or "–" for name in SHOWN]
     measured = (record.get("true_heart") or {}).get("phenotypes") or {}
     true = [_number(name, measured.get(name)) for name in SHOWN]
-    withheld = [record["phenotypes_withheld"]] if "phenotypes_withheld" in record else []
+    said = any(NO_PHENOTYPES in text for text in record["warnings"])
+    withheld = [record["phenotypes_withheld"]] if "phenotypes_withheld" in record and not said else []
     address = f"{quote(folder.name)}/{PAGE}"
     warnings = [naming.shown(text) for text in (*withheld, *record["warnings"])]
     picture = _picture(folder) if pictured else ""
-    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true)
+    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true, of_simulated(record))
 
 
 def _number(name: str, value: float | None) -> str:
     """A phenotype with its unit; empty where it is not known."""
-    return "" if value is None else f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
+    return "" if value is None else f"{value:z.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
 def _picture(folder: Path) -> str:

@@ -19,7 +19,7 @@ from cohort.preprocessing import ecg_input, part_used
 from cohort.quality import quality_flags
 
 from .inputs import out_of_range, simulated_notice, subject_name
-from .person_fields import told_fields, unusual_person
+from .person_fields import UNKNOWN, told_fields, unusual_person
 from .pipeline import DrawnHearts, ECGToMRIPipeline, PatientBatch, sample_generator
 from .unlike import CANNOT_TELL, Unlike
 
@@ -103,7 +103,7 @@ def read_patient(
         field for field, value in zip(("sex", "age", "height", "weight"), standard, strict=True) if np.isnan(value)
     ]
     if unknown:
-        warnings.append(f"unknown: {', '.join(unknown)} (--persons, --sex, --age, --height-cm, --weight-kg)")
+        warnings.append(f"{UNKNOWN}{', '.join(unknown)}")
     warnings += unusual_person(pipeline.conditioner, person)
     patient = Patient(subject_name(path), signal, lead_mask, person, (), path, stated_bpm=ecg.stated_bpm)
     unlike = Unlike.of(pipeline.usual_ecgs, float(pipeline.unlikeness(patient_batch([patient]))[0]))

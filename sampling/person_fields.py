@@ -12,6 +12,7 @@ from models.conditioning import PERSON_FIELDS, HeartConditioner
 from .options import SampleOptions
 
 OPTION = "--person-field"
+UNKNOWN = "unknown: "  # begins a warning of what is not known of a person
 RARE_SDS, IMPOSSIBLE_SDS = 4.0, 10.0  # from the training people's mean
 UNUSUAL_SDS = 2.5  # of age, height and weight: beyond it few people taught
 UNITS = {"age_years": "years", "height_cm": "cm", "weight_kg": "kg"}
@@ -68,7 +69,7 @@ def told_fields(
             values[place] = value
     unknown = [name for name, value in zip(names, values, strict=True) if np.isnan(value)]
     if unknown:
-        words.append(f"unknown: {', '.join(unknown)} (--persons, {OPTION})")
+        words.append(f"{UNKNOWN}{', '.join(unknown)}")
     return values, tuple(words)
 
 

@@ -39,7 +39,9 @@ class PhenotypeRow:
     Attributes:
         indexed: per m2 of body surface; None where that says nothing, as of a fraction.
         true: the real heart's own, with its unit; empty where it is not known.
+        missed: whether that lies outside the 90 % interval.
         drawn: the mean that the drawn hearts measure, with its unit; empty where nothing measures them.
+        drawn_range: the least to the most of them, where they differ.
         by: who tells the row, where it is not BY_CODES; else empty.
     """
 
@@ -50,7 +52,9 @@ class PhenotypeRow:
     spread: str
     indexed: Judged | None
     true: str = ""
+    missed: bool = False
     drawn: str = ""
+    drawn_range: str = ""
     by: str = ""
 
 
@@ -62,8 +66,7 @@ def phenotype_rows(
     Args:
         true: those of the real heart, where one is known.
     """
-    told = {name: _with_unit(name, value) for name, value in (true or {}).items() if value is not None}
-    return [_row(name, summary, person, told.get(name, "")) for name, summary in phenotypes.items()]
+    return [_row(name, summary, person, (true or {}).get(name)) for name, summary in phenotypes.items()]
 
 
 def unjudged(person: Person) -> list[str]:
@@ -78,13 +81,14 @@ def unjudged(person: Person) -> list[str]:
 
 
 def _with_unit(name: str, value: float) -> str:
-    return f"{value:.{TABLE[name].digits}f} {TABLE[name].unit}"
+    return f"{value:z.{TABLE[name].digits}f} {TABLE[name].unit}"
 
 
-def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
+def _row(name: str, summary: dict, person: Person, true: float | None) -> PhenotypeRow:
     about = TABLE[name]
     mean, digits, unit = summary["mean"], about.digits, about.unit
     ends = summary.get("interval_90")
+    drawn = summary.get("drawn", {}).get("mean")
     surface = body_surface_m2(person)
     indexed = None
     if name in PER_SURFACE and mean is not None:
@@ -94,7 +98,6 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
             scaled = None if ends is None else [end / surface for end in ends]
             indexed = _judged(mean / surface, scaled, f"{unit}/m²", 1, person, reference_range(name, person, True))
     spread = f"SD {summary['sd']:.{digits}f} {unit}" if "sd" in summary else ""
-    drawn = summary.get("drawn", {}).get("mean")
     return PhenotypeRow(
         LABELS[name],
         about.words,
@@ -102,23 +105,31 @@ def _row(name: str, summary: dict, person: Person, true: str) -> PhenotypeRow:
         if mean is None
         else _judged(mean, ends, unit, digits, person, reference_range(name, person)),
         [
-            "{:.{d}f} to {:.{d}f} {}".format(*summary[f"interval_{level}"], unit, d=digits)
+            "{:z.{d}f} to {:z.{d}f} {}".format(*summary[f"interval_{level}"], unit, d=digits)
             if f"interval_{level}" in summary
             else ""
             for level in LEVELS
         ],
         spread,
         indexed,
-        true,
+        "" if true is None else _with_unit(name, true),
+        None not in (true, ends) and not ends[0] <= true <= ends[1],
         "" if drawn is None else _with_unit(name, drawn),
+        _range(name, summary.get("drawn", {}).get("values", [])),
         "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )
+
+
+def _range(name: str, values: list[float | None]) -> str:
+    """The least to the most of what is known; empty where it is all alike."""
+    known = [f"{value:z.{TABLE[name].digits}f}" for value in sorted(value for value in values if value is not None)]
+    return f"{known[0]} to {known[-1]}" if known and known[0] != known[-1] else ""
 
 
 def _judged(
     value: float, ends: list[float] | None, unit: str, digits: int, person: Person, reference: ReferenceRange | None
 ) -> Judged:
-    told = f"{value:.{digits}f} {unit}"
+    told = f"{value:z.{digits}f} {unit}"
     if reference is None:
         return Judged(told, "", NOT_JUDGED if why_unjudged(person) else NO_RANGE, "none")
     between = f"{reference.low:g} to {reference.high:g} {reference.unit}"

@@ -12,7 +12,8 @@ from models.usual_ecgs import UsualECGs
 WARNED_FROM = 2.0  # surprise: one usual ECG of a hundred is so unlike
 CANNOT_TELL = "this pipeline cannot tell which ECGs are unlike those it learned from"
 NO_LEAD = "too few leads to tell how unlike this ECG is"
-WITHHELD = "phenotypes are withheld: this ECG is unlike those the model knows"
+NO_PHENOTYPES = "phenotypes are withheld"
+WITHHELD = f"{NO_PHENOTYPES}: this ECG is unlike those the model knows"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Unlike:
         if not self.warned:
             return ()
         rare = f"fewer than 1 of {_round(10 ** min(self.surprise, 9)):,} usual ones is more unlike"
-        then = "phenotypes are withheld" if self.withheld else f"intervals are {self.widened:.1f} times as wide"
+        then = NO_PHENOTYPES if self.withheld else f"intervals are {self.widened:.1f} times as wide"
         return (f"this ECG is unlike those the model knows: {rare}; {then}",)
 
     @property

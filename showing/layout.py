@@ -84,7 +84,11 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
                 ecg = upload_field("A resting 12-lead ECG", "ecg")
                 gr.HTML(f"<small>{', '.join((*ECG_SUFFIXES, *SIDECARS))}. Drop a header with its data.</small>")
                 example = gr.Radio(
-                    list(by_words), label="or a simulated patient", visible=bool(examples), elem_id="example"
+                    list(by_words),
+                    label="or a simulated patient",
+                    info="Choosing one fills in sex, age, height and weight. Then draw the heart.",
+                    visible=bool(examples),
+                    elem_id="example",
                 )
             with gr.Column():
                 sex = gr.Radio(

@@ -89,7 +89,7 @@ def test_the_data_doctor_names_who_is_broken_and_leaves_out_who_withdrew(command
     for index, fault in ((EMPTY_ECG, "ecg_empty"), (CUT_ZIP, "mri_truncated"), (NO_ECG, "visit_no_ecg")):
         assert any(fault in line and f"{FIRST_EID + index}_2" in line for line in said.splitlines()), fault
     assert any("visit_no_mri" in line and f"{FIRST_EID + TWICE_BY_ECG}_3" in line for line in said.splitlines())
-    assert "2 people withdrew" in said and not any(f"{FIRST_EID + index}_" in said for index in WITHDREW)
+    assert "2 people who withdrew" in said and not any(f"{FIRST_EID + index}_" in said for index in WITHDREW)
     command("cohort.report", "--data", download, "--strict", code=2)
 
 

@@ -185,7 +185,7 @@ def test_who_withdrew_is_not_converted_and_what_was_mended_is_told(tmp_path, mon
             _, row = csv.reader(file)
         assert row == [str(EID), "2", "frames of 1 of 6 slices are absent: the nearest ones are repeated"], run
         assert converted(data, tmp_path / "out", monkeypatch) == 0
-    assert "1 people withdrew" in capsys.readouterr().out
+    assert "1 person who withdrew" in capsys.readouterr().out
 
 
 def test_a_cohort_without_dicom_is_not_converted(tmp_path, monkeypatch, capsys):

@@ -181,7 +181,7 @@ def test_tables_and_lists_may_name_them(tabled, tmp_path, capsys):
     cohort = prepare_cohort(tabled, tmp_path / "prepared", SMALL, quiet=True)
     rows = {eid: row for row, eid in enumerate(cohort.eid.tolist())}
     assert person_number("patient003") not in rows and len(rows) == 4
-    assert "1 people withdrew" in capsys.readouterr().out
+    assert "1 person who withdrew" in capsys.readouterr().out
     first, other = (rows[person_number(name)] for name in ("patient001", "B3D0N1"))
     assert cohort.person[first].tolist() == [0, 61, 170, 70]
     assert cohort.phenotypes[first, LVEF] == 51 and cohort.phenotypes[other, LVEF] == 47.5

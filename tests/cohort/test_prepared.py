@@ -408,7 +408,7 @@ def test_arrays_that_were_prepared_otherwise_are_refused_by_their_options(arrays
 
 def test_arrays_of_people_who_withdrew_are_refused(arrays, geometry, tmp_path):
     (tmp_path / "gone.csv").write_text(f"{FIRST_EID + 2}\n")
-    with pytest.raises(InputError, match="holds 1 people who withdrew"):
+    with pytest.raises(InputError, match="holds 1 person who withdrew"):
         prepare(arrays, tmp_path, geometry, exclude=tmp_path / "gone.csv")
     write_names(arrays, {FIRST_EID + 3: "Anna"})
     (arrays / "withdrawn.csv").write_text("nobody of them\n")
@@ -417,7 +417,7 @@ def test_arrays_of_people_who_withdrew_are_refused(arrays, geometry, tmp_path):
     about = json.loads((arrays / "prepared.json").read_text())
     write_about(arrays, about.pop("arrays"), about)
     (arrays / "withdrawn.csv").write_text("Anna\n")
-    with pytest.raises(InputError, match="holds 1 people who withdrew"):
+    with pytest.raises(InputError, match="holds 1 person who withdrew"):
         prepare(arrays, tmp_path, geometry)
 
 

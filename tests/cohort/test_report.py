@@ -189,6 +189,11 @@ def test_tables_that_contradict_the_ecg_file_or_themselves_are_findings_and_stra
     assert "nobody knows: CRP" in (tmp_path / "cohort.html").read_text()
 
 
+def test_no_progress_is_told_of_pictures_that_nobody_wants(ill_found, tmp_path, capsys):
+    write_page(tmp_path / "cohort.html", ill_found, pictures=0, quiet=False)
+    assert capsys.readouterr().err == ""
+
+
 def test_the_csv_has_a_row_a_subject_and_its_facts(ill_found, tmp_path):
     write_subjects(tmp_path / "subjects.csv", ill_found)
     rows = list(csv.DictReader((tmp_path / "subjects.csv").open()))

@@ -67,7 +67,7 @@ def test_arrays_that_hold_somebody_who_withdrew_are_not_used(data, tmp_path, geo
     before = prepare_cohort(data, *prepare, quiet=True)
     path = listed(data if inside else tmp_path, GONE)
     after = prepare_cohort(data, *prepare, quiet=True, exclude=None if inside else path)
-    assert "1 people withdrew" in capsys.readouterr().out
+    assert "1 person who withdrew" in capsys.readouterr().out
     assert GONE in before.eid and after.folder != before.folder
     assert after.eid.tolist() == [eid for eid in before.eid if eid != GONE]
 
@@ -113,7 +113,7 @@ def test_weights_that_they_taught_are_told(data, prepared, tiny_pipeline, tmp_pa
     where = (data, tmp_path / "prepared", tiny_pipeline, tmp_path, "all")
     with pytest.raises(InputError, match="among those this pipeline was trained on"):
         people_to_measure(*where, 9, tmp_path / "list.csv")
-    told = f"1 people who withdrew taught {tmp_path}: train it anew"
+    told = f"1 person who withdrew taught {tmp_path}: train it anew"
     assert told in capsys.readouterr().out
     study = Study(tiny_pipeline, tmp_path, None, prepared, prepared.rows("test"))
     open_training_people(study, data, tmp_path / "prepared", tmp_path / "list.csv")

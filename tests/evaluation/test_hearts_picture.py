@@ -14,14 +14,14 @@ def heart(grey, slices=3):
 
 
 def pixels(*people):
-    with Image.open(io.BytesIO(hearts_picture(list(people)))) as image:
+    with Image.open(io.BytesIO(hearts_picture(list(people), [""] * len(people)))) as image:
         whole = np.asarray(image)
     head, foot = head_and_foot(NAMES + people[0][0].shape[0] * SIDE)
     return whole[head : len(whole) - foot, : NAMES + people[0][0].shape[0] * SIDE, 0]
 
 
 def test_the_red_line_stands_above_the_hearts():
-    with Image.open(io.BytesIO(hearts_picture([(heart(0.2), heart(0.6), heart(0.05))]))) as image:
+    with Image.open(io.BytesIO(hearts_picture([(heart(0.2), heart(0.6), heart(0.05))], [""]))) as image:
         head = np.asarray(image.convert("RGB"))[: head_and_foot(image.width)[0]].reshape(-1, 3)
     assert (head == RED).all(axis=1).any()
 
@@ -42,3 +42,11 @@ def test_of_many_slices_some_from_base_to_apex_are_shown():
     seen = pixels((many, many, many))[:, : NAMES + MOST_SLICES * SIDE]
     row = CAPTION + SIDE // 2
     assert (int(seen[row, NAMES + 1]), int(seen[row, -1])) == (255, 128)
+
+
+def test_who_has_a_name_is_called_by_it_and_else_by_number():
+    heads = [
+        np.asarray(Image.open(io.BytesIO(hearts_picture([(heart(0.2),) * 3], [name]))))[:60]
+        for name in ("", "patient 1", "9000001_20205_2_0")
+    ]
+    assert (heads[0] == heads[1]).all() and (heads[0] != heads[2]).any()

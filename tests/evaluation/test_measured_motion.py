@@ -203,6 +203,7 @@ def test_every_arm_is_measured_of_those_who_have_a_cine_and_kept(study, tmp_path
     assert [path.stat().st_mtime_ns for path in paths] == before
     assert moving.ceiling == {}
     report, picture = motion_report(moving, ["shuffled_ecg"], tmp_path / "work")
+    assert moving.study.names == ["9000002_20205_2_0", "9000004_20205_2_0"]
     assert report["people"] == 2 and SEGMENTED in report["closure"] and picture.startswith(b"\x89PNG")
 
 
@@ -259,6 +260,14 @@ def test_a_ceiling_that_was_taught_motion_tells_it_by_name(tmp_path):
     assert np.nanmax(predict_phenotypes(tmp_path, people, torch.device("cpu"))) == pytest.approx(135)
 
 
+def test_every_panel_of_curves_is_called_by_its_person(monkeypatch):
+    drawn = []
+    monkeypatch.setattr("evaluation.plots._png", drawn.append)
+    truth = np.append(np.full((1, FRAMES), np.nan), CURVES[0], axis=0)  # nothing is known of the first
+    motion_curves(truth, np.append(CURVES[1], CURVES[1][:1], axis=0), ["anna", "ben", "carl"])
+    assert [axes.get_title() for axes in drawn[0].axes] == ["ben", "carl"]
+
+
 def test_the_page_shows_motion_where_there_is_some():
     real = arm(1, 0.0, 1)
     motion = motion_numbers(real, {"generated": arm(4, 1.0, 3), "person_only": arm(2, 3.0, 4)}, {}, MOTION)
@@ -268,6 +277,6 @@ def test_the_page_shows_motion_where_there_is_some():
     )
     assert f"<td>{motion['curve_rms']['generated']:.1f} <small>" in text and "<td>1.50 <small>" in text
     assert 'alt="Share of the stroke volume' not in text and "<img" not in text
-    pictured = page({"motion": motion}, {"motion": motion_curves(*CURVES)})
+    pictured = page({"motion": motion}, {"motion": motion_curves(*CURVES, [""] * 2)})
     assert 'alt="Share of the stroke volume' in pictured
     assert '<section id="does-it-beat' not in page({}, {}) and '<section id="does-it-beat' in pictured

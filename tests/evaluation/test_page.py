@@ -2,19 +2,23 @@ import base64
 import copy
 import json
 import re
+import subprocess
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from cohort.phenotypes import LABELS, PHENOTYPES
 from evaluation.coherence import MEASURES
 from evaluation.headline import REAL, SURE, WHOSE, headline
-from evaluation.page import page_of, write_page
+from evaluation.hearts_picture import hearts_picture
+from evaluation.page import page, page_of, write_page
 from evaluation.page_sections import SECTIONS
-from evaluation.report_pictures import pictures_in
+from evaluation.report_pictures import drawn_from, pictures_in
 from evaluation.verdicts import judged, verdicts
 from sampling.measured_phenotypes import SEEN
 from sampling.red_line import RED_LINE
+from tests.browser import BROWSER, needs_browser
 
 PICTURES = ("hearts", "scatter", "bland_altman", "controls", "coverage", "ranks", "spectrum", "learning_curve")
 VOID = {"meta", "img", "br", "hr", "link", "input"}
@@ -563,3 +567,28 @@ def test_a_judge_that_had_a_part_in_drawing_says_so():
     assert any(sentence in said for said in verdicts(good() | {"n_subjects": 200, "judge_had_part": True}))
     for other in ({"judge_had_part": False}, {}):
         assert not any(sentence in said for said in verdicts(good() | {"n_subjects": 200} | other))
+
+
+def test_one_person_is_a_person(tmp_path):
+    alone, many = (page_of({"n_subjects": n, "n_samples": n}, tmp_path) for n in (1, 4))
+    assert "1 person, 1 heart each" in alone and "4 people, 4 hearts each" in many
+
+
+PROBE = """<script>const widths = [...document.images].map((image) => image.getBoundingClientRect().right);
+top.postMessage([Math.max(...widths), innerWidth], "*");</script></body>"""
+
+
+@needs_browser
+def test_on_a_phone_every_picture_is_seen_whole(tmp_path):
+    pictures = {"hearts": hearts_picture([(np.zeros((9, 2, 96, 96)),) * 3], [""]), **drawn_from(good())}
+    shown = page(good(), pictures).replace("</body>", PROBE)
+    shown = re.sub(r'<meta http-equiv="Content-Security-Policy"[^>]*>', "", shown)
+    (tmp_path / "report.html").write_text(shown, encoding="utf-8")
+    around = """<html><iframe src="report.html" width="390" height="700" style="border:0"></iframe><script>
+    addEventListener("message", (told) => { document.documentElement.dataset.seen = told.data; });</script></html>"""
+    (tmp_path / "phone.html").write_text(around, encoding="utf-8")
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", "--dump-dom"]
+    command += [f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "phone.html").as_uri()]
+    dom = subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    right, width = (float(number) for number in re.search(r'data-seen="([\d.]+),(\d+)"', dom).groups())
+    assert width == 390 and 200 < right <= width

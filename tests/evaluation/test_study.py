@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,6 +16,7 @@ from accelerate import Accelerator
 
 from cohort.errors import InputError
 from cohort.intensity import as_unit
+from cohort.person_number import FIRST_NUMBER
 from cohort.phenotypes import PHENOTYPES
 from cohort.private import let_the_group_read
 from evaluation.arms import ARMS, CONTROL_SAMPLES, CONTROL_WORDS, CONTROLS
@@ -22,7 +25,7 @@ from evaluation.given_hearts import GivenHearts
 from evaluation.record import record_of
 from evaluation.report import segmenter_numbers
 from evaluation.study import Study
-from evaluation.study_report import control_phenotypes, label_maps, memorisation_report
+from evaluation.study_report import PICTURED_PEOPLE, control_phenotypes, label_maps, memorisation_report
 from evaluation.training_people import TrainingPeople
 from models.segmenter import Segmenter
 from sampling.pipeline import DrawnHearts
@@ -76,6 +79,18 @@ def state():
 @pytest.fixture
 def study(prepared, geometry, tmp_path):
     return Study(Listens(geometry), tmp_path, Knows(prepared), prepared, prepared.rows("train"), samples=3)
+
+
+def test_a_report_calls_simulated_people_by_name_and_real_ones_by_none(study, prepared):
+    assert study.names == [patient.name for patient in study.patients] and "" not in study.names
+    for first in (8_000_000, FIRST_NUMBER):
+        real = replace(study, cohort=replace(prepared, eid=first + np.arange(len(prepared.eid))))
+        assert real.names == [""] * len(study.rows)
+
+
+def test_the_demos_page_pictures_everybody_it_counts():
+    makefile = (Path(__file__).parents[2] / "Makefile").read_text()
+    assert int(re.search(r"demo/unseen --subjects (\d+)", makefile)[1]) <= PICTURED_PEOPLE
 
 
 # ---- Arms ----

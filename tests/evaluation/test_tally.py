@@ -7,7 +7,7 @@ import pytest
 from cohort.disk import remove_unfinished
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
-from evaluation.tally import TABLE, Tally, join_tables
+from evaluation.tally import TABLE, Tally, join_tables, left_alone
 
 NAME = "9000001_20205_2_0"
 
@@ -40,6 +40,12 @@ def test_a_table_tells_pseudonyms_where_there_is_a_key(tmp_path, capsys):
     join_tables(tmp_path, [1])
     assert rows(tmp_path / TABLE)[1] == [naming(NAME), "other", f"{naming(NAME)}.dat is not there", "copy it"]
     assert "9000001" not in (tmp_path / TABLE).read_text() + capsys.readouterr().err
+
+
+def test_the_screen_says_by_which_options_what_is_unknown_is_told(tmp_path, capsys):
+    Tally(tmp_path, Naming()).warn(tmp_path / "a.xml", ("unknown: sex, age", "lead V1 is odd"))
+    unknown, odd = capsys.readouterr().err.splitlines()
+    assert "unknown: sex, age (--persons" in unknown and odd.endswith("lead V1 is odd")
 
 
 def test_several_processes_make_one_table(tmp_path):
@@ -105,3 +111,7 @@ def test_the_bar_counts_each_ecg_once_when_it_is_done_with(tmp_path):
             step()
             done.append(bar.n)
     assert done == [0, 1, 2, 3] and bar.total == 3 and tally.counts == (1, 1, 1)
+
+
+def test_one_patient_is_one_and_two_are_two():
+    assert left_alone(1).startswith("1 patient was finished") and left_alone(2).startswith("2 patients were finished")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from cohort.pseudonym import Naming
 from evaluation.calibration import calibrate, write_calibration
 from evaluation.certainty import summary_of
 from evaluation.drawn_codes import DRAWS, expected_codes, expected_hearts, phenotypes_of_codes
-from evaluation.heart_sampler import HeartSampler
+from evaluation.heart_sampler import Drawn, HeartSampler
 from evaluation.phenotype_lines import phenotype_lines
 from evaluation.scale import SCALES, off_scale, on_scale
 from evaluation.study import Study
@@ -26,6 +27,7 @@ from models.heart_prior import HeartPrior
 from models.segmenter import Segmenter
 from phantom.cohort_writer import ecg_path
 from sampling.card_numbers import measured
+from sampling.decision_rows import OF_SIMULATED
 from sampling.heart_page import person_of
 from sampling.options import SampleOptions
 from sampling.patients import prepared_patients
@@ -58,13 +60,13 @@ def knowing(tiny_pipeline):
     return tiny_pipeline
 
 
-def told(pipeline, phantom_data, folder, samples: int = 2, **options):
+def told(pipeline, phantom_data, folder, samples: int = 2, path=None, **options):
     """heart.json of one patient, and what was drawn; a folder already saved is opened."""
     if not (folder / "pipeline").exists():
         pipeline.save(folder / "pipeline", {"segmenter": Segmenter(widths=(8, 16))})
     about = SampleOptions(None, samples=samples, steps=1, output=folder / f"out{samples}", **options)
     sampler = HeartSampler.open(about, folder / "pipeline", Naming(None), torch.device("cpu"))
-    drawn = sampler.sample(ecg_path(phantom_data, 0))
+    drawn = sampler.sample(path or ecg_path(phantom_data, 0))
     return json.loads((about.output / drawn.name / "heart.json").read_text()), drawn
 
 
@@ -224,3 +226,16 @@ def test_the_screen_says_who_tells_and_what_the_hearts_measure():
     (fraction,) = [line for line in lines if "LVEF" in line]
     assert fraction.endswith(", told by the drawn hearts") and "interval" not in fraction
     assert phenotype_lines("anna", told_numbers(codes, None, None), 2).splitlines()[0] == "anna: mean"
+
+
+def test_the_screen_says_above_the_table_that_numbers_are_of_simulated_patients(knowing, phantom_data, tmp_path):
+    phantom = told(knowing, phantom_data, tmp_path, 1)[1]
+    real = told(knowing, phantom_data, tmp_path, 1, path=shutil.copy(ecg_path(phantom_data, 0), tmp_path / "anna.xml"))[
+        1
+    ]
+    said = [lines_of(drawn).splitlines()[0] for drawn in (phantom, real)]
+    assert said == ["x: mean, told by heart codes; in brackets what the heart drawn measures", f"x: {OF_SIMULATED}"]
+
+
+def lines_of(drawn: Drawn) -> str:
+    return phenotype_lines("x", drawn.phenotypes, len(drawn.hearts), drawn.of_simulated)

@@ -89,7 +89,7 @@ def test_the_option_goes_before_the_table_and_odd_numbers_are_told(conditioner):
     values, words = told_fields(conditioner, {"sbp": 18.0}, {})
     assert values[0] == 18 and np.isnan(values[1])
     assert words[0] == "sbp 18 is 6 SDs from the training people's mean, 140: is it in another unit?"
-    assert words[1] == "unknown: hba1c (--persons, --person-field)"
+    assert words[1] == "unknown: hba1c"
     values, words = told_fields(conditioner, {"sbp": 1420.0, "hba1c": 36.0}, {})
     assert (
         np.isnan(values[0])
@@ -103,7 +103,7 @@ def test_a_patient_carries_them_beside_the_four(pipeline, tiny_pipeline, phantom
     path = ecg_path(phantom_data, 0)
     plain = read_patient(path, pipeline, Person("male", 60, 170, 80))
     assert plain.person[:4].tolist() == [1, 60, 170, 80] and np.isnan(plain.person[4:]).all()
-    assert "unknown: sbp, hba1c (--persons, --person-field)" in plain.warnings
+    assert "unknown: sbp, hba1c" in plain.warnings
     fields = told_fields(pipeline.conditioner, {"sbp": 18.0}, {})
     told = read_patient(path, pipeline, Person("male", 60, 170, 80), fields=fields)
     assert told.person[4] == 18 and told.sha256 != plain.sha256 and fields[1][0] in told.warnings

@@ -14,6 +14,7 @@ from cohort.heart_grid import GridGeometry
 from cohort.person import Person
 from cohort.phenotypes import LABELS, PHENOTYPES, TABLE
 from cohort.rhythm import StripBeats
+from sampling.decision_rows import OF_SIMULATED
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
 from sampling.phenotype_table import BY_CODES, BY_HEARTS
 from sampling.red_line import RED_LINE
@@ -168,9 +169,12 @@ def test_a_page_tells_neither_age_nor_height_nor_weight():
 
 def test_withheld_phenotypes_are_told_with_the_reason_and_no_number():
     why = "phenotypes are withheld: this ECG is unlike those the model knows"
-    shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why])
+    unlike = record()["unlike_the_ecgs_that_taught"] | {"warned": True, "phenotypes_withheld": True}
+    shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why], unlike_the_ecgs_that_taught=unlike)
     words = words_of(heart_page(patient(record=shown)))
     assert f"Withheld. {why}." in words and "LVEDV" not in words
+    assert "times as wide" not in words and "every number" not in words
+    assert "heart.json beside this page holds every number" in words_of(heart_page(patient()))
 
 
 def test_absent_leads_and_strips_without_beats_are_told():
@@ -184,10 +188,18 @@ def test_absent_leads_and_strips_without_beats_are_told():
 
 def test_how_unlike_an_ecg_is_stands_in_plain_words():
     usual = record()["unlike_the_ecgs_that_taught"]
-    assert "31 % are more unlike" in unlike_in_words(usual) and "looks like those" in unlike_in_words(usual)
+    assert "31 % are more unlike" in unlike_in_words(usual, False)
+    assert unlike_in_words(usual, False).endswith("So it looks like those it learned from.")
+    assert unlike_in_words(usual, True).endswith("So it looks like the simulated ones it learned from.")
     rare = usual | {"share_of_usual_ecgs_more_unlike": 1e-9, "warned": True, "spread_widened_by": 1.53}
-    assert "fewer than 0.001 %" in unlike_in_words(rare) and "1.5 times as wide" in unlike_in_words(rare)
-    assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"})
+    assert "fewer than 0.001 %" in unlike_in_words(rare, True) and "1.5 times as wide" in unlike_in_words(rare, True)
+    assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"}, True)
+
+
+def test_warnings_have_the_last_word_after_how_alike_an_ecg_is():
+    words = words_of(heart_page(patient(record=record(warnings=["it says nothing about a real heart"]))))
+    assert "it learned from. it says nothing about a real heart The beating heart" in words
+    assert "it learned from. There is no warning. The beating heart" in words_of(heart_page(patient()))
 
 
 def test_the_slider_is_tied_to_the_ecg_and_to_the_curve():
@@ -245,6 +257,29 @@ def test_a_page_says_who_tells_its_intervals_and_whether_they_are_calibrated():
     assert "calibration.json" in scaled and "calibration.json" not in plain
 
 
+NOT_PROVEN = {"decision_support": None, "decision_support_withheld": "withheld: not proven"}
+
+
+def test_a_page_says_where_the_film_is_one_of_many_which_numbers_to_take():
+    words = words_of(heart_page(patient()))
+    assert "Sample 1, the medoid of 4, is shown. It is one possible heart. Take volumes and ejection from" in words
+    assert "in brackets the least and the most" in words
+    assert "in brackets" not in words_of(heart_page(patient(record=record(samples=1))))
+    for changed in ({"phenotypes": None, "phenotypes_withheld": "unlike"}, NOT_PROVEN):
+        words = words_of(heart_page(patient(record=record(**changed))))
+        assert "It is one possible heart." in words and "Take volumes" not in words
+
+
+def test_numbers_of_simulated_patients_are_nowhere_called_this_patients():
+    own, theirs = "where the value of this patient may lie", "where the value of a simulated patient with such an ECG"
+    told, real = (words_of(heart_page(patient(record=record(calibrated=True, **c)))) for c in ({}, NOT_PROVEN))
+    assert own in told and OF_SIMULATED not in told and theirs not in told
+    assert OF_SIMULATED in real and theirs in real and own not in real
+    assert "what other simulated patients showed" in told and "what other simulated patients showed" in real
+    taught = words_of(heart_page(patient(simulated_only=False, record=record(calibrated=True))))
+    assert "what other patients showed" in taught and own in taught
+
+
 def test_a_phenotype_that_no_code_tells_is_said_to_be_the_few_hearts():
     told = {name: summary(k) for k, name in enumerate(PHENOTYPES)}
     told["LVM"] |= {"told_by": BY_HEARTS}
@@ -266,7 +301,9 @@ def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
     curve = {"volumes_measured_by": "another", "lv_ml": [9.0, 5.0], "rv_ml": [8.0, 6.0]}
     words = words_of(heart_page(patient(true=True, record=record(true_heart=measures | curve))))
     assert "mean true 50 % interval" in words and "on the same slices by its own label maps" in words
-    assert "30 mL SD 3 mL drawn 50 mL 201 mL 28 to 32 mL" in words and "LV, true heart" in words
+    assert (
+        "30 mL SD 3 mL drawn 50 mL 201 mL outside the 90 % interval 28 to 32 mL" in words and "LV, true heart" in words
+    )
     assert "SD 3 g drawn 54 g – 32 to" in words and "volumes are measured by another" in words
     unlabelled = record(true_heart=measures | curve | {"measured_by": "a segmenter"})
     words = words_of(heart_page(patient(true=True, record=unlabelled)))
@@ -306,6 +343,8 @@ const press = () => {
   contours.click();
   root.dataset.again = sum();
   root.dataset.hint = document.getElementById("ecg-hint").checkVisibility();
+  const table = document.querySelector("#h-phenotypes ~ .wide");
+  root.dataset.table = table.scrollWidth - table.clientWidth;
   root.dataset.wide = root.scrollWidth - root.clientWidth;
   top.postMessage(root.dataset.wide, "*");
 };
@@ -353,6 +392,21 @@ def test_where_all_of_the_paper_is_seen_nothing_is_said_of_scrolling(tmp_path):
     path = tmp_path / "heart.html"
     path.write_text(heart_page(patient()).replace("</body>", PROBE), encoding="utf-8")
     assert in_browser(path, width=1600)["hint"] == "false"
+
+
+@needs_browser
+def test_at_1280_pixels_the_whole_table_is_seen_beside_true_numbers_and_ranges(tmp_path):
+    told, own = {}, {}
+    for name, about in TABLE.items():
+        size = 0.04 if about.unit == "mm" else 1.0
+        ends = {f"interval_{level}": [126.6 * size, 225.4 * size] for level in (50, 80, 90)}
+        drawn = {"mean": 150.0 * size, "values": [120.6 * size, 196.7 * size]}
+        told[name] = {"mean": 172.0 * size, "sd": 30.0 * size, "told_by": BY_CODES, "drawn": drawn} | ends
+        own[name] = 201.0 * size
+    true = {"measured_by": "its own label maps", "phenotypes": own}
+    page = heart_page(patient(true=True, record=record(phenotypes=told, true_heart=true)))
+    (tmp_path / "heart.html").write_text(page.replace("</body>", PROBE), encoding="utf-8")
+    assert in_browser(tmp_path / "heart.html", width=1280)["table"] == "0"
 
 
 @needs_browser

@@ -8,9 +8,11 @@ import numpy as np
 
 from cohort.heart_grid import GridGeometry
 from cohort.pseudonym import OWN_NAMES, Naming
+from sampling.decision_rows import OF_SIMULATED
 from sampling.index_page import write_index
 from sampling.outputs import write_patient
 from sampling.red_line import RED_LINE
+from sampling.unlike import NO_PHENOTYPES
 
 GEOMETRY = GridGeometry(slices=4, phases=2, height=20, width=24)
 HEARTS = np.random.default_rng(0).random((1, *GEOMETRY.shape), dtype=np.float32)
@@ -49,6 +51,38 @@ def test_the_true_hearts_number_stands_below_the_one_told(tmp_path):
     (tmp_path / "one" / "heart.html").unlink()
     write_index(tmp_path, OWN_NAMES)
     assert "True: what" not in (tmp_path / "index.html").read_text()
+
+
+def test_rows_whose_numbers_are_of_simulated_patients_say_so_and_the_page_once(tmp_path):
+    write(tmp_path / "phantom", decision_support={"told_by": "codes"})
+    write_index(tmp_path, OWN_NAMES)
+    assert OF_SIMULATED not in (tmp_path / "index.html").read_text()
+    write(tmp_path / "real", decision_support=None, decision_support_withheld="withheld: not proven")
+    write(tmp_path / "shown", decision_support={"unproven": "UNPROVEN"})
+    nothing = {"phenotypes": None, "decision_support": None}
+    write(tmp_path / "unlike", **nothing, decision_support_withheld="unlike", phenotypes_withheld="unlike")
+    write_index(tmp_path, OWN_NAMES)
+    page = (tmp_path / "index.html").read_text()
+    rows = re.findall(r"<tr><th scope=.row.>.*?</tr>", page, re.DOTALL)
+    assert page.count(OF_SIMULATED) == 1
+    assert ["numbers of simulated patients" in row for row in rows] == [False, True, True, False]
+
+
+def test_warnings_of_several_patients_stand_once_and_a_persons_own_in_the_row(tmp_path):
+    simulated, unlike = "learned from simulated", f"unlike; {NO_PHENOTYPES}"
+    write(tmp_path / "a", warnings=["lead V1 is odd", simulated])
+    write(tmp_path / "b", warnings=[unlike, simulated], phenotypes=None, phenotypes_withheld=f"{NO_PHENOTYPES}: unlike")
+    write(tmp_path / "c", warnings=[])
+    write_index(tmp_path, OWN_NAMES)
+    page = (tmp_path / "index.html").read_text()
+    rows = re.findall(r"<tr><th scope=.row.>.*?</tr>", page, re.DOTALL)
+    assert page.count(simulated) == 1 and f"<li>{simulated}</li>" in page.partition("<table>")[0]
+    assert "<li>lead V1 is odd</li><li>above: 1</li>" in rows[0] and rows[1].count(NO_PHENOTYPES) == 1
+    assert "above: 1" in rows[1] and ">none<" in rows[2]
+    for name in "bc":
+        (tmp_path / name / "heart.html").unlink()
+    write_index(tmp_path, OWN_NAMES)
+    assert f"<li>{simulated}</li></ul>" in (tmp_path / "index.html").read_text()
 
 
 def test_with_a_key_whatever_may_be_an_eid_is_hidden(tmp_path):

@@ -5,6 +5,7 @@ import pytest
 from cohort.body_surface import body_surface_m2
 from cohort.person import Person
 from cohort.phenotypes import LABELS, PHENOTYPES
+from evaluation.phenotype_lines import phenotype_lines
 from sampling.phenotype_table import BY_CODES, BY_HEARTS, NO_INTERVAL, NO_RANGE, NO_SURFACE, phenotype_rows, unjudged
 
 MAN = Person("male", 60.0, 180.0, 80.0)
@@ -76,6 +77,24 @@ def test_what_the_drawn_hearts_measure_stands_apart_and_a_row_they_tell_says_so(
     assert row("LVEDV", summary(150)).drawn == ""
 
 
+@pytest.mark.parametrize(("true", "missed"), [(139.9, True), (140, False), (160, False), (160.1, True), (None, False)])
+def test_a_true_number_outside_the_90_percent_interval_is_marked(true, missed):
+    (found,) = phenotype_rows({"LVEDV": summary(150, 140, 160)}, MAN, {"LVEDV": true})
+    assert found.missed is missed
+    (without,) = phenotype_rows({"LVEDV": summary(150)}, MAN, {"LVEDV": true})
+    assert without.missed is False
+
+
+def test_the_range_of_the_drawn_hearts_stands_below_their_mean_where_they_differ():
+    def drawn(*values):
+        known = [value for value in values if value is not None]
+        found = row("LVEF", summary(53) | {"drawn": {"mean": sum(known) / len(known), "values": list(values)}})
+        return found.drawn, found.drawn_range
+
+    assert drawn(47.3, None, 38.4) == ("43 %", "38 to 47")
+    assert drawn(43.1) == drawn(43.1, 42.9) == ("43 %", "")
+
+
 def test_every_phenotype_has_its_row_with_units():
     rows = phenotype_rows({name: summary(50, 40, 60) for name in PHENOTYPES}, MAN)
     assert [found.name for found in rows] == list(LABELS.values())
@@ -83,3 +102,12 @@ def test_every_phenotype_has_its_row_with_units():
     for found, unit in zip(rows, units, strict=True):
         assert found.absolute.value.endswith(f" {unit}") and found.intervals[2].endswith(f" {unit}")
         assert found.spread.startswith("SD ") and found.spread.endswith(f" {unit}")
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    about = summary(-0.2, -0.4, 0.3) | {"drawn": {"mean": -0.3, "values": [-0.3, -0.1]}}
+    (found,) = phenotype_rows({"RVEF": about}, MAN, {"RVEF": -0.4})
+    assert (found.absolute.value, found.true, found.drawn) == ("0 %", "0 %", "0 %")
+    assert found.intervals == ["0 to 0 %"] * 3
+    assert "0 %, 90 % interval 0 to 0 (0)" in phenotype_lines("anna", {"RVEF": about}, 2)
+    assert row("RVEF", summary(-0.6)).absolute.value == "-1 %"
