@@ -12,7 +12,7 @@ import sys
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 import tyro
@@ -36,7 +36,7 @@ from sampling.pipeline import FURTHER_PARTS, PARTS
 from .accelerator import start_accelerator
 from .code_head import code_head, head_recipe
 from .code_prior import code_prior, measured_spread, prior_recipe
-from .cohort_arrays import open_arrays
+from .cohort_arrays import open_arrays, taught_by
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
 from .initial import Start, opened_start
@@ -77,6 +77,13 @@ class Options(CohortPlaces):
     seed: int = 0
 
 
+class Earlier(NamedTuple):
+    """What is said of the pipeline as it was: on the card, and in training.json."""
+
+    said: str
+    record: dict
+
+
 def fit_codes(options: Options, accelerator: Accelerator) -> Path:
     """Learn head, prior and what is usual, and save the pipeline; returns its folder.
 
@@ -84,6 +91,7 @@ def fit_codes(options: Options, accelerator: Accelerator) -> Path:
         InputError: the pipeline or the cohort cannot be read, or the cohort tells nothing of its numbers.
     """
     start = opened_start(options.pipeline)
+    earlier = Earlier(start.said, start.record)
     start.pipeline.register_modules(conditioner=with_ecg_head(start.pipeline.conditioner))
     pipeline = start.pipeline.to(accelerator.device)
     if start.components is None:
@@ -110,8 +118,10 @@ def fit_codes(options: Options, accelerator: Accelerator) -> Path:
     pipeline.register_modules(prior=prior.eval(), usual_ecgs=None)
     prior.register_to_config(spread=measured_spread(pipeline, held_out, options.seed))
     pipeline.register_modules(usual_ecgs=usual_ecgs(pipeline, everybody, held_out, options.seed))
+    whose = start.taught_by(taught_by(options.places, options.more_ecgs))
+    pipeline.register_to_config(trained_on=whose)
     if accelerator.is_main_process:
-        save(options, start, (cohort, extra), settings, learns.run.code_versions())
+        save(options, start, earlier, (cohort, extra), settings, learns.run.code_versions())
     return options.output / "pipeline"
 
 
@@ -143,6 +153,7 @@ def known_codes(
 def save(
     options: Options,
     start: Start,
+    earlier: Earlier,
     taught: tuple[PreparedCohort, ECGCohort | None],
     settings: dict,
     learned_by: str,
@@ -151,7 +162,8 @@ def save(
     cohort, extra = taught
     made, folder = made_by(settings), options.output / "pipeline"
     facts = {
-        "began with": start.said,
+        "began with": earlier.said,
+        "taught by people who are": start.pipeline.config.trained_on or "unknown",
         "people with an MRI who taught": f"{len(cohort.rows('train')):_} of {cohort.folder.name}",
         "people without": f"{len(extra.eid) if extra else 0:_}, those of the training split",
         "steps": f"head {options.head_steps:_}, prior {options.prior_steps:_}",
@@ -161,7 +173,7 @@ def save(
         "code version": learned_by,
     }
     about = {"cohort": cohort.folder.name, "recordings_sha256": recordings_sha256(cohort), "seed": options.seed}
-    about |= {"learned_by": learned_by, "taught": keyed_recordings(cohort, extra), BEGAN_WITH: start.record}
+    about |= {"learned_by": learned_by, "taught": keyed_recordings(cohort, extra), BEGAN_WITH: earlier.record}
     about |= {VERSION_TAUGHT: start.about[VERSION_TAUGHT]} if VERSION_TAUGHT in start.about else {}
 
     def describe(unfinished: Path) -> None:

@@ -97,6 +97,17 @@ def test_head_and_prior_change_and_what_draws_a_heart_does_not(before, phantom_d
     assert "Heart codes learned anew" in (folder / "README.md").read_text()
 
 
+@pytest.mark.parametrize("whose", ["real", "simulated"])
+def test_a_pipeline_is_real_peoples_where_real_people_taught_its_codes(
+    before, phantom_data, prepared_folder, tmp_path, monkeypatch, whose
+):
+    monkeypatch.setattr("training.fit_codes.taught_by", lambda *_: whose)
+    folder = fitted(before, phantom_data, prepared_folder, tmp_path)
+    assert ECGToMRIPipeline.load(folder).config.trained_on == whose
+    assert f"taught by people who are: {whose}" in (folder / "README.md").read_text()
+    assert json.loads((folder / "training.json").read_text())[BEGAN_WITH]["trained_on"] == "simulated"
+
+
 def test_a_pipeline_that_does_not_say_what_its_components_mean_is_refused(
     before, phantom_data, prepared_folder, tmp_path
 ):
