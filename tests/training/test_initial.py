@@ -170,7 +170,7 @@ def test_the_released_pipeline_gives_all_it_has_to_a_training_of_its_own_numbers
     taught = start.pipeline.conditioner
     conditioner = HeartConditioner(**{k: v for k, v in taught.config.items() if not k.startswith("_")})
     regressor = CodeRegressor(ECGEncoder(**_sizes(start.pipeline.ecg_encoder)), conditioner)
-    prior = HeartPrior(taught.code_length, taught.summary_length)
+    prior = HeartPrior(taught.code_length, taught.summary_length, about_predicted=True)
     denoiser = HeartDenoiser(**_sizes(start.pipeline.denoiser))
     taken = take_regressor(regressor, start.regressor, True)
     taken += [take_prior(prior, start, conditioner, True), take_denoiser(denoiser, start, conditioner, True)]

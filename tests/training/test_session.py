@@ -17,11 +17,13 @@ from models.code_regressor import CodeRegressor
 from models.segmenter import Segmenter
 from training.accelerator import start_accelerator
 from training.autoencoder import reconstruction
+from training.code_head import code_head
 from training.code_prior import code_prior
 from training.code_regression import code_regression
 from training.denoising import BatchPlan, TrainingData, denoising
 from training.ecg_set import EcgSet
 from training.fit import Task, fit
+from training.fit_codes import with_ecg_head
 from training.recipe import Recipe
 from training.run import Run
 from training.segmenter import segmentation
@@ -77,8 +79,19 @@ def test_a_loss_of_the_prior_mixes_no_devices(people, tiny_parts, monkeypatch):
     regressor = CodeRegressor(tiny_parts["ecg_encoder"], tiny_parts["conditioner"])
     pooled = torch.zeros(len(people[0]), 32)
     # read back to the CPU, which meta cannot be
-    monkeypatch.setattr("training.code_prior._pooled", lambda *_, **__: pooled)
+    for module in ("code_prior", "pooled_ecgs"):
+        monkeypatch.setattr(f"training.{module}.pooled", lambda *_, **__: pooled)
     task = code_prior(on("meta"), tiny_parts["prior"].to("meta"), regressor.to("meta"), *[people[0]] * 2, 0.1, people=4)
+    loss, _ = task.loss_of(task.module, 0)
+    assert loss.is_meta
+
+
+def test_a_loss_of_the_head_mixes_no_devices(people, tiny_parts, monkeypatch):
+    conditioner = with_ecg_head(tiny_parts["conditioner"])
+    regressor = CodeRegressor(tiny_parts["ecg_encoder"], conditioner).to("meta")
+    for module in ("code_head", "pooled_ecgs"):
+        monkeypatch.setattr(f"training.{module}.pooled", lambda *_, **__: torch.zeros(len(people[0]), 32))
+    task = code_head(on("meta"), regressor, *[people[0]] * 2, 0.1, people=4)
     loss, _ = task.loss_of(task.module, 0)
     assert loss.is_meta
 
