@@ -7,7 +7,6 @@ them, then a prior from those with an MRI. Encoder and denoiser stay, so it take
 people whom the encoder has not seen. Result: runs/codes/pipeline, without calibration: fit it and measure again.
 """
 
-import shutil
 import sys
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -31,12 +30,12 @@ from cohort.provenance import made_by
 from cohort.simulated import VERSION_TAUGHT
 from models.conditioning import HeartConditioner
 from sampling.model_card import add_figures, add_section, renew_size
-from sampling.pipeline import FURTHER_PARTS, PARTS
 
 from .accelerator import start_accelerator
 from .code_head import code_head, head_recipe
 from .code_prior import code_prior, measured_spread, prior_recipe
 from .cohort_arrays import open_arrays, taught_by
+from .companions import copy_companions
 from .ecg_set import EcgSet, training_ecgs, validation_ecgs
 from .fit import fit
 from .initial import Start, opened_start
@@ -52,7 +51,7 @@ from .told_motion import told_motion
 from .usual_ecgs import usual_ecgs
 
 SECTION = "Heart codes learned anew"
-FITTED = ("calibration.json", "README.md", "training.json")  # of the codes before, or written anew
+FITTED = ("calibration.json", "chances.json")  # of the codes before
 
 
 @dataclass(frozen=True)
@@ -177,11 +176,7 @@ def save(
     about |= {VERSION_TAUGHT: start.about[VERSION_TAUGHT]} if VERSION_TAUGHT in start.about else {}
 
     def describe(unfinished: Path) -> None:
-        ours = {"model_index.json", "scheduler", *PARTS, *FURTHER_PARTS, *FITTED}
-        for path in sorted(options.pipeline.iterdir()):
-            if path.name not in ours and not path.name.startswith("."):
-                (shutil.copytree if path.is_dir() else shutil.copy2)(path, unfinished / path.name)
-        shutil.copy2(options.pipeline / "README.md", unfinished / "README.md")
+        copy_companions(options.pipeline, unfinished, but=FITTED)
         add_figures(unfinished, {})  # they were of other codes
         renew_size(unfinished)
         add_section(unfinished, SECTION, facts)

@@ -1,7 +1,6 @@
 """Distilling a pipeline: the teacher makes hearts, the student learns from them, and is saved as a pipeline."""
 
 import json
-import shutil
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict, replace
@@ -19,9 +18,10 @@ from cohort.prepared import PreparedCohort
 from cohort.provenance import made_by, settings_sha256
 from models.denoiser import HeartDenoiser
 from sampling.model_card import add_figures, add_section, renew_size
-from sampling.pipeline import FURTHER_PARTS, PARTS, ECGToMRIPipeline, weights_sha256
+from sampling.pipeline import ECGToMRIPipeline, weights_sha256
 from sampling.schedulers import is_flow
 
+from .companions import copy_companions
 from .distillation import FlowSampler, distillation, end_error, teacher_pairs
 from .fit import fit
 from .options import DistillationOptions
@@ -117,10 +117,7 @@ def save_student(
     facts = distillation_facts(options, settings, errors) | {"code version": learned_by}
 
     def describe(folder: Path) -> None:
-        ours = {"model_index.json", "scheduler", *PARTS, *FURTHER_PARTS}  # calibrations are of codes, which stay
-        for path in sorted(options.pipeline.iterdir()):
-            if path.name not in ours and not path.name.startswith("."):
-                (shutil.copytree if path.is_dir() else shutil.copy2)(path, folder / path.name)
+        copy_companions(options.pipeline, folder)  # calibrations too: they are of codes, which stay
         add_figures(folder, {})  # the teacher's figures are not the student's
         renew_size(folder)
         add_section(folder, "Distillation", facts)

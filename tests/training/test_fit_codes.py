@@ -70,7 +70,8 @@ def before(prepared, geometry, tmp_path_factory):
     pipeline.save(folder, {"components": heart_components(prepared, latents, 3)})
     write_model_card(folder, FACTS)
     (folder / "training.json").write_text(json.dumps({"cohort": "earlier"}))
-    (folder / "calibration.json").write_text("{}")
+    for fitted_before in ("calibration.json", "chances.json"):
+        (folder / fitted_before).write_text("{}")
     return folder
 
 
@@ -92,6 +93,7 @@ def test_head_and_prior_change_and_what_draws_a_heart_does_not(before, phantom_d
     assert {name.split(".")[0] for name in moved} == {"target_head", "ecg_head"}
     assert new.prior.config.about_predicted and new.prior.config.spread
     assert (folder / "components").is_dir() and not (folder / "calibration.json").exists()
+    assert not (folder / "chances.json").exists()
     about = json.loads((folder / "training.json").read_text())
     assert about["cohort"] != "earlier" and about[BEGAN_WITH]["cohort"] == "earlier" and about["taught"]["train"]
     assert "Heart codes learned anew" in (folder / "README.md").read_text()
