@@ -9,10 +9,7 @@ from torch import Tensor, nn
 
 PERSON_FIELDS = ("sex", "age_years", "height_cm", "weight_kg")  # sex: 0 female, 1 male
 USUAL_MEAN, USUAL_STD = (0.5, 62.0, 169.0, 76.0), (0.5, 9.0, 9.0, 14.0)  # of PERSON_FIELDS
-FURTHER_FIELDS, ECG_HEAD = (
-    "further_fields",
-    "with_ecg_head",
-)  # keys of the configuration that stand there only where used
+WHERE_USED = ("further_fields", "with_ecg_head")  # keys of the configuration that stand there only then
 
 
 class HeartConditioner(ModelMixin, ConfigMixin):
@@ -135,7 +132,7 @@ class HeartConditioner(ModelMixin, ConfigMixin):
     def to_json_string(self) -> str:
         """The configuration as diffusers writes it, without what came later and is not used here."""
         about = json.loads(super().to_json_string())
-        for name in (FURTHER_FIELDS, ECG_HEAD):
+        for name in WHERE_USED:
             if not about[name]:
                 del about[name]
         return json.dumps(about, indent=2, sort_keys=True) + "\n"

@@ -6,9 +6,8 @@ from cohort.phenotypes import WALL_SECTOR, WALLS
 from phantom.anatomy import BASE_RATIO, PHI, THETA, left_ventricle
 from phantom.heart import Heart
 
-MIDDLE_THIRD = tuple(
-    -BASE_RATIO + share * (1 + BASE_RATIO) for share in (1 / 3, 2 / 3)
-)  # of base to apex, half-lengths
+LENGTH = 1 + BASE_RATIO  # from base to apex, in half-lengths
+MIDDLE_THIRD = (LENGTH / 3 - BASE_RATIO, 2 * LENGTH / 3 - BASE_RATIO)
 
 
 def drawn_walls(heart: Heart) -> dict[str, float]:
