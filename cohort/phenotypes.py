@@ -133,9 +133,6 @@ def _percent(part: float, whole: float) -> float:
     return 100 * part / whole if whole > 0 else float("nan")
 
 
-VOLUMETRIC = tuple(with_derived(dict.fromkeys(VOLUMES, 1.0)))  # those that follow from VOLUMES
-
-
 def dice(one: np.ndarray, other: np.ndarray, label: int) -> float:
     """Overlap of one label in two label maps of the same shape; NaN where neither has it."""
     a, b = one == label, other == label

@@ -17,7 +17,7 @@ from cohort.ecg import read_ecg, write_cardiosoft
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.person_number import person_number, write_names
-from cohort.phenotypes import PHENOTYPES, VOLUMETRIC
+from cohort.phenotypes import PHENOTYPES
 from cohort.places import CohortPlaces
 from cohort.prepared import ARRAYS, NO_LABELS, Preparation, load_prepared, prepare_cohort, read_example
 from cohort.stored_arrays import write_about
@@ -92,9 +92,7 @@ def test_what_the_study_knows_comes_before_what_is_counted(prepared):
     for row in (0, 7):
         heart = draw_heart(3, row)
         drawn = drawn_phenotypes(heart)
-        np.testing.assert_allclose(
-            prepared.phenotypes[row, : len(VOLUMETRIC)], [drawn[name] for name in VOLUMETRIC], rtol=1e-4
-        )
+        np.testing.assert_allclose(prepared.phenotypes[row], [drawn[name] for name in PHENOTYPES], rtol=1e-4)
         person = [float(heart.sex == "male"), heart.age_years, heart.height_cm, heart.weight_kg]
         assert prepared.person[row].tolist() == pytest.approx(person, rel=1e-4)
 
