@@ -62,7 +62,7 @@ def read_patient(
     pipeline: ECGToMRIPipeline,
     known: Person,
     simulated_only: bool = False,
-    source: str = "persons.csv",
+    source: str = "the caller",
     fields: tuple[np.ndarray, tuple[str, ...]] | None = None,
     **reading,
 ) -> Patient:
@@ -71,7 +71,7 @@ def read_patient(
     Args:
         known: what other sources say of the person; the file's own statements give way to it.
         simulated_only: the pipeline knows phantoms only; anybody else's ECG is warned of.
-        source: what to call those other sources.
+        source: what to call those other sources in a warning, such as "persons.csv".
         fields: further fields of the person, and what is odd about them (`sampling.person_fields.told_fields`). None:
             all are unknown.
         reading: options of `cohort.ecg.read_ecg`.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from cohort.ecg import read_ecg
 from cohort.errors import InputError
 from cohort.person import Person
 from cohort.study_tables import read_persons
@@ -63,6 +64,17 @@ def strip(seconds=10, rate=500):
     one, two = ecg[:2]
     ecg[2:6] = two - one, -(one + two) / 2, one - two / 2, two - one / 2  # Einthoven and Goldberger
     return ecg
+
+
+@pytest.mark.parametrize(("source", "called"), [({}, "the caller"), ({"source": "my notebook"}, "my notebook")])
+def test_a_contradiction_names_who_told_it_and_no_file_that_is_not_there(
+    tiny_pipeline, phantom_data, source, called
+):
+    path = ecg_path(phantom_data, 0)
+    stated = read_ecg(path).person.age_years
+    told = read_patient(path, tiny_pipeline, Person(age_years=stated + 13), **source).warnings
+    words = f"{called} says age {stated + 13:g}, the ECG file says {stated:g}: {called} counts"
+    assert words in told and "persons.csv" not in " ".join(told)
 
 
 def test_what_makes_a_result_less_sure_is_said(tiny_pipeline, tmp_path):
