@@ -75,7 +75,7 @@ def beat_of(volume: np.ndarray, thickness: np.ndarray) -> MeasuredBeat | None:
     for quarter, direction in QUARTERS.items():
         within = sectors_of(direction)
         before = thickness[0, within].mean()
-        numbers[f"thickening_{quarter}"] = float(100 * (at_es[within].mean() / before - 1))
+        numbers[f"thickening_{quarter}"] = thickening(float(before), float(at_es[within].mean()))
         if closes:
             numbers[f"peak_{quarter}"] = time_to_peak(thickness[:, within].mean(axis=1))
     if closes:
@@ -87,6 +87,11 @@ def beat_of(volume: np.ndarray, thickness: np.ndarray) -> MeasuredBeat | None:
             "dyssynchrony": _spread_of_peaks(thickness),
         }
     return MeasuredBeat(curve.volume_ml, inside, es, closes, numbers)
+
+
+def thickening(before: float, after: float) -> float:
+    """By how many percent a wall thickens, from ED to ES; NaN of a wall that has no thickness at ED."""
+    return 100 * (after / before - 1) if before > 0 else float("nan")
 
 
 def curve_on_clock(inside: np.ndarray, es: float, points: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from cohort.beat import (
     beat_of,
     measured_beat,
     sector_thickness,
+    thickening,
     time_to_peak,
 )
 from cohort.beat_clock import frame_times
@@ -91,6 +92,16 @@ def test_what_is_no_beat_is_not_measured(labels):
 def test_no_wall_has_no_time_to_peak():
     assert np.isnan(time_to_peak(np.full(25, 3.0)))
     assert np.isnan(sector_thickness(np.zeros((3, 4, 8, 8), np.uint8))).all()
+
+
+def test_a_wall_without_thickness_at_ed_thickens_by_no_number(recwarn):
+    thickness = np.full((FRAMES, 12), 10.0)
+    thickness[0, 4:8] = 0
+    numbers = beat_of(60 + 80 * share_inside(frame_times(FRAMES)), thickness).numbers
+    unknown = {name for name in numbers if name.startswith("thickening") and np.isnan(numbers[name])}
+    assert unknown and unknown < {f"thickening_{quarter}" for quarter in QUARTERS}
+    assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
+    assert thickening(6, 10) == pytest.approx(200 / 3) and np.isnan(thickening(0, 4)) and np.isnan(thickening(np.nan, 4))
 
 
 def test_phantoms_are_measured_as_their_truth_says():
