@@ -3,8 +3,6 @@
 import contextlib
 import json
 import os
-import re
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
@@ -20,6 +18,7 @@ from .disk import PARTIAL, array_bytes, new_array, remove_unfinished, require_ro
 from .ecg import ECG, read_ecg
 from .errors import InputError, require_within
 from .exclusion import EXCLUDED, Exclusion, counts, read_excluded, reason_code, write_excluded
+from .finding import told_together
 from .further import write_further
 from .heart_grid import GridGeometry, HeartGrid, read_heart
 from .intensity import as_grey_levels
@@ -42,6 +41,7 @@ from .withdrawal import counted, withdrawn_eids, without_withdrawn
 NO_LABELS = 255
 STATE, REMARKS = "state.npy", "remarks.jsonl"
 TO_DO, GOOD, BAD = range(3)  # the state of a row
+MOST_TOLD = 5  # notes on screen; notes.csv has all
 FEW = 24  # subjects that are read sooner than another process starts
 ARRAYS = ("hearts", "mask", "labels", "affine", "ecg", "lead_mask", "person", "phenotypes", "eid", "instance")
 ArrayShape = tuple[tuple[int, ...], type]
@@ -170,7 +170,6 @@ def prepare_cohort(
         raise InputError(data, f"{summary} ({counts(read_excluded(final))})", remedy)
     if bad:
         print(f"{summary} ({counts(read_excluded(final))}); {final / EXCLUDED} says why")
-    _warn_if_too_few(cohort)
     return cohort
 
 
@@ -187,14 +186,14 @@ def _already(places: CohortPlaces, preparation: Preparation, exclude: Path | Non
     withdrawn = withdrawn_eids(folder, exclude, read_names(folder)) & set(cohort.eid.tolist())
     if withdrawn:
         raise InputError(folder, f"holds {counted(len(withdrawn))} who withdrew", "prepare it anew without them")
-    _warn_if_too_few(cohort)
     return cohort
 
 
-def _warn_if_too_few(cohort: PreparedCohort) -> None:
+def warn_if_too_few(cohort: PreparedCohort) -> None:
+    """Warn whoever is about to use a split of people who are too few for one."""
     if cohort.too_few_to_split:
-        then = "a training would validate and test on its own people"
-        print(f"warning: {len(cohort.eid)} people are too few to split: {then}")
+        people = len(set(cohort.eid.tolist()))
+        print(f"warning: {people} people are too few to split: the same ones train, validate and test")
 
 
 def _settings(preparation: Preparation) -> dict[str, float]:
@@ -367,9 +366,8 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
     notes = [(subjects[row], remark) for row, (_, remarks) in by_row.items() for remark in remarks if row in good]
     rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
     write_table(draft / "notes.csv", ("eid", "instance", "remark"), rows)
-    kinds = Counter(re.sub(r"\d+", "N", remark) for _, remark in notes)
-    for kind, count in kinds.most_common(5):
-        print(f"note: {count} of {len(subjects)}: {kind}")
+    for count, words in told_together(((subject.eid, subject.instance), remark) for subject, remark in notes)[:MOST_TOLD]:
+        print(f"note: {count} of {len(subjects)} visits: {words}")
 
 
 def add_remarks(draft: Path, remarks: Iterable[tuple[int, str, Sequence[str]]]) -> None:

@@ -9,7 +9,7 @@ from cohort.errors import InputError
 from cohort.leakage import made_by_other_code, read_training, teachers, withdrawn_who_taught
 from cohort.person_fields import known_of, with_fields
 from cohort.places import CohortPlaces, as_places
-from cohort.prepared import PreparedCohort, prepare_cohort
+from cohort.prepared import PreparedCohort, prepare_cohort, warn_if_too_few
 from cohort.shown_phenotypes import with_shown
 from cohort.simulated import warning_of_version
 from cohort.withdrawal import counted
@@ -75,6 +75,8 @@ def people_to_measure(
         InputError: too few people, or somebody who taught the pipeline among "all".
     """
     cohort = prepare_cohort(data, prepared, pipeline.preparation, max_bad_fraction, exclude=exclude)
+    if split not in ("all", UNSEEN):
+        warn_if_too_few(cohort)
     cohort = with_fields(cohort, pipeline.further_fields, may_lack=True)
     about = read_training(folder)
     _warn_of_withdrawn(about, data, pipeline, folder, exclude)
@@ -132,8 +134,8 @@ def doubt(about: dict, folder: Path) -> str:
         return f"{folder} does not say who taught it (training.json)"
     if not all("taught" in one for one in teachers(about)):
         whom = "it" if len(teachers(about)) == 1 else "it, or the pipeline it began with"
-        told = f"says which cohort taught {whom}, but not which people"
-        return f"{folder} {told}. Those among your data are measured as if unseen"
+        told = f"names the cohort that taught {whom}, and none of its people"
+        return f"{folder} {told}. Of other people's data nothing changes. That cohort's own would count as never seen"
     if made_by_other_code(about):
         return f"{folder} was trained with other code, so people who taught it may not be recognised"
     return ""

@@ -13,7 +13,7 @@ from cohort.motion_table import require_motion_table
 from cohort.pairs_table import PAIRS
 from cohort.person_fields import require_told, with_fields, with_fields_of_more
 from cohort.places import CohortPlaces
-from cohort.prepared import Preparation, PreparedCohort, prepare_cohort
+from cohort.prepared import Preparation, PreparedCohort, prepare_cohort, warn_if_too_few
 from cohort.simulated import PLAN
 from sampling.model_folder import REAL, SIMULATED
 
@@ -67,6 +67,8 @@ def open_arrays(
     """
     with accelerator.main_process_first():
         cohort = prepare_cohort(data, prepared, preparation, max_bad_fraction, exclude=exclude)
+        if accelerator.is_main_process:
+            warn_if_too_few(cohort)
         rate_and_duration = (preparation.sampling_rate, preparation.duration_s)
         extra = prepare_ecgs(extra_ecgs, prepared, *rate_and_duration, exclude=exclude) if extra_ecgs else None
         require_separate_splits(cohort, extra)

@@ -129,13 +129,17 @@ def test_a_subject_that_cannot_be_read_is_left_out_with_its_reason(copied, tmp_p
     np.testing.assert_array_equal(straight.hearts, cohort.hearts)
 
 
-def test_what_was_estimated_of_an_ecg_stands_in_the_notes(copied, tmp_path, geometry):
+def test_what_was_estimated_of_an_ecg_stands_in_the_notes_and_is_told_with_its_numbers(
+    copied, tmp_path, geometry, capsys
+):
     path = ecg_path(copied, 2)
     write_cardiosoft(path, read_ecg(path).first(8))
     cohort = prepare(copied, tmp_path / "out", geometry)
     with (cohort.folder / "notes.csv").open(newline="") as file:
         notes = [(int(row["eid"]), row["remark"]) for row in csv.DictReader(file) if row["remark"].startswith("ECG")]
     assert notes == [(FIRST_EID + 2, "ECG: it lasts 8.0 s, not 10 s")]
+    said = capsys.readouterr().out
+    assert "note: 1 of 6 visits: ECG: it lasts 8.0 s, not 10 s" in said and "too few to split" not in said
 
 
 def test_too_many_bad_subjects_are_refused(copied, tmp_path, geometry):

@@ -205,6 +205,14 @@ def test_a_cohort_of_people_never_seen_is_measured_whole_without_a_word(taught, 
     assert len(measured(unseen, taught)) == 18 and "taught" not in capsys.readouterr().out
 
 
+def test_people_too_few_to_split_are_warned_of_only_where_a_split_is_asked_for(measured, taught, tmp_path, capsys):
+    write_cohort(tmp_path / "few", CohortPlan(seed=9, subjects=3), processes=1)
+    for split, warned in (("all", False), (UNSEEN, False), ("test", True)):
+        assert len(measured(tmp_path / "few", taught, split)) == 3
+        told = "3 people are too few to split: the same ones train, validate and test"
+        assert (told in capsys.readouterr().out) == warned
+
+
 def test_further_ecgs_teach_too(prepared, measured, unseen, tmp_path):
     other = prepare_cohort(unseen, tmp_path / "prepared", prepared.preparation, quiet=True)
     extra = ECGCohort(
@@ -230,7 +238,7 @@ def test_a_pipeline_that_says_nothing_or_little_is_told_of(phantom_data, prepare
     assert len(measured(unseen, tmp_path / "nothing", "all")) == 18
     whole = described(tmp_path / "whole", {"cohort": "-", "recordings_sha256": recordings_sha256(prepared)})
     assert len(measured(unseen, whole)) == 18
-    assert "says which cohort taught it, but not which people" in capsys.readouterr().out
+    assert "names the cohort that taught it, and none of its people" in capsys.readouterr().out
     with pytest.raises(InputError, match="was trained on"):
         measured(phantom_data, whole, "all")
 
