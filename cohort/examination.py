@@ -150,15 +150,15 @@ class CohortReport:
     @property
     def headline(self) -> str:
         usable = self.usable
-        people = len({examined.subject.eid for examined in usable})
-        splits = Counter(split_of(examined.subject.eid) for examined in usable)
+        people = {examined.subject.eid for examined in usable}
+        splits = Counter(map(split_of, people))
         sizes = ", ".join(f"{splits[split]} {split}" for split in ("train", "validation", "test"))
         if too_few_to_split(splits):
-            sizes = "too few to split: the same people train, validate and test"
+            sizes = "too few to split: in a training the same people train, validate and test"
         out = len(self.subjects) - len(usable)
         poor = "" if self.depth == "names" else f", {sum(bool(one.findings) for one in usable)} poor ({POOR_MEANS})"
         visits = f"{len(usable)} visit{'' if len(usable) == 1 else 's'} {COMPLETE[self.depth]}"
-        return f"{self.data}: {visits}, of {people} people ({sizes}); {out} left out{poor}"
+        return f"{self.data}: {visits}, of {len(people)} people ({sizes}); {out} left out{poor}"
 
     @property
     def unchecked(self) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from cohort.doubtful_pairs import read_pairs
 from cohort.ecg import LEADS, read_ecg
 from cohort.errors import InputError
 from cohort.examination import POOR_MEANS, CohortReport, Examined
+from cohort.exclusion import OTHER, REASONS
 from cohort.heart_grid import read_heart
 from cohort.intensity import as_grey_levels
 from cohort.page_template import embedded, filled
@@ -22,6 +24,7 @@ from cohort.subjects import Subject
 
 STRIP_LEADS = ("I", "II", "V2")
 STRIP_S, PIXELS_PER_S, PIXELS_PER_MV, STRIP_HEIGHT = 5, 75, 18, 44
+MOST_MV, ABOVE, BELOW = 6.0, 10, 4  # drawn; pixels kept free over a lead, for its name, and under it
 MEANINGS = {
     "visit_no_ecg": "No ECG of this visit: the MRI cannot be used.",
     "visit_no_mri": "No short-axis MRI of this visit. Where phenotypes are known, the ECG alone can train the ceiling.",
@@ -38,6 +41,9 @@ MEANINGS = {
     "ecg_rate": "The file names no sampling rate, and the format's own was taken: times may be wrong.",
     "ecg_gain": "The file names no gain, and the format's own was taken: amplitudes may be wrong.",
     "ecg_unit": "The file names no unit: amplitudes may be wrong.",
+    "ecg_departure": "The file departs from its format's rules, and was read all the same.",
+    "ecg_calibration": "A calibration pulse stood in the recording, and was cut off.",
+    "ecg_age": "The file tells an age that is not used.",
     "ecg_copy": "The same recording under two people's names.",
     "mri_few_slices": "Fewer than 6 slices.",
     "mri_coverage": "Base or apex may lie outside the stack: volumes come out too small.",
@@ -48,6 +54,8 @@ MEANINGS = {
     "mri_still": "ED and ES are the same image.",
     "mri_labels": "The label map lacks a class.",
     "mri_label_gap": "A slice within the ventricle is not labelled.",
+    "mri_slice_order": "Slices seem to lie in another order than the file says.",
+    "mri_label_fit": "The label map may be turned over against the image.",
     "mri_slice_shift": "Slices were taken at different breath-holds: the heart is broken into steps.",
     "mri_phases": "The ventricle does not get smaller: ED and ES may be swapped.",
     "mri_long_axis": "The long-axis MRI cannot be read, or a view has no certain name. Training leaves it out.",
@@ -60,6 +68,20 @@ MEANINGS = {
     "mri_manifest": "Files that the download's own list names are not there: it may be incomplete.",
     "mri_copy": "The same images under two people's names.",
 }
+FACTS_IN_WORDS = {
+    "ecg_hz": "ECG of {} Hz",
+    "ecg_s": "{} s long",
+    "heart_rate_bpm": "{} beats a minute",
+    "ecg_noise_uv": "noise {} µV",
+    "slices": "slices: {}",
+    "frames": "frames: {}",
+    "pixel_mm": "pixels of {} mm",
+    "slice_step_mm": "slices {} mm apart",
+    "frame_ms": "frames {} ms apart",
+    "acdc_numbers": "label map numbered as ACDC's: {}",
+}
+YES_OR_NO = ("acdc_numbers",)
+PARTS = {"ecg": "ECG", "mri": "MRI"}
 TEMPLATE = Path(__file__).with_name("report_page.html")
 
 
@@ -90,10 +112,26 @@ def write_page(path: Path, found: CohortReport, pictures: int, quiet: bool = Tru
 
 def _findings(found: CohortReport) -> list[tuple[object, str, str]]:
     """How many subjects, which finding, what it means."""
-    rows = [(len(who), code, MEANINGS.get(code) or "Cannot be read.") for code, who in found.by_code.items()]
+    rows = [(len(who), called(code), meaning_of(code)) for code, who in found.by_code.items()]
     rows += [("", "passed over", line) for line in found.passed]
     rows += [(1, "table", fault) for fault in found.faults]
     return rows + [(1, "note", note) for note in found.notes]
+
+
+def called(code: str) -> str:
+    """A finding's code as a person writes it: "ECG: lead flat" of ecg_lead_flat."""
+    part, _, rest = code.partition("_")
+    return f"{PARTS.get(part, part)}: {rest.replace('_', ' ').replace('ecg', 'ECG').replace('mri', 'MRI')}"
+
+
+def meaning_of(code: str) -> str:
+    """What a finding of that code means, in a sentence."""
+    part, _, reason = code.partition("_")
+    return MEANINGS.get(code) or f"The {PARTS.get(part, part)} is left out. {REASONS.get(reason, OTHER)}"
+
+
+def _fact(name: str, value: float) -> str:
+    return FACTS_IN_WORDS[name].format(("no", "yes")[bool(value)] if name in YES_OR_NO else f"{value:g}")
 
 
 def _article(examined: Examined, strip: bytes, heart: bytes) -> dict:
@@ -107,7 +145,7 @@ def _article(examined: Examined, strip: bytes, heart: bytes) -> dict:
         "state": state,
         "pictures": [(alt, embedded(png)) for alt, png in named if png],
         "words": words,
-        "facts": ", ".join(f"{name} {value:g}" for name, value in examined.facts.items()),
+        "facts": ", ".join(_fact(*fact) for fact in examined.facts.items()),
     }
 
 
@@ -122,18 +160,25 @@ def draw(subject: Subject) -> tuple[bytes, bytes]:
 
 
 def draw_strip(ecg) -> bytes:
-    """PNG of STRIP_S seconds of STRIP_LEADS under one another, without baseline wander, a line a second."""
+    """PNG of STRIP_S seconds of STRIP_LEADS under one another, without baseline wander, a line a second.
+
+    A lead has room for all of its waves, up to MOST_MV.
+    """
     signal, _ = ecg_input(ecg, 4 * PIXELS_PER_S, STRIP_S)
-    width = STRIP_S * PIXELS_PER_S
-    image = Image.new("L", (width, STRIP_HEIGHT * len(STRIP_LEADS)), 255)
+    width, middle = STRIP_S * PIXELS_PER_S, 0.6 * STRIP_HEIGHT
+    rows, top = [], 0.0
+    for lead in STRIP_LEADS:
+        heights = PIXELS_PER_MV * signal[LEADS.index(lead)].astype(float).clip(-MOST_MV, MOST_MV)
+        zero = max(middle, heights.max() + ABOVE)
+        rows.append((lead, top, top + zero - heights))
+        top += zero + max(STRIP_HEIGHT - middle, BELOW - heights.min())
+    image = Image.new("L", (width, math.ceil(top)), 255)
     draw = ImageDraw.Draw(image)
     for second in range(STRIP_S):
         draw.line([(second * PIXELS_PER_S, 0), (second * PIXELS_PER_S, image.height)], fill=215)
-    for row, lead in enumerate(STRIP_LEADS):
-        middle = (row + 0.6) * STRIP_HEIGHT
-        heights = middle - PIXELS_PER_MV * signal[LEADS.index(lead)].astype(float)
+    for lead, begins, heights in rows:
         draw.line([(x / 4, y) for x, y in enumerate(heights)], fill=0)
-        draw.text((2, row * STRIP_HEIGHT), lead, fill=110)
+        draw.text((2, begins), lead, fill=110)
     return _png(image)
 
 

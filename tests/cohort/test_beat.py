@@ -101,7 +101,9 @@ def test_a_wall_without_thickness_at_ed_thickens_by_no_number(recwarn):
     unknown = {name for name in numbers if name.startswith("thickening") and np.isnan(numbers[name])}
     assert unknown and unknown < {f"thickening_{quarter}" for quarter in QUARTERS}
     assert not [warning for warning in recwarn if issubclass(warning.category, RuntimeWarning)]
-    assert thickening(6, 10) == pytest.approx(200 / 3) and np.isnan(thickening(0, 4)) and np.isnan(thickening(np.nan, 4))
+    assert (
+        thickening(6, 10) == pytest.approx(200 / 3) and np.isnan(thickening(0, 4)) and np.isnan(thickening(np.nan, 4))
+    )
 
 
 def test_phantoms_are_measured_as_their_truth_says():

@@ -67,9 +67,7 @@ def strip(seconds=10, rate=500):
 
 
 @pytest.mark.parametrize(("source", "called"), [({}, "the caller"), ({"source": "my notebook"}, "my notebook")])
-def test_a_contradiction_names_who_told_it_and_no_file_that_is_not_there(
-    tiny_pipeline, phantom_data, source, called
-):
+def test_a_contradiction_names_who_told_it_and_no_file_that_is_not_there(tiny_pipeline, phantom_data, source, called):
     path = ecg_path(phantom_data, 0)
     stated = read_ecg(path).person.age_years
     told = read_patient(path, tiny_pipeline, Person(age_years=stated + 13), **source).warnings
