@@ -66,7 +66,9 @@ def certainty(samples: np.ndarray, truth: np.ndarray, scale: Scale = PLAIN) -> d
 
     Returns:
         "50", "80", "90": per cent of patients whose truth lies in `interval` of that level; ideally the same number.
-        width_50, width_80, width_90: mean width of those intervals, in the phenotype's units.
+        width_50, width_80, width_90: median width of those intervals over the patients, in the phenotype's units. NaN
+            of fewer than INTERVAL_SAMPLES samples, whose widths say nothing. A mean would be that of a few patients
+            whose samples lie far apart on the scale.
         crps: mean of `crps`, in the phenotype's units.
         spread_skill: root mean predicted variance s^2 (1 + 1/m) over the root mean square error of the samples' mean.
             The mean of m draws has itself a variance of s^2/m, hence the factor. Variances are averaged, not SDs
@@ -78,7 +80,8 @@ def certainty(samples: np.ndarray, truth: np.ndarray, scale: Scale = PLAIN) -> d
     for key, level in LEVELS.items():
         low, high = interval(samples, level, scale)
         report[key] = 100 * _mean((low <= truth) & (truth <= high))
-        report[f"width_{key}"] = _mean(high - low)
+        tells = len(truth) and samples.shape[1] >= INTERVAL_SAMPLES
+        report[f"width_{key}"] = float(np.median(high - low)) if tells else float("nan")
     predicted = _mean(samples.var(axis=1, ddof=1)) * (1 + 1 / samples.shape[1])
     squared_error = _mean((samples.mean(axis=1) - truth) ** 2)
     report["crps"] = _mean(crps(samples, truth))

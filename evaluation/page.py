@@ -34,7 +34,8 @@ from .verdicts import FEW_PEOPLE, HEADLINE, SHUFFLED, judged
 TEMPLATE = Path(__file__).with_name("report_page.html")
 MARKS = {"good": "✓", "bad": "✗", "note": "•"}
 SEEN = {  # pictures that tell something of however few people
-    "hearts": "True hearts, hearts generated from the same patients' ECGs, and where a patient's samples differ (SD).",
+    "hearts": "True hearts, hearts generated from the same patients' ECGs, and where a patient's samples differ (SD). "
+    "A grey value lies between 0 and 1. The largest SDs are white: the picture says from which on.",
     "scatter": "Generated against true, one point a patient; on the line they are equal.",
     "motion": "Share of the stroke volume inside: true (black), the samples, and their mean.",
 }

@@ -269,7 +269,7 @@ def _certainty(report: dict, pictures: dict[str, bytes]) -> Filled:
 
 def _columns_of_coverage(found: object) -> dict:
     columns = {f"{level} % interval covers, %": (found, str(level), as_size) for level in NOMINAL}
-    columns |= {"width of 90 %": (found, "width_90", as_size), "CRPS": (found, "crps", as_size)}
+    columns |= {"median width of 90 %": (found, "width_90", as_size), "CRPS": (found, "crps", as_size)}
     return columns | {"spread / skill": (found, "spread_skill", as_ratio), "n": (found, "n", as_count)}
 
 

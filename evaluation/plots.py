@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 
@@ -25,6 +26,7 @@ WIDTH = 11.5  # inches
 SMALL, PLAIN_SIZE, TITLE = 8.5, 9, 10.5  # points
 MOST_NAMED = 9  # bars with their numbers beside them; more would run into one another
 COLUMNS = 4  # of panels
+MOST_TICKS = 5  # steps of an axis that is as long as the other one
 CALIBRATED_COLUMNS = 2
 DOT = {"s": 20, "alpha": 0.75, "linewidths": 0.4, "edgecolors": "white"}
 CURVES = 6  # people whose curves are shown
@@ -36,13 +38,14 @@ COLOURS = {"own_ecg": PALE, "shuffled_ecg": OTHER}
 def scatter(generated: np.ndarray, truth: np.ndarray) -> bytes:
     """Generated against true, one panel a phenotype, with the line of identity; (n, K) each."""
     pairs = _pairs(generated, truth)
-    figure, panels = _panels("true, {unit}", "generated, {unit}", row=2.9)
+    figure, panels = _panels("true, {unit}", "generated, {unit}", row=3.1)
     for axes, (made, true) in zip(panels.values(), pairs, strict=True):
         axes.scatter(true, made, color=OWN, **DOT)
         low, high = min(axes.get_xlim()[0], axes.get_ylim()[0]), max(axes.get_xlim()[1], axes.get_ylim()[1])
         axes.plot([low, high], [low, high], color=CALM, linewidth=1, zorder=0)
-        axes.set(xlim=(low, high), ylim=(low, high), box_aspect=1)
-        _note(axes, _scores(made, true))
+        ticks = [tick for tick in MaxNLocator(MOST_TICKS).tick_values(low, high) if low <= tick <= high]
+        axes.set(xlim=(low, high), ylim=(low, high), xticks=ticks, yticks=ticks, box_aspect=1)
+        axes.set_title(f"{axes.get_title()}\n{_scores(made, true)}", fontsize=PLAIN_SIZE)  # where it hides no dot
     return _png(figure)
 
 
@@ -284,7 +287,7 @@ def _scores(made: np.ndarray, true: np.ndarray) -> str:
     if len(true) < FEW_PEOPLE:
         return f"n {len(true)}"
     scores = agreement(made, true)
-    return f"r {as_ratio(scores['r'])}   R2 {as_ratio(scores['r2'])}\nn {len(true)}"
+    return f"r {as_ratio(scores['r'])}   R2 {as_ratio(scores['r2'])}   n {len(true)}"
 
 
 def _note(axes: Axes, text: str) -> None:

@@ -3,7 +3,17 @@ import pytest
 from scipy.stats import chi2, norm
 
 from evaluation.bootstrap import with_intervals
-from evaluation.certainty import calibrated, certainty, crps, fit_spread, interval, rank_histogram, summary_of
+from evaluation.certainty import (
+    INTERVAL_SAMPLES,
+    calibrated,
+    certainty,
+    crps,
+    fit_spread,
+    interval,
+    rank_histogram,
+    summary_of,
+)
+from evaluation.scale import SCALES
 
 PATIENTS = 4000
 
@@ -29,7 +39,8 @@ def test_a_known_posterior_has_nominal_coverage_and_an_honest_spread(m):
     for key in ("50", "80", "90"):
         assert report[key] == pytest.approx(int(key), abs=4 * binomial_sd(int(key) / 100))
     assert report["spread_skill"] == pytest.approx(1, abs=0.06)
-    assert report["width_50"] < report["width_80"] < report["width_90"]
+    widths = [report[f"width_{key}"] for key in ("50", "80", "90")]
+    assert widths == sorted(widths) if m >= INTERVAL_SAMPLES else np.isnan(widths).all()
     assert report["n"] == PATIENTS
 
 
@@ -170,6 +181,13 @@ def test_widths_are_in_the_units_of_the_phenotype():
         assert 1000 * litres[key] == pytest.approx(millilitres[key])
     for key in ("50", "80", "90", "spread_skill"):
         assert litres[key] == pytest.approx(millilitres[key])
+
+
+def test_a_width_is_that_of_most_patients_and_not_of_one_whose_samples_lie_far_apart():
+    samples, truth = np.tile([99.0, 100.0, 100.0, 101.0], (9, 1)), np.full(9, 100.0)
+    usual = certainty(samples, truth, SCALES["LVSV"])["width_90"]
+    samples[0] = 0.01, 1.0, 100.0, 300.0
+    assert certainty(samples, truth, SCALES["LVSV"])["width_90"] == pytest.approx(usual) and 2 < usual < 10
 
 
 def test_the_order_of_patients_and_of_samples_changes_nothing():

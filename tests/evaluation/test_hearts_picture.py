@@ -3,7 +3,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from evaluation.hearts_picture import BRIGHTER, CAPTION, MOST_SLICES, NAMES, hearts_picture
+from evaluation.hearts_picture import CAPTION, MOST_SLICES, NAMES, hearts_picture
 from sampling.red_line import RED, head_and_foot
 
 SIDE = 40
@@ -30,10 +30,19 @@ def test_true_and_drawn_heart_stand_under_one_another_in_each_phase():
     seen = pixels((heart(0.2), heart(0.6), heart(0.05)), (heart(0.4), heart(0.8), heart(0.1)))
     assert seen.shape == (2 * (CAPTION + 6 * SIDE), NAMES + 3 * SIDE)
     rows = [CAPTION + k * SIDE + SIDE // 2 for k in range(6)]
-    expected = [round(255 * grey) for grey in (0.2, 0.6, 0.05 * BRIGHTER) * 2]
+    expected = [round(255 * grey) for grey in (0.2, 0.6, 0.5) * 2]  # of the two SDs the larger is white
     assert [int(seen[row, NAMES + SIDE]) for row in rows] == expected
     assert int(seen[CAPTION + 6 * SIDE + rows[1], NAMES]) == round(255 * 0.8)
     assert all((seen[row - 10 : row + 10, :NAMES] > 150).any() for row in rows)  # each row is named
+
+
+def test_a_few_large_sds_leave_the_others_grey():
+    spread = np.random.default_rng(0).uniform(0.0, 0.4, (3, 2, SIDE, SIDE))
+    spread[0, 0, 0, :4] = 0.9
+    row = CAPTION + 2 * SIDE
+    seen = pixels((heart(0.2), heart(0.6), spread))[row : row + SIDE, NAMES:]
+    assert (seen == 255).mean() < 0.01 and 120 < seen.mean() < 135
+    assert (pixels((heart(0.2), heart(0.6), heart(0.0)))[row : row + SIDE, NAMES:] == 0).all()
 
 
 def test_of_many_slices_some_from_base_to_apex_are_shown():
