@@ -27,6 +27,20 @@ def test_tasks_of_an_array_that_samples_share_no_folder():
     assert re.search(rf"--output \S*{re.escape(TASK)}$", said, re.MULTILINE) and f"Resting/{TASK}" in said
 
 
+def test_the_archive_unpacks_into_a_folder_of_its_own_which_is_entered():
+    assert "--prefix ecg-to-mri/" in recipe_with("git archive")
+    unpacked = [line for code in RECIPES for line in code.splitlines() if "tar xf" in line]
+    assert len(unpacked) == 2 and all(line.endswith("ecg-to-mri.tar.gz && cd ecg-to-mri") for line in unpacked)
+
+
+def test_what_is_uploaded_to_the_platform_is_what_its_recipes_read():
+    section = PAGE[PAGE.index("## UK Biobank's research platform") : PAGE.index("## Containers")]
+    uploaded = set(re.findall(r"dx upload (?:--recursive )?(\S+) --path (/\w+/)", section))
+    read = re.findall(r"/mnt/project(/\w+/)([\w.-]+)", section)
+    assert {(name, place) for place, name in read} == uploaded and len(uploaded) == 4
+    assert "python3 --version" in section and "train_diffusion.py" in section
+
+
 def test_how_to_install_without_a_network_stands_before_any_platform():
     assert PAGE.count("pip download") == 1
     assert PAGE.index("pip download") < PAGE.index("pip install --no-index") < PAGE.index("## Prepare a large cohort")
