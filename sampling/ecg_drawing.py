@@ -12,7 +12,7 @@ COLUMNS = 2  # of six leads, each of half the strip: lead by lead, at the same s
 EDGE_MM = 15.0  # left of the first column, for the lead's name and the pulse of 1 mV
 GAP_MM = 8.0  # left of a further column, for the name alone
 PULSE_MV = 1.05  # every row has room for the pulse
-HIGHEST_ROW_MM, BETWEEN_MM = 45.0, 3.0
+HIGHEST_ROW_MM, BETWEEN_MM = 90.0, 3.0
 FOOT_MM = 9.0  # below the rhythm strip, for the marks of its beats and the scale in words
 RHYTHM_LEAD = "II"  # or the first lead that is there
 
@@ -115,7 +115,7 @@ def _rhythm_lead(lead_mask: np.ndarray) -> int:
 
 
 def _row(signal: np.ndarray) -> tuple[float, float]:
-    """Where 0 mV lies in a row, and its height, mm; taller rows of large hearts overlap, as they do on paper."""
+    """Where 0 mV lies in a row, and its height, mm; a row has room for all that people's hearts show."""
     up, down = MM_PER_MV * max(float(signal.max()), PULSE_MV), MM_PER_MV * max(float(-signal.min()), 0.3)
     height = min(up + down, HIGHEST_ROW_MM)
     return height * up / (up + down) + BETWEEN_MM / 2, height + BETWEEN_MM

@@ -42,6 +42,18 @@ def test_a_second_is_25_mm_and_a_millivolt_10_mm():
     assert drawing.column_x_of(3) == pytest.approx(peak[0], abs=0.06)
 
 
+def test_large_waves_of_neighbours_do_not_run_into_one_another():
+    signal = strip()
+    signal[:, 3 * RATE], signal[:, 8 * RATE] = 3.5, -3.5  # V3 and V4 of a thick wall
+    drawing = ecg_drawing(signal, np.ones(12, bool), RATE, None)
+    rows = {}
+    for lead in drawing.leads:
+        rows.setdefault(lead.middle, []).append(points(lead.path)[:, 1])
+    spans = [(np.concatenate(heights).min(), np.concatenate(heights).max()) for _, heights in sorted(rows.items())]
+    assert len(spans) == 7 and all(above[1] < below[0] for above, below in zip(spans, spans[1:], strict=False))
+    assert spans[0][0] > 0 and spans[-1][1] < drawing.height
+
+
 def test_every_lead_has_its_place_and_absent_ones_are_named():
     there = np.array([name not in ("II", "V4") for name in LEADS])
     drawing = ecg_drawing(strip(), there, RATE, None)
