@@ -182,6 +182,7 @@ def test_the_page_shows_all_stages_and_the_newest_grid_and_ends(tmp_path):
     shown = read(tmp_path / "index.html")
     assert "script" not in shown.tags and shown.text.count(NASTY) == 3 and "absent" not in shown.text
     assert "step 000500" in shown.text and [load[:22] for load in shown.loads] == ["data:image/png;base64,"]
+    assert re.search(r"\.grid \{[^}]*max-width: 100%", (tmp_path / "index.html").read_text()), "half a grid is shown"
     page.write(finished=True)
     assert read(tmp_path / "index.html").refresh is None
 
