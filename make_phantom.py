@@ -1,7 +1,9 @@
 """Write a cohort of simulated patients, ECG and heart MRI, in UK Biobank's formats.
 
-python make_phantom.py --output UKBB --subjects 200
-python make_phantom.py --prepared runs/phantom --subjects 20000    as arrays, for a training
+    python make_phantom.py --output UKBB --subjects 200
+    python make_phantom.py --prepared runs/phantom --subjects 20000
+
+The second writes arrays in place of files, for a training.
 """
 
 import os

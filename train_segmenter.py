@@ -1,7 +1,9 @@
 """Train the segmenter that measures hearts, on the label maps of `--data`, into runs/segmenter.
 
-accelerate launch train_segmenter.py
-accelerate launch train_segmenter.py --domain-randomised --output runs/randomised     one for real hearts, without data
+    accelerate launch train_segmenter.py
+    accelerate launch train_segmenter.py --domain-randomised --output runs/randomised
+
+The second needs no data: it learns from simulated hearts of random contrast, for real ones.
 """
 
 import sys

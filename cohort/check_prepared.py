@@ -29,4 +29,4 @@ def main(folder: tyro.conf.Positional[Path] = Path("runs/prepared")) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m cohort.check_prepared")))

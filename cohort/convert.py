@@ -183,4 +183,4 @@ def _notes_before(table: Path) -> list[tuple[str, ...]]:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m cohort.convert")))

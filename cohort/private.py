@@ -55,4 +55,4 @@ def main(folder: tyro.conf.Positional[Path]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m cohort.private")))

@@ -108,4 +108,4 @@ def main(key: tyro.conf.Positional[Path], names: tyro.conf.Positional[tuple[str,
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m cohort.pseudonym")))

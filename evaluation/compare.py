@@ -32,4 +32,4 @@ def main(one: tyro.conf.Positional[Path], other: tyro.conf.Positional[Path], out
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m evaluation.compare")))

@@ -135,7 +135,7 @@ def prevalence_table(hearts: list[Heart]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m phantom.calibration", description=__doc__)
     parser.add_argument("--preview", type=Path, help="write a PNG of two people of each condition there")
     parser.add_argument("--subjects", type=int, default=300, help="normals; a tenth as many of each other condition")
     parser.add_argument("--seed", type=int, default=0)

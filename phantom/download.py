@@ -113,4 +113,4 @@ def main(cohort: tyro.conf.Positional[Path]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code_of(lambda: tyro.cli(main)))
+    sys.exit(exit_code_of(lambda: tyro.cli(main, prog="python -m phantom.download")))

@@ -129,7 +129,7 @@ def table(real: dict, phantoms: dict) -> str:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m phantom.image_likeness", description=__doc__)
     parser.add_argument("--real", type=Path, required=True, help="folder of sa.nii.gz and seg_sa.nii.gz")
     parser.add_argument("--subjects", type=int, default=60)
     parser.add_argument("--seed", type=int, default=21)

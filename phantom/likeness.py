@@ -251,7 +251,7 @@ def table(real: np.ndarray, phantom: np.ndarray) -> str:
 def main() -> None:
     from sklearn.ensemble import GradientBoostingClassifier
 
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m phantom.likeness", description=__doc__)
     parser.add_argument("--real", type=Path, nargs="+", required=True, help="folders of real 12-lead ECGs")
     parser.add_argument("--subjects", type=int, default=300)
     parser.add_argument("--seed", type=int, default=21)

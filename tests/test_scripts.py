@@ -5,14 +5,18 @@ import gzip
 import importlib
 import json
 import os
+import re
+import runpy
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cohort.code_version import ROOMS
 from cohort.errors import exit_code_of
 from cohort.leakage import keyed_recordings
 from cohort.lock import try_locked
@@ -73,10 +77,31 @@ def refused(result, *words):
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_help_says_what_the_script_is_for(run, script):
+def test_help_says_what_the_script_is_for_one_command_a_line_and_no_empty_default(run, script):
     code, out, _ = run(script, "--help")
     assert code == 0 and "--output" in out
-    assert len(out) > 300
+    assert len(out) > 300 and "(default: )" not in out
+    example = re.compile(rf"\b(?:python|launch) {script}\.py")
+    assert all(len(example.findall(line)) <= 1 for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for room in ROOMS
+        for path in sorted((ROOT / room).glob("*.py"))
+        if re.search(r"tyro\.cli\(|ArgumentParser\(", path.read_text(encoding="utf-8")) and room != "benchmarks"
+    ],
+)
+def test_a_module_that_is_a_command_is_called_as_it_is_typed_and_shows_no_path(module, monkeypatch, capsys):
+    """In one process; what is given is the place of the file, as `python -m` gives it."""
+    monkeypatch.setattr(sys, "argv", [str(ROOT / module.replace(".", "/")) + ".py", "--help"])
+    with warnings.catch_warnings(), pytest.raises(SystemExit) as ended:
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a module that was imported before
+        runpy.run_module(module, run_name="__main__")
+    said = capsys.readouterr().out
+    assert ended.value.code == 0 and f"usage: python -m {module} [-h]" in said and str(ROOT) not in said
 
 
 @pytest.mark.parametrize("script", sorted(path.name for path in ROOT.glob("*.py")))

@@ -188,7 +188,7 @@ def save(
 
 def main() -> None:
     """Fit the codes, and say what comes next."""
-    options = tyro.cli(Options, description=__doc__)
+    options = tyro.cli(Options, prog="python -m training.fit_codes", description=__doc__)
     for name in ("head_steps", "prior_steps"):
         require_within(f"--{name.replace('_', '-')}", getattr(options, name), 1, 1_000_000)
     require_within("--condition-dropout", options.condition_dropout, 0, 1)

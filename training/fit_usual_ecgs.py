@@ -69,7 +69,7 @@ def add_part(folder: Path, part: UsualECGs) -> None:
 
 def main() -> None:
     """Fit the part on the people who taught the pipeline, and add it to the pipeline's folder."""
-    options = tyro.cli(Options, description=__doc__)
+    options = tyro.cli(Options, prog="python -m training.fit_usual_ecgs", description=__doc__)
     accelerator, folder = start_accelerator(()), options.pipeline
     weights, pipeline = weights_sha256(folder), ECGToMRIPipeline.load(folder).to(accelerator.device)
     where = (options.places, options.prepared, pipeline.preparation, accelerator, options.more_ecgs)

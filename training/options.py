@@ -2,13 +2,16 @@
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+import tyro
 
 from cohort.errors import InputError, require_counts, require_within
 from cohort.heart_grid import GridGeometry
 from cohort.places import CohortPlaces
 from sampling.ranges import SAMPLING_RATES_HZ
 
+NONE_GIVEN = tyro.conf.arg(help_behavior_hint="(default: none)")  # else an empty list reads "(default: )"
 Tracker = Literal["tensorboard", "wandb", "mlflow"]
 
 
@@ -29,7 +32,7 @@ class CohortOptions(CohortPlaces):
     geometry: GridGeometry = field(default_factory=GridGeometry)
     """The heart grid."""
     seed: int = 0
-    log_with: tuple[Tracker, ...] = ()
+    log_with: Annotated[tuple[Tracker, ...], NONE_GIVEN] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
     def require_sound(self) -> None:
@@ -83,7 +86,7 @@ class DiffusionOptions(CohortOptions):
     """Folder of the segmenter's run; trained first if it holds none and there are label maps."""
     more_ecgs: Path | None = None
     """Folder with ECGs and phenotypes.csv of further people without an MRI; only the regressions learn from them."""
-    person_fields: tuple[str, ...] = ()
+    person_fields: Annotated[tuple[str, ...], NONE_GIVEN] = ()
     """Further columns of numbers in persons.csv, as systolic_bp_mmhg, told beside sex, age, height and weight."""
     preset: Literal["auto", "nano", "base", "large"] = "auto"
     """Size; auto is that of --init, else nano without a GPU and base with one."""
@@ -160,7 +163,7 @@ class DistillationOptions(CohortPlaces):
     evaluate_every: int = 100
     """Steps between comparisons with the teacher on held-out people."""
     seed: int = 0
-    log_with: tuple[Tracker, ...] = ()
+    log_with: Annotated[tuple[Tracker, ...], NONE_GIVEN] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
     def require_sound(self) -> None:
@@ -192,7 +195,7 @@ class CeilingOptions(CohortPlaces):
     """Size of the encoder, as of the pipeline."""
     learning_rate: float = 1e-3
     seed: int = 0
-    log_with: tuple[Tracker, ...] = ()
+    log_with: Annotated[tuple[Tracker, ...], NONE_GIVEN] = ()
     """Trackers that get the metrics of metrics.jsonl too. W&B and a remote MLflow use the network."""
 
     def require_sound(self) -> None:
