@@ -6,6 +6,7 @@ from numbers import Real
 from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 
 from .measured_phenotypes import SEEN
+from .public_text import grouped
 
 COPIES_LIMIT = 0.05  # share of samples that are copies, above which weights are not released
 AGREEMENT = {  # columns: (where in the report, %s the phenotype), digits
@@ -135,4 +136,4 @@ def _is_number(value: object) -> bool:
 
 def _rounded(value: float, digits: int) -> str:
     """Never a negative zero."""
-    return f"{round(value, digits) + 0.0:_.{digits}f}"
+    return grouped(round(value, digits) + 0.0, digits)

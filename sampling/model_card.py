@@ -129,8 +129,8 @@ def add_section(folder: Path, title: str, facts: dict) -> None:
 
 def people_of_figures(folder: Path) -> int:
     """How many people the numbers in a card were measured on; 0 where there are none, or no card."""
-    people = re.search(r"^Measured on ([0-9_]+) people", _text(folder), re.MULTILINE)
-    return int(people[1]) if people else 0
+    people = re.search(r"^Measured on ([0-9_,]+) people", _text(folder), re.MULTILINE)
+    return int(people[1].replace(",", "")) if people else 0
 
 
 def trained_on(folder: Path) -> str | None:

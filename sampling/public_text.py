@@ -22,12 +22,20 @@ def public(text: object) -> str:
 
 
 def shown(value: object) -> str:
-    """The same for a number or a dict: 2_000, 0.001, or "torch 2.13.0, numpy 2.4.6"."""
+    """The same for a number or a dict: 2,000, 0.001, or "torch 2.13.0, numpy 2.4.6"."""
     if isinstance(value, dict):
         return ", ".join(f"{public(key)} {shown(item)}" for key, item in value.items())
     if isinstance(value, int):
-        return f"{value:_}"
+        return grouped(value)
     return f"{value:.6g}" if isinstance(value, float) else public(value)
+
+
+def grouped(value: float, digits: int = 0) -> str:
+    """A number with so many decimals, its thousands set apart: 2,000.
+
+    From a million on underscores set them apart: a spreadsheet or a search would join commas to a participant's id.
+    """
+    return f"{value:_.{digits}f}" if abs(value) >= 1e6 else f"{value:,.{digits}f}"
 
 
 def last_name(path: object) -> str:

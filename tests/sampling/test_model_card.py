@@ -15,6 +15,7 @@ from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from sampling.card_numbers import AGREEMENT, MEMORISATION, REALISM
 from sampling.measured_phenotypes import SEEN
 from sampling.model_card import add_figures, add_section, people_of_figures, renew_size, write_model_card
+from sampling.public_text import grouped
 from sampling.release import RELEASED
 
 ID = 1_234_567  # looks like a participant's
@@ -104,9 +105,9 @@ def test_every_section_stands_once_and_in_order(folder, card):
 def test_what_was_trained_is_said(card):
     text = card.read_text()
     for said in (
-        "Cohort UKBB: 5_012 to train on, 620 to validate, 633 to test",
+        "Cohort UKBB: 5,012 to train on, 620 to validate, 633 to test",
         "Simulated",
-        "steps of the denoiser: 2_000",
+        "steps of the denoiser: 2,000",
         "reading 600, prior 400",
         "peak learning rate: 0.001",
         "d01a28578b00c483e9ecf0cfd0fb33390a8918a3",
@@ -121,7 +122,7 @@ def test_parameters_are_counted_in_the_weights(folder, card):
     assert "| unet | 10 |" in text and "| ceiling/conditioner | 3 |" in text and "| all | 13 |" in text
     save_file({"w": np.zeros((250, 2000), np.float32)}, folder / "unet" / "more.safetensors")
     write_model_card(folder, FACTS)
-    assert "| unet | 500_010 |" in card.read_text() and "2.0 MB" in card.read_text()
+    assert "| unet | 500,010 |" in card.read_text() and "2.0 MB" in card.read_text()
 
 
 def test_real_people_are_not_called_simulated(folder):
@@ -164,7 +165,7 @@ def test_figures_stand_in_the_card_with_their_intervals(folder, card):
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert cells[:6] == ["LVEDV, mL", "0.64 (0.55 to 0.71)", "0.38", "21.3", "0.0", "0.81 (0.70 to 0.90)"]
     assert cells[6:] == ["48", "79", "89"]
-    assert "200 people, 8 hearts each" in text and "1_600 generated hearts" in text
+    assert "200 people, 8 hearts each" in text and "1,600 generated hearts" in text
     assert "FID: 12.34" in text and "0.004" in text
     assert "None has been measured" not in text and "must not be released" not in text
 
@@ -218,6 +219,12 @@ def test_a_generator_of_copies_is_not_to_be_released(folder, card):
     assert "must not be released" not in card.read_text()
 
 
+def test_thousands_stand_apart_as_people_write_them_and_millions_so_that_none_looks_like_an_id():
+    told = [grouped(number) for number in (7, 3_197, -3_197, 999_999, 1_000_000, 8_516_887)]
+    assert told == ["7", "3,197", "-3,197", "999,999", "1_000_000", "8_516_887"] and grouped(1234.56, 1) == "1,234.6"
+    assert not re.search(r"\b\d{1,3}_\d{3}\b", (RELEASED / "README.md").read_text())
+
+
 def test_a_card_says_on_how_many_people_its_figures_stand(folder):
     """So that a glance at a few people does not take the place of a measurement on many."""
     write_model_card(folder, FACTS)
@@ -265,7 +272,7 @@ def test_nothing_private_reaches_an_added_section(folder, card):
         folder, f"Made\n## Size of {ID}", {f"at /home/anna/{ID}": f"/home/anna/x\n## Size {ID} <!-- `a`", "n": 2_000}
     )
     text = card.read_text()
-    assert "## Made ## Size of …\n\n- at …: x ## Size …  a\n- n: 2_000\n\n## Figures\n" in text
+    assert "## Made ## Size of …\n\n- at …: x ## Size …  a\n- n: 2,000\n\n## Figures\n" in text
     assert str(ID) not in text and "anna" not in text and heading_lines(text).count("## Size") == 1
 
 
