@@ -16,7 +16,7 @@ install: .venv/installed
 	$(BIN)/pip install --quiet -r requirements-dev.txt
 	touch $@
 
-# The released weights on simulated patients they never saw: beating hearts beside the true ones, and the proof's page.
+# The released weights on simulated patients they never saw: beating hearts beside the true ones, and the report.
 demo: install
 	$(BIN)/python make_phantom.py --output demo/unseen --subjects 4 --seed 2 --frames 25
 	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
@@ -30,7 +30,7 @@ demo: install
 	@echo "Grids, true heart above the generated ones:  demo/samples/<patient>/grid.png"
 	@echo "All in one picture:                          demo/samples/overview.png"
 	@echo "NIfTI files, for 3D Slicer:                  demo/samples/<patient>/sa.nii.gz, seg_sa.nii.gz"
-	@echo "The proof, page and figures:                 demo/report/report.html, report.json"
+	@echo "The report, page and figures:                demo/report/report.html, report.json"
 
 # A page in a browser on which to drop an ECG. gradio comes without its dependencies: they are pinned in the same file.
 app: app-install
@@ -54,7 +54,7 @@ train-demo: install
 	    --output demo/trained-samples --samples 2
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --training-data demo/phantom1700 --samples 2 \
 	    --controls shuffled_ecg person_only --pipeline runs/demo/pipeline --output demo/trained-report
-	@echo "Pages: demo/trained-samples/index.html; the proof: demo/trained-report/report.html"
+	@echo "Pages: demo/trained-samples/index.html; the report: demo/trained-report/report.html"
 
 # UK Biobank's road on 60 simulated patients: zips, its own table, broken files, no label map. A quarter of an hour of two busy cores,
 # 30 CPU minutes at most. The hearts are poor: it shows the road. The released segmenter measures them.
@@ -80,7 +80,7 @@ ukb-demo: install
 	    --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/samples || test $$? -eq 2  # an empty ECG is refused
 	$(BIN)/python evaluate_samples.py --data $(UKB)/UKBB --prepared $(UKB)/runs/prepared --samples 2 \
 	    --controls shuffled_ecg person_only --pipeline $(UKB)/runs/diffusion/pipeline --output $(UKB)/report
-	@echo "The data doctor's page: $(UKB)/cohort/cohort.html; hearts: $(UKB)/samples/; the proof: $(UKB)/report/report.html"
+	@echo "The data doctor's page: $(UKB)/cohort/cohort.html; hearts: $(UKB)/samples/; the report: $(UKB)/report/report.html"
 
 # The released weights again, from nothing. Then they are read in runs/pretrained/phantom. The denoiser learns for five minutes on
 # a large GPU (LAUNCH='.venv/bin/accelerate launch --mixed_precision bf16 --dynamo_backend inductor') and half a day on 2 cores.

@@ -71,10 +71,10 @@ def _sure(report: dict) -> str:
         for name, words in HEADLINE.items()
         if (width := _told(report, "coverage", name, "width_90", as_size))
     ]
-    wide = f"; in the median they are {' and '.join(widths)}" if widths else ""
+    wide = f" In the median they are {' and '.join(widths)}." if widths else ""
     told = _told(report, "coverage_told_pooled", "90", _percent)
     beside = f" Those that heart.json tells, by heart codes, hold {told}." if told else ""
-    return f"The 90 % intervals of the samples hold the truth of {covers}{wide}.{beside}"
+    return f"The 90 % intervals of the samples hold the truth of {covers}.{wide}{beside}"
 
 
 def _cells(report: dict) -> str:

@@ -452,8 +452,8 @@ def test_each_figure_of_the_answers_is_the_reports(tmp_path):
         "LVEDV: R2 0.70 (0.65 to 0.75) with the own ECG, -0.30 (-0.35 to -0.25) with another patient's."
     )
     assert answers[SURE].sentence == (
-        "The 90 % intervals of the samples hold the truth of 84.0 % (81.0 % to 87.0 %) of all values; "
-        "in the median they are 61.2 g wide for LV mass and 61.2 mL wide for LVEDV. "
+        "The 90 % intervals of the samples hold the truth of 84.0 % (81.0 % to 87.0 %) of all values. "
+        "In the median they are 61.2 g wide for LV mass and 61.2 mL wide for LVEDV. "
         "Those that heart.json tells, by heart codes, hold 90.5 % (88.0 % to 92.0 %)."
     )
     assert answers[REAL].sentence == (
