@@ -429,7 +429,8 @@ def test_a_person_of_two_visits_counts_once_in_the_split(tmp_path):
 def test_the_strip_shows_the_whole_of_a_large_wave(good):
     ecg = read_ecg(good / "ecg" / f"{FIRST}_20205_2_0.xml")
     deep = ecg.signal.copy()
-    deep[LEADS.index("V2")] *= 3 / np.abs(deep[LEADS.index("V2")]).max()
+    for lead in (LEADS.index("I"), LEADS.index("V2")):  # the first and the last that are drawn
+        deep[lead] *= 3 / np.abs(deep[lead]).max()
     for millivolts in (deep, -deep):
         strip = np.asarray(Image.open(io.BytesIO(draw_strip(replace(ecg, signal=millivolts)))))
         assert (strip[[0, -1]] > 200).all()  # no wave is cut at an edge
