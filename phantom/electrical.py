@@ -214,7 +214,9 @@ def _strip(heart: Heart, tissue: ExcitableTissue, sources: Sources, rhythm: Rhyt
             continue
         beat = slice(first, first + MEDIAN_SAMPLES)
         factor = (interval * heart.heart_rate_bpm / 60_000) ** APD_RATE_EXPONENT
-        strip[:, beat] += strength * (wide_qrs if ectopic else conducted)
+        excited = strength * (wide_qrs if ectopic else conducted)
+        strip[:, beat] += excited
+        strip[:, beat.stop :] += excited[:, -1:]  # cells of unlike height do not sum to zero until they recover
         ends[:, beat] += strength * (wide if ectopic else sources).ends(factor)
     strip = (strip + sources.recovered(ends))[:, MEDIAN_SAMPLES : MEDIAN_SAMPLES + samples]
     return strip[:8] + rhythm.breath * strip[8:]

@@ -292,3 +292,13 @@ def test_plateaus_of_unlike_height_shift_the_st_segment_and_not_the_measured_int
     early, late = slice(245, 255), slice(300, 310)
     apart = np.abs(notched.medians - flat.medians)
     assert apart[6:, early].max() > 0.05 > apart[6:, late].max()
+
+
+def test_the_baseline_between_beats_has_no_step():
+    """Plateaus of unlike height leave a voltage, which goes as cells recover and not within one sample."""
+    still = {"breath_turn_deg": (0.0, 0.0, 0.0), "breath_shift_mm": 0.0, "breath_gain": 0.0, "beat_gain_sd": 0.0}
+    heart = hearts("normal", 1)[0].replace(**PLAIN, **still, heart_rate_bpm=50.0, plateau_gradient=(0.0, 0.0, 0.0))
+    flat, shifted = (render_ecg(h) for h in (heart, heart.replace(plateau_gradient=(0.0, 0.0, 0.05))))
+    apart = (shifted.ecg.signal - flat.ecg.signal).astype(float)
+    assert np.abs(apart).max() > 0.05
+    assert np.abs(np.diff(apart, axis=1)).max() < 0.2 * np.abs(apart).max()
