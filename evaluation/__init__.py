@@ -1,1 +1,5 @@
 """Heart -> numbers."""
+
+from cohort.cores import let_threads_sleep
+
+let_threads_sleep()  # before a module of this room imports torch

@@ -131,7 +131,7 @@ class HeartSampler:
         options: SampleOptions,
         folder: Path,
         naming: Naming,
-        device: torch.device,
+        device: torch.device | str = "cpu",
         names: Collection[str] = (),
     ) -> "HeartSampler":
         """Load a pipeline folder and whatever measures its hearts.

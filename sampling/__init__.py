@@ -1,1 +1,5 @@
 """ECG -> heart: the self-contained pipeline and what it writes."""
+
+from cohort.cores import let_threads_sleep
+
+let_threads_sleep()  # before a module of this room imports torch

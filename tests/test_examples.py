@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from cohort.cine import read_nifti
+from cohort.cores import WAITING
 from phantom.cohort_writer import ecg_path
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +39,35 @@ def test_the_snippet_of_the_readme_runs_and_writes_a_heart(phantom_data, tmp_pat
     assert "(4, 10, 2, 96, 96)" in said and "'interval_90': [" in said
     voxels = read_nifti(tmp_path / "out" / place.stem / "sa_ED.nii.gz").voxels
     assert voxels.shape[:3] == (96, 96, 10) and np.ptp(voxels) > 500
+
+
+def first_lines(code: str) -> str:
+    """The imports that a program begins with."""
+    lines = code.splitlines()
+    last = max(k for k, line in enumerate(lines) if re.match(r"(from|import) ", line))
+    return "\n".join(line for line in lines[: last + 1] if re.match(r"(from|import) ", line))
+
+
+@pytest.mark.parametrize("what", ["snippet", "notebook", "from evaluation.heart_sampler import HeartSampler"])
+def test_torch_finds_that_its_threads_shall_sleep_however_python_asks_for_a_heart(what, notebook, tmp_path):
+    """OpenMP reads the variable once, when torch brings it in."""
+    begins = {
+        "snippet": SNIPPET.findall((ROOT / "README.md").read_text(encoding="utf-8"))[0],
+        "notebook": "".join(next(cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "code")),
+    }
+    spy = """
+import os, sys
+class Spy:
+    def find_spec(self, name, path=None, target=None):
+        if name == "torch":
+            print("torch comes:", os.environ.get("OMP_WAIT_POLICY"))
+            sys.exit()
+sys.meta_path.insert(0, Spy())
+"""
+    unset = {key: value for key, value in ENVIRONMENT.items() if key not in WAITING}
+    code = spy + first_lines(begins.get(what, what))
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=unset, capture_output=True, text=True)
+    assert done.stdout == "torch comes: PASSIVE\n", done.stderr
 
 
 @pytest.fixture(scope="module")
