@@ -49,8 +49,9 @@ def main() -> None:
             from evaluation.tally import TABLE, Tally, join_tables, left_alone
             from evaluation.training_people import warning_of_withdrawn
             from sampling.grid import write_overview
-            from sampling.index_page import write_index
+            from sampling.index_page import way_to_index, write_index
             from sampling.output_lock import kept_apart
+            from sampling.refused_table import said_of_refused
             from sampling.release import chosen_pipeline
             from sampling.threads import started_state
 
@@ -96,7 +97,7 @@ def main() -> None:
                         join_tables(config.output, counts[0])
                     if len(overview) > 1:
                         write_overview(config.output / "overview.png", overview, sampler.pipeline.grid.pixel_mm)
-                    if config.page and not alone:
+                    if config.page and (not alone or way_to_index(config.output)):
                         write_index(config.output, naming)
         if not state.is_main_process:
             return
@@ -107,7 +108,7 @@ def main() -> None:
             print(left_alone(finished))
         if refused:
             remedy = f"{config.output / TABLE} says which and why"
-            raise InputError(config.ecg, f"{refused} of {len(files)} ECGs were refused", remedy)
+            raise InputError(config.ecg, said_of_refused(refused, len(files), "ECGs"), remedy)
 
 
 if __name__ == "__main__":

@@ -247,7 +247,7 @@ def cine_grid(
         moments = np.array([ed, es])
     else:
         moments = np.array([0, estimate_es_frame(cine, motion()[0])])
-        notes = (f"ES estimated from the cine (frame {moments[1]}), no label map",)
+        notes = (f"end-systole from the film (frame {moments[1]})",)
     grid = _at(moments, cine, labels, motion, geometry, notes, source)
     if geometry.phases == 2 or cine.frame_interval_s is None:
         return grid
@@ -600,7 +600,10 @@ def _centre(
     if labels_ed is not None and labels_ed.any():
         return _middle(labels_ed > 0, through), "centred on the label map at ED"
     centre, moves = motion()
-    return centre, "centred on temporal variation" if moves else "centred on the image: no label map, no motion"
+    return (
+        centre,
+        "its middle from where the film moves" if moves else "its middle from that of the picture, for nothing moves",
+    )
 
 
 def _middle(heart: np.ndarray, through: int) -> np.ndarray:

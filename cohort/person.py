@@ -132,7 +132,7 @@ class Person:
         """(column, what is wrong) where possible numbers make an impossible body; else None."""
         is_child = self.age_years is not None and self.age_years < SMALL_CHILD_YEARS
         if self.height_cm is not None and self.height_cm < INCHES_BELOW_CM and not is_child:
-            return "height_cm", f"{self.height_cm:g}, which looks like inches"
+            return "height_cm", f"{self.height_cm:g}, perhaps inches"
         if self.bmi is not None and not POSSIBLE_BMI[0] <= self.bmi <= POSSIBLE_BMI[1]:
             return "weight_kg", f"impossible at this height (body-mass index {self.bmi:.0f})"
         return None

@@ -340,7 +340,7 @@ def _impossible(table: InputTable, row: int, column: str, number: float | None) 
         what = f"not within {quantity.low:g} to {quantity.high:g}"
         return table.fault(row, column, what, f"give {quantity.give}, or leave the cell empty")
     shown = "no age" if column == "age" else f"{number:g}"  # a year of birth is never quoted
-    return table.fault(row, column, f"{shown}, which looks like {unit}", f"give {quantity.give}")
+    return table.fault(row, column, f"{shown}, perhaps {unit}", f"give {quantity.give}")
 
 
 def _refuse_pounds(table: InputTable, row: int, persons: Iterable[Person]) -> None:
@@ -434,7 +434,7 @@ def _refuse_other_unit(table: InputTable, name: str, values: list[tuple[int, flo
     unit, count = next(iter(units.most_common(1)), ("", 0))
     if unit and count > len(values) / 2:
         row, value = next(pair for pair in values if not _is_plausible(name, pair[1]))
-        what = f"{value:g}, which looks like {unit}, as in {count} of {len(values)} rows"
+        what = f"{value:g}, perhaps {unit}, as in {count} of {len(values)} rows"
         raise table.fault(row, name, what, f"give {UNITS[name]}")
 
 

@@ -161,12 +161,18 @@ class PatientBeat:
         return self.reordered(order), order
 
     def written(
-        self, grid: GridGeometry, beat_s: float | None, above: ShownHeart | None, bands: dict[str, dict] | None = None
+        self,
+        grid: GridGeometry,
+        beat_s: float | None,
+        above: ShownHeart | None,
+        bands: dict[str, dict] | None = None,
+        true: dict | None = None,
     ) -> Beating:
         """What `sampling.outputs.write_patient` writes of it.
 
         Args:
             above: the heart that the film shows above sample 1. bands: of its curves, as of `volume_plot`.
+            true: what `true_numbers` says of the real heart, whose curves are drawn too.
         """
         own = None if self.cine_maps is None else self.cine_maps[0]
         shown = [*([above] if above else []), ShownHeart("generated, sample 1", self.cines[0], own)]
@@ -174,7 +180,7 @@ class PatientBeat:
         if self.maps is None:
             return Beating(self.cines, film)
         lv, rv = (self.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
-        curve = volume_plot(lv, rv, float(self.es_share[0]), beat_s, bands)
+        curve = volume_plot(lv, rv, float(self.es_share[0]), beat_s, bands, true)
         return Beating(self.cines, film, self.maps, self.cine_maps, curve)
 
     def record(self, grid: GridGeometry, beat_s: float | None, bands: dict[str, dict] | None = None) -> dict:

@@ -9,6 +9,7 @@ from cohort.body_surface import body_surface_m2
 from cohort.person import Person
 from cohort.phenotypes import PHENOTYPES
 from cohort.reference_ranges import reference_range
+from sampling.decision_rows import DOUBTFUL
 from sampling.inputs import simulated_notice
 from sampling.patients import Patient
 from sampling.phenotype_table import PER_SURFACE
@@ -28,7 +29,7 @@ SHOWN_UNPROVEN = (
     "UNPROVEN, shown because --show-unproven asked for it: simulated patients alone taught the weights, "
     "and this ECG is not a simulated patient's"
 )
-MATCHED, DOUBTFUL, TOLD_NOTHING = "probably one person", "possibly two people", "cannot be told"
+MATCHED, TOLD_NOTHING = "probably one person", "cannot be told"
 DYSSYNCHRONOUS = 2.0  # SDs above the mean of those who taught
 DOUBTED_BELOW = 0.9  # probability of one person
 NO_CODE = "not judged: the pipeline's codes do not tell it"

@@ -45,7 +45,14 @@ from sampling.pipeline import DrawnHearts, ECGToMRIPipeline, load_part, weights_
 from sampling.release import RELEASED_SEGMENTER, pipeline_name
 from sampling.segmentation import segment
 from sampling.shown_heart import ShownHeart
-from sampling.true_heart import TrueCine, estimated, find_true_cine, find_true_heart, no_true_heart
+from sampling.true_heart import (
+    TrueCine,
+    estimated,
+    find_true_cine,
+    find_true_heart,
+    no_true_heart,
+    real_heart_words,
+)
 from sampling.unlike import WITHHELD
 
 from .beating import PatientBeat, motion_of_the_record
@@ -91,7 +98,7 @@ class Drawn:
 
 
 SAMPLE_1 = "generated, sample 1"
-TRUE_HEART = "true heart at the ECG's rhythm"  # whatever its own was when it was scanned
+AT_RHYTHM = "at the ECG's rhythm"  # whatever its own was when it was scanned
 OTHER_RHYTHM = 0.2  # of the ECG's rate: a scan this far from it is of another rhythm
 
 
@@ -348,7 +355,8 @@ class HeartSampler:
 
     def _finish(self, patient: Patient, hearts: np.ndarray) -> Drawn:
         heart = self.true_heart(patient) if patient.has_true_heart else None
-        return self._written(patient, self._expected(patient), hearts, self._maps(hearts), heart)
+        true = None if heart is None else true_numbers(heart, None, self.of_unlabelled)
+        return self._written(patient, self._expected(patient), hearts, self._maps(hearts), heart, true=true)
 
     def _expected(self, patient: Patient) -> Expected | None:
         """What the patient's heart is expected to measure; None where nothing is told."""
@@ -363,12 +371,13 @@ class HeartSampler:
         above = None if heart is None else above_the_film(heart, cine, beat.inside[0])
         expected = self._expected(patient)
         bands = told_bands(expected, self.calibration)
-        written = beat.written(grid, None if length is None else length.rr_s, above, bands)
+        true = None if heart is None else true_numbers(heart, cine, self.of_unlabelled)
+        written = beat.written(grid, None if length is None else length.rr_s, above, bands, true)
         maps = None if beat.maps is None else list(beat.maps)
         scanned = {} if cine is None or cine.beat_s is None else {"true_heart_bpm": round(60 / cine.beat_s, 1)}
         about = motion_of_the_record(beat, order, grid, length, bands) | scanned
         doubts = (*doubts, *doubts_of(length), *other_rhythm(about), *unmeasured(about))
-        return self._written(patient, expected, beat.hearts, maps, heart, written, about, doubts, above, cine)
+        return self._written(patient, expected, beat.hearts, maps, heart, written, about, doubts, above, true)
 
     def _true_cine(self, patient: Patient, heart: HeartGrid | None) -> tuple[TrueCine | None, tuple[str, ...]]:
         """The true heart over the beat, None where the files hold ED and ES only; and what to tell of that."""
@@ -390,16 +399,15 @@ class HeartSampler:
         motion: dict | None = None,
         doubts: tuple[str, ...] = (),
         above: ShownHeart | None = None,
-        cine: TrueCine | None = None,
+        true: dict | None = None,
     ) -> Drawn:
         """Write one patient's folder.
 
         Args:
             expected: of `_expected`. motion: what heart.json says of beating hearts.
             above: the true heart that the film shows.
-            cine: the true heart's whole beat, where the files hold it.
+            true: what `true_numbers` says of the true heart.
         """
-        true = None if heart is None else true_numbers(heart, cine, self.of_unlabelled)
         withheld = patient.unlike.withheld
         phenotypes, further = self._summed_up(expected, maps)
         true_heart = None if heart is None else heart.voxels
@@ -504,16 +512,18 @@ def shown_hearts(
         own = None if beating.cine_labels is None else beating.cine_labels[0]
         return [*([above] if above else []), ShownHeart(SAMPLE_1, beating.cines[0], own)]
     own = None if labels is None else labels[0]
-    true = [] if heart is None else [ShownHeart("true heart", heart.voxels, heart.labels)]
+    true = [] if heart is None else [ShownHeart(real_heart_words(heart.labels), heart.voxels, heart.labels)]
     return [*true, ShownHeart(SAMPLE_1, hearts[0], own)]
 
 
 def above_the_film(heart: HeartGrid, cine: TrueCine | None, inside: np.ndarray) -> ShownHeart:
     """The true heart as the film shows it: its own beat, or ED and ES in turn (`still_film`)."""
     if cine is not None:
-        return ShownHeart(TRUE_HEART, cine.frames, cine.labels)
+        return ShownHeart(f"{real_heart_words(cine.labels)} {AT_RHYTHM}", cine.frames, cine.labels)
     labels = None if heart.labels is None else still_film(heart.labels, inside)
-    return ShownHeart(f"{TRUE_HEART}, ED and ES only", still_film(heart.voxels, inside), labels)
+    return ShownHeart(
+        f"{real_heart_words(heart.labels)} {AT_RHYTHM}, ED and ES only", still_film(heart.voxels, inside), labels
+    )
 
 
 def doubts_of(length: BeatLength | None) -> tuple[str, ...]:
@@ -528,9 +538,7 @@ def other_rhythm(about: dict) -> tuple[str, ...]:
     scanned, here = about.get("true_heart_bpm"), about["heart_rate_bpm"]
     if scanned is None or here is None or abs(scanned / here - 1) <= OTHER_RHYTHM:
         return ()
-    return (
-        f"the true heart was scanned at {scanned:.0f} beats a minute, the ECG has {here:.0f}: volumes follow the rate",
-    )
+    return (f"the MRI was made at {scanned:.0f} beats a minute, the ECG has {here:.0f}: volumes follow the rate",)
 
 
 def unmeasured(about: dict) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ from cohort.pseudonym import Naming
 from cohort.table import write_table
 from sampling.inputs import subject_name
 from sampling.person_fields import OPTION, UNKNOWN
+from sampling.refused_table import COLUMNS
+from sampling.refused_table import REFUSED as TABLE
 
 TOLD_BY = f" (--persons, --sex, --age, --height-cm, --weight-kg, {OPTION})"
-TABLE, COLUMNS = "refused.csv", ("file", "code", "fault", "remedy")
 
 
 class Tally:

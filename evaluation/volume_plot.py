@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from sampling.red_line import RED_LINE
+from sampling.red_line import BESIDE_REAL, RED_LINE
+from sampling.true_heart import heart_of_numbers
 
 from .certainty import INTERVAL_SAMPLES, interval
 from .scale import SCALES
@@ -31,7 +32,12 @@ def band_of(volumes_ml: np.ndarray) -> dict | None:
 
 
 def volume_plot(
-    lv_ml: np.ndarray, rv_ml: np.ndarray, es_share: float, beat_s: float | None, bands: dict[str, dict] | None = None
+    lv_ml: np.ndarray,
+    rv_ml: np.ndarray,
+    es_share: float,
+    beat_s: float | None,
+    bands: dict[str, dict] | None = None,
+    true: dict | None = None,
 ) -> bytes:
     """LV and RV of sample 1 over one beat, each within its band, below the red line.
 
@@ -40,9 +46,11 @@ def volume_plot(
     Args:
         lv_ml, rv_ml: (samples, frames). es_share: of sample 1, share of the cycle.
         bands: of `told_bands`; those of the samples (`band_of`) if not given.
+        true: "true_heart" of heart.json, whose lines lie over the others in black; without volumes it has none.
     """
     figure = Figure(figsize=(7, 4.2), dpi=DPI, layout="constrained")
-    figure.suptitle(RED_LINE, color=RED, fontsize=11, fontweight="bold")
+    drawn_beside = any((true or {}).get(key) for key in ("lv_ml", "rv_ml"))
+    figure.suptitle(BESIDE_REAL if drawn_beside else RED_LINE, color=RED, fontsize=11, fontweight="bold")
     axes = figure.subplots()
     length = 1000 * beat_s if beat_s else 1.0
     time = np.arange(lv_ml.shape[1] + 1) / lv_ml.shape[1] * length
@@ -51,6 +59,11 @@ def volume_plot(
             low, high = (_closed(np.array(band[end])) for end in ("low", "high"))
             axes.fill_between(time, low, high, color=colour, alpha=0.18, lw=0, label=f"{name}, {band['which']}")
         axes.plot(time, _closed(volumes[0]), color=colour, label=f"{name}, sample 1")
+    for name, dashes in (("LV", "-"), ("RV", "--")):
+        if own := (true or {}).get(f"{name.lower()}_ml"):
+            moments = np.linspace(0, length, len(own) + 1)
+            label = f"{name}, {heart_of_numbers(true['volumes_measured_by'])}"
+            axes.plot(moments, _closed(np.array(own)), color="black", lw=1.2, linestyle=dashes, label=label)
     axes.axvline(es_share * length, color="#9aa5ad", linestyle="--", linewidth=1)
     axes.text(es_share * length, 0.02, " ES", transform=axes.get_xaxis_transform(), color="#555555")
     axes.set(xlabel="ms from ED" if beat_s else "share of the beat", ylabel="mL", xlim=(0, length))

@@ -5,6 +5,11 @@ from dataclasses import dataclass
 from cohort.phenotypes import LABELS
 
 MARKED_Z = 2.0  # from here on a departure is called one
+DOUBTFUL = "possibly two people"  # the verdict of a pair that speaks against one person
+NO_VERDICTS = (
+    "No verdict beside healthy people: simulated patients alone taught the weights, and this ECG is not a simulated "
+    "patient's (sample.py --show-unproven shows it)."
+)
 OF_SIMULATED = "These are numbers of simulated patients with such an ECG, not of this patient."
 
 
@@ -17,7 +22,8 @@ class DecisionRows:
         chances: (condition, "7 in 100" or why none is told, its limit).
         z_scores: (phenotype, z of what the ECG leads one to expect, z of the real heart beside it); empty texts where
             there is none.
-        pair: what is said of ECG and MRI; empty without an MRI. no_map: why there is no map; empty else.
+        pair: what is said of ECG and MRI; empty without an MRI. doubtful: whether it speaks against one person.
+        no_map: why there is no map; empty else.
     """
 
     withheld: str
@@ -26,6 +32,7 @@ class DecisionRows:
     chances: tuple[tuple[str, str, str], ...] = ()
     z_scores: tuple[tuple[str, str, str], ...] = ()
     pair: str = ""
+    doubtful: bool = False
     no_map: str = ""
 
 
@@ -34,6 +41,11 @@ def of_simulated(record: dict) -> bool:
     support = record.get("decision_support")
     unproven = "decision_support_withheld" in record if support is None else "unproven" in support
     return unproven and bool(record.get("phenotypes"))
+
+
+def without_verdicts(record: dict) -> bool:
+    """Whether nothing is judged beside healthy people, as NO_VERDICTS says; `--show-unproven` judges it."""
+    return of_simulated(record) and record.get("decision_support") is None
 
 
 def decision_rows(record: dict) -> DecisionRows | None:
@@ -52,6 +64,7 @@ def decision_rows(record: dict) -> DecisionRows | None:
         tuple((about["words"], _in_100(about), about["limit"]) for about in support["probabilities"].values()),
         tuple((LABELS[name], _signed(z), _signed(departures.get(name))) for name, z in support["z_scores"].items()),
         "" if real is None else _pair(real),
+        real is not None and real["verdict"] == DOUBTFUL,
         "" if real is None else real.get("why_no_z_maps", ""),
     )
 
@@ -71,8 +84,8 @@ def _pair(real: dict) -> str:
     chance = real["probability_of_one_person"]
     if chance is None:
         return f"ECG and MRI: {real['verdict']}, too little of the real heart is measured."
-    supposed = 100 * real["share_of_exchanged_pairs_supposed"]
+    before = 100 * (1 - real["share_of_exchanged_pairs_supposed"])
     return (
-        f"ECG and MRI: {real['verdict']}. The probability of one person is {100 * chance:.0f} in 100, "
-        f"supposing that {supposed:g} of 100 pairs are exchanged."
+        f"ECG and MRI: {real['verdict']}. The probability of one person was supposed to be {before:g} in 100 before "
+        f"looking, and is {100 * chance:.0f} in 100 after."
     )

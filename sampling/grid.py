@@ -11,7 +11,7 @@ from cohort.intensity import as_grey_levels
 from cohort.phases import PHASES
 
 from .contours import draw_contours
-from .red_line import font_size, framed
+from .red_line import BESIDE_REAL, RED_LINE, font_size, framed
 
 ZOOM = 2  # pixels of the picture for one of the grid: a wall is three pixels thick, and its outlines must not hide it
 
@@ -31,10 +31,11 @@ def write_grid(
     phase_names: tuple[str, ...] = PHASES,
     labels: tuple[np.ndarray | None, ...] = (),
     pixel_mm: float | None = None,
+    line: str = RED_LINE,
 ) -> None:
     """Write what `draw_grid` draws to a PNG file, whole or not at all."""
     content = io.BytesIO()
-    draw_grid(hearts, phase_names, labels, pixel_mm).save(content, format="PNG")
+    draw_grid(hearts, phase_names, labels, pixel_mm, line).save(content, format="PNG")
     write_bytes(path, content.getvalue())
 
 
@@ -43,6 +44,7 @@ def draw_grid(
     phase_names: tuple[str, ...] = PHASES,
     labels: tuple[np.ndarray | None, ...] = (),
     pixel_mm: float | None = None,
+    line: str = RED_LINE,
 ) -> Image.Image:
     """Draw named hearts under one another, one intensity window for all, with the red line and marks.
 
@@ -51,6 +53,7 @@ def draw_grid(
         phase_names: of the phases; numbered where there are more phases than names.
         labels: the `Label` map of each heart, of its shape, whose outlines are drawn; None, or too few, draw none.
         pixel_mm: of the grid; without it no scale bar is drawn.
+        line: RED_LINE, or BESIDE_REAL where one heart is of an MRI.
     """
     blocks = [heart_rows(heart).repeat(ZOOM, axis=0).repeat(ZOOM, axis=1) for _, heart in hearts]
     wide = max(block.shape[1] for block in blocks)
@@ -71,7 +74,7 @@ def draw_grid(
             middle = top + ZOOM * (phase * heart.shape[2] + heart.shape[2] // 2)
             draw.text((4, middle), label, fill=(200, 200, 200), font=letters, anchor="lm")
         top += block.shape[0]
-    return framed(canvas, margin, ZOOM / pixel_mm if pixel_mm else None)
+    return framed(canvas, margin, ZOOM / pixel_mm if pixel_mm else None, line)
 
 
 def room_for_words(wide: int) -> tuple[int, int]:
@@ -95,6 +98,7 @@ def write_overview(
     rows = []
     for name, true_heart, generated in patients:
         if true_heart is not None:
-            rows.append((f"{name}: true heart", true_heart))
+            rows.append((f"{name}: the heart of the MRI", true_heart))
         rows.append((f"{name}: generated from the ECG", generated))
-    write_grid(path, rows, pixel_mm=pixel_mm)
+    line = RED_LINE if len(rows) == len(patients) else BESIDE_REAL
+    write_grid(path, rows, pixel_mm=pixel_mm, line=line)

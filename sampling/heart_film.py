@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from cohort.intensity import as_grey_levels
 
 from .contours import OUTLINES, draw_contours
-from .red_line import RED, framed
+from .red_line import BESIDE_REAL, RED, RED_LINE, framed
 from .shown_heart import ShownHeart
 
 CAPTION = 14
@@ -36,8 +36,9 @@ def heart_film(
     """
     shown = shown_frames(hearts[0].frames.shape[1], beat_s)
     said = f"a beat of {beat_s * 1000:.0f} ms" if beat_s else "a beat of 1 s, as its rhythm is unknown"
+    line = RED_LINE if len(hearts) == 1 else BESIDE_REAL
     scale = 1 / pixel_mm if pixel_mm else None
-    pictures = [_in_few_colours(framed(_picture(hearts, frame, said), 0, scale)) for frame in shown]
+    pictures = [_in_few_colours(framed(_picture(hearts, frame, said), 0, scale, line)) for frame in shown]
     out = io.BytesIO()
     durations = frame_durations_ms(len(shown), beat_s)
     pictures[0].save(out, "GIF", save_all=True, append_images=pictures[1:], duration=durations, loop=0, optimize=False)

@@ -9,25 +9,25 @@ from cohort.heart_grid import GridGeometry
 from cohort.page_template import embedded
 from cohort.person import Person
 from cohort.phases import PHASES
-from cohort.reference_ranges import ADDRESS, AGES, CITATION, SOURCES
+from cohort.reference_ranges import ADDRESS, AGES, CITATION, SOURCES, why_unjudged
 from cohort.rhythm import StripBeats
 
 from .contours import OUTLINES
-from .decision_rows import OF_SIMULATED, decision_rows, of_simulated
+from .decision_rows import NO_VERDICTS, OF_SIMULATED, decision_rows, of_simulated, without_verdicts
 from .departure_picture import SHOWN_Z, departure_picture
 from .ecg_drawing import ECGDrawing, ecg_drawing, shown_beat
 from .heart_sprites import ShownHeart, packed
 from .page_template import part, rendered
 from .phenotype_table import LEVELS, phenotype_rows, unjudged
-from .red_line import RED_LINE, SCALE_MM
+from .red_line import BESIDE_REAL, RED_LINE, SCALE_MM
 from .spread_map import spread_map
-from .true_heart import OWN_MAPS
+from .true_heart import whose_numbers
+from .unlike import MOST_COUNTED
 from .volume_drawing import VolumeDrawing, volume_drawing
 
 MOST_BYTES = 3_000_000
 SPARE_BYTES = 20_000
 STILL_MS = 1500  # of ED and ES shown in turn
-BY_NETWORK = "real, measured by a network"  # heads the column of a real heart without label maps
 UNKNOWN_MS = 1000  # of a beat whose length nobody knows
 
 
@@ -88,7 +88,7 @@ def _content(patient: PatientOnPage) -> dict:
     return {
         "style": part("heart_page.css"),
         "script": part("heart_page.js"),
-        "red_line": RED_LINE,
+        "red_line": RED_LINE if len(patient.shown) == 1 else BESIDE_REAL,
         "simulated_only": patient.simulated_only,
         "index": patient.index,
         "record": record,
@@ -110,8 +110,9 @@ def _content(patient: PatientOnPage) -> dict:
         "shown_z": SHOWN_Z,
         "rows": phenotype_rows(record["phenotypes"] or {}, patient.person, true_heart.get("phenotypes", {})),
         "true_heart": true_heart,
-        "true_words": "true" if true_heart.get("measured_by") == OWN_MAPS else BY_NETWORK,
+        "true_words": whose_numbers(true_heart.get("measured_by")),
         "levels": LEVELS,
+        "no_verdicts": NO_VERDICTS if without_verdicts(record) else "",
         "person": _person_in_words(patient.person),
         "unjudged": unjudged(patient.person),
         "unlike": unlike_in_words(record["unlike_the_ecgs_that_taught"], patient.simulated_only),
@@ -173,15 +174,13 @@ def _volume_places(volumes: VolumeDrawing | None, at: list[float]) -> list[float
 
 
 def _person_in_words(person: Person) -> str:
-    """Sex, whether the ages of the reference people hold this one, and the body's surface: no more is told."""
-    sex = {"male": "man", "female": "woman", None: "person of unknown sex"}[person.sex]
-    years = "of unknown age"
-    if person.age_years is not None:
-        inside = AGES[0] <= person.age_years < AGES[1]
-        years = f"{'of' if inside else 'not of'} {AGES[0]} to {AGES[1] - 1} years"
+    """As whom the person is judged, and the body's surface: no more is told. `unjudged` says what is not judged."""
     surface = body_surface_m2(person)
     body = "body surface unknown" if surface is None else f"body surface {surface:.2f} m²"
-    return f"{sex} {years}, {body}"
+    if why_unjudged(person):
+        return body[0].upper() + body[1:]
+    sex = {"male": "man", "female": "woman"}[person.sex]
+    return f"Judged as a {sex} of {AGES[0]} to {AGES[1] - 1} years, {body}"
 
 
 def unlike_in_words(unlike: dict, simulated_only: bool) -> str:
@@ -192,10 +191,12 @@ def unlike_in_words(unlike: dict, simulated_only: bool) -> str:
     """
     if unlike["surprise"] is None:
         return f"How unlike this ECG is those that taught the model is unknown: {unlike['reason']}."
-    share = 100 * unlike["share_of_usual_ecgs_more_unlike"]
-    rarer = f"{share:.0f} %" if share >= 1 else f"{share:.2g} %" if share >= 0.001 else "fewer than 0.001 %"
-    taught = f"{'the simulated ones' if simulated_only else 'those'} it learned from"
-    told = f"Of the usual ECGs that the model knows, {rarer} are more unlike them than this one"
+    share = unlike["share_of_usual_ecgs_more_unlike"]
+    usual = "simulated ECGs" if simulated_only else "usual ECGs"
+    taught = f"{'the simulated ones' if simulated_only else 'those'} that the model learned from"
+    rarer = f"{100 * share:.0f} of 100" if share >= 0.01 else f"{MOST_COUNTED * share:.0f} of {MOST_COUNTED:,}"
+    few = f"Fewer than 1 of {MOST_COUNTED:,} {usual} is odder than this one"
+    told = few if share * MOST_COUNTED < 1 else f"{rarer} {usual} are odder than this one"
     if not unlike["warned"]:
         return f"{told}. So it looks like {taught}."
     if unlike["phenotypes_withheld"]:

@@ -23,6 +23,8 @@ from .decision_rows import OF_SIMULATED, of_simulated
 from .outputs import INTENSITY_MAX, PAGE, RECORD
 from .page_template import part, rendered
 from .red_line import RED_LINE
+from .refused_table import read_refused
+from .true_heart import BY_NETWORK, whose_numbers
 from .unlike import NO_PHENOTYPES
 
 INDEX = "index.html"
@@ -40,7 +42,7 @@ class IndexRow:
     """One patient: name, the address of the page, a picture (a data URL or empty), numbers with units, and warnings.
 
     Attributes:
-        true: the real heart's own numbers, as many; empty where one is not known.
+        true: the real heart's own numbers, as many; empty where one is not known. true_word: "true" or "real".
         of_simulated: whether the numbers are of simulated patients, and not of this one.
         shared: the numbers, from 1, of warnings that stand once above the table.
     """
@@ -52,11 +54,17 @@ class IndexRow:
     warnings: list[str]
     true: list[str]
     of_simulated: bool
+    true_word: str = "true"
     shared: tuple[int, ...] = ()
+
+    @property
+    def measured(self) -> bool:
+        """Whether a number of the real heart is known."""
+        return any(self.true)
 
 
 def write_index(output: Path, naming: Naming) -> int:
-    """Write INDEX for all patients below a folder that have a page.
+    """Write INDEX for all patients below a folder that have a page, and for the ECGs that its table calls refused.
 
     Returns:
         How many they are.
@@ -70,9 +78,15 @@ def write_index(output: Path, naming: Naming) -> int:
     heads = [(name, TABLE[name].words) for name in SHOWN]
     rows, shared = _without_shared(rows)
     content = {"rows": rows, "shared": shared, "heads": heads, "red_line": RED_LINE, "style": part("heart_page.css")}
-    content["banner"] = OF_SIMULATED
+    content |= {"banner": OF_SIMULATED, "by_network": BY_NETWORK, "refused": _refused(output, naming)}
     write_text(output / INDEX, rendered("index_page.html", most=MOST_PICTURES, **content))
     return len(rows)
+
+
+def _refused(output: Path, naming: Naming) -> list[tuple[str, str, str]]:
+    """(file or pseudonym, fault, remedy) of each ECG that the table of refused ones names."""
+    rows = [[naming.shown(row[key]) for key in ("file", "fault", "remedy")] for row in read_refused(output)]
+    return [(Path(file).name, fault, remedy) for file, fault, remedy in rows]
 
 
 def _without_shared(rows: list[IndexRow]) -> tuple[list[IndexRow], list[str]]:
@@ -108,8 +122,9 @@ def _row(folder: Path, record: dict, naming: Naming, pictured: bool) -> IndexRow
     withheld = [record["phenotypes_withheld"]] if "phenotypes_withheld" in record and not said else []
     address = f"{quote(folder.name)}/{PAGE}"
     warnings = [naming.shown(text) for text in (*withheld, *record["warnings"])]
-    picture = _picture(folder) if pictured else ""
-    return IndexRow(naming.shown(record["subject"]), address, picture, numbers, warnings, true, of_simulated(record))
+    picture, name = _picture(folder) if pictured else "", naming.shown(record["subject"])
+    word = whose_numbers((record.get("true_heart") or {}).get("measured_by")).partition(",")[0]
+    return IndexRow(name, address, picture, numbers, warnings, true, of_simulated(record), word)
 
 
 def _number(name: str, value: float | None) -> str:

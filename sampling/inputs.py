@@ -99,7 +99,7 @@ def stated_person(options: SampleOptions) -> Person:
     for name, number in numbers.items():
         if number is not None and not QUANTITIES[name].holds(number):
             unit = QUANTITIES[name].other_unit(number)
-            fault = f"{number:g} is not possible{f', it looks like {unit}' if unit else ''}"
+            fault = f"{number:g} is not possible{f', perhaps it is {unit}' if unit else ''}"
             raise InputError(f"--{name.replace('_', '-')}", fault, f"give {QUANTITIES[name].range}")
     if person.misfit:
         name, fault = person.misfit

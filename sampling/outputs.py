@@ -18,6 +18,8 @@ from cohort.subjects import IMAGE, LABELS
 
 from .departure_picture import departure_picture
 from .grid import write_grid
+from .red_line import BESIDE_REAL, RED_LINE
+from .true_heart import real_heart_words
 
 RECORD, SPREAD, DEPARTURE = "heart.json", "sd", "z"
 INTENSITY_MAX = 1000  # of the int16 voxels written for intensity 1
@@ -96,10 +98,16 @@ def write_patient(
             _write_stacks(unfinished, hearts.std(axis=0), geometry, beat_s, SPREAD)
         for number, heart in enumerate(hearts, start=1):
             _write_stacks(unfinished if number == 1 else unfinished / f"sample_{number}", heart, geometry, beat_s)
-        rows = [] if true_heart is None else [("true heart", true_heart)]
+        rows = [] if true_heart is None else [(real_heart_words(true_labels), true_heart)]
         generated = [(f"generated, sample {n}", heart) for n, heart in enumerate(hearts, start=1)]
         maps = ([true_labels] if rows else []) + ([None] * len(hearts) if labels is None else list(labels))
-        write_grid(unfinished / "grid.png", rows + generated, labels=tuple(maps), pixel_mm=geometry.pixel_mm)
+        write_grid(
+            unfinished / "grid.png",
+            rows + generated,
+            labels=tuple(maps),
+            pixel_mm=geometry.pixel_mm,
+            line=BESIDE_REAL if rows else RED_LINE,
+        )
         if beating:
             _write_beating(unfinished, beating, geometry, beat_s)
         if departure is not None:

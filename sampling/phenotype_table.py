@@ -42,6 +42,7 @@ class PhenotypeRow:
         missed: whether that lies outside the 90 % interval.
         drawn: the mean that the drawn hearts measure, with its unit; empty where nothing measures them.
         drawn_range: the least to the most of them, where they differ.
+        drawn_missed: that the film's heart, or else the mean of the drawn ones, lies outside the 90 % interval.
         by: who tells the row, where it is not BY_CODES; else empty.
     """
 
@@ -55,6 +56,7 @@ class PhenotypeRow:
     missed: bool = False
     drawn: str = ""
     drawn_range: str = ""
+    drawn_missed: str = ""
     by: str = ""
 
 
@@ -113,11 +115,27 @@ def _row(name: str, summary: dict, person: Person, true: float | None) -> Phenot
         spread,
         indexed,
         "" if true is None else _with_unit(name, true),
-        None not in (true, ends) and not ends[0] <= true <= ends[1],
+        _outside(true, ends),
         "" if drawn is None else _with_unit(name, drawn),
         _range(name, summary.get("drawn", {}).get("values", [])),
+        _drawn_missed(name, summary),
         "" if summary["told_by"] == BY_CODES else f"by {summary['told_by']}",
     )
+
+
+def _outside(value: float | None, ends: list[float] | None) -> bool:
+    return None not in (value, ends) and not ends[0] <= value <= ends[1]
+
+
+def _drawn_missed(name: str, summary: dict) -> str:
+    """What is said where a drawn heart leaves the interval that the codes tell; empty where none does."""
+    ends, drawn = summary.get("interval_90"), summary.get("drawn", {})
+    if summary["told_by"] != BY_CODES:
+        return ""
+    shown = next(iter(drawn.get("values", [])), None)  # sample 1
+    if _outside(shown, ends):
+        return f"the film shows {_with_unit(name, shown)}, outside the 90 % interval"
+    return "their mean lies outside the 90 % interval" if _outside(drawn.get("mean"), ends) else ""
 
 
 def _range(name: str, values: list[float | None]) -> str:

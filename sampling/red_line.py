@@ -3,27 +3,30 @@
 from PIL import Image, ImageDraw, ImageFont
 
 RED_LINE = "Simulated, not this patient, not for diagnosis"
+BESIDE_REAL = "Generated hearts: simulated, not this patient, not for diagnosis"  # where an MRI lies above them
 RED = (255, 64, 64)  # on black; 6.1 to 1 in contrast
 FONT_SIZE, WIDE_AS = 13, 75  # pixels; letters grow with wide pictures, which are shown smaller: a 75th of the width
 SCALE_MM = 50
 WHITE, GREY = (255, 255, 255), (200, 200, 200)
 
 
-def framed(picture: Image.Image, first: int = 0, pixels_per_mm: float | None = None) -> Image.Image:
-    """The picture below RED_LINE and above its marks: base on the left, apex on the right, a bar of SCALE_MM.
+def framed(
+    picture: Image.Image, first: int = 0, pixels_per_mm: float | None = None, line: str = RED_LINE
+) -> Image.Image:
+    """The picture below a red line and above its marks: base on the left, apex on the right, a bar of SCALE_MM.
 
     Args:
         picture: of slices in a row, base left, in RGB. first: the column where they begin.
-        pixels_per_mm: None leaves out the bar.
+        pixels_per_mm: None leaves out the bar. line: RED_LINE, or BESIDE_REAL.
     """
     size = font_size(picture.width)
     font, small = ImageFont.load_default(size), ImageFont.load_default(size - 3)
     head, foot = head_and_foot(picture.width)
-    wide = max(picture.width, round(font.getlength(RED_LINE)) + 6)
+    wide = max(picture.width, round(font.getlength(line)) + 6)
     canvas = Image.new("RGB", (wide, head + picture.height + foot))
     canvas.paste(picture, (0, head))
     draw = ImageDraw.Draw(canvas)
-    draw.text((3, head // 2), RED_LINE, fill=RED, font=font, anchor="lm")
+    draw.text((3, head // 2), line, fill=RED, font=font, anchor="lm")
     middle = head + picture.height + foot // 2
     draw.text((first + 2, middle), "base", fill=GREY, font=small, anchor="lm")
     draw.text((picture.width - 2, middle), "apex", fill=GREY, font=small, anchor="rm")

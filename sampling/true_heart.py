@@ -19,6 +19,7 @@ from cohort.subjects import BULK_NAME, FIRST_IMAGING_VISIT, FOLDER_NAME, NOBODY,
 from .inputs import require_mri, safe_name, subject_name
 
 OWN_MAPS = "its own label maps"  # who measures a real heart that has some
+BY_NETWORK = "real, measured by a network"  # heads the numbers of a real heart without label maps
 EVERY_FRAME = 3  # phases, for `read_stacks`: more than two, for which files of ED and ES would do
 NO_TRUE_HEART = "--mri holds no MRI of this patient at this visit: no real heart is drawn"
 LOOKED_FOR = (
@@ -38,6 +39,21 @@ class TrueCine(NamedTuple):
     frames: np.ndarray
     labels: np.ndarray | None
     beat_s: float | None = None
+
+
+def whose_numbers(measured_by: str | None) -> str:
+    """What the numbers of a real heart are called, by who measured them: only label maps tell true ones."""
+    return "true" if measured_by == OWN_MAPS else BY_NETWORK
+
+
+def heart_of_numbers(measured_by: str | None) -> str:
+    """Whose a curve is."""
+    return "true heart" if measured_by == OWN_MAPS else BY_NETWORK
+
+
+def real_heart_words(labels: np.ndarray | None) -> str:
+    """What a real heart is called beside drawn ones: true where label maps came with it."""
+    return "MRI, real heart" if labels is None else "MRI, true heart"
 
 
 def find_true_heart(mri: Path, name: str, geometry: GridGeometry) -> HeartGrid | None:
@@ -98,7 +114,7 @@ def estimated(heart: HeartGrid) -> tuple[str, ...]:
     """A sentence on what had to be estimated of a real heart without a label map: its centre, perhaps ES."""
     if heart.labels is not None or not heart.notes:
         return ()
-    return (f"the real heart (--mri) has no label map, so it is placed by estimates: {'; '.join(heart.notes)}",)
+    return (f"the real heart (--mri) has no label map, so some of it is estimated: {'; '.join(heart.notes)}",)
 
 
 def _found(mri: Path, name: str) -> tuple[Subject, str] | None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from models.usual_ecgs import UsualECGs
 
 WARNED_FROM = 2.0  # surprise: one usual ECG of a hundred is so unlike
+MOST_COUNTED = 1000  # held-out ECGs at most say how unlike usual ones may be: a rarer share is a guess
 CANNOT_TELL = "this pipeline cannot tell which ECGs are unlike those it learned from"
 NO_LEAD = "too few leads to tell how unlike this ECG is"
 NO_PHENOTYPES = "phenotypes are withheld"
@@ -48,7 +49,7 @@ class Unlike:
         """A sentence where an ECG is out of the ordinary."""
         if not self.warned:
             return ()
-        rare = f"fewer than 1 of {_round(10 ** min(self.surprise, 9)):,} usual ones is more unlike"
+        rare = f"fewer than 1 of {_round(min(10**self.surprise, MOST_COUNTED)):,} usual ones is more unlike"
         then = NO_PHENOTYPES if self.withheld else f"intervals are {self.widened:.1f} times as wide"
         return (f"this ECG is unlike those the model knows: {rare}; {then}",)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .true_heart import heart_of_numbers
+
 WIDTH, HEIGHT = 640, 300
 LEFT, RIGHT, TOP, BOTTOM = 56, 20, 26, 40  # margins
 TICKS = 5
@@ -80,10 +82,17 @@ def volume_drawing(motion: dict | None, rr_ms: float | None, true: dict | None =
         area = f"M{' '.join(points(band['high']))} {' '.join(reversed(points(band['low'])))}Z" if band else ""
         lines.append(VolumeLine(name, f"M{' '.join(points(values))}", area, band["which"] if band else ""))
     for name, values in own.items():
-        lines.append(VolumeLine(name, f"M{' '.join(points(values))}", whose="true heart", is_true=True))
-    shares = [k / 4 for k in range(5)]
-    words = [f"{share * rr_ms:.0f}" if rr_ms else f"{100 * share:.0f}" for share in shares]
-    x_ticks = [(LEFT + share * (WIDTH - LEFT - RIGHT), word) for share, word in zip(shares, words, strict=True)]
+        lines.append(
+            VolumeLine(
+                name,
+                f"M{' '.join(points(values))}",
+                whose=heart_of_numbers(true.get("volumes_measured_by")),
+                is_true=True,
+            )
+        )
+    length = rr_ms or 100
+    moments = np.arange(0, length * (1 + 1e-9), _round_step(length / TICKS))
+    x_ticks = [(LEFT + moment / length * (WIDTH - LEFT - RIGHT), f"{moment:.0f}") for moment in moments]
     y_ticks = [(y_of(value), f"{value:g}") for value in np.arange(0, most + step / 2, step)]
     es_share = (first.get("measured") or first["drawn"])["ES_share"]
     es_x = None if es_share is None else LEFT + es_share * (WIDTH - LEFT - RIGHT)

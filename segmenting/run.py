@@ -15,6 +15,7 @@ from cohort.private import private
 from cohort.process_pool import in_pool
 from cohort.pseudonym import Naming
 from cohort.table import write_table
+from sampling.refused_table import said_of_refused
 from sampling.release import RELEASED_SEGMENTER
 
 from .options import SegmentOptions
@@ -92,7 +93,11 @@ def segment_all(options: SegmentOptions, sources: list[Source], naming: Naming) 
     print(naming.shown(f"segmented: {written}, finished by an earlier run: {before}; {rows} in {options.output}"))
     if refused:
         remedy = f"{options.output / REFUSED} says which and why"
-        raise InputError(options.mri, f"{len(refused)} of {len(sources)} MRIs were refused", remedy)
+        raise InputError(
+            options.mri,
+            said_of_refused(len(refused), len(sources), "MRIs"),
+            remedy,
+        )
 
 
 def _write_tables(output: Path, refused: list[tuple[str, str, str, str]]) -> int:

@@ -7,12 +7,13 @@ from cohort.person import Person
 from phantom.cohort_plan import CohortPlan
 from phantom.cohort_writer import ecg_path, write_subject
 
-CONDITIONS = {
-    "normal": "healthy",
-    "lvh": "thick walls (LVH)",
-    "dcm": "a large, weak heart (DCM)",
-    "lbbb": "left bundle branch block",
+CONDITIONS = {  # what to call it, and which of the patients of SEED
+    "normal": ("healthy", 4),
+    "lvh": ("thick walls (LVH)", 9),
+    "dcm": ("a large, weak heart (DCM)", 32),
+    "lbbb": ("left bundle branch block", 13),
 }
+CHOSEN = "They are ones whom the released weights recognise. Many others with such hearts they do not."
 SEED = 7
 
 
@@ -27,7 +28,7 @@ class Example:
 
 def write_examples(folder: Path) -> list[Example]:
     """Draw one simulated patient of each of CONDITIONS, and write their ECGs into a folder."""
-    return [_written(folder, number, condition) for number, condition in enumerate(CONDITIONS)]
+    return [_written(folder, number, condition) for condition, (_, number) in CONDITIONS.items()]
 
 
 def _written(folder: Path, number: int, condition: str) -> Example:
@@ -36,5 +37,5 @@ def _written(folder: Path, number: int, condition: str) -> Example:
     heart = plan.heart(number)
     person = Person(heart.sex, heart.age_years, round(heart.height_cm, 1), round(heart.weight_kg, 1))
     who = "woman" if heart.sex == "female" else "man"
-    words = f"Simulated {who} of {heart.age_years:.0f}, {CONDITIONS[condition]}"
+    words = f"Simulated {who} of {heart.age_years:.0f}, {CONDITIONS[condition][0]}"
     return Example(words, ecg_path(folder, number), person)

@@ -10,10 +10,11 @@ from gradio.data_classes import FileData, ListFiles
 
 from cohort.ecg_formats import ECG_SUFFIXES, SIDECARS
 from cohort.errors import InputError
+from sampling.outputs import RECORD
 from sampling.red_line import RED_LINE
 
 from .artist import Artist, Asked, Shown
-from .examples import Example
+from .examples import CHOSEN, Example
 from .page_folders import PageFolders
 from .uploads import Upload
 from .words import FEWER, ODD_FILES, RATE, refusal
@@ -27,7 +28,10 @@ REFUSED = "said refused"  # the class of a refusal
 SEX = {NEITHER: None, "female": "female", "male": "male"}
 STYLE = Path(__file__).with_suffix(".css")
 SYSTEM_FONTS = ["system-ui", "sans-serif"]  # of the reader's machine: none is fetched
-THEME = gr.themes.Default(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"])
+THEME = gr.themes.Default(font=SYSTEM_FONTS, font_mono=["ui-monospace", "monospace"]).set(
+    body_text_color_subdued="#525252", block_info_text_color="#525252", input_placeholder_color="#666666"
+)  # at least 5 to 1 on white
+SCREEN_READERS = gr.I18n(en={"common.complete": "done"})  # what gradio lacks and would tell by its key
 
 
 def upload_field(label: str, elem_id: str) -> gr.File:
@@ -75,7 +79,8 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
     def draw(ecg, example, mri, sex, age, height, weight, rate, fewer, request: gr.Request) -> Iterator[tuple]:
         files = ecg or [Upload(by_words[name].ecg, by_words[name].ecg.name) for name in [example] if name]
         asked = Asked(files, mri, SEX[sex], age, height, weight, rate, fewer)
-        yield from drawn_or_refused(artist, folders, asked, request.session_hash)
+        called = "" if ecg else example or ""
+        yield from drawn_or_refused(artist, folders, asked, request.session_hash, called)
 
     with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
         gr.HTML(f'<h1>{TITLE}</h1><p class="red" role="note">{RED_LINE}</p><p>{NOTHING_KEPT}</p>')
@@ -86,13 +91,16 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
                 example = gr.Radio(
                     list(by_words),
                     label="or a simulated patient",
-                    info="Choosing one fills in sex, age, height and weight. Then draw the heart.",
+                    info=f"Choosing one fills in sex, age, height and weight. Then draw the heart. {CHOSEN}",
                     visible=bool(examples),
                     elem_id="example",
                 )
             with gr.Column():
                 sex = gr.Radio(
-                    list(SEX), value=NEITHER, label="Sex", info="Of what is not told, the file's word counts."
+                    list(SEX),
+                    value=NEITHER,
+                    label="Sex",
+                    info="Leave empty what you do not know. It is then taken from the ECG's file, if that tells it.",
                 )
                 with gr.Row():
                     age = gr.Number(label="Age, years", placeholder=EMPTY, elem_id="age", min_width=90)
@@ -120,16 +128,21 @@ def layout(artist: Artist, folders: PageFolders, examples: list[Example]) -> gr.
     return page
 
 
-def drawn_or_refused(artist: Artist, folders: PageFolders, asked: Asked, page: str) -> Iterator[tuple]:
+def drawn_or_refused(
+    artist: Artist, folders: PageFolders, asked: Asked, page: str, called: str = ""
+) -> Iterator[tuple]:
     """What the page shows while a heart is drawn, and then: what is said, heart, files, whether the heart is drawn.
 
     A refusal is said in words, and clears away the heart before it, which was another's.
+
+    Args:
+        called: what stands above the heart; empty leaves it to the page.
     """
     place = folders.root
     try:
         with folders.drawing(page) as place:
             for step in artist.draw(asked, place):
-                yield shown(step) if isinstance(step, Shown) else only_said(f"{step} ...")
+                yield shown(step, called) if isinstance(step, Shown) else only_said(f"{step} ...")
     except InputError as fault:
         yield only_said(refusal(fault, place), refused=True)
     except Exception as error:  # its words may hold a file's name, and a traceback its content
@@ -138,10 +151,10 @@ def drawn_or_refused(artist: Artist, folders: PageFolders, asked: Asked, page: s
         yield only_said(words, refused=True)
 
 
-def shown(drawn: Shown) -> tuple:
+def shown(drawn: Shown, called: str = "") -> tuple:
     """A heart that is drawn, as the page shows it."""
     files = gr.update(value=[str(path) for path in drawn.files], visible=True)
-    return said_html(told(drawn)), heart_html(drawn.page), files, True
+    return said_html(told(drawn)), heart_html(drawn.page, called), files, True
 
 
 def only_said(words: str, refused: bool = False) -> tuple:
@@ -181,6 +194,8 @@ def without_refusal(said: str) -> object:
     return said_html(BEGIN) if REFUSED in said else gr.skip()
 
 
-def heart_html(page: str) -> str:
-    """A patient's page in a frame of its own, which runs its film and reaches nothing else."""
-    return f'<iframe class="heart" title="The heart" sandbox="allow-scripts" srcdoc="{escape(page)}"></iframe>'
+def heart_html(page: str, called: str = "") -> str:
+    """A patient's page in a frame of its own, which runs its film and reaches nothing else: its link is made words."""
+    page = page.replace(f'<a href="{RECORD}">{RECORD}</a> beside this page', f"{RECORD}, among the files to keep,")
+    title = f"<h2>{escape(called)}</h2>" if called else ""
+    return f'{title}<iframe class="heart" title="The heart" sandbox="allow-scripts" srcdoc="{escape(page)}"></iframe>'

@@ -10,7 +10,7 @@ from cohort.errors import InputError
 
 from .artist import Artist
 from .examples import write_examples
-from .layout import STYLE, THEME, layout
+from .layout import SCREEN_READERS, STYLE, THEME, layout
 from .options import ShowOptions
 from .page_folders import PageFolders
 
@@ -42,6 +42,7 @@ def served(artist: Artist, options: ShowOptions, uploads: Path) -> Iterator[str]
             auth_message="Any name, and the password.",
             theme=THEME,
             css_paths=STYLE,
+            i18n=SCREEN_READERS,
             max_file_size=LARGEST_UPLOAD,
             share=False,
             quiet=True,

@@ -105,9 +105,9 @@ def test_without_a_label_map_motion_finds_the_heart_and_the_note_says_so():
     middle = [(SMALL.width - 1) / 2, (SMALL.height - 1) / 2, (SMALL.slices - 1) / 2, 1]
     found, expected = cine_grid(cine, geometry=SMALL), cine_grid(cine, labels, SMALL)
     assert np.linalg.norm((found.affine - expected.affine) @ middle) < 20
-    assert "centred on temporal variation" in found.notes
+    assert "its middle from where the film moves" in found.notes
     still = CineStack(np.repeat(cine.voxels[..., :1], 2, axis=3), cine.affine)
-    assert "centred on the image: no label map, no motion" in cine_grid(still, geometry=SMALL).notes
+    assert "its middle from that of the picture, for nothing moves" in cine_grid(still, geometry=SMALL).notes
 
 
 def test_slices_of_the_same_step_are_not_blended():

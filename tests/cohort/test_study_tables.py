@@ -54,17 +54,17 @@ def test_order_of_columns_and_rows_changes_nothing_and_other_columns_are_named(t
     [
         ("x,61,164,70", "column sex is neither"),
         ("2,61,164,70", "column sex is neither"),
-        ("F,1957,164,70", "column age is no age, which looks like a year of birth; give years"),
-        ("F,740,164,70", "column age is no age, which looks like months"),
+        ("F,1957,164,70", "column age is no age, perhaps a year of birth; give years"),
+        ("F,740,164,70", "column age is no age, perhaps months"),
         ("F,0,164,70", "column age is not within 1 to 120"),
-        ("F,61,1.64,70", "column height_cm is 1.64, which looks like metres; give cm"),
-        ("F,61,65,70", "column height_cm is 65, which looks like inches; give cm"),
-        ("F,,65,", "column height_cm is 65, which looks like inches; give cm"),
-        ("F,61,5.4,70", "column height_cm is 5.4, which looks like feet"),
-        ("F,61,1640,70", "column height_cm is 1640, which looks like millimetres"),
+        ("F,61,1.64,70", "column height_cm is 1.64, perhaps metres; give cm"),
+        ("F,61,65,70", "column height_cm is 65, perhaps inches; give cm"),
+        ("F,,65,", "column height_cm is 65, perhaps inches; give cm"),
+        ("F,61,5.4,70", "column height_cm is 5.4, perhaps feet"),
+        ("F,61,1640,70", "column height_cm is 1640, perhaps millimetres"),
         ("F,61,-164,70", "column height_cm is not within 50 to 250"),
-        ("F,61,164,70000", "column weight_kg is 70000, which looks like grams"),
-        ("F,61,164,450", "column weight_kg is 450, which looks like pounds"),
+        ("F,61,164,70000", "column weight_kg is 70000, perhaps grams"),
+        ("F,61,164,450", "column weight_kg is 450, perhaps pounds"),
         ("F,61,164,11.2", "column weight_kg is impossible at this height"),
     ],
 )
@@ -135,7 +135,7 @@ def test_columns_nobody_knows_are_named_and_a_table_of_nothing_else_is_refused(t
 )
 def test_a_column_in_another_unit_is_refused(tmp_path, column, values, unit):
     rows = "".join(f"900000{k},{value}\n" for k, value in enumerate(values, start=1))
-    with pytest.raises(InputError, match=f"row 2, column {column} is {values[0]:g}, which looks like {unit}"):
+    with pytest.raises(InputError, match=f"row 2, column {column} is {values[0]:g}, perhaps {unit}"):
         phenotypes(tmp_path, f"eid,{column}\n{rows}")
 
 

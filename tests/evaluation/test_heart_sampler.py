@@ -85,7 +85,7 @@ def test_an_ecg_that_taught_the_weights_is_told_and_no_other(folder, phantom_dat
 
 def test_a_table_in_other_units_is_refused_before_any_heart_is_made(folder, tmp_path):
     (tmp_path / "persons.csv").write_text("eid,sex,age,height_cm,weight_kg\n9000001,1,63,1.78,80\n")
-    with pytest.raises(InputError, match="row 2, column height_cm is 1.78, which looks like metres; give cm"):
+    with pytest.raises(InputError, match="row 2, column height_cm is 1.78, perhaps metres; give cm"):
         opened(folder, tmp_path / "out", persons=tmp_path / "persons.csv")
 
 
@@ -109,7 +109,7 @@ def test_what_is_estimated_of_a_real_heart_without_a_label_map_is_told(folder, p
     write_zip(tmp_path / "mri.zip", slices=6, frames=8)
     drawn = opened(folder, tmp_path / "out", mri=tmp_path / "mri.zip").sample(ecg_path(phantom_data, 1))
     (told,) = [text for text in drawn.warnings if "--mri" in text]
-    assert "centred on" in told and "ES estimated from the cine (frame" in told
+    assert "its middle from where the film moves" in told and "end-systole from the film (frame" in told
     assert told in json.loads((tmp_path / "out" / drawn.name / "heart.json").read_text())["warnings"]
 
 

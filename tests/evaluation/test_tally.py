@@ -8,6 +8,7 @@ from cohort.disk import remove_unfinished
 from cohort.errors import InputError
 from cohort.pseudonym import Naming
 from evaluation.tally import TABLE, Tally, join_tables, left_alone
+from sampling.refused_table import said_of_refused
 
 NAME = "9000001_20205_2_0"
 
@@ -111,6 +112,11 @@ def test_the_bar_counts_each_ecg_once_when_it_is_done_with(tmp_path):
             step()
             done.append(bar.n)
     assert done == [0, 1, 2, 3] and bar.total == 3 and tally.counts == (1, 1, 1)
+
+
+def test_one_is_refused_in_the_singular():
+    assert said_of_refused(1, 15, "ECGs") == "1 of 15 ECGs was refused"
+    assert said_of_refused(2, 3, "MRIs") == "2 of 3 MRIs were refused"
 
 
 def test_one_patient_is_one_and_two_are_two():

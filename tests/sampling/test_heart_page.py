@@ -14,10 +14,11 @@ from cohort.heart_grid import GridGeometry
 from cohort.person import Person
 from cohort.phenotypes import LABELS, PHENOTYPES, TABLE
 from cohort.rhythm import StripBeats
-from sampling.decision_rows import OF_SIMULATED
+from sampling.decision_rows import DOUBTFUL, NO_VERDICTS, OF_SIMULATED
 from sampling.heart_page import MOST_BYTES, PatientOnPage, heart_page, person_of, unlike_in_words
+from sampling.page_template import sentence
 from sampling.phenotype_table import BY_CODES, BY_HEARTS
-from sampling.red_line import RED_LINE
+from sampling.red_line import BESIDE_REAL, RED_LINE
 from sampling.shown_heart import ShownHeart
 from tests.browser import BROWSER, needs_browser
 
@@ -103,7 +104,8 @@ def words_of(page: str) -> str:
 def test_nothing_comes_from_outside():
     page = heart_page(patient(true=True))
     links = re.findall(r'(?:src|href)\s*=\s*"([^"]*)"', page)
-    assert {link.partition(":")[0] for link in links if not link.startswith("https://doi.org/")} <= {"data"}
+    beside = [link for link in links if link.partition(":")[0] != "data" and not link.startswith("https://doi.org/")]
+    assert beside == ["heart.json"]
     assert [link for link in links if link.startswith("http")] == ["https://doi.org/10.1186/s12968-017-0327-9"]
     assert "default-src 'none'" in unescape(page) and not re.search(r"@import|url\(\s*['\"]?http|fetch\(|XMLHttp", page)
 
@@ -157,9 +159,11 @@ def test_hostile_names_and_warnings_are_shown_and_not_obeyed():
 def test_what_is_not_known_of_a_person_is_said():
     words = words_of(heart_page(patient(person=Person())))
     assert "Not judged: sex and age unknown." in words and "height and weight unknown" in words
-    assert "person of unknown sex of unknown age, body surface unknown" in words
+    assert "Body surface unknown." in words and "Judged as" not in words
+    aged = words_of(heart_page(patient(person=Person("female", 80.0, 165.0, 65.0))))
+    assert "Body surface 1.72 m². Not judged: the reference people were 45 to 74 years old." in aged
     known = words_of(heart_page(patient()))
-    assert "unknown" not in known and "woman of 45 to 74 years, body surface 1.72 m²" in known
+    assert "unknown" not in known and "Judged as a woman of 45 to 74 years, body surface 1.72 m²" in known
 
 
 def test_a_page_tells_neither_age_nor_height_nor_weight():
@@ -172,7 +176,7 @@ def test_withheld_phenotypes_are_told_with_the_reason_and_no_number():
     unlike = record()["unlike_the_ecgs_that_taught"] | {"warned": True, "phenotypes_withheld": True}
     shown = record(phenotypes=None, phenotypes_withheld=why, warnings=[why], unlike_the_ecgs_that_taught=unlike)
     words = words_of(heart_page(patient(record=shown)))
-    assert f"Withheld. {why}." in words and "LVEDV" not in words
+    assert f"Phenotypes {sentence(why)} The ECG" in words and "Withheld." not in words and "LVEDV" not in words
     assert "times as wide" not in words and "every number" not in words
     assert "heart.json beside this page holds every number" in words_of(heart_page(patient()))
 
@@ -188,18 +192,21 @@ def test_absent_leads_and_strips_without_beats_are_told():
 
 def test_how_unlike_an_ecg_is_stands_in_plain_words():
     usual = record()["unlike_the_ecgs_that_taught"]
-    assert "31 % are more unlike" in unlike_in_words(usual, False)
-    assert unlike_in_words(usual, False).endswith("So it looks like those it learned from.")
-    assert unlike_in_words(usual, True).endswith("So it looks like the simulated ones it learned from.")
+    assert unlike_in_words(usual, False).startswith("31 of 100 usual ECGs are odder than this one.")
+    assert unlike_in_words(usual, False).endswith("So it looks like those that the model learned from.")
+    assert unlike_in_words(usual, True).startswith("31 of 100 simulated ECGs are odder than this one.")
+    assert unlike_in_words(usual, True).endswith("So it looks like the simulated ones that the model learned from.")
+    assert "4 of 1,000 usual" in unlike_in_words(usual | {"share_of_usual_ecgs_more_unlike": 0.0041}, False)
     rare = usual | {"share_of_usual_ecgs_more_unlike": 1e-9, "warned": True, "spread_widened_by": 1.53}
-    assert "fewer than 0.001 %" in unlike_in_words(rare, True) and "1.5 times as wide" in unlike_in_words(rare, True)
+    assert "Fewer than 1 of 1,000 simulated ECGs is odder" in unlike_in_words(rare, True)
+    assert "1.5 times as wide" in unlike_in_words(rare, True)
     assert "too few leads" in unlike_in_words({"surprise": None, "reason": "too few leads"}, True)
 
 
 def test_warnings_have_the_last_word_after_how_alike_an_ecg_is():
     words = words_of(heart_page(patient(record=record(warnings=["it says nothing about a real heart"]))))
-    assert "it learned from. it says nothing about a real heart The beating heart" in words
-    assert "it learned from. There is no warning. The beating heart" in words_of(heart_page(patient()))
+    assert "learned from. It says nothing about a real heart. The beating heart" in words
+    assert "learned from. There is no warning. The beating heart" in words_of(heart_page(patient()))
 
 
 def test_the_slider_is_tied_to_the_ecg_and_to_the_curve():
@@ -257,6 +264,45 @@ def test_a_page_says_who_tells_its_intervals_and_whether_they_are_calibrated():
     assert "calibration.json" in scaled and "calibration.json" not in plain
 
 
+def test_a_sentence_begins_with_a_capital_and_ends_with_a_stop_and_a_files_name_stays():
+    assert sentence("this ECG is odd") == "This ECG is odd." and sentence("Is it?") == "Is it?"
+    assert sentence("persons.csv says female") == "persons.csv says female." and sentence("odd") == "Odd."
+    assert sentence("unknown: sex") == "Unknown: sex."
+
+
+def test_a_real_ecg_is_not_judged_beside_healthy_people_by_simulated_weights_unless_asked():
+    words, page = (of(heart_page(patient(record=record(**NOT_PROVEN)))) for of in (words_of, str))
+    assert (
+        words.count(NO_VERDICTS) == 1
+        and "Judged as" not in words
+        and "healthy people" not in words[9:].replace(NO_VERDICTS, "")
+    )
+    assert not re.search(r'class="(below|above|within)"|verdict</th>', page)
+    assert "28 to 32 mL" in words and "17.5 mL/m²" in words  # intervals and values stay
+    unproven = {"decision_support": {"unproven": "U", "told_by": "codes", "probabilities": {}, "z_scores": {}}}
+    for judged in ({}, unproven):
+        words, page = (of(heart_page(patient(record=record(**judged)))) for of in (words_of, str))
+        assert NO_VERDICTS not in words and "Judged as a woman" in words and 'class="below"' in page
+
+
+def pair(chance: float | None, verdict: str) -> dict:
+    beside = {"verdict": verdict, "probability_of_one_person": chance, "share_of_exchanged_pairs_supposed": 0.02}
+    support = {"told_by": "codes", "probabilities": {}, "z_scores": {}, "beside_mri": beside | {"z_scores": {}}}
+    return record(decision_support=support)
+
+
+def test_what_a_pair_was_supposed_to_be_stands_beside_what_was_found_and_only_doubt_is_bold():
+    likely = heart_page(patient(true=True, record=pair(0.99, "probably one person")))
+    assert "supposed to be 98 in 100 before looking, and is 99 in 100 after." in words_of(likely)
+    assert "<strong>ECG and MRI" not in likely
+    assert "<strong>ECG and MRI" in heart_page(patient(true=True, record=pair(0.3, DOUBTFUL)))
+
+
+def test_beside_an_mri_the_red_line_is_of_the_generated_hearts():
+    words = words_of(heart_page(patient(true=True)))
+    assert words.endswith(BESIDE_REAL) and RED_LINE not in words and BESIDE_REAL.startswith("Generated hearts")
+
+
 NOT_PROVEN = {"decision_support": None, "decision_support_withheld": "withheld: not proven"}
 
 
@@ -302,12 +348,19 @@ def test_the_true_hearts_numbers_stand_beside_the_mean_with_who_measured_them():
     words = words_of(heart_page(patient(true=True, record=record(true_heart=measures | curve))))
     assert "mean true 50 % interval" in words and "on the same slices by its own label maps" in words
     assert (
-        "30 mL SD 3 mL drawn 50 mL 201 mL outside the 90 % interval 28 to 32 mL" in words and "LV, true heart" in words
+        "30 mL SD 3 mL drawn 50 mL the film shows 50 mL, outside the 90 % interval "
+        "201 mL outside the 90 % interval 28 to 32 mL" in words
     )
-    assert "SD 3 g drawn 54 g – 32 to" in words and "volumes are measured by another" in words
+    assert (
+        "54 g, outside the 90 % interval – 32 to" in words
+        and "LV, real, measured by a network" in words
+        and "heart are measured by another" in words
+    )
     unlabelled = record(true_heart=measures | curve | {"measured_by": "a segmenter"})
     words = words_of(heart_page(patient(true=True, record=unlabelled)))
     assert "mean real, measured by a network 50 % interval" in words
+    labelled = curve | {"volumes_measured_by": "its own label maps"}
+    assert "LV, true heart" in words_of(heart_page(patient(true=True, record=record(true_heart=measures | labelled))))
     for without in (record(), record(true_heart=None)):
         assert "true" not in words_of(heart_page(patient(record=without)))
 

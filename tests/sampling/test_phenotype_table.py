@@ -95,6 +95,23 @@ def test_the_range_of_the_drawn_hearts_stands_below_their_mean_where_they_differ
     assert drawn(43.1) == drawn(43.1, 42.9) == ("43 %", "")
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ((170.0, 150.0), "the film shows 170 mL, outside the 90 % interval"),
+        ((150.0, 190.0), "their mean lies outside the 90 % interval"),
+        ((150.0, 158.0), ""),
+        ((None, None), ""),
+    ],
+)
+def test_a_drawn_heart_outside_the_interval_that_codes_tell_is_marked(values, said):
+    known = [value for value in values if value is not None]
+    about = {"drawn": {"mean": sum(known) / len(known) if known else None, "values": list(values)}}
+    assert row("LVEDV", summary(150, 140, 160) | about).drawn_missed == said
+    assert row("LVEDV", summary(150, 140, 160) | about | {"told_by": BY_HEARTS}).drawn_missed == ""
+    assert row("LVEDV", summary(150) | about).drawn_missed == ""
+
+
 def test_every_phenotype_has_its_row_with_units():
     rows = phenotype_rows({name: summary(50, 40, 60) for name in PHENOTYPES}, MAN)
     assert [found.name for found in rows] == list(LABELS.values())

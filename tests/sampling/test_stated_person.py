@@ -34,12 +34,12 @@ def test_a_sex_in_a_code_or_in_no_word_is_refused(tmp_path, said, fault):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"age": 1957}, "--age: 1957 is not possible, it looks like a year of birth; give 1 to 120 years"),
-        ({"age": 300}, "--age: 300 is not possible, it looks like months; give 1 to 120 years"),
+        ({"age": 1957}, "--age: 1957 is not possible, perhaps it is a year of birth; give 1 to 120 years"),
+        ({"age": 300}, "--age: 300 is not possible, perhaps it is months; give 1 to 120 years"),
         ({"age": 0}, "--age: 0 is not possible; give 1 to 120 years"),
         ({"age": float("nan")}, "--age: nan is not possible"),
-        ({"height_cm": 1.78}, "--height-cm: 1.78 is not possible, it looks like metres; give 50 to 250 cm"),
-        ({"height_cm": 65}, "--height-cm: 65, which looks like inches"),
+        ({"height_cm": 1.78}, "--height-cm: 1.78 is not possible, perhaps it is metres; give 50 to 250 cm"),
+        ({"height_cm": 65}, "--height-cm: 65, perhaps inches"),
         ({"height_cm": 200, "weight_kg": 20}, "--weight-kg: impossible at this height"),
     ],
 )

@@ -19,7 +19,8 @@ from sampling.options import SampleOptions
 from sampling.patients import read_patient
 from sampling.pipeline import ECGToMRIPipeline
 from sampling.release import IN_FULL, halve
-from sampling.unlike import CANNOT_TELL, NO_LEAD, WITHHELD, Unlike
+from sampling.unlike import CANNOT_TELL, MOST_COUNTED, NO_LEAD, WITHHELD, Unlike
+from training.usual_ecgs import MOST_HELD_OUT
 
 SETTINGS = {"surprises": (0.0, 2.0, 4.0), "widening": (1.0, 1.5, 2.5), "withheld_beyond": 4.0}
 
@@ -56,6 +57,8 @@ def test_what_is_usual_is_not_warned_of_and_what_nobody_can_tell_says_why():
     usual, rare, alien = (Unlike.of(part, surprise) for surprise in (1.0, 3.0, 5.0))
     assert usual.warnings == () and usual.record["warned"] is False and usual.widened == 1.25
     assert "fewer than 1 of 1,000 usual ones is more unlike; intervals are 2.0 times as wide" in rare.warnings[0]
+    assert "fewer than 1 of 1,000 usual ones" in alien.warnings[0]  # the ECGs that were counted are no more
+    assert MOST_COUNTED == MOST_HELD_OUT
     assert not rare.withheld and alien.withheld and "phenotypes are withheld" in alien.warnings[0]
     assert alien.record["share_of_usual_ecgs_more_unlike"] == pytest.approx(1e-5)
     assert Unlike.of(None, math.nan).record == {"surprise": None, "reason": CANNOT_TELL}

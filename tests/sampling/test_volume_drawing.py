@@ -33,7 +33,7 @@ def test_lines_close_and_lie_where_the_axes_say():
 
 
 def test_the_true_hearts_volumes_lie_on_the_same_axes():
-    true = {"lv_ml": [300.0, 150.0], "rv_ml": None}
+    true = {"lv_ml": [300.0, 150.0], "rv_ml": None, "volumes_measured_by": "its own label maps"}
     drawing = volume_drawing(motion(), 800.0, true)
     assert [(line.name, line.whose) for line in drawing.lines] == [
         ("LV", "sample 1"),
@@ -45,6 +45,13 @@ def test_the_true_hearts_volumes_lie_on_the_same_axes():
     np.testing.assert_allclose((low - own[1, 1]) / (low - own[0, 1]), 0.5, atol=0.01)
     np.testing.assert_allclose(own[:, 0], [drawing.x_of(share) for share in (0, 0.5, 1)], atol=0.1)
     assert len(volume_drawing(motion(), 800.0, {"phenotypes": {}}).lines) == 2
+
+
+def test_what_a_network_measured_is_not_called_true_and_ticks_of_time_are_round():
+    drawing = volume_drawing(motion(), 738.0, {"lv_ml": [300.0, 150.0], "volumes_measured_by": "a segmenter"})
+    assert drawing.lines[2].whose == "real, measured by a network" and drawing.lines[2].is_true
+    assert [words for _, words in drawing.x_ticks] == ["0", "200", "400", "600"]
+    assert drawing.x_ticks[3][0] == pytest.approx(drawing.x_of(600 / 738))
 
 
 def test_what_is_not_known_is_not_drawn():
