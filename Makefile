@@ -19,7 +19,7 @@ install: .venv/installed
 # The released weights on simulated patients they never saw: beating hearts beside the true ones, and the report.
 demo: install
 	$(BIN)/python make_phantom.py --output demo/unseen --subjects 4 --seed 2 --frames 25
-	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 2
+	$(BIN)/python sample.py --ecg demo/unseen/ecg --mri demo/unseen --pipeline pretrained/phantom --output demo/samples --samples 3
 	$(BIN)/python evaluate_samples.py --data demo/unseen --split all --samples 2 --controls \
 	    --pipeline pretrained/phantom --output demo/report
 	cp docs/demo.html demo/index.html

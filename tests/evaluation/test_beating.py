@@ -301,7 +301,7 @@ def test_stills_of_a_true_heart_are_at_es_when_sample_1_is(folder, one_person, t
     )
     sampler = opened(folder, tmp_path / "out", mri=one_person)
     (drawn,) = sampler.draw([sampler.read(ecg_path(one_person, 0))])
-    true = shown["true heart at the ECG's rhythm, ED and ES only"]
+    true = shown["MRI, true heart at the ECG's rhythm, ED and ES only"]
     np.testing.assert_array_equal(true.frames[:, 0], drawn.true_heart[:, 0])
     np.testing.assert_array_equal(true.frames[:, 2], drawn.true_heart[:, 1])  # at a third of the cycle
     assert true.labels.shape == true.frames.shape and (true.labels[:, 0] != true.labels[:, 2]).any()
@@ -413,6 +413,24 @@ def test_the_line_of_the_curve_is_sample_1(monkeypatch):
     lv = np.array([[120.0, 60], [100, 40]])
     volume_plot(lv, lv - 10, 0.4, 0.9)
     assert lines == [[120, 60, 120], [110, 50, 110]]
+
+
+def test_the_real_hearts_curves_lie_over_the_drawn_ones_and_say_who_measured_them(monkeypatch):
+    named = {}
+    plain = Axes.plot
+
+    def plot(axes, time, values, **about):
+        named[about["label"]] = np.asarray(values)
+        return plain(axes, time, values, **about)
+
+    monkeypatch.setattr(Axes, "plot", plot)
+    lv = np.array([[100.0, 40.0, 70.0]])
+    own = {"lv_ml": [120.0, 50.0], "rv_ml": None, "volumes_measured_by": "a segmenter"}
+    volume_plot(lv, lv, 0.4, 0.9, true=own)
+    np.testing.assert_array_equal(named["LV, real, measured by a network"], [120, 50, 120])
+    assert len(named) == 3
+    volume_plot(lv, lv, 0.4, 0.9, true=own | {"volumes_measured_by": "its own label maps"})
+    assert "LV, true heart" in named
 
 
 def test_the_curve_is_drawn_and_follows_the_numbers():

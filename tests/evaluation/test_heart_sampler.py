@@ -344,7 +344,7 @@ def test_a_page_shows_the_true_heart_and_hides_the_files_name_behind_a_pseudonym
     page = (tmp_path / "out" / drawn.name / "heart.html").read_text()
     stem = ecg_path(phantom_data, 1).stem
     assert stem not in page and stem.partition("_")[0] not in page and drawn.name in page
-    assert str(phantom_data) not in page and '"true heart"' in page
+    assert str(phantom_data) not in page and '"MRI, true heart"' in page
 
 
 def test_a_page_leads_back_to_the_index_where_there_is_one_and_nowhere_else(folder, phantom_data, tmp_path):
