@@ -538,7 +538,7 @@ def other_rhythm(about: dict) -> tuple[str, ...]:
     scanned, here = about.get("true_heart_bpm"), about["heart_rate_bpm"]
     if scanned is None or here is None or abs(scanned / here - 1) <= OTHER_RHYTHM:
         return ()
-    return (f"the MRI was made at {scanned:.0f} beats a minute, the ECG has {here:.0f}: volumes follow the rate",)
+    return (f"the MRI was scanned at {scanned:.0f} beats a minute, the ECG has {here:.0f}: volumes follow the rate",)
 
 
 def unmeasured(about: dict) -> tuple[str, ...]:

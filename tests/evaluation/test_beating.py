@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 import numpy as np
 import pytest
 import torch
+from matplotlib.axes import Axes
 from PIL import Image
 
 from cohort.beat import NUMBERS, measured_beat
@@ -273,8 +274,8 @@ def test_the_pictures_and_the_bands_are_of_the_first_in_order(monkeypatch):
     monkeypatch.setattr("evaluation.beating.heart_film", lambda hearts, *_: given.update(film=hearts) or b"")
     monkeypatch.setattr("evaluation.beating.volume_plot", lambda *about: given.update(plot=about) or b"")
     beat.written(grid, 0.8, None)
-    (film,), (lv, rv, es, beat_s, bands) = given["film"], given["plot"]
-    assert bands is None  # the plot takes those of the samples
+    (film,), (lv, rv, es, beat_s, bands, true) = given["film"], given["plot"]
+    assert bands is None and true is None  # the plot takes those of the samples
     np.testing.assert_array_equal(film.frames, rings(late=0.05) / 3)
     np.testing.assert_array_equal(film.labels, rings(late=0.05))
     lv_ml, rv_ml = (beat.volumes_ml(part, grid) for part in (Label.LV_CAVITY, Label.RV_CAVITY))
@@ -286,7 +287,7 @@ def test_the_pictures_and_the_bands_are_of_the_first_in_order(monkeypatch):
     assert record["lv_band_ml"] == band_of(lv_ml) and record["rv_band_ml"] == band_of(rv_ml)
     told = {name: {"which": name, "low": [1.0], "high": [2.0]} for name in ("LV", "RV")}
     beat.written(grid, 0.8, None, told)
-    assert given["plot"][-1] == told
+    assert given["plot"][-2] == told
     record = beat.record(grid, 0.8, told)
     assert record["lv_band_ml"] == told["LV"] and record["rv_band_ml"] == told["RV"]
     alone = replace(beat, maps=None, cine_maps=None, inside=np.array([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]]))
