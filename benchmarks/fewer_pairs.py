@@ -16,10 +16,10 @@ from training.code_regression import predict_codes
 from training.ecg_set import EcgSet
 from training.initial import Start
 from training.options import DiffusionOptions
-from training.stages import STAGES, Training, with_lengths
+from training.stages import STAGES, Training, pipeline_of, with_lengths
 
 TOLD = ("LVM", "LVEDV")
-LEARNED = ("networks", "ceiling", "condition", "prior", "denoiser")
+LEARNED = ("ceiling", "condition", "prior", "denoiser")
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,11 @@ class FewPairs(PreparedCohort):
 
 
 def rows_of(cohort: PreparedCohort, start: Start, options: DiffusionOptions, sizes: tuple[int, ...]) -> Iterator[dict]:
-    """One row for each number of pairs and each way to begin: from nothing, from the pipeline."""
+    """One row for the pipeline as it is, then one for each number of pairs and each way to begin."""
+    first = options.output / "as it is"
+    yield {"pairs": 0, "from": "the pipeline"} | learned(
+        FewPairs.of(cohort, sizes[0]), start, start, options, first, ()
+    )
     for pairs in sizes:
         for way, begun in (("nothing", None), ("the pipeline", start)):
             folder = options.output / f"{pairs} {way}"
@@ -46,7 +50,12 @@ def rows_of(cohort: PreparedCohort, start: Start, options: DiffusionOptions, siz
 
 
 def learned(
-    cohort: PreparedCohort, start: Start, begun: Start | None, options: DiffusionOptions, folder: Path
+    cohort: PreparedCohort,
+    start: Start,
+    begun: Start | None,
+    options: DiffusionOptions,
+    folder: Path,
+    stages: tuple[str, ...] = LEARNED,
 ) -> dict[str, float]:
     """Train, and measure on the test people what regression and prior tell; the denoiser's loss on validation people.
 
@@ -54,14 +63,15 @@ def learned(
 
     Args:
         start: whose autoencoder is used. begun: the same, or None to begin with fresh weights.
-        folder: the run's.
+        folder: the run's. stages: what is learned; without the denoiser its loss is unknown.
     """
     given = {f.name: getattr(options, f.name) for f in fields(DiffusionOptions)} | {"output": folder}
     chosen = with_lengths(DiffusionOptions(**given), "cpu", begun)
     training = Training(chosen, Accelerator(cpu=True), cohort, watch=lambda step: None, start=begun)
     training.autoencoder = start.pipeline.autoencoder
-    for stage in LEARNED:
+    for stage in ("networks", *stages):
         STAGES[stage](training)
+    training.pipeline = training.pipeline or pipeline_of(training)
     rows = cohort.rows("test")
     about, truth = training.regressor.conditioner.config, training.codes[rows]
     mean = mean_codes(training.pipeline, cohort, rows, chosen.seed)
@@ -73,6 +83,8 @@ def learned(
         k = about.phenotypes.index(name)
         found[f"{name}, regression"] = r2(regressed[:, k], truth[:, k])
         found[f"{name}, mean of codes"] = r2(mean[:, k], truth[:, k])
+    if "denoiser" not in stages:
+        return found | {"flow loss": float("nan")}
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     losses = [line["validation_flow_loss"] for line in lines if "validation_flow_loss" in line]
     return found | {"flow loss": losses[-1]}

@@ -3,8 +3,9 @@
     python make_phantom.py --prepared runs/clinic --subjects 1300 --seed 51 --population clinic --scanner 3t
     python benchmarks/fine_tuning.py --data runs/clinic --init pretrained/phantom
 
-Both ways take the same steps, with the pipeline's autoencoder. R2 is of test people, the flow loss of validation
-people. Each row's run lies under --output and goes on where it was interrupted. Prints a table.
+The first row is of the pipeline as it is. Both ways take the same steps, with its autoencoder. R2 is of test people,
+the flow loss of validation people. Each row's run lies under --output and goes on where it was interrupted. Prints a
+table.
 """
 
 import sys

@@ -74,6 +74,10 @@ def fit(task: Task, session: Session) -> nn.Module:
                 run.save(first, state_of(module, ema, optimizer, accelerator))
             if _any_process(stop.asked, accelerator):
                 _leave(accelerator)
+        if first == 0 and session.begun and task.best:  # few people may teach trained weights nothing but noise
+            _evaluated(task, session, ema, stop, 0, progress)
+            if _any_process(stop.asked, accelerator):
+                _leave(accelerator)
         for step in range(first, recipe.steps):
             wrapped.train()
             for micro in _micro_steps(wrapped, step, accelerator):

@@ -8,6 +8,8 @@ from cohort.errors import require_within
 
 from .options import LEARNING_RATES
 
+BEGUN_EVALUATE_EVERY = 20
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -36,3 +38,7 @@ class Recipe:
     def slower(self, share: float) -> "Recipe":
         """The same at a share of its learning rate."""
         return replace(self, learning_rate=share * self.learning_rate)
+
+    def often_judged(self) -> "Recipe":
+        """The same, judged every BEGUN_EVALUATE_EVERY steps at least: trained weights forget within a few steps."""
+        return replace(self, evaluate_every=min(BEGUN_EVALUATE_EVERY, self.evaluate_every))

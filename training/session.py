@@ -25,6 +25,7 @@ class Session:
         stage: its name in the plan of a training of several; a stage alone is called by its task's title.
         plan: of the whole training, None of a stage alone.
         page: that shows the whole training, None of a stage alone.
+        begun: whether the stage begins with trained weights. Then these count among those of which the best are kept.
     """
 
     run: Run
@@ -34,6 +35,7 @@ class Session:
     stage: str = ""
     plan: Plan | None = None
     page: TrainingPage | None = None
+    begun: bool = False
 
     @property
     def device(self) -> torch.device:

@@ -118,6 +118,10 @@ class Training:
         """A recipe for fresh weights, slower where the stage begins with trained ones."""
         return recipe.slower(START_RATE) if self.start else recipe
 
+    def judged(self, recipe: Recipe) -> Recipe:
+        """A recipe for fresh weights, judged more often where the stage begins with trained ones."""
+        return recipe.often_judged() if self.start else recipe
+
     @property
     def preset(self) -> Preset:
         return PRESETS[self.options.preset]
@@ -131,7 +135,8 @@ class Training:
 
     def watched(self, stage: str, run: Run, recipe: Recipe) -> Session:
         """The session of a stage in this run, which knows the plan and the page of the whole training."""
-        return Session(run, recipe, self.accelerator, self.options.seed, stage, self.plan, self.page)
+        begun = self.start is not None
+        return Session(run, recipe, self.accelerator, self.options.seed, stage, self.plan, self.page, begun)
 
     @property
     def page(self) -> TrainingPage:
@@ -247,7 +252,7 @@ def ceiling_stage(training: Training) -> None:
     """
     if not training.regressor.conditioner.config.phenotypes:
         return
-    recipe = regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate)
+    recipe = training.judged(regression_recipe(training.options.stage_steps.ceiling, training.options.learning_rate))
     session = training.session("ceiling", recipe)
     given = (session, training.cohort, training.extra_ecgs, training.preset)
     more = {"motion": training.motion_targets, "fields": training.options.person_fields}
@@ -267,7 +272,8 @@ def condition_stage(training: Training) -> None:
     """
     options, regressor = training.options, training.regressor
     rate = options.learning_rate / 2 if training.ceiling else options.learning_rate
-    session = training.session("condition", regression_recipe(options.stage_steps.condition, rate))
+    recipe = training.judged(regression_recipe(options.stage_steps.condition, rate))
+    session = training.session("condition", recipe)
     more = training.motion_targets and training.motion_targets.more
     train = training_ecgs(training.cohort, training.codes, training.extra_ecgs, regressor.conditioner, more)
     fit(code_regression(session, "condition", regressor, train, training.held_out, options.condition_dropout), session)
@@ -280,7 +286,7 @@ def prior_stage(training: Training) -> None:
     """
     options, cohort, rows = training.options, training.cohort, training.cohort.rows("train")
     training.pipeline = pipeline_of(training)
-    session = training.session("prior", training.begun(prior_recipe(options.stage_steps.prior)))
+    session = training.session("prior", training.judged(training.begun(prior_recipe(options.stage_steps.prior))))
     train = EcgSet.of((cohort, rows, training.codes[rows]))
     given = (training.prior, training.regressor, train, training.held_out, options.condition_dropout)
     fit(code_prior(session, *given), session)

@@ -56,4 +56,7 @@ def test_both_ways_learn_the_same_steps_on_the_pipelines_latents(
     assert rows[0].keys() == rows[1].keys() and rows[0]["people"] == len(prepared.rows("test"))
     assert all(np.isfinite(value) for row in rows for value in row.values())
     assert rows[0]["flow loss"] != rows[1]["flow loss"]
+    as_it_is = learned(FewPairs.of(cohort, 8), start, start, options, tmp_path / "as it is", ())
+    assert as_it_is.keys() == rows[0].keys() and np.isnan(as_it_is["flow loss"])
+    assert not (tmp_path / "as it is" / "condition").exists()  # nothing was learned
     assert len(list((tmp_path / "cohort").glob("latents-*[0-9a-f]"))) == 1

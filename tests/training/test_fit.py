@@ -278,6 +278,15 @@ def test_the_average_that_did_best_is_left_and_not_the_last(uninterrupted, tmp_p
     assert not left.training and not (uninterrupted[0] / "best.safetensors").exists()
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_trained_weights_that_a_stage_begins_with_are_left_where_it_makes_them_worse(tmp_path, begun):
+    task = Task("test", network(), loss_of, lambda module, step: {"worse": float(step)}, best="worse")
+    session = Session(Run(tmp_path, {"recipe": "same"}), RECIPE, Accelerator(cpu=True), seed=0, begun=begun)
+    kept = all(map(torch.equal, fit(task, session).parameters(), network().parameters()))
+    assert kept is begun
+    assert [line["step"] for line in metrics(tmp_path) if "worse" in line][0] == (0 if begun else 10)
+
+
 @pytest.fixture(scope="module")
 def best_of_a_whole_run(tmp_path_factory):
     return train_for_the_best(tmp_path_factory.mktemp("best"))
