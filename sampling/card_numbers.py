@@ -8,6 +8,7 @@ from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
 from .measured_phenotypes import SEEN
 from .public_text import grouped
 
+JUDGE_HAD_PART = "That segmenter steered the hearts while they were drawn, so it finds in them what they were told."
 COPIES_LIMIT = 0.05  # share of samples that are copies, above which weights are not released
 AGREEMENT = {  # columns: (where in the report, %s the phenotype), digits
     "r": ("agreement.%s.r", 2),
@@ -54,6 +55,8 @@ def measured(report: dict) -> str:
     people, hearts = (_number(report, key, 0) for key in ("n_subjects", "n_samples"))
     who = f" on {people} people" + (f", {hearts} hearts each" if hearts else "") if people else ""
     about = f"Measured{who}{instrument_of(report)}. In brackets the 95 % interval over people; – is not known."
+    if report.get("judge_had_part"):
+        about += f" {JUDGE_HAD_PART}"
     return "\n\n".join(part for part in (about, table, realism) if part)
 
 

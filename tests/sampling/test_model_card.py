@@ -12,7 +12,7 @@ from safetensors.numpy import save_file
 
 from cohort.errors import InputError
 from cohort.phenotypes import LABELS, PHENOTYPES, UNITS
-from sampling.card_numbers import AGREEMENT, MEMORISATION, REALISM
+from sampling.card_numbers import AGREEMENT, JUDGE_HAD_PART, MEMORISATION, REALISM
 from sampling.measured_phenotypes import SEEN
 from sampling.model_card import add_figures, add_section, people_of_figures, renew_size, write_model_card
 from sampling.public_text import grouped
@@ -202,6 +202,12 @@ def test_the_card_says_who_measured_and_whose_truth_is_measured_too(folder, card
     assert "Anna" not in card.read_text()
 
 
+@pytest.mark.parametrize("part", [True, False])
+def test_the_card_says_that_the_judge_steered_the_hearts(folder, card, part):
+    add_figures(folder, REPORT | {"judge_had_part": part})
+    assert (JUDGE_HAD_PART in (folder / "README.md").read_text()) is part
+
+
 def test_the_card_says_that_a_segmenter_measured_those_who_taught(folder):
     facts = copy.deepcopy(FACTS)
     write_model_card(folder, facts)
@@ -350,6 +356,7 @@ def report_of(text):
         put(report, "memorisation.n", int(audited[1]))
     if by := re.search(r"hearts each by (.+?)\. In", text):
         put(report, "measured_by", by[1])
+    report["judge_had_part"] = JUDGE_HAD_PART in text
     columns: list[str] = []
     for line in text.splitlines():
         name, *cells = (cell.strip() for cell in line.strip("|").split("|"))
