@@ -90,7 +90,7 @@ def audited(report: dict) -> str:
         return "Not done yet: whether the generator hands out its training patients is not known."
     hearts, fraction = _number(report, "memorisation.n", 0), _value(report, "memorisation.fraction")
     about = f"{hearts} generated hearts" if hearts else "Generated hearts"
-    text = f"{about} against every training heart, and against hearts never trained on.\n\n{lines}"
+    text = f"{about} against every training heart at hand, and against hearts never trained on.\n\n{lines}"
     if fraction is None or fraction <= COPIES_LIMIT:
         return text
     return f"{text}\n\n**More than {100 * COPIES_LIMIT:.0f} % look like copies: these weights must not be released.**"
