@@ -366,9 +366,8 @@ def _write_remarks(draft: Path, subjects: list[Subject], good: set[int]) -> None
     notes = [(subjects[row], remark) for row, (_, remarks) in by_row.items() for remark in remarks if row in good]
     rows = ((subject.eid, subject.instance, remark) for subject, remark in notes)
     write_table(draft / "notes.csv", ("eid", "instance", "remark"), rows)
-    for count, words in told_together(((subject.eid, subject.instance), remark) for subject, remark in notes)[
-        :MOST_TOLD
-    ]:
+    told = told_together(((subject.eid, subject.instance), remark) for subject, remark in notes)
+    for count, words in told[:MOST_TOLD]:
         print(f"note: {count} of {len(subjects)} visits: {words}")
 
 

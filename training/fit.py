@@ -69,13 +69,10 @@ def fit(task: Task, session: Session) -> nn.Module:
     name, plan = session.planned(task.title)
     progress = Progress(plan, name, first, recipe.steps, shown=session.main)
     try:
-        if pending:
-            if _evaluated(task, session, ema, stop, first, progress):
+        judges_start = first == 0 and session.begun and task.best  # few people may teach trained weights but noise
+        if pending or judges_start:
+            if _evaluated(task, session, ema, stop, first, progress) and pending:
                 run.save(first, state_of(module, ema, optimizer, accelerator))
-            if _any_process(stop.asked, accelerator):
-                _leave(accelerator)
-        if first == 0 and session.begun and task.best:  # few people may teach trained weights nothing but noise
-            _evaluated(task, session, ema, stop, 0, progress)
             if _any_process(stop.asked, accelerator):
                 _leave(accelerator)
         for step in range(first, recipe.steps):
